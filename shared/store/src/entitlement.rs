@@ -1,0 +1,378 @@
+//! Entitlements: granting them, opening them with credentials, starting their clock, showing their use.
+//!
+//! `state`, deadlines and bindings reach radiusd through the triggers of `directory_changes`, and the
+//! deadlines of open sessions follow in the same transaction.
+
+use std::time::Duration;
+
+use shared::entitlement::{CredentialKind, State};
+use shared::mac::Mac;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::package::{Package, Starts, signed, unsigned, whole_seconds};
+use crate::{Db, Result, StoreError};
+
+/// How long a one-time password may wait for its login.
+pub const ONE_TIME_VALID: Duration = Duration::from_secs(600);
+/// A one-time password that is good for at least this long is shown again instead of a new one, so that
+/// a page that is reloaded does not spoil the login under way.
+const ONE_TIME_REUSE: Duration = Duration::from_secs(120);
+/// After its login a one-time password stays good this long: a form sent twice is one login.
+const ONE_TIME_GRACE: Duration = Duration::from_secs(30);
+
+/// Gives a customer a package outside of a sale. Returns the entitlement.
+pub async fn grant(
+    db: &Db,
+    user: Option<Uuid>,
+    package: &Package,
+    login: &[u8],
+    password: &[u8],
+    now: OffsetDateTime,
+) -> Result<Uuid> {
+    let mut tx = db.pool.begin().await?;
+    let id = rng::id(now);
+    insert(&mut tx, id, user, package, None, now).await?;
+    insert_credential(db, &mut tx, id, CredentialKind::Password, login, password, now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Inserts an entitlement with the package's rules frozen into it.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    id: Uuid,
+    user: Option<Uuid>,
+    package: &Package,
+    order: Option<Uuid>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let starts_at = (package.starts == Starts::Purchase).then_some(now);
+    sqlx::query!(
+        "INSERT INTO entitlements (id, user_id, package_id, order_id, package_name, starts, duration_seconds,
+             quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        id,
+        user,
+        package.id,
+        order,
+        package.name,
+        package.starts.as_str(),
+        package.duration.map(whole_seconds),
+        package.quota_octets.map(signed),
+        package.rate.map(|rate| signed(rate.up_bps)),
+        package.rate.map(|rate| signed(rate.down_bps)),
+        i32::try_from(package.device_limit).unwrap_or(i32::MAX),
+        package.idle_timeout.map(|t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX)),
+        starts_at,
+        starts_at.and_then(|start| package.duration.map(|d| start + d)),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_credential(
+    db: &Db,
+    connection: &mut PgConnection,
+    entitlement: Uuid,
+    kind: CredentialKind,
+    login: &[u8],
+    password: &[u8],
+    now: OffsetDateTime,
+) -> Result<()> {
+    let id = rng::id(now);
+    sqlx::query!(
+        "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        id,
+        entitlement,
+        kind.as_str(),
+        &db.seal.lookup(login)[..],
+        db.seal.seal(&login_context(id), login),
+        db.seal.seal(&password_context(id), password),
+        now
+    )
+    .execute(connection)
+    .await
+    .map_err(|error| match StoreError::from(error) {
+        StoreError::Conflict(_) => StoreError::Conflict("that login name is taken: choose another one".into()),
+        other => other,
+    })?;
+    Ok(())
+}
+
+/// A printed voucher: the entitlement exists from the printing on, and its code opens it.
+pub async fn print_voucher(db: &Db, package: &Package, code: &str, now: OffsetDateTime) -> Result<Uuid> {
+    let mut tx = db.pool.begin().await?;
+    let (id, batch) = (rng::id(now), rng::id(now));
+    insert(&mut tx, id, None, package, None, now).await?;
+    insert_credential(db, &mut tx, id, CredentialKind::Voucher, code.as_bytes(), code.as_bytes(), now).await?;
+    sqlx::query!(
+        "INSERT INTO voucher_batches (id, package_id, size, created_by, created_at) VALUES ($1, $2, 1, 'command line', $3)",
+        batch,
+        package.id,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("INSERT INTO vouchers (id, batch_id, entitlement_id) VALUES ($1, $2, $3)", rng::id(now), batch, id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The one-time password with which `mac` can log in as `login`: the present one while it is good for long
+/// enough, else a new one.
+pub async fn one_time_password(
+    db: &Db,
+    entitlement: Uuid,
+    login: &str,
+    mac: Mac,
+    now: OffsetDateTime,
+) -> Result<String> {
+    let mut tx = db.pool.begin().await?;
+    let lookup = db.seal.lookup(login.as_bytes());
+    let present = sqlx::query!(
+        r#"SELECT id, entitlement_id, password_sealed, mac::text AS "mac?", valid_until FROM credentials
+           WHERE lookup = $1 FOR UPDATE"#,
+        &lookup[..]
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(row) = &present {
+        if row.entitlement_id != entitlement {
+            return Err(StoreError::Conflict("that login name belongs to another entitlement".into()));
+        }
+        let same_device = row.mac.as_deref().and_then(|text| text.parse::<Mac>().ok()) == Some(mac);
+        if same_device && row.valid_until.is_some_and(|until| until > now + ONE_TIME_REUSE) {
+            let opened = db
+                .seal
+                .open(&password_context(row.id), &row.password_sealed)
+                .map_err(|error| StoreError::corrupt("credentials", row.id, error))?;
+            return String::from_utf8(opened.to_vec())
+                .map_err(|error| StoreError::corrupt("credentials", row.id, error));
+        }
+    }
+    let id = present.map_or_else(|| rng::id(now), |row| row.id);
+    let password = rng::one_time_password();
+    sqlx::query!(
+        "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, mac, valid_until, created_at)
+         VALUES ($1, $2, 'one_time', $3, $4, $5, $6::text::macaddr, $7, $8)
+         ON CONFLICT (id) DO UPDATE SET password_sealed = EXCLUDED.password_sealed, mac = EXCLUDED.mac,
+             valid_until = EXCLUDED.valid_until",
+        id,
+        entitlement,
+        &lookup[..],
+        db.seal.seal(&login_context(id), login.as_bytes()),
+        db.seal.seal(&password_context(id), password.as_bytes()),
+        mac.to_string(),
+        now + ONE_TIME_VALID,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(password)
+}
+
+/// What a successful login changes: the clock starts, the device is bound, a one-time password is spent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Activation {
+    /// The entitlement that was used.
+    pub entitlement: Uuid,
+    /// The device, if it said which.
+    pub mac: Option<Mac>,
+    /// The one-time credential that was used.
+    pub spent: Option<Uuid>,
+    /// When the login was accepted.
+    pub at: OffsetDateTime,
+}
+
+/// Records logins. Each part is idempotent: a repeated record, or one from two servers, changes nothing.
+pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    let ids: Vec<Uuid> = logins.iter().map(|l| l.entitlement).collect();
+    let at: Vec<OffsetDateTime> = logins.iter().map(|l| l.at).collect();
+    start_clocks(&mut tx, &ids, &at).await?;
+    let macs: Vec<Option<String>> = logins.iter().map(|l| l.mac.map(|mac| mac.to_string())).collect();
+    bind_devices(&mut tx, &ids, &macs, &at).await?;
+    let spent: Vec<Uuid> = logins.iter().filter_map(|l| l.spent).collect();
+    if let (false, Some(last)) = (spent.is_empty(), at.iter().max()) {
+        sqlx::query!(
+            "UPDATE credentials SET valid_until = $2 WHERE id = ANY ($1) AND kind = 'one_time' AND valid_until > $2",
+            &spent,
+            *last + ONE_TIME_GRACE
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query!(
+        "UPDATE vouchers SET state = 'redeemed', redeemed_at = $2
+         WHERE entitlement_id = ANY ($1) AND state IN ('printed', 'sold')",
+        &ids,
+        at.iter().max().copied()
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Starts the clock of entitlements that begin at the first login and have not begun.
+pub(crate) async fn start_clocks(tx: &mut PgConnection, ids: &[Uuid], at: &[OffsetDateTime]) -> Result<()> {
+    sqlx::query!(
+        "UPDATE entitlements e SET starts_at = f.at, expires_at = f.at + e.duration_seconds * interval '1 second'
+         FROM (SELECT id, min(at) AS at FROM unnest($1::uuid[], $2::timestamptz[]) AS l (id, at) GROUP BY id ORDER BY id) f
+         WHERE e.id = f.id AND e.starts_at IS NULL",
+        ids,
+        at
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Binds devices that are not bound yet, as far as the entitlement's limit goes.
+async fn bind_devices(
+    tx: &mut PgConnection,
+    ids: &[Uuid],
+    macs: &[Option<String>],
+    at: &[OffsetDateTime],
+) -> Result<()> {
+    for ((id, mac), at) in ids.iter().zip(macs).zip(at) {
+        let Some(mac) = mac else { continue };
+        sqlx::query!(
+            "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
+             SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1 FOR UPDATE) e
+             WHERE (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
+             ON CONFLICT DO NOTHING",
+            id,
+            mac,
+            at
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Marks entitlements whose time is over; the reason that the desk and the portal show.
+pub async fn expire_due(db: &Db, now: OffsetDateTime) -> Result<u64> {
+    Ok(sqlx::query!(
+        "UPDATE entitlements SET state = 'expired' WHERE id IN (
+             SELECT id FROM entitlements WHERE state = 'active' AND expires_at <= $1
+             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+        now
+    )
+    .execute(&db.pool)
+    .await?
+    .rows_affected())
+}
+
+/// An entitlement as pages show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// Its identity.
+    pub id: Uuid,
+    /// The package's name.
+    pub package: String,
+    /// The package it came from, to offer it again.
+    pub package_id: Option<Uuid>,
+    /// Whether it may be used.
+    pub state: State,
+    /// When the clock started.
+    pub starts_at: Option<OffsetDateTime>,
+    /// When access ends.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Octets allowed.
+    pub quota_octets: Option<u64>,
+    /// Octets used, up and down together.
+    pub used_octets: u64,
+    /// Sessions that are open now.
+    pub online: u64,
+}
+
+struct UsageRow {
+    id: Uuid,
+    package: String,
+    package_id: Option<Uuid>,
+    state: String,
+    starts_at: Option<OffsetDateTime>,
+    expires_at: Option<OffsetDateTime>,
+    quota_octets: Option<i64>,
+    used_octets: i64,
+    online: i64,
+}
+
+impl TryFrom<UsageRow> for Usage {
+    type Error = StoreError;
+    fn try_from(row: UsageRow) -> Result<Usage> {
+        Ok(Usage {
+            state: State::parse(&row.state).ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?,
+            id: row.id,
+            package: row.package,
+            package_id: row.package_id,
+            starts_at: row.starts_at,
+            expires_at: row.expires_at,
+            quota_octets: row.quota_octets.map(unsigned),
+            used_octets: unsigned(row.used_octets),
+            online: unsigned(row.online),
+        })
+    }
+}
+
+impl Usage {
+    /// Whether it lets anyone in at `now`.
+    pub fn is_usable(&self, now: OffsetDateTime) -> bool {
+        self.state == State::Active
+            && self.expires_at.is_none_or(|end| end > now)
+            && self.quota_octets.is_none_or(|quota| self.used_octets < quota)
+    }
+}
+
+/// One entitlement with its use.
+pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
+    sqlx::query_as!(
+        UsageRow,
+        r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
+                  e.used_input_octets + e.used_output_octets AS "used_octets!",
+                  (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
+           FROM entitlements e WHERE e.id = $1"#,
+        id
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .ok_or_else(|| StoreError::missing("entitlement", id))?
+    .try_into()
+}
+
+/// The entitlement that a device used last, usable or not.
+pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
+    sqlx::query_as!(
+        UsageRow,
+        r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
+                  e.used_input_octets + e.used_output_octets AS "used_octets!",
+                  (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
+           FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id
+           WHERE d.mac = $1::text::macaddr
+           ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1"#,
+        mac.to_string()
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .map(Usage::try_from)
+    .transpose()
+}
+
+pub(crate) fn login_context(id: Uuid) -> String {
+    format!("credential.login:{id}")
+}
+
+pub(crate) fn password_context(id: Uuid) -> String {
+    format!("credential.password:{id}")
+}

@@ -1,0 +1,36 @@
+//! The only SQL and the only Redis of the system.
+//!
+//! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`entitlement`], [`order`],
+//! [`payment`], [`session`], [`command`], [`admin`], [`api_token`]; and a file for each path that
+//! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
+//! money becomes access), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
+//! [`redis`] holds every key and its lifetime.
+//!
+//! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
+//! The crate refuses to decide policy: it keeps invariants, it does not judge logins or prices.
+
+pub mod accounting;
+pub mod admin;
+pub mod api_token;
+pub mod command;
+mod db;
+pub mod directory;
+pub mod entitlement;
+mod error;
+pub mod ledger;
+pub mod nas;
+pub mod order;
+pub mod package;
+pub mod payment;
+pub mod redis;
+pub mod seed;
+pub mod session;
+pub mod settlement;
+pub mod site;
+pub mod user;
+
+pub use db::{Channel, Db, Listener, MigrationState, PoolState};
+pub use error::StoreError;
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, StoreError>;

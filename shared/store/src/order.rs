@@ -1,0 +1,221 @@
+//! Orders: a customer's wish, written down before any provider is called.
+
+use shared::mac::Mac;
+use shared::money::Money;
+use shared::phone::Phone;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::package::Package;
+use crate::{Db, Result, StoreError, user};
+
+/// Where an order stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OrderState {
+    /// Written down; the provider has not answered yet.
+    Created,
+    /// The customer's phone was asked for the PIN.
+    Prompted,
+    /// We asked the provider and do not know whether it heard.
+    Unknown,
+    /// The provider says paid; we are checking.
+    Confirming,
+    /// Paid, and access granted.
+    Paid,
+    /// Not paid. A late payment can still change that.
+    Failed,
+    /// Paid, but no access can be given for it: the money belongs to the customer.
+    RefundDue,
+}
+
+impl OrderState {
+    const ALL: [OrderState; 7] = [
+        OrderState::Created,
+        OrderState::Prompted,
+        OrderState::Unknown,
+        OrderState::Confirming,
+        OrderState::Paid,
+        OrderState::Failed,
+        OrderState::RefundDue,
+    ];
+
+    /// The spelling in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderState::Created => "created",
+            OrderState::Prompted => "prompted",
+            OrderState::Unknown => "unknown",
+            OrderState::Confirming => "confirming",
+            OrderState::Paid => "paid",
+            OrderState::Failed => "failed",
+            OrderState::RefundDue => "refund_due",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<OrderState> {
+        OrderState::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether news may still come by itself.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, OrderState::Created | OrderState::Prompted | OrderState::Unknown | OrderState::Confirming)
+    }
+}
+
+/// An order as its page shows it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its identity.
+    pub id: Uuid,
+    /// The short code for people; also the login name of its one-time password.
+    pub code: String,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Why it failed, as the provider's code; empty otherwise.
+    pub reason: String,
+    /// Who pays.
+    pub phone: Phone,
+    /// The package.
+    pub package_id: Uuid,
+    /// Its name.
+    pub package: String,
+    /// The price.
+    pub amount: Money,
+    /// The device that will go online.
+    pub mac: Option<Mac>,
+    /// The router it stands behind.
+    pub nas_id: Option<Uuid>,
+    /// What the visit carried.
+    pub visit: serde_json::Value,
+    /// What was granted for it.
+    pub entitlement: Option<Uuid>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// A wish to buy.
+#[derive(Clone, Debug)]
+pub struct NewOrder<'a> {
+    /// Who pays.
+    pub phone: &'a Phone,
+    /// What.
+    pub package: &'a Package,
+    /// Behind which router.
+    pub nas_id: Option<Uuid>,
+    /// Which device goes online.
+    pub mac: Option<Mac>,
+    /// What the page must remember.
+    pub visit: &'a serde_json::Value,
+}
+
+/// Writes an order down, with the customer if new. Returns its identity and code.
+pub async fn place(db: &Db, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<(Uuid, String)> {
+    let mut tx = db.pool.begin().await?;
+    let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
+    let (id, code) = (rng::id(now), rng::code(8));
+    sqlx::query!(
+        "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at, package)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12)",
+        id,
+        code,
+        user_id,
+        new.phone.as_str(),
+        new.package.id,
+        new.package.price.minor,
+        new.package.price.currency.as_str(),
+        new.nas_id,
+        new.mac.map(|mac| mac.to_string()),
+        new.visit,
+        now,
+        serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok((id, code))
+}
+
+struct Row {
+    id: Uuid,
+    code: String,
+    state: String,
+    reason: String,
+    phone: String,
+    package_id: Uuid,
+    package: String,
+    amount_minor: i64,
+    currency: String,
+    mac: Option<String>,
+    nas_id: Option<Uuid>,
+    visit: serde_json::Value,
+    entitlement: Option<Uuid>,
+    created_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Order> {
+        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("orders", &row.code, problem);
+        Ok(Order {
+            state: OrderState::parse(&row.state).ok_or_else(|| corrupt(&"unknown state"))?,
+            phone: row.phone.parse().map_err(|error| corrupt(&error))?,
+            amount: Money {
+                minor: row.amount_minor,
+                currency: row.currency.parse().map_err(|error| corrupt(&error))?,
+            },
+            mac: row.mac.as_deref().map(str::parse).transpose().map_err(|error| corrupt(&error))?,
+            id: row.id,
+            code: row.code,
+            reason: row.reason,
+            package_id: row.package_id,
+            package: row.package,
+            nas_id: row.nas_id,
+            visit: row.visit,
+            entitlement: row.entitlement,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// One order.
+pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+                  o.mac::text AS mac, o.nas_id, o.visit, e.id AS "entitlement?", o.created_at
+           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id
+           WHERE o.id = $1"#,
+        id
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .ok_or_else(|| StoreError::missing("order", id))?
+    .try_into()
+}
+
+/// The newest order of a device since `since`: what a reopened page goes on with.
+pub async fn latest_of_device(db: &Db, mac: Mac, since: OffsetDateTime) -> Result<Option<Order>> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+                  o.mac::text AS mac, o.nas_id, o.visit, e.id AS "entitlement?", o.created_at
+           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id
+           WHERE o.mac = $1::text::macaddr AND o.created_at > $2 ORDER BY o.created_at DESC LIMIT 1"#,
+        mac.to_string(),
+        since
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// Remembers the present visit of an order's device: a page reopened through the router brings a new
+/// login address and challenge.
+pub async fn revisit(db: &Db, id: Uuid, nas_id: Option<Uuid>, visit: &serde_json::Value, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!("UPDATE orders SET visit = $2, nas_id = coalesce($3, nas_id), updated_at = $4 WHERE id = $1", id, visit, nas_id, now)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}

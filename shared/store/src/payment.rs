@@ -1,0 +1,360 @@
+//! Payments: attempts to collect an order's money, and the raw words of the provider.
+//!
+//! A payment's state only moves forward, except that success may come after failure: money that arrived
+//! late is still money. Success itself is [`crate::settlement`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use shared::money::Money;
+use shared::phone::Phone;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Db, Result, StoreError};
+
+/// A payment to ask the provider about.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// Its identity.
+    pub id: Uuid,
+    /// The order it pays for.
+    pub order_id: Uuid,
+    /// `created`, `prompted`, `unknown`, `confirming`, `succeeded` or `failed`.
+    pub state: String,
+    /// What it should bring.
+    pub amount: Money,
+    /// The provider's reference of the prompt.
+    pub checkout_request_id: Option<String>,
+    /// The provider's second reference of the prompt.
+    pub merchant_request_id: Option<String>,
+    /// How often the provider was asked.
+    pub checks: u32,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// Begins a payment of an order that waits for one. The provider is asked about it from `first_check` on,
+/// even if this process dies before it hears an answer.
+///
+/// A conflict if the order is paid, or another attempt is still under way.
+pub async fn begin(db: &Db, order: Uuid, provider: &str, now: OffsetDateTime, first_check: OffsetDateTime) -> Result<Uuid> {
+    let mut tx = db.pool.begin().await?;
+    let row = sqlx::query!("SELECT state, amount_minor, currency FROM orders WHERE id = $1 FOR UPDATE", order)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("order", order))?;
+    let under_way = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM payments WHERE order_id = $1
+             AND state IN ('created', 'prompted', 'unknown', 'confirming', 'succeeded')) AS "exists!""#,
+        order
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if under_way || matches!(row.state.as_str(), "paid" | "refund_due") {
+        return Err(StoreError::Conflict("a payment for this order is already under way".into()));
+    }
+    let id = rng::id(now);
+    sqlx::query!(
+        "INSERT INTO payments (id, order_id, provider, amount_minor, currency, next_check_at, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+        id,
+        order,
+        provider,
+        row.amount_minor,
+        row.currency,
+        first_check,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("UPDATE orders SET state = 'created', reason = '', updated_at = $2 WHERE id = $1", order, now)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The provider took the request and asks the customer.
+pub async fn prompted(
+    db: &Db,
+    id: Uuid,
+    merchant_request_id: &str,
+    checkout_request_id: &str,
+    now: OffsetDateTime,
+    next_check: OffsetDateTime,
+) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    // A callback may have been faster than the answer: the references are noted in any state, the state only moves on.
+    let order = sqlx::query_scalar!(
+        "UPDATE payments SET merchant_request_id = $2, checkout_request_id = $3, updated_at = $4,
+             state = CASE WHEN state IN ('created', 'unknown') THEN 'prompted' ELSE state END,
+             next_check_at = CASE WHEN state IN ('created', 'unknown', 'prompted') THEN $5 ELSE next_check_at END
+         WHERE id = $1 RETURNING order_id",
+        id,
+        merchant_request_id,
+        checkout_request_id,
+        now,
+        next_check
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| StoreError::missing("payment", id))?;
+    sqlx::query!(
+        "UPDATE orders SET state = 'prompted', updated_at = $2 WHERE id = $1 AND state IN ('created', 'unknown')",
+        order,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// We do not know whether the provider heard us. Nothing may be charged again until we do.
+pub async fn unknown(db: &Db, id: Uuid, text: &str, now: OffsetDateTime, next_check: OffsetDateTime) -> Result<()> {
+    move_on(db, id, "unknown", &["created"], ("", text), now, Some(next_check)).await
+}
+
+/// The provider says paid; the answer is being checked.
+pub async fn confirming(db: &Db, id: Uuid, now: OffsetDateTime, next_check: OffsetDateTime) -> Result<()> {
+    move_on(db, id, "confirming", &["created", "prompted", "unknown", "failed"], ("", ""), now, Some(next_check)).await
+}
+
+/// The provider says that no money came, with its code and text.
+pub async fn failed(db: &Db, id: Uuid, code: &str, text: &str, now: OffsetDateTime) -> Result<()> {
+    move_on(db, id, "failed", &["created", "prompted", "unknown", "confirming"], (code, text), now, None).await
+}
+
+/// Moves a payment and its order from one of `from` to `to`; elsewhere it changes nothing.
+async fn move_on(
+    db: &Db,
+    id: Uuid,
+    to: &str,
+    from: &[&str],
+    (code, text): (&str, &str),
+    now: OffsetDateTime,
+    next_check: Option<OffsetDateTime>,
+) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    let from: Vec<String> = from.iter().map(|&state| state.to_owned()).collect();
+    let order = sqlx::query_scalar!(
+        "UPDATE payments SET state = $2, result_code = nullif($4, ''), result_text = nullif($5, ''), updated_at = $6,
+             next_check_at = $7
+         WHERE id = $1 AND state = ANY ($3) RETURNING order_id",
+        id,
+        to,
+        &from,
+        code,
+        text,
+        now,
+        next_check
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(order) = order {
+        sqlx::query!(
+            "UPDATE orders SET state = $2, reason = $3, updated_at = $4 WHERE id = $1 AND state NOT IN ('paid', 'refund_due')",
+            order,
+            to,
+            code,
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// One payment.
+pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
+    sqlx::query!(
+        "SELECT id, order_id, state, amount_minor, currency, checkout_request_id, merchant_request_id, checks, created_at
+         FROM payments WHERE id = $1",
+        id
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .map(|row| {
+        Ok(Payment {
+            amount: Money {
+                minor: row.amount_minor,
+                currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", id, error))?,
+            },
+            id: row.id,
+            order_id: row.order_id,
+            state: row.state,
+            checkout_request_id: row.checkout_request_id,
+            merchant_request_id: row.merchant_request_id,
+            checks: u32::try_from(row.checks).unwrap_or(0),
+            created_at: row.created_at,
+        })
+    })
+    .unwrap_or_else(|| Err(StoreError::missing("payment", id)))
+}
+
+/// Takes payments that are due to be asked about; each is handed to one process and comes back after `lease`
+/// unless [`check_again`] or a final state says otherwise.
+pub async fn claim_checks(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE payments SET next_check_at = $2, checks = checks + 1 WHERE id IN (
+             SELECT id FROM payments WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
+        now,
+        now + lease,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?)
+}
+
+/// Says when a payment is asked about next; `None`: never by itself.
+pub async fn check_again(db: &Db, id: Uuid, at: Option<OffsetDateTime>) -> Result<()> {
+    sqlx::query!("UPDATE payments SET next_check_at = $2 WHERE id = $1 AND state <> 'succeeded'", id, at)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// What a provider sent, as it came.
+#[derive(Clone, Debug)]
+pub struct RawEvent<'a> {
+    /// Who.
+    pub provider: &'a str,
+    /// The payment whose secret address it came to.
+    pub payment: Uuid,
+    /// From where.
+    pub source: Option<IpAddr>,
+    /// Its headers, without credentials.
+    pub headers: &'a serde_json::Value,
+    /// Its body, octet for octet.
+    pub body: &'a [u8],
+}
+
+/// Stores what a provider sent, before anyone looks at it.
+pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> Result<Uuid> {
+    let id = rng::id(now);
+    sqlx::query!(
+        "INSERT INTO payment_events (id, provider, payment_id, source, headers, body, received_at, next_attempt_at)
+         VALUES ($1, $2, $3, $4::text::inet, $5, $6, $7, $7)",
+        id,
+        event.provider,
+        event.payment,
+        event.source.map(|ip| ip.to_string()),
+        event.headers,
+        event.body,
+        now
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(id)
+}
+
+/// A stored event to be worked on.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its identity.
+    pub id: Uuid,
+    /// The payment it speaks of.
+    pub payment: Option<Uuid>,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// How often it was taken up.
+    pub attempts: u32,
+}
+
+/// Takes up events that wait. One that is not [`finish_event`]ed comes back after `lease`.
+pub async fn claim_events(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Event>> {
+    let rows = sqlx::query!(
+        "UPDATE payment_events SET next_attempt_at = $2, attempts = attempts + 1 WHERE id IN (
+             SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1
+             ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         RETURNING id, payment_id, body, attempts",
+        now,
+        now + lease,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Event {
+            id: row.id,
+            payment: row.payment_id,
+            body: row.body,
+            attempts: u32::try_from(row.attempts).unwrap_or(0),
+        })
+        .collect())
+}
+
+/// Notes what became of an event.
+pub async fn finish_event(db: &Db, id: Uuid, outcome: &str, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE payment_events SET processed_at = $2, outcome = $3 WHERE id = $1 AND processed_at IS NULL",
+        id,
+        now,
+        outcome
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// A payment as the desk lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its identity.
+    pub id: Uuid,
+    /// The order's code.
+    pub order_code: String,
+    /// The order's state.
+    pub order_state: String,
+    /// Who pays.
+    pub phone: Option<Phone>,
+    /// The package's name.
+    pub package: String,
+    /// The amount.
+    pub amount: Money,
+    /// Its state.
+    pub state: String,
+    /// The provider's receipt.
+    pub receipt: Option<String>,
+    /// The provider's code and text, if it failed.
+    pub result: Option<String>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// The newest payments.
+pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
+    let rows = sqlx::query!(
+        r#"SELECT y.id, o.code, o.state AS order_state, o.phone, o.package->>'name' AS "package!", y.amount_minor, y.currency, y.state,
+                  y.receipt, y.result_text, y.created_at
+           FROM payments y JOIN orders o ON o.id = y.order_id
+           ORDER BY y.created_at DESC, y.id LIMIT $1"#,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Listed {
+                amount: Money {
+                    minor: row.amount_minor,
+                    currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", row.id, error))?,
+                },
+                phone: row.phone.parse().ok(),
+                id: row.id,
+                order_code: row.code,
+                order_state: row.order_state,
+                package: row.package,
+                state: row.state,
+                receipt: row.receipt,
+                result: row.result_text,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}

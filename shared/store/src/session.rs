@@ -1,0 +1,209 @@
+//! Sessions as people see them, and the deadlines at which they must end.
+
+use std::net::IpAddr;
+
+use shared::mac::Mac;
+use shared::phone::Phone;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::package::unsigned;
+use crate::{Db, Result, StoreError};
+
+/// An open session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its identity.
+    pub id: Uuid,
+    /// The router's name.
+    pub nas: String,
+    /// The customer's number, if known.
+    pub phone: Option<Phone>,
+    /// The package in use.
+    pub package: Option<String>,
+    /// The entitlement in use.
+    pub entitlement: Option<Uuid>,
+    /// The name that logged in.
+    pub user_name: String,
+    /// The device.
+    pub mac: Option<Mac>,
+    /// Its address.
+    pub framed_ip: Option<IpAddr>,
+    /// The router's name for the session.
+    pub acct_session_id: String,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When the router last spoke of it.
+    pub last_heard_at: OffsetDateTime,
+    /// Octets from the customer.
+    pub input_octets: u64,
+    /// Octets to the customer.
+    pub output_octets: u64,
+    /// When access must end.
+    pub cutoff_at: Option<OffsetDateTime>,
+    /// When it ended, and why.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Acct-Terminate-Cause in words.
+    pub terminate_cause: Option<String>,
+    /// How far a cut has come: `pending`, `acknowledged`, `refused`, `unanswered` or `proved`.
+    pub cut: Option<String>,
+}
+
+struct Row {
+    id: Uuid,
+    nas: Option<String>,
+    phone: Option<String>,
+    package: Option<String>,
+    entitlement: Option<Uuid>,
+    user_name: String,
+    mac: Option<String>,
+    framed_ip: Option<String>,
+    acct_session_id: String,
+    started_at: OffsetDateTime,
+    last_heard_at: OffsetDateTime,
+    input_octets: i64,
+    output_octets: i64,
+    cutoff_at: Option<OffsetDateTime>,
+    ended_at: Option<OffsetDateTime>,
+    terminate_cause: Option<String>,
+    cut: Option<String>,
+}
+
+impl From<Row> for Session {
+    fn from(row: Row) -> Session {
+        Session {
+            id: row.id,
+            nas: row.nas.unwrap_or_else(|| "(removed router)".into()),
+            phone: row.phone.and_then(|phone| phone.parse().ok()),
+            package: row.package,
+            entitlement: row.entitlement,
+            user_name: row.user_name,
+            mac: row.mac.and_then(|mac| mac.parse().ok()),
+            framed_ip: row.framed_ip.and_then(|ip| ip.parse().ok()),
+            acct_session_id: row.acct_session_id,
+            started_at: row.started_at,
+            last_heard_at: row.last_heard_at,
+            input_octets: unsigned(row.input_octets),
+            output_octets: unsigned(row.output_octets),
+            cutoff_at: row.cutoff_at,
+            ended_at: row.ended_at,
+            terminate_cause: row.terminate_cause,
+            cut: row.cut,
+        }
+    }
+}
+
+/// The open sessions, newest first.
+pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
+    Ok(sqlx::query_as!(
+        Row,
+        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
+                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
+                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
+                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
+                   ORDER BY c.created_at DESC LIMIT 1) AS cut
+           FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
+                LEFT JOIN users u ON u.id = e.user_id
+           WHERE s.ended_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT $1"#,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(Session::from)
+    .collect())
+}
+
+/// The sessions that ended last, newest first, with whether a cut was proved.
+pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
+    Ok(sqlx::query_as!(
+        Row,
+        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
+                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
+                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
+                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
+                   ORDER BY c.created_at DESC LIMIT 1) AS cut
+           FROM (SELECT * FROM sessions_ended ORDER BY started_at DESC, id LIMIT $1) s
+                LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
+                LEFT JOIN users u ON u.id = e.user_id
+           ORDER BY s.started_at DESC, s.id"#,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(Session::from)
+    .collect())
+}
+
+/// How many sessions are open, for the metrics: router name and count.
+pub async fn count_open(db: &Db) -> Result<Vec<(String, u64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT coalesce(n.name, '(removed router)') AS "nas!", count(*) AS "count!" FROM sessions s
+           LEFT JOIN nas n ON n.id = s.nas_id WHERE s.ended_at IS NULL GROUP BY 1"#
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.nas, unsigned(row.count))).collect())
+}
+
+/// Asks for the end of sessions whose deadline has passed, at most `limit`; each is taken by one server.
+/// Returns how many.
+pub async fn cut_due(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {
+    let mut tx = db.pool.begin().await?;
+    let due = sqlx::query_scalar!(
+        "UPDATE sessions SET cut_requested_at = $1 WHERE id IN (
+             SELECT id FROM sessions WHERE cutoff_at <= $1 AND cut_requested_at IS NULL AND ended_at IS NULL
+             ORDER BY cutoff_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
+        now,
+        i64::from(limit)
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let asked = request_cuts(&mut tx, &due, None, now).await?;
+    tx.commit().await?;
+    Ok(asked)
+}
+
+/// Asks for the end of one open session, for an operator's reason.
+pub async fn disconnect(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    let open = sqlx::query_scalar!("SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR UPDATE", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("open session", id))?;
+    request_cuts(&mut tx, &[open], Some("operator"), now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Writes a Disconnect to the outbox for each session that has none under way. Without a reason given, the
+/// entitlement's state tells it.
+async fn request_cuts(
+    tx: &mut sqlx::PgConnection,
+    sessions: &[Uuid],
+    reason: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<u64> {
+    let ids: Vec<Uuid> = sessions.iter().map(|_| rng::id(now)).collect();
+    Ok(sqlx::query!(
+        "INSERT INTO nas_commands (id, kind, nas_id, session_id, user_name, framed_ip, acct_session_id, reason, due_at, created_at)
+         SELECT c.id, 'disconnect', s.nas_id, s.id, s.user_name, s.framed_ip, s.acct_session_id,
+                coalesce($3, CASE e.state WHEN 'exhausted' THEN 'quota' WHEN 'revoked' THEN 'revoked' ELSE 'expired' END), $4, $4
+         FROM unnest($1::uuid[], $2::uuid[]) AS c (id, session) JOIN sessions s ON s.id = c.session
+              LEFT JOIN entitlements e ON e.id = s.entitlement_id
+         ON CONFLICT (session_id, kind) WHERE state NOT IN ('proved', 'abandoned') DO NOTHING",
+        &ids,
+        sessions,
+        reason,
+        now
+    )
+    .execute(tx)
+    .await?
+    .rows_affected())
+}

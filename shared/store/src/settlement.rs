@@ -1,0 +1,170 @@
+//! Paid money becomes access exactly once, or a refund due; never neither, never twice.
+//!
+//! One transaction, with the order's row locked first and the payment's second, does all of it: the payment
+//! succeeds, the ledger books it under the payment's key, the order is paid, the entitlement is made under the
+//! order's key, the device is bound, the customer will be told. Whoever comes second finds it done.
+
+use std::time::Duration;
+
+use shared::mac::Mac;
+use shared::money::Money;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ledger::{self, Account};
+use crate::package::Package;
+use crate::{Db, Result, StoreError, entitlement};
+
+/// What a provider confirmed.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The provider's receipt, where it told one.
+    pub receipt: Option<String>,
+    /// The amount, where it told one.
+    pub amount: Option<Money>,
+}
+
+/// What became of a confirmed payment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// Access was granted now.
+    Granted {
+        /// What was granted.
+        entitlement: Uuid,
+    },
+    /// It was settled before; perhaps the receipt is new.
+    Already,
+    /// The money came, but it buys nothing: the order was paid already, or the amount is not the price.
+    RefundDue,
+}
+
+/// How long the news of a payment is worth sending.
+const NEWS_KEEPS: Duration = Duration::from_secs(24 * 3600);
+
+/// Settles a payment that the provider has confirmed.
+pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDateTime) -> Result<Settled> {
+    let mut tx = db.pool.begin().await?;
+    let order_id = sqlx::query_scalar!("SELECT order_id FROM payments WHERE id = $1", payment)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("payment", payment))?;
+    let order = sqlx::query!(
+        r#"SELECT id, code, user_id, package, state, mac::text AS mac FROM orders WHERE id = $1 FOR UPDATE"#,
+        order_id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let row = sqlx::query!(
+        "SELECT state, amount_minor, currency, receipt FROM payments WHERE id = $1 FOR UPDATE",
+        payment
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let price = Money {
+        minor: row.amount_minor,
+        currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", payment, error))?,
+    };
+    record_success(&mut tx, payment, evidence.receipt.as_deref(), now).await?;
+    if row.state == "succeeded" {
+        tx.commit().await?;
+        return Ok(Settled::Already);
+    }
+    let received = evidence.amount.unwrap_or(price);
+    let key = format!("payment:{payment}");
+    if received != price || matches!(order.state.as_str(), "paid" | "refund_due") {
+        let what = format!("money for order {} that buys nothing", order.code);
+        ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::RefundsDue), received, now).await?;
+        set_order(&mut tx, order.id, "refund_due", now).await?;
+        tx.commit().await?;
+        return Ok(Settled::RefundDue);
+    }
+    let what = format!("order {}", order.code);
+    ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::Sales), received, now).await?;
+    set_order(&mut tx, order.id, "paid", now).await?;
+    let mac = order.mac.as_deref().and_then(|text| text.parse().ok());
+    let package: Package =
+        serde_json::from_value(order.package).map_err(|error| StoreError::corrupt("orders", &order.code, error))?;
+    let entitlement = grant(&mut tx, order.id, order.user_id, &package, mac, now).await?;
+    tx.commit().await?;
+    Ok(Settled::Granted { entitlement })
+}
+
+async fn record_success(tx: &mut PgConnection, payment: Uuid, receipt: Option<&str>, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE payments SET state = 'succeeded', receipt = coalesce(receipt, $2), result_code = '0', result_text = NULL,
+             next_check_at = NULL, updated_at = $3 WHERE id = $1",
+        payment,
+        receipt,
+        now
+    )
+    .execute(tx)
+    .await
+    .map_err(|error| match StoreError::from(error) {
+        StoreError::Conflict(_) => {
+            StoreError::Conflict(format!("receipt {} already belongs to another payment", receipt.unwrap_or("")))
+        }
+        other => other,
+    })?;
+    Ok(())
+}
+
+/// An order that was paid stays paid when money comes a second time; what is owed stands in the ledger.
+async fn set_order(tx: &mut PgConnection, order: Uuid, state: &str, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE orders SET state = $2, reason = '', paid_at = $3, updated_at = $3 WHERE id = $1 AND state <> 'paid'",
+        order,
+        state,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn grant(
+    tx: &mut PgConnection,
+    order: Uuid,
+    user: Uuid,
+    package: &Package,
+    mac: Option<Mac>,
+    now: OffsetDateTime,
+) -> Result<Uuid> {
+    let id = rng::id(now);
+    entitlement::insert(tx, id, Some(user), package, Some(order), now).await?;
+    if let Some(mac) = mac {
+        // The device that paid is bound at once, so that it gets in by its MAC even if its page is gone.
+        sqlx::query!(
+            "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at) VALUES ($1, $2::text::macaddr, $3)",
+            id,
+            mac.to_string(),
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "INSERT INTO devices (id, user_id, mac, bound_at) VALUES ($1, $2, $3::text::macaddr, $4)
+             ON CONFLICT (user_id, mac) DO NOTHING",
+            rng::id(now),
+            user,
+            mac.to_string(),
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query!(
+        "INSERT INTO notifications (id, user_id, template, payload, next_attempt_at, expires_at, created_at)
+         VALUES ($1, $2, 'payment_received', jsonb_build_object('order', $3::uuid, 'package', $4::text), $5, $6, $5)",
+        rng::id(now),
+        user,
+        order,
+        package.name,
+        now,
+        now + NEWS_KEEPS
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(id)
+}

@@ -1,0 +1,20 @@
+//! Sites: the places where routers stand.
+
+use shared::time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Db, Result};
+
+/// The site of that name, made if it is not there.
+pub async fn ensure(db: &Db, id: Uuid, name: &str, now: OffsetDateTime) -> Result<Uuid> {
+    let id = sqlx::query_scalar!(
+        "INSERT INTO sites (id, name, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id",
+        id,
+        name,
+        now
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    Ok(id)
+}
