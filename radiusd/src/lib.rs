@@ -1,1 +1,124 @@
-//! Being built.
+//! The RADIUS server: it answers routers from memory, records what they report, and makes access end on time.
+//!
+//! ```text
+//!  router ──UDP──▶ listen ──▶ pipeline ──▶ access ──▶ directory, policy ──▶ reply
+//!                                │                        ▲
+//!                                ├──▶ accounting ──▶ journal ──▶ PostgreSQL ──▶ acknowledgement
+//!                                └──▶ status              │ feed (directory_changes + NOTIFY)
+//!  router ◀──UDP── dynauth ◀── deadline (cutoff_at, nas_commands) ◀── PostgreSQL
+//! ```
+//!
+//! [`run`] starts the parts and stops them in order. Where to go on: [`pipeline`] has one datagram's whole path
+//! on a screen; [`policy`] decides who gets in; [`journal`] keeps the promise that an acknowledged record is
+//! durable; [`deadline`] and [`dynauth`] keep the promise that access ends.
+//!
+//! What it refuses to do: wait for the network while it authenticates, acknowledge what is not safe, or trust
+//! anything in a packet but its source address before the secret has proved it.
+
+pub mod access;
+pub mod accounting;
+mod admin;
+pub mod client;
+mod deadline;
+pub mod directory;
+mod dynauth;
+mod journal;
+mod lifecycle;
+mod listen;
+mod logins;
+pub mod metrics;
+mod pipeline;
+pub mod policy;
+mod throttle;
+pub mod ticket;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use shared::config::Config;
+use shared::seal::SealKey;
+use shared::time::Clock;
+use store::Db;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client::Registry;
+use crate::directory::Directory;
+use crate::lifecycle::{Health, Ready};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+
+/// Runs the server until `shutdown`, then drains: no new datagrams, what is in the journal is committed and
+/// answered, then the rest stops.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let metrics = Metrics::new().context("metrics")?;
+    let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+    let db = Db::open(&config.database, seal)?;
+    let directory = Arc::new(Directory::new());
+    let clients = Arc::new(ArcSwap::from_pointee(Registry::default()));
+    let health = Arc::new(Health::default());
+
+    // Ports are taken first, so that a second server on this machine is told at once.
+    let listeners = listen::bind(&config.radius)?;
+    let admin = admin::bind(config.radius.admin_listen).await?;
+    let background = TaskTracker::new();
+    let stop_background = CancellationToken::new();
+    let feed = directory::feed::Feed {
+        db: db.clone(),
+        clock: clock.clone(),
+        directory: Arc::clone(&directory),
+        clients: Arc::clone(&clients),
+        health: Arc::clone(&health),
+        metrics: metrics.clone(),
+    };
+    background.spawn(admin::serve(admin.0, Arc::clone(&health), metrics.clone(), db.clone(), stop_background.clone()));
+    let Some(position) = feed.load(&shutdown).await? else { return Ok(()) };
+    background.spawn(feed.follow(position, stop_background.clone()));
+
+    let duplicates = pipeline::Duplicates::new();
+    let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
+    let journal = journal::Journal::start(&config.radius, db.clone(), clock.clone(), Arc::clone(&directory), metrics.clone(), Arc::clone(&duplicates));
+    background.spawn(login_writer);
+    let commands = dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone()).await?;
+    background.spawn(commands.run(stop_background.clone()));
+    background.spawn(deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
+    background.spawn(client::flush_last_seen(db.clone(), clock.clone(), Arc::clone(&clients), stop_background.clone()));
+
+    let pipeline = Arc::new(Pipeline {
+        settings: config.radius.clone(),
+        db: db.clone(),
+        clock,
+        clients,
+        directory,
+        logins,
+        journal: journal.entrance(),
+        metrics,
+        duplicates,
+        throttle: throttle::Throttle::default(),
+        lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
+        delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
+    });
+    let ready = Ready { auth: listeners.auth_address(), acct: listeners.acct_address(), admin: admin.1 };
+    let stop_listening = CancellationToken::new();
+    let readers = listeners.start(&pipeline, config.radius.workers, &stop_listening);
+    health.set_listening();
+    lifecycle::announce(&ready)?;
+
+    shutdown.cancelled().await;
+    tracing::info!("stopping: no new requests; committing what was received");
+    lifecycle::stopping();
+    stop_listening.cancel();
+    readers.wait().await;
+    drop(pipeline);
+    journal.drain().await;
+    stop_background.cancel();
+    background.close();
+    if tokio::time::timeout(lifecycle::STOP_PATIENCE, background.wait()).await.is_err() {
+        tracing::warn!("some background work did not stop in time");
+    }
+    db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -298,7 +298,7 @@ async fn merge_history(tx: &mut PgConnection, inserted: &[Uuid]) -> Result<Vec<D
 }
 
 /// Moves ended sessions to the history; their end proves any cut that was asked for.
-async fn end(tx: &mut PgConnection, ended: &[Uuid], now: OffsetDateTime) -> Result<()> {
+pub(crate) async fn end(tx: &mut PgConnection, ended: &[Uuid], now: OffsetDateTime) -> Result<()> {
     if ended.is_empty() {
         return Ok(());
     }

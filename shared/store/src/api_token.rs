@@ -1,5 +1,6 @@
 //! Tokens of the REST interface. Only their SHA-256 is stored: 256 random bits need no slow hash.
 
+use sha2::{Digest as _, Sha256};
 use shared::rng;
 use shared::time::OffsetDateTime;
 
@@ -34,4 +35,9 @@ pub async fn check(db: &Db, hash: &[u8; 32], now: OffsetDateTime) -> Result<Opti
         sqlx::query!("UPDATE api_tokens SET last_used_at = $2 WHERE token_hash = $1", &hash[..], now).execute(&db.pool).await?;
     }
     Ok(Some(token.name))
+}
+
+/// What is stored of a token.
+pub fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }

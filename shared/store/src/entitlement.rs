@@ -369,6 +369,69 @@ pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
     .transpose()
 }
 
+/// A lasting login, with its password in clear.
+#[derive(Clone)]
+pub struct Login {
+    /// What it opens.
+    pub entitlement: Uuid,
+    /// The password.
+    pub password: String,
+    /// Whether the entitlement may be used.
+    pub state: State,
+    /// When access ends.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("entitlement", &self.entitlement).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// The lasting login of that name.
+pub async fn login(db: &Db, name: &str) -> Result<Option<Login>> {
+    let lookup = db.seal.lookup(name.as_bytes());
+    let Some(row) = sqlx::query!(
+        "SELECT c.id, c.entitlement_id, c.password_sealed, e.state, e.expires_at
+         FROM credentials c JOIN entitlements e ON e.id = c.entitlement_id
+         WHERE c.lookup = $1 AND c.kind = 'password'",
+        &lookup[..]
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("credentials", row.id, problem);
+    let opened = db.seal.open(&password_context(row.id), &row.password_sealed).map_err(|error| corrupt(&error))?;
+    Ok(Some(Login {
+        entitlement: row.entitlement_id,
+        password: String::from_utf8(opened.to_vec()).map_err(|error| corrupt(&error))?,
+        state: State::parse(&row.state).ok_or_else(|| corrupt(&"unknown state of its entitlement"))?,
+        expires_at: row.expires_at,
+    }))
+}
+
+/// Makes an entitlement usable until a moment, whatever became of it before, and forgets its devices.
+pub async fn renew(db: &Db, id: Uuid, until: OffsetDateTime, now: OffsetDateTime) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    let renewed = sqlx::query!(
+        "UPDATE entitlements SET state = 'active', starts_at = least(starts_at, $3), expires_at = $2 WHERE id = $1",
+        id,
+        until,
+        now
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if renewed != 1 {
+        return Err(StoreError::missing("entitlement", id));
+    }
+    sqlx::query!("DELETE FROM entitlement_devices WHERE entitlement_id = $1", id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 pub(crate) fn login_context(id: Uuid) -> String {
     format!("credential.login:{id}")
 }

@@ -6,6 +6,14 @@ pub enum StoreError {
     /// PostgreSQL cannot be reached or did not answer in time: try again, or go on without it.
     #[error("PostgreSQL is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// PostgreSQL did not answer within the time that the caller gives it.
+    #[error("PostgreSQL took longer than {patience:?} for {operation}")]
+    TooSlow {
+        /// What was asked.
+        operation: &'static str,
+        /// How long it could take.
+        patience: std::time::Duration,
+    },
     /// A row that must be there is not.
     #[error("there is no {what} {key}")]
     Missing {
@@ -66,7 +74,7 @@ impl From<sqlx::Error> for StoreError {
 impl StoreError {
     /// Whether waiting may help.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, StoreError::Unavailable(_) | StoreError::Redis(_))
+        matches!(self, StoreError::Unavailable(_) | StoreError::TooSlow { .. } | StoreError::Redis(_))
     }
 
     pub(crate) fn missing(what: &'static str, key: impl ToString) -> StoreError {

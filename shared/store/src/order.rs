@@ -219,3 +219,63 @@ pub async fn revisit(db: &Db, id: Uuid, nas_id: Option<Uuid>, visit: &serde_json
         .await?;
     Ok(())
 }
+
+/// What was sold in one currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sales {
+    /// Paid orders.
+    pub orders: u64,
+    /// What they brought.
+    pub total: Money,
+}
+
+/// What was sold since a moment, a row a currency. Orders made more than a week before it are not looked at.
+pub async fn sales_since(db: &Db, since: OffsetDateTime) -> Result<Vec<Sales>> {
+    sqlx::query!(
+        r#"SELECT currency, count(*) AS "orders!", sum(amount_minor)::bigint AS "minor!" FROM orders
+           WHERE state = 'paid' AND paid_at >= $1 AND created_at >= $1 - interval '7 days'
+           GROUP BY currency ORDER BY currency"#,
+        since
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(|row| {
+        Ok(Sales {
+            orders: u64::try_from(row.orders).unwrap_or(0),
+            total: Money {
+                minor: row.minor,
+                currency: row.currency.parse().map_err(|error| StoreError::corrupt("orders", &row.currency, error))?,
+            },
+        })
+    })
+    .collect()
+}
+
+/// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
+/// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
+pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
+    let mut tx = db.pool.begin().await?;
+    let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
+    let placed = sqlx::query!(
+        "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at, package)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12) ON CONFLICT (id) DO NOTHING",
+        id,
+        rng::code(8),
+        user_id,
+        new.phone.as_str(),
+        new.package.id,
+        new.package.price.minor,
+        new.package.price.currency.as_str(),
+        new.nas_id,
+        new.mac.map(|mac| mac.to_string()),
+        new.visit,
+        now,
+        serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(placed == 1)
+}

@@ -358,3 +358,18 @@ pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
         })
         .collect()
 }
+
+/// Payments from which news may still come, for the desk.
+pub async fn count_waiting(db: &Db) -> Result<u64> {
+    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM payments WHERE next_check_at IS NOT NULL"#)
+        .fetch_one(&db.pool)
+        .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// When the newest attempt to pay an order began; `None`: there was none.
+pub async fn latest_attempt(db: &Db, order: Uuid) -> Result<Option<OffsetDateTime>> {
+    Ok(sqlx::query_scalar!(r#"SELECT max(created_at) FROM payments WHERE order_id = $1"#, order)
+        .fetch_one(&db.pool)
+        .await?)
+}

@@ -9,7 +9,7 @@ use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, accounting};
 
 /// An open session.
 #[derive(Clone, Debug)]
@@ -206,4 +206,18 @@ async fn request_cuts(
     .execute(tx)
     .await?
     .rows_affected())
+}
+
+/// Closes a session that its router does not have any more, at what was last reported of it.
+pub async fn end_lost(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    sqlx::query!(
+        "UPDATE sessions SET ended_at = last_heard_at, terminate_cause = 'Lost-Service' WHERE id = $1 AND ended_at IS NULL",
+        id
+    )
+    .execute(&mut *tx)
+    .await?;
+    accounting::end(&mut tx, &[id], now).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -1,0 +1,239 @@
+//! Who may ask: the registry of routers, chosen by source address alone (RFC 2865 §5.4), with their secrets.
+//!
+//! The registry is a snapshot that is swapped whole when the list of routers changes. What is learnt about a
+//! router between two snapshots (when it was last heard, that it signs its requests) is carried over.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use radius_proto::Secret;
+use shared::time::{Clock, OffsetDateTime};
+use store::Db;
+use store::nas::{MessageAuthenticatorPolicy, Nas};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often "last heard" is written down.
+const FLUSH_EVERY: Duration = Duration::from_secs(15);
+
+/// A router that may ask.
+#[derive(Debug)]
+pub struct Client {
+    /// Its identity.
+    pub id: Uuid,
+    /// Its name, for logs and metrics.
+    pub name: String,
+    /// Where its packets come from.
+    pub address: IpNet,
+    /// Where it takes CoA and Disconnect.
+    pub coa_port: u16,
+    /// The secret shared with it.
+    pub secret: Secret,
+    old_secret: Option<(Secret, OffsetDateTime)>,
+    policy: MessageAuthenticatorPolicy,
+    signs: AtomicBool,
+    /// Unix seconds; 0 before the first packet.
+    heard: AtomicI64,
+    heard_written: AtomicI64,
+    acknowledges: AtomicBool,
+}
+
+impl Client {
+    fn new(nas: &Nas) -> Option<Client> {
+        let secret = Secret::new(&nas.secret).ok()?;
+        let old_secret = nas.old_secret.as_ref().and_then(|(old, until)| Some((Secret::new(old).ok()?, *until)));
+        Some(Client {
+            id: nas.id,
+            name: nas.name.clone(),
+            address: nas.address,
+            coa_port: nas.coa_port,
+            secret,
+            old_secret,
+            policy: nas.require_message_authenticator,
+            signs: AtomicBool::new(nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true }),
+            heard: AtomicI64::new(0),
+            heard_written: AtomicI64::new(0),
+            acknowledges: AtomicBool::new(false),
+        })
+    }
+
+    /// The secrets that count at `now`: the present one, and during a rotation the one before.
+    pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Secret> {
+        let old = self.old_secret.as_ref().filter(move |(_, until)| *until > now).map(|(secret, _)| secret);
+        std::iter::once(&self.secret).chain(old)
+    }
+
+    /// Whether an Access-Request without Message-Authenticator is refused (Blast-RADIUS). A router that has
+    /// once sent a valid one must go on doing so.
+    pub fn requires_message_authenticator(&self) -> bool {
+        match self.policy {
+            MessageAuthenticatorPolicy::Yes => true,
+            MessageAuthenticatorPolicy::No => false,
+            MessageAuthenticatorPolicy::Auto { .. } => self.signs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes a valid Message-Authenticator. `true` the first time, so that it can be written down.
+    pub fn learn_that_it_signs(&self) -> bool {
+        matches!(self.policy, MessageAuthenticatorPolicy::Auto { .. }) && !self.signs.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that a valid packet came.
+    pub fn hear(&self, now: OffsetDateTime) {
+        self.heard.store(now.unix_timestamp(), Ordering::Relaxed);
+    }
+
+    /// Whether this router has acknowledged a command since we started; `set` notes that it did.
+    pub fn acknowledges(&self, set: bool) -> bool {
+        if set {
+            self.acknowledges.store(true, Ordering::Relaxed);
+        }
+        self.acknowledges.load(Ordering::Relaxed)
+    }
+
+    fn carry_over(&self, from: &Client) {
+        let copy = |to: &AtomicI64, from: &AtomicI64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        copy(&self.heard, &from.heard);
+        copy(&self.heard_written, &from.heard_written);
+        self.acknowledges.store(from.acknowledges.load(Ordering::Relaxed), Ordering::Relaxed);
+        if from.signs.load(Ordering::Relaxed) {
+            self.signs.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All routers.
+#[derive(Debug, Default)]
+pub struct Registry {
+    hosts: HashMap<IpAddr, Arc<Client>>,
+    /// Longest prefix first.
+    networks: Vec<Arc<Client>>,
+    by_id: HashMap<Uuid, Arc<Client>>,
+}
+
+impl Registry {
+    /// Makes the registry from the list of routers, keeping what `before` has learnt.
+    pub fn new(list: &[Nas], before: &Registry) -> Registry {
+        let mut registry = Registry::default();
+        for nas in list {
+            let Some(client) = Client::new(nas) else {
+                tracing::error!(nas = %nas.name, "this router has an empty secret and is not served");
+                continue;
+            };
+            if let Some(known) = before.by_id.get(&client.id) {
+                client.carry_over(known);
+            }
+            let client = Arc::new(client);
+            if client.address.prefix_len() == client.address.max_prefix_len() {
+                registry.hosts.insert(client.address.addr(), Arc::clone(&client));
+            } else {
+                registry.networks.push(Arc::clone(&client));
+            }
+            registry.by_id.insert(client.id, client);
+        }
+        registry.networks.sort_by_key(|client| std::cmp::Reverse(client.address.prefix_len()));
+        registry
+    }
+
+    /// The router that `source` belongs to. An IPv4 address that arrives on an IPv6 socket is found as IPv4.
+    pub fn find(&self, source: IpAddr) -> Option<&Arc<Client>> {
+        let source = source.to_canonical();
+        self.hosts.get(&source).or_else(|| self.networks.iter().find(|client| client.address.contains(&source)))
+    }
+
+    /// The router with that identity.
+    pub fn by_id(&self, id: Uuid) -> Option<&Arc<Client>> {
+        self.by_id.get(&id)
+    }
+
+    /// Every router.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.by_id.values()
+    }
+}
+
+/// Writes "last heard" down now and then, and at the end.
+pub(crate) async fn flush_last_seen(db: Db, clock: Clock, clients: Arc<ArcSwap<Registry>>, stop: CancellationToken) {
+    loop {
+        let last = tokio::time::timeout(FLUSH_EVERY, stop.cancelled()).await.is_ok();
+        let mut heard = Vec::new();
+        for client in clients.load().all() {
+            let at = client.heard.load(Ordering::Relaxed);
+            if at > client.heard_written.load(Ordering::Relaxed)
+                && let Ok(time) = OffsetDateTime::from_unix_timestamp(at)
+            {
+                client.heard_written.store(at, Ordering::Relaxed);
+                heard.push((client.id, time.min(clock.now())));
+            }
+        }
+        if !heard.is_empty()
+            && let Err(error) = store::nas::seen(&db, &heard).await
+        {
+            tracing::debug!(%error, "when routers were last heard could not be written down");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nas(name: &str, address: &str, policy: MessageAuthenticatorPolicy) -> Nas {
+        Nas {
+            id: Uuid::from_u128(name.bytes().map(u128::from).sum()),
+            name: name.into(),
+            site: None,
+            address: address.parse().expect("a network"),
+            identifier: None,
+            secret: b"testing123".to_vec(),
+            old_secret: Some((b"older".to_vec(), OffsetDateTime::UNIX_EPOCH + Duration::from_secs(100))),
+            coa_port: 3799,
+            require_message_authenticator: policy,
+            hotspot_hosts: vec![],
+            last_seen_at: None,
+        }
+    }
+
+    const AUTO: MessageAuthenticatorPolicy = MessageAuthenticatorPolicy::Auto { seen: false };
+
+    #[test]
+    fn the_longest_prefix_wins_and_strangers_are_nobody() {
+        let list = [nas("net", "10.0.0.0/8", AUTO), nas("site", "10.1.0.0/16", AUTO), nas("host", "10.1.2.3/32", AUTO)];
+        let registry = Registry::new(&list, &Registry::default());
+        let name = |ip: &str| registry.find(ip.parse().expect("an address")).map(|c| c.name.clone());
+        assert_eq!(name("10.9.9.9").as_deref(), Some("net"));
+        assert_eq!(name("10.1.9.9").as_deref(), Some("site"));
+        assert_eq!(name("10.1.2.3").as_deref(), Some("host"));
+        assert_eq!(name("::ffff:10.1.2.3").as_deref(), Some("host"));
+        assert_eq!(name("192.0.2.1"), None);
+    }
+
+    #[test]
+    fn a_router_that_signs_once_must_go_on_even_after_a_reload() {
+        let list = [nas("host", "10.1.2.3/32", AUTO)];
+        let registry = Registry::new(&list, &Registry::default());
+        let client = registry.find("10.1.2.3".parse().expect("an address")).expect("known");
+        assert!(!client.requires_message_authenticator());
+        assert!(client.learn_that_it_signs());
+        assert!(!client.learn_that_it_signs(), "told once");
+        let again = Registry::new(&list, &registry);
+        assert!(again.find("10.1.2.3".parse().expect("an address")).expect("known").requires_message_authenticator());
+    }
+
+    #[test]
+    fn an_old_secret_counts_until_its_time() {
+        let registry = Registry::new(&[nas("host", "10.1.2.3/32", AUTO)], &Registry::default());
+        let client = registry.all().next().expect("one");
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(client.secrets(at(99)).count(), 2);
+        assert_eq!(client.secrets(at(100)).count(), 1);
+    }
+}

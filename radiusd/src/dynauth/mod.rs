@@ -1,0 +1,319 @@
+//! Telling routers to end sessions (RFC 5176): commands are claimed from the outbox, sent with the timers of
+//! RFC 5080, and their answers recorded.
+//!
+//! A timeout is not success, and an acknowledgement is not proof: the command stays on its list until the session's
+//! Stop arrives. Each transaction is a state machine of [`radius_proto::dynauth`]; this module is its socket, its
+//! clock and its dice. One slow router delays no other.
+
+mod request;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use radius_proto::attribute::rfc5176::error_cause;
+use radius_proto::dynauth::{Action, Identifiers, NakMeaning, Outcome, ReplyPolicy, Timers, Transaction, classify};
+use radius_proto::{MAX_PACKET, Packet};
+use shared::time::Clock;
+use store::command::{self, Answer, Command};
+use store::{Channel, Db, Listener, StoreError};
+use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, Registry};
+use crate::metrics::Metrics;
+
+/// Without a hint, look for commands this often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Commands claimed at once.
+const AT_ONCE: u32 = 256;
+/// Commands under way at most.
+const MAX_IN_FLIGHT: usize = 4096;
+/// A claimed command belongs to this server for longer than any transaction lasts (30 s).
+const LEASE: Duration = Duration::from_secs(45);
+/// An acknowledged cut whose Stop has not come by then is asked for again.
+const PROOF_PATIENCE: Duration = Duration::from_secs(30);
+/// First wait before a refused or unanswered command is tried again; doubles up to the last.
+const RETRY_FIRST: Duration = Duration::from_secs(15);
+const RETRY_LAST: Duration = Duration::from_secs(900);
+
+/// A command that waits for its answer.
+struct InFlight {
+    command: Command,
+    client: Arc<Client>,
+    transaction: Transaction,
+    started: Duration,
+}
+
+/// The client side of dynamic authorization.
+pub(crate) struct Sender {
+    db: Db,
+    clock: Clock,
+    clients: Arc<ArcSwap<Registry>>,
+    metrics: Metrics,
+    socket: UdpSocket,
+    in_flight: HashMap<(SocketAddr, u8), InFlight>,
+    identifiers: HashMap<SocketAddr, Identifiers>,
+    listener: Option<Listener>,
+}
+
+impl Sender {
+    pub(crate) async fn start(db: Db, clock: Clock, clients: Arc<ArcSwap<Registry>>, metrics: Metrics) -> anyhow::Result<Sender> {
+        // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
+        let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
+            Ok(socket) => socket,
+            Err(_) => UdpSocket::bind(("0.0.0.0", 0)).await?,
+        };
+        let (in_flight, identifiers) = (HashMap::new(), HashMap::new());
+        Ok(Sender { db, clock, clients, metrics, socket, in_flight, identifiers, listener: None })
+    }
+
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut buffer = [0; MAX_PACKET];
+        let mut look_at = Duration::ZERO;
+        while !stop.is_cancelled() {
+            let now = self.clock.monotonic();
+            if now >= look_at {
+                if let Err(error) = self.take_commands().await {
+                    tracing::debug!(%error, "commands to routers wait for PostgreSQL");
+                    self.listener = None;
+                }
+                look_at = self.clock.monotonic() + LOOK_EVERY;
+            }
+            let wait = self.transmit().await.min(look_at.saturating_sub(self.clock.monotonic()));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                received = self.socket.recv_from(&mut buffer) => match received {
+                    Ok((length, source)) => self.receive(canonical(source), &buffer[..length]).await,
+                    Err(error) => tracing::debug!(%error, "a router's CoA port is closed"),
+                },
+                () = hint(&mut self.listener) => look_at = Duration::ZERO,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn take_commands(&mut self) -> Result<(), StoreError> {
+        if self.listener.is_none() {
+            self.listener = Some(self.db.listen(&[Channel::Commands]).await?);
+        }
+        command::doubt_acknowledged(&self.db, self.clock.now()).await?;
+        if self.in_flight.len() >= MAX_IN_FLIGHT {
+            return Ok(());
+        }
+        for command in command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE).await? {
+            self.begin(command).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, command: Command) -> Result<(), StoreError> {
+        let client = self.clients.load().by_id(command.nas).cloned();
+        let reachable = client.and_then(|client| {
+            let peer = command::destination(client.address, client.coa_port)?;
+            Some((client, peer))
+        });
+        let Some((client, peer)) = reachable else {
+            tracing::warn!(session = %command.session, "no single address is known for this session's router: it cannot be told to disconnect");
+            self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
+            return self.record(&command, Answer::Unanswered).await;
+        };
+        let Some(identifier) = self.identifiers.entry(peer).or_default().take() else {
+            // 256 are under way to this router; the lease brings this one back.
+            return Ok(());
+        };
+        let mut buffer = [0; MAX_PACKET];
+        let built = request::disconnect(&mut buffer, &command, identifier, &client.secret, self.clock.now())
+            .map_err(|error| error.to_string())
+            .and_then(|octets| Transaction::new(octets, peer, Timers::default()).map_err(|error| error.to_string()));
+        match built {
+            Ok(transaction) => {
+                if command.attempts <= 1 {
+                    let lag = self.clock.now() - command.due_at;
+                    self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
+                }
+                let started = self.clock.monotonic();
+                self.in_flight.insert((peer, identifier), InFlight { command, client, transaction, started });
+            }
+            Err(error) => {
+                tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
+                self.give_back(peer, identifier);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is due and gives up what is over. Returns how long nothing needs to be done.
+    async fn transmit(&mut self) -> Duration {
+        let now = self.clock.monotonic();
+        let mut wait = LOOK_EVERY;
+        let mut over = Vec::new();
+        for (key, in_flight) in &mut self.in_flight {
+            loop {
+                match in_flight.transaction.poll(now, jitter_permille()) {
+                    Action::Send(octets) => {
+                        if let Err(error) = self.socket.send_to(octets, on_socket(&self.socket, key.0)).await {
+                            tracing::debug!(nas = %in_flight.client.name, %error, "a command could not be sent");
+                        }
+                    }
+                    Action::WaitUntil(at) => {
+                        wait = wait.min(at.saturating_sub(now));
+                        break;
+                    }
+                    Action::TimedOut | Action::Answered => {
+                        over.push(*key);
+                        break;
+                    }
+                }
+            }
+        }
+        for key in over {
+            if let Some(in_flight) = self.in_flight.remove(&key) {
+                self.give_back(key.0, key.1);
+                self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
+                tracing::warn!(nas = %in_flight.client.name, session = %in_flight.command.session, "the router did not answer a Disconnect-Request");
+                self.record_or_log(&in_flight.command, Answer::Unanswered).await;
+            }
+        }
+        wait
+    }
+
+    async fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
+        let Ok(packet) = Packet::parse(datagram) else { return };
+        let key = (source, packet.identifier());
+        let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
+        let outcome = in_flight.transaction.handle_reply(source, &packet, &in_flight.client.secret, ReplyPolicy::default());
+        let answer = match outcome {
+            Outcome::Ignored(reason) => {
+                tracing::debug!(nas = %in_flight.client.name, ?reason, "an answer to a command was ignored");
+                return;
+            }
+            Outcome::Ack => Answer::Acknowledged,
+            Outcome::Nak { error_cause } => {
+                let gone = is_gone(error_cause, in_flight.client.acknowledges(false));
+                Answer::Refused { error_cause, gone }
+            }
+        };
+        let Some(in_flight) = self.in_flight.remove(&key) else { return };
+        self.give_back(key.0, key.1);
+        let took = self.clock.monotonic().saturating_sub(in_flight.started);
+        self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
+        self.settle(&in_flight, answer).await;
+    }
+
+    async fn settle(&self, in_flight: &InFlight, answer: Answer) {
+        let InFlight { command, client, .. } = in_flight;
+        match answer {
+            Answer::Acknowledged => {
+                client.acknowledges(true);
+                self.metrics.commands.with_label_values(&["disconnect", "ack"]).inc();
+                tracing::info!(nas = %client.name, session = %command.session, reason = %command.reason, "the router acknowledged the disconnect");
+            }
+            Answer::Refused { gone: true, .. } => {
+                self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
+                self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
+                tracing::info!(nas = %client.name, session = %command.session, "the router has no such session: closed at its last report");
+                if let Err(error) = store::session::end_lost(&self.db, command.session, self.clock.now()).await {
+                    tracing::warn!(%error, session = %command.session, "a session that is gone could not be closed");
+                }
+                return;
+            }
+            Answer::Refused { error_cause, .. } => {
+                self.metrics.commands.with_label_values(&["disconnect", "nak"]).inc();
+                tracing::warn!(nas = %client.name, session = %command.session, ?error_cause, "the router refused the disconnect");
+            }
+            Answer::Unanswered => {}
+        }
+        self.record_or_log(command, answer).await;
+    }
+
+    async fn record_or_log(&self, command: &Command, answer: Answer) {
+        if let Err(error) = self.record(command, answer).await {
+            // The lease brings the command back, so nothing is lost but time.
+            tracing::warn!(%error, session = %command.session, "the answer to a command could not be recorded");
+        }
+    }
+
+    async fn record(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let wait = match answer {
+            Answer::Acknowledged => PROOF_PATIENCE,
+            _ => retry_after(command.attempts),
+        };
+        command::answered(&self.db, command.id, answer, now, now + wait).await
+    }
+
+    fn give_back(&mut self, peer: SocketAddr, identifier: u8) {
+        if let Some(identifiers) = self.identifiers.get_mut(&peer) {
+            identifiers.give_back(identifier);
+            if identifiers.in_use() == 0 && self.identifiers.len() > MAX_IN_FLIGHT {
+                self.identifiers.remove(&peer);
+            }
+        }
+    }
+}
+
+/// Whether a NAK says that the session is not there. RouterOS answers 406 for a session it does not know; that is
+/// believed of a router that has acknowledged a command before, since a router that cannot do it at all says 406 too.
+fn is_gone(cause: Option<u32>, acknowledged_before: bool) -> bool {
+    match classify(cause) {
+        NakMeaning::SessionGone => true,
+        _ => cause == Some(error_cause::UNSUPPORTED_EXTENSION) && acknowledged_before,
+    }
+}
+
+fn retry_after(attempts: u32) -> Duration {
+    RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(RETRY_LAST)
+}
+
+/// Waits for the next hint, for ever if there is no listener.
+async fn hint(listener: &mut Option<Listener>) {
+    match listener {
+        Some(open) => {
+            if open.next().await.is_err() {
+                *listener = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// A uniform number from -100 to 100.
+fn jitter_permille() -> i32 {
+    i32::from(u16::from_be_bytes(shared::rng::bytes()) % 201) - 100
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// The spelling of an address that the socket takes: a dual-stack socket wants IPv4 mapped into IPv6.
+fn on_socket(socket: &UdpSocket, peer: SocketAddr) -> SocketAddr {
+    match (socket.local_addr(), peer.ip()) {
+        (Ok(SocketAddr::V6(_)), IpAddr::V4(ip)) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), peer.port()),
+        _ => peer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nak_means_gone_only_where_that_can_be_believed() {
+        assert!(is_gone(Some(503), false));
+        assert!(!is_gone(Some(406), false));
+        assert!(is_gone(Some(406), true));
+        for cause in [None, Some(401), Some(404), Some(501), Some(506)] {
+            assert!(!is_gone(cause, true), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_bound() {
+        let waits: Vec<u64> = [1, 2, 3, 7, 8, 99].map(|attempts| retry_after(attempts).as_secs()).into();
+        assert_eq!(waits, [15, 30, 60, 900, 900, 900]);
+    }
+}

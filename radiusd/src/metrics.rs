@@ -1,0 +1,194 @@
+//! What is counted. Names and meanings stand in `docs/operations/metrics.md`; labels are bounded: router names,
+//! RADIUS codes and reasons of ours, never a user, a MAC or a phone.
+
+use std::sync::Arc;
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Bounds of RADIUS latencies, seconds.
+const RADIUS_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+/// Bounds of lags, seconds.
+const LAG_BUCKETS: [f64; 8] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0];
+/// Bounds of database times, seconds.
+const DATABASE_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+/// Bounds of batch sizes.
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// All counters of the server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+impl std::ops::Deref for Metrics {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The counters themselves.
+#[derive(Debug)]
+pub struct Inner {
+    registry: Registry,
+    /// Datagrams that parsed, by listener and code.
+    pub received: IntCounterVec,
+    /// Datagrams left without an answer, by listener and reason.
+    pub dropped: IntCounterVec,
+    /// Retransmissions, by listener and kind.
+    pub duplicates: IntCounterVec,
+    /// Answers, by code and router.
+    pub responses: IntCounterVec,
+    /// Rejected logins, by reason.
+    pub rejects: IntCounterVec,
+    /// From receipt to answer, by code of the answer.
+    pub duration: HistogramVec,
+    /// Logins, by how the password was proved.
+    pub methods: IntCounterVec,
+    /// Look-ups in memory, by result.
+    pub directory_lookups: IntCounterVec,
+    /// Entitlements in memory.
+    pub directory_entitlements: IntGauge,
+    /// From a change's commit to memory.
+    pub directory_lag: Histogram,
+    /// 1 while memory is not up to date with PostgreSQL.
+    pub degraded: IntGaugeVec,
+    /// Records by kind and result.
+    pub accounting_records: IntCounterVec,
+    /// Records that wait, by queue.
+    pub queue_length: IntGaugeVec,
+    /// Most records that may wait, by queue.
+    pub queue_capacity: IntGaugeVec,
+    /// Records in one commit.
+    pub batch_size: Histogram,
+    /// Statements, by operation and result.
+    pub database: HistogramVec,
+    /// Connections to PostgreSQL, by state.
+    pub pool: IntGaugeVec,
+    /// Open sessions, by router.
+    pub sessions: IntGaugeVec,
+    /// Sessions closed without a Stop, by reason.
+    pub stale_closed: IntCounterVec,
+    /// Commands to routers, by kind and result.
+    pub commands: IntCounterVec,
+    /// From first transmission to answer, by kind.
+    pub command_duration: HistogramVec,
+    /// Commands not yet proved.
+    pub commands_pending: IntGauge,
+    /// From the deadline to the first Disconnect-Request.
+    pub cut_lag: Histogram,
+    /// When a router was last heard, by router.
+    pub last_seen: IntGaugeVec,
+    /// Logins whose record could not wait for PostgreSQL.
+    pub logins_lost: IntCounter,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> prometheus::Result<Metrics> {
+        let registry = Registry::new();
+        let r = &registry;
+        let build = gauges(r, "mlango_build_info", "What runs.", &["version", "component"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), "radiusd"]).set(1);
+        #[cfg(target_os = "linux")]
+        r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let inner = Inner {
+            received: counters(r, "mlango_radius_packets_received_total", "Packets by RADIUS code.", &["listener", "code"])?,
+            dropped: counters(r, "mlango_radius_packets_dropped_total", "Packets without an answer.", &["listener", "reason"])?,
+            duplicates: counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?,
+            responses: counters(r, "mlango_radius_responses_total", "Answers sent.", &["code", "nas"])?,
+            rejects: counters(r, "mlango_radius_access_rejects_total", "Rejected logins.", &["reason"])?,
+            duration: histograms(r, "mlango_radius_request_duration_seconds", "From receipt to answer.", &["code"], &RADIUS_BUCKETS)?,
+            methods: counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?,
+            directory_lookups: counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?,
+            directory_entitlements: gauge(r, "mlango_directory_entitlements", "Entitlements in memory.")?,
+            directory_lag: histogram(r, "mlango_directory_change_lag_seconds", "From commit of a change to memory.", &RADIUS_BUCKETS)?,
+            degraded: gauges(r, "mlango_radius_degraded_mode", "1 while answering from memory alone.", &["component"])?,
+            accounting_records: counters(r, "mlango_acct_records_total", "Accounting records.", &["status_type", "result"])?,
+            queue_length: gauges(r, "mlango_radius_queue_length", "Waiting now.", &["queue"])?,
+            queue_capacity: gauges(r, "mlango_radius_queue_capacity", "May wait at most.", &["queue"])?,
+            batch_size: histogram(r, "mlango_acct_batch_records", "Records in one commit.", &BATCH_BUCKETS)?,
+            database: histograms(
+                r,
+                "mlango_db_operation_duration_seconds",
+                "Database operations.",
+                &["store", "operation", "result"],
+                &DATABASE_BUCKETS,
+            )?,
+            pool: gauges(r, "mlango_db_pool_connections", "Database connections.", &["store", "state"])?,
+            sessions: gauges(r, "mlango_sessions_active", "Open sessions.", &["nas"])?,
+            stale_closed: counters(r, "mlango_sessions_stale_closed_total", "Sessions closed without a Stop.", &["reason"])?,
+            commands: counters(r, "mlango_coa_requests_total", "Commands to routers.", &["kind", "result"])?,
+            command_duration: histograms(r, "mlango_coa_duration_seconds", "First send to answer.", &["kind"], &RADIUS_BUCKETS)?,
+            commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
+            last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,
+            logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
+            registry,
+        };
+        Ok(Metrics(Arc::new(inner)))
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+    let metric = IntCounter::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
+    let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> prometheus::Result<HistogramVec> {
+    let metric = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_registers_once_and_prints() {
+        let metrics = Metrics::new().expect("no name is used twice");
+        metrics.received.with_label_values(&["auth", "Access-Request"]).inc();
+        let text = String::from_utf8(metrics.text().expect("encodes")).expect("text");
+        assert!(text.contains(r#"mlango_radius_packets_received_total{code="Access-Request",listener="auth"} 1"#), "{text}");
+    }
+}

@@ -1,0 +1,267 @@
+//! Who gets in: one pure function from an entitlement and a request to a grant or a reason.
+//!
+//! [`decide`] knows no socket, clock or database. Each [`Denial`] has a word for logs and metrics and a sentence
+//! for the guest, who reads it on the router's login page (RouterOS shows the Reply-Message of an Access-Reject).
+
+mod reply;
+
+use std::time::Duration;
+
+use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::mac::Mac;
+use shared::rate::Rate;
+use shared::time::OffsetDateTime;
+
+pub use reply::{put_accept, put_reject};
+
+/// Longest Session-Timeout that RouterOS takes, seconds.
+const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(21_474_720);
+
+/// What a router is told to allow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// How long the session may last.
+    pub session_timeout: Option<Duration>,
+    /// Octets that remain, both directions together.
+    pub octets_left: Option<u64>,
+    /// Speed.
+    pub rate: Option<Rate>,
+    /// Idle time after which the session ends.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// Why a login is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Denial {
+    /// No such name or voucher.
+    UnknownUser,
+    /// The password is wrong.
+    BadPassword,
+    /// The credential's own time is over.
+    CredentialOver,
+    /// The credential belongs to another device.
+    WrongDevice,
+    /// All devices of the entitlement are taken.
+    TooManyDevices,
+    /// The time is used up.
+    TimeOver,
+    /// The data is used up.
+    DataUsed,
+    /// The operator took it back.
+    Revoked,
+    /// The device has nothing to use: the usual answer to a MAC login of a new guest.
+    UnknownDevice,
+    /// The request has no password that we understand, or more than one.
+    BadRequest,
+    /// EAP is not offered here.
+    EapNotOffered,
+    /// A name that memory does not know, and PostgreSQL could not be asked.
+    CannotCheck,
+}
+
+impl Denial {
+    /// All reasons.
+    pub const ALL: [Denial; 12] = [
+        Denial::UnknownUser,
+        Denial::BadPassword,
+        Denial::CredentialOver,
+        Denial::WrongDevice,
+        Denial::TooManyDevices,
+        Denial::TimeOver,
+        Denial::DataUsed,
+        Denial::Revoked,
+        Denial::UnknownDevice,
+        Denial::BadRequest,
+        Denial::EapNotOffered,
+        Denial::CannotCheck,
+    ];
+
+    /// A fixed word for logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Denial::UnknownUser => "unknown_user",
+            Denial::BadPassword => "bad_password",
+            Denial::CredentialOver => "credential_over",
+            Denial::WrongDevice => "wrong_mac",
+            Denial::TooManyDevices => "device_limit",
+            Denial::TimeOver => "expired",
+            Denial::DataUsed => "quota",
+            Denial::Revoked => "suspended",
+            Denial::UnknownDevice => "unknown_device",
+            Denial::BadRequest => "bad_request",
+            Denial::EapNotOffered => "eap_not_offered",
+            Denial::CannotCheck => "db_unavailable",
+        }
+    }
+
+    /// The sentence that the guest reads.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Denial::UnknownUser => "We do not know this name or voucher. Please check the spelling.",
+            Denial::BadPassword => "The password is not right. Please try again.",
+            Denial::CredentialOver => "This login is no longer valid. Please open the Wi-Fi page again.",
+            Denial::WrongDevice => "This login was made for another device. Please open the Wi-Fi page on this one.",
+            Denial::TooManyDevices => "This package is already used on all its devices.",
+            Denial::TimeOver => "Your time is used up. Please buy a new package.",
+            Denial::DataUsed => "Your data is used up. Please buy a new package.",
+            Denial::Revoked => "This access was withdrawn. Please ask the operator.",
+            Denial::UnknownDevice => "Welcome. Please choose a package to go online.",
+            Denial::BadRequest => "The router sent a login that cannot be understood. Please try again.",
+            Denial::EapNotOffered => "This network does not offer this kind of login.",
+            Denial::CannotCheck => "We cannot check this login right now. Please try again in a minute.",
+        }
+    }
+}
+
+/// Whether a credential may be used by this device at `now`. Its password was checked before.
+pub fn check_credential(credential: &Credential, mac: Option<Mac>, now: OffsetDateTime) -> Result<(), Denial> {
+    if credential.valid_until.is_some_and(|until| until <= now) {
+        return Err(Denial::CredentialOver);
+    }
+    if credential.mac.is_some() && credential.mac != mac {
+        return Err(Denial::WrongDevice);
+    }
+    // A one-time password without its device would be good for anyone who saw it.
+    if credential.kind == CredentialKind::OneTime && credential.mac.is_none() {
+        return Err(Denial::WrongDevice);
+    }
+    Ok(())
+}
+
+/// Decides whether `mac` may use `entitlement` at `now`, and with what limits.
+pub fn decide(entitlement: &Entitlement, mac: Option<Mac>, now: OffsetDateTime) -> Result<Grant, Denial> {
+    match entitlement.state {
+        State::Active => {}
+        State::Expired => return Err(Denial::TimeOver),
+        State::Exhausted => return Err(Denial::DataUsed),
+        State::Revoked => return Err(Denial::Revoked),
+    }
+    // Before the first login the whole time is left.
+    let left = match entitlement.expires_at {
+        Some(end) if end <= now => return Err(Denial::TimeOver),
+        Some(end) => Some(whole_seconds_up(end - now)),
+        None if entitlement.starts_at.is_none() => entitlement.duration,
+        None => None,
+    };
+    let octets_left = match entitlement.quota_octets {
+        Some(quota) if entitlement.used_octets >= quota => return Err(Denial::DataUsed),
+        Some(quota) => Some(quota - entitlement.used_octets),
+        None => None,
+    };
+    let bound = mac.is_some_and(|mac| entitlement.devices.contains(&mac));
+    if !bound && entitlement.devices.len() >= entitlement.device_limit as usize {
+        return Err(Denial::TooManyDevices);
+    }
+    Ok(Grant {
+        session_timeout: left.map(|left| left.min(MAX_SESSION_TIMEOUT)),
+        octets_left,
+        rate: entitlement.rate,
+        idle_timeout: entitlement.idle_timeout,
+    })
+}
+
+/// Seconds, rounded up: a Session-Timeout of zero would mean none at all.
+fn whole_seconds_up(left: time::Duration) -> Duration {
+    let seconds = left.whole_seconds() + i64::from(left.subsec_nanoseconds() > 0);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(seconds).expect("in range")
+    }
+
+    fn fresh() -> Entitlement {
+        Entitlement {
+            id: Uuid::from_u128(1),
+            package: "1 hour".into(),
+            state: State::Active,
+            starts_at: None,
+            expires_at: None,
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: Some(1000),
+            used_octets: 0,
+            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }),
+            device_limit: 1,
+            idle_timeout: None,
+            devices: vec![],
+        }
+    }
+
+    #[test]
+    fn the_first_login_gets_all_of_it() {
+        let grant = decide(&fresh(), Some(A), at(0)).expect("granted");
+        assert_eq!(grant.session_timeout, Some(Duration::from_secs(3600)));
+        assert_eq!(grant.octets_left, Some(1000));
+    }
+
+    #[test]
+    fn a_later_login_gets_what_is_left() {
+        let started = Entitlement {
+            starts_at: Some(at(0)),
+            expires_at: Some(at(3600)),
+            used_octets: 900,
+            devices: vec![A],
+            ..fresh()
+        };
+        let grant = decide(&started, Some(A), at(3590)).expect("granted");
+        assert_eq!((grant.session_timeout, grant.octets_left), (Some(Duration::from_secs(10)), Some(100)));
+        let half = at(3599) + Duration::from_millis(500);
+        assert_eq!(decide(&started, Some(A), half).expect("granted").session_timeout, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn every_end_has_its_reason() {
+        let over = Entitlement { starts_at: Some(at(0)), expires_at: Some(at(10)), ..fresh() };
+        let table = [
+            (Entitlement { state: State::Expired, ..fresh() }, Denial::TimeOver),
+            (Entitlement { state: State::Exhausted, ..fresh() }, Denial::DataUsed),
+            (Entitlement { state: State::Revoked, ..fresh() }, Denial::Revoked),
+            (over, Denial::TimeOver),
+            (Entitlement { used_octets: 1000, ..fresh() }, Denial::DataUsed),
+            (Entitlement { devices: vec![B], ..fresh() }, Denial::TooManyDevices),
+        ];
+        for (entitlement, denial) in table {
+            assert_eq!(decide(&entitlement, Some(A), at(10)), Err(denial));
+        }
+    }
+
+    #[test]
+    fn a_login_without_a_device_cannot_use_a_full_entitlement() {
+        let full = Entitlement { devices: vec![B], ..fresh() };
+        assert_eq!(decide(&full, None, at(0)), Err(Denial::TooManyDevices));
+    }
+
+    #[test]
+    fn a_one_time_password_is_for_its_device_and_its_time() {
+        let credential = Credential {
+            id: Uuid::from_u128(1),
+            entitlement: Uuid::from_u128(1),
+            kind: CredentialKind::OneTime,
+            login: b"CODE".to_vec(),
+            password: b"p".to_vec(),
+            mac: Some(A),
+            valid_until: Some(at(100)),
+        };
+        assert_eq!(check_credential(&credential, Some(A), at(99)), Ok(()));
+        assert_eq!(check_credential(&credential, Some(B), at(99)), Err(Denial::WrongDevice));
+        assert_eq!(check_credential(&credential, None, at(99)), Err(Denial::WrongDevice));
+        assert_eq!(check_credential(&credential, Some(A), at(100)), Err(Denial::CredentialOver));
+    }
+
+    #[test]
+    fn every_reason_has_a_word_of_its_own_and_a_sentence_that_fits_one_attribute() {
+        let labels: std::collections::HashSet<_> = Denial::ALL.iter().map(|d| d.label()).collect();
+        assert_eq!(labels.len(), Denial::ALL.len());
+        for denial in Denial::ALL {
+            assert!(denial.sentence().len() <= 253 && denial.sentence().ends_with('.'));
+        }
+    }
+}

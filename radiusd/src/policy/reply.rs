@@ -1,0 +1,73 @@
+//! A grant or a denial in the words of a MikroTik router.
+//!
+//! RouterOS takes 64-bit limits in two attributes: the low 32 bits, and the number of 2^32 octets beside it.
+//! `Mikrotik-Total-Limit` counts both directions together, as our quota does.
+
+use radius_proto::attribute::{mikrotik, rfc2865, rfc2869};
+use radius_proto::{BuildError, Builder};
+
+use super::{Denial, Grant};
+
+/// Writes the attributes of an Access-Accept.
+pub fn put_accept(reply: &mut Builder<'_>, grant: &Grant, class: &[u8], interim_seconds: u32) -> Result<(), BuildError> {
+    if let Some(timeout) = grant.session_timeout {
+        reply.put(rfc2865::SESSION_TIMEOUT, u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX))?;
+    }
+    if let Some(idle) = grant.idle_timeout {
+        reply.put(rfc2865::IDLE_TIMEOUT, u32::try_from(idle.as_secs()).unwrap_or(u32::MAX))?;
+    }
+    reply.put(rfc2869::ACCT_INTERIM_INTERVAL, interim_seconds)?;
+    reply.put(rfc2865::CLASS, class)?;
+    if let Some(octets) = grant.octets_left {
+        let [high, low] = halves(octets);
+        reply.put(mikrotik::TOTAL_LIMIT, low)?;
+        reply.put(mikrotik::TOTAL_LIMIT_GIGAWORDS, high)?;
+    }
+    if let Some(rate) = grant.rate {
+        reply.put(mikrotik::RATE_LIMIT, rate.to_string().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes the attributes of an Access-Reject.
+pub fn put_reject(reply: &mut Builder<'_>, denial: Denial) -> Result<(), BuildError> {
+    reply.put(rfc2865::REPLY_MESSAGE, denial.sentence().as_bytes())?;
+    Ok(())
+}
+
+/// The two 32-bit halves of a count, high first.
+fn halves(octets: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = octets.to_be_bytes();
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use radius_proto::{Code, MAX_PACKET, Packet, Secret};
+    use shared::rate::Rate;
+    use std::time::Duration;
+
+    #[test]
+    fn an_accept_carries_every_limit() {
+        let grant = Grant {
+            session_timeout: Some(Duration::from_secs(3600)),
+            octets_left: Some((5 << 32) + 7),
+            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }),
+            idle_timeout: Some(Duration::from_secs(300)),
+        };
+        let mut buffer = [0; MAX_PACKET];
+        let mut reply = Builder::new(&mut buffer, Code::AccessAccept, 1);
+        put_accept(&mut reply, &grant, b"class", 60).expect("fits");
+        let secret = Secret::new(b"s").expect("not empty");
+        let octets = reply.finish_reply(&secret, &[0; 16]);
+        let packet = Packet::parse(octets).expect("our own packet");
+        assert_eq!(packet.get(rfc2865::SESSION_TIMEOUT), Some(3600));
+        assert_eq!(packet.get(rfc2865::IDLE_TIMEOUT), Some(300));
+        assert_eq!(packet.get(rfc2869::ACCT_INTERIM_INTERVAL), Some(60));
+        assert_eq!(packet.get(rfc2865::CLASS), Some(&b"class"[..]));
+        assert_eq!(packet.get(mikrotik::TOTAL_LIMIT), Some(7));
+        assert_eq!(packet.get(mikrotik::TOTAL_LIMIT_GIGAWORDS), Some(5));
+        assert_eq!(packet.get(mikrotik::RATE_LIMIT), Some(&b"1M/2M"[..]));
+    }
+}
