@@ -104,8 +104,8 @@ class Lines:
         return self.add(None, "Message-Authenticator", None)
 
 
-def vector(name, code_name, code, identifier, lines, secret, authenticator, hashed, **more):
-    octets = packet(code, identifier, lines.body, secret.encode(), authenticator, hashed)
+def vector(name, code_name, code, identifier, lines, secret, seed, hashed, **more):
+    octets = packet(code, identifier, lines.body, secret.encode(), seed, hashed)
     at, text = 20, []
     for line in lines.text:
         if line.startswith("Message-Authenticator"):

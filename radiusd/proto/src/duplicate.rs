@@ -129,13 +129,22 @@ impl DuplicateCache {
     }
 
     /// Says what to do with a request, and remembers it if it is new. The request must have been verified.
-    pub fn begin(&mut self, key: Key, authenticator: &[u8; AUTHENTICATOR], now: Duration) -> Begin<'_> {
+    pub fn begin(
+        &mut self,
+        key: Key,
+        authenticator: &[u8; AUTHENTICATOR],
+        now: Duration,
+    ) -> Begin<'_> {
         self.expire(now);
         let bucket = self.bucket(&key);
         if let Some(index) = self.find(bucket, &key) {
             if self.slot(index).authenticator == *authenticator {
                 let slot = self.slot(index);
-                return if slot.finished { Begin::Replay(&slot.reply) } else { Begin::InFlight };
+                return if slot.finished {
+                    Begin::Replay(&slot.reply)
+                } else {
+                    Begin::InFlight
+                };
             }
             self.remove(index);
         }
@@ -148,8 +157,15 @@ impl DuplicateCache {
     }
 
     /// Remembers the reply to a request, if the request itself is still remembered.
-    pub fn finish(&mut self, key: &Key, authenticator: &[u8; AUTHENTICATOR], reply: &[u8]) -> Finish {
-        let Some(index) = self.find(self.bucket(key), key) else { return Finish::Forgotten };
+    pub fn finish(
+        &mut self,
+        key: &Key,
+        authenticator: &[u8; AUTHENTICATOR],
+        reply: &[u8],
+    ) -> Finish {
+        let Some(index) = self.find(self.bucket(key), key) else {
+            return Finish::Forgotten;
+        };
         let slot = self.slot_mut(index);
         if slot.authenticator != *authenticator {
             return Finish::Replaced;
@@ -163,7 +179,8 @@ impl DuplicateCache {
     /// Forgets a request that gets no answer, so that its retransmission is processed afresh.
     pub fn abandon(&mut self, key: &Key, authenticator: &[u8; AUTHENTICATOR]) {
         let found = self.find(self.bucket(key), key);
-        if let Some(index) = found.filter(|&index| self.slot(index).authenticator == *authenticator) {
+        if let Some(index) = found.filter(|&index| self.slot(index).authenticator == *authenticator)
+        {
             self.remove(index);
         }
     }
@@ -171,7 +188,9 @@ impl DuplicateCache {
     /// Forgets what is older than the lifetime. [`DuplicateCache::begin`] does this too; a server that has
     /// fallen silent may call it to give the memory up.
     pub fn expire(&mut self, now: Duration) {
-        while self.oldest != NIL && now.saturating_sub(self.slot(self.oldest).begun) >= self.lifetime {
+        while self.oldest != NIL
+            && now.saturating_sub(self.slot(self.oldest).begun) >= self.lifetime
+        {
             self.remove(self.oldest);
         }
     }
@@ -214,7 +233,13 @@ impl DuplicateCache {
         None
     }
 
-    fn insert(&mut self, bucket: usize, key: Key, authenticator: &[u8; AUTHENTICATOR], now: Duration) {
+    fn insert(
+        &mut self,
+        bucket: usize,
+        key: Key,
+        authenticator: &[u8; AUTHENTICATOR],
+        now: Duration,
+    ) {
         let index = self.take_free_slot(key);
         let (chain, older) = (self.buckets[bucket], self.newest);
         let slot = self.slot_mut(index);
@@ -257,7 +282,13 @@ impl DuplicateCache {
     }
 
     fn remove(&mut self, index: u32) {
-        let &Slot { bucket, chain, older, newer, .. } = self.slot(index);
+        let &Slot {
+            bucket,
+            chain,
+            older,
+            newer,
+            ..
+        } = self.slot(index);
         let mut at = self.buckets[bucket];
         if at == index {
             self.buckets[bucket] = chain;
@@ -328,7 +359,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn key(identifier: u8, port: u16) -> Key {
-        Key { source: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), identifier, listener: 0 }
+        Key {
+            source: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            identifier,
+            listener: 0,
+        }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -340,9 +375,18 @@ mod tests {
         let mut cache = DuplicateCache::default();
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(1)), Begin::InFlight);
-        assert_eq!(cache.finish(&key(1, 5), &[7; 16], b"the reply"), Finish::Remembered);
-        assert_eq!(cache.begin(key(1, 5), &[7; 16], at(2)), Begin::Replay(b"the reply"));
-        assert_eq!(cache.begin(key(1, 5), &[7; 16], at(3)), Begin::Replay(b"the reply"));
+        assert_eq!(
+            cache.finish(&key(1, 5), &[7; 16], b"the reply"),
+            Finish::Remembered
+        );
+        assert_eq!(
+            cache.begin(key(1, 5), &[7; 16], at(2)),
+            Begin::Replay(b"the reply")
+        );
+        assert_eq!(
+            cache.begin(key(1, 5), &[7; 16], at(3)),
+            Begin::Replay(b"the reply")
+        );
     }
 
     #[test]
@@ -351,9 +395,15 @@ mod tests {
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(2, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 6), &[7; 16], at(0)), Begin::New);
-        let other_listener = Key { listener: 1, ..key(1, 5) };
+        let other_listener = Key {
+            listener: 1,
+            ..key(1, 5)
+        };
         assert_eq!(cache.begin(other_listener, &[7; 16], at(0)), Begin::New);
-        let other_host = Key { source: SocketAddr::from((Ipv4Addr::BROADCAST, 5)), ..key(1, 5) };
+        let other_host = Key {
+            source: SocketAddr::from((Ipv4Addr::BROADCAST, 5)),
+            ..key(1, 5)
+        };
         assert_eq!(cache.begin(other_host, &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.len(), 5);
     }
@@ -364,8 +414,16 @@ mod tests {
             let mut cache = DuplicateCache::new(256, at(asked), 1);
             assert_eq!(cache.begin(key(1, 5), &[7; 16], at(100)), Begin::New);
             let almost = at(100 + kept) - Duration::from_millis(1);
-            assert_eq!(cache.begin(key(1, 5), &[7; 16], almost), Begin::InFlight, "asked {asked}");
-            assert_eq!(cache.begin(key(1, 5), &[7; 16], at(100 + kept)), Begin::New, "asked {asked}");
+            assert_eq!(
+                cache.begin(key(1, 5), &[7; 16], almost),
+                Begin::InFlight,
+                "asked {asked}"
+            );
+            assert_eq!(
+                cache.begin(key(1, 5), &[7; 16], at(100 + kept)),
+                Begin::New,
+                "asked {asked}"
+            );
         }
     }
 
@@ -375,11 +433,23 @@ mod tests {
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 5), &[8; 16], at(1)), Begin::New);
         assert_eq!(cache.len(), 1);
-        assert_eq!(cache.finish(&key(1, 5), &[7; 16], b"late reply to the old request"), Finish::Replaced);
+        assert_eq!(
+            cache.finish(&key(1, 5), &[7; 16], b"late reply to the old request"),
+            Finish::Replaced
+        );
         assert_eq!(cache.begin(key(1, 5), &[8; 16], at(2)), Begin::InFlight);
-        assert_eq!(cache.finish(&key(1, 5), &[8; 16], b"reply"), Finish::Remembered);
-        assert_eq!(cache.finish(&key(2, 5), &[8; 16], b"reply"), Finish::Forgotten);
-        assert_eq!(cache.begin(key(1, 5), &[8; 16], at(2)), Begin::Replay(b"reply"));
+        assert_eq!(
+            cache.finish(&key(1, 5), &[8; 16], b"reply"),
+            Finish::Remembered
+        );
+        assert_eq!(
+            cache.finish(&key(2, 5), &[8; 16], b"reply"),
+            Finish::Forgotten
+        );
+        assert_eq!(
+            cache.begin(key(1, 5), &[8; 16], at(2)),
+            Begin::Replay(b"reply")
+        );
     }
 
     #[test]

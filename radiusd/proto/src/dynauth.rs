@@ -131,7 +131,9 @@ impl fmt::Display for NotARequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NotARequest::Malformed(error) => error.fmt(f),
-            NotARequest::WrongCode(code) => write!(f, "{code} is neither CoA-Request nor Disconnect-Request"),
+            NotARequest::WrongCode(code) => {
+                write!(f, "{code} is neither CoA-Request nor Disconnect-Request")
+            }
         }
     }
 }
@@ -157,7 +159,10 @@ enum State {
     /// Nothing has been sent.
     Fresh,
     /// Waiting for an answer: when to act next, and when to give up.
-    Waiting { next: Duration, give_up: Duration },
+    Waiting {
+        next: Duration,
+        give_up: Duration,
+    },
     TimedOut,
     Answered,
 }
@@ -167,7 +172,11 @@ impl Transaction {
     ///
     /// # Errors
     /// If the octets are not a packet, or one of another Code.
-    pub fn new(request: &[u8], peer: SocketAddr, timers: Timers) -> Result<Transaction, NotARequest> {
+    pub fn new(
+        request: &[u8],
+        peer: SocketAddr,
+        timers: Timers,
+    ) -> Result<Transaction, NotARequest> {
         let packet = Packet::parse(request).map_err(NotARequest::Malformed)?;
         if !matches!(packet.code(), Code::DisconnectRequest | Code::CoaRequest) {
             return Err(NotARequest::WrongCode(packet.code()));
@@ -223,7 +232,10 @@ impl Transaction {
         };
         self.interval = self.next_interval(jitter_permille);
         self.sent += 1;
-        self.state = State::Waiting { next: now + self.interval, give_up };
+        self.state = State::Waiting {
+            next: now + self.interval,
+            give_up,
+        };
         Action::Send(&self.request)
     }
 
@@ -255,7 +267,9 @@ impl Transaction {
         self.state = State::Answered;
         match reply.code() {
             Code::DisconnectAck | Code::CoaAck => Outcome::Ack,
-            _ => Outcome::Nak { error_cause: reply.get(rfc5176::ERROR_CAUSE) },
+            _ => Outcome::Nak {
+                error_cause: reply.get(rfc5176::ERROR_CAUSE),
+            },
         }
     }
 
@@ -289,14 +303,19 @@ impl Transaction {
         }
         match message_authenticator::check_reply(reply, &self.authenticator, secret) {
             Check::Valid => {}
-            Check::Absent if policy.require_message_authenticator => return Some(Ignored::NoMessageAuthenticator),
+            Check::Absent if policy.require_message_authenticator => {
+                return Some(Ignored::NoMessageAuthenticator);
+            }
             Check::Absent => {}
-            Check::Invalid | Check::Repeated | Check::BadLength => return Some(Ignored::BadMessageAuthenticator),
+            Check::Invalid | Check::Repeated | Check::BadLength => {
+                return Some(Ignored::BadMessageAuthenticator);
+            }
         }
         let stamp = reply.get(rfc2869::EVENT_TIMESTAMP);
-        let stale = policy.wall_clock_seconds.zip(stamp).is_some_and(|(clock, stamp)| {
-            clock.abs_diff(stamp) > EVENT_TIMESTAMP_WINDOW_SECONDS
-        });
+        let stale = policy
+            .wall_clock_seconds
+            .zip(stamp)
+            .is_some_and(|(clock, stamp)| clock.abs_diff(stamp) > EVENT_TIMESTAMP_WINDOW_SECONDS);
         stale.then_some(Ignored::StaleEventTimestamp)
     }
 }
@@ -351,7 +370,9 @@ pub fn classify(cause: Option<u32>) -> NakMeaning {
 #[must_use]
 pub fn ack_violation(reply: &Packet<'_>) -> Option<u32> {
     let is_ack = matches!(reply.code(), Code::DisconnectAck | Code::CoaAck);
-    reply.get(rfc5176::ERROR_CAUSE).filter(|cause| is_ack && (400..600).contains(cause))
+    reply
+        .get(rfc5176::ERROR_CAUSE)
+        .filter(|cause| is_ack && (400..600).contains(cause))
 }
 
 /// The Identifiers of one source port towards one NAS: none is in use twice, and a returned one rests as long
@@ -373,7 +394,12 @@ impl Identifiers {
         for (step, identifier) in (0..=u8::MAX).zip(&mut ring) {
             *identifier = first.wrapping_add(step);
         }
-        Identifiers { ring, head: 0, free: 256, in_use: [false; 256] }
+        Identifiers {
+            ring,
+            head: 0,
+            free: 256,
+            in_use: [false; 256],
+        }
     }
 
     /// Takes an Identifier; `None` while all 256 are in use.

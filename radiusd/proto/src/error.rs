@@ -66,14 +66,22 @@ impl ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ParseError::TooShort { received } => write!(f, "{received} octets are fewer than a header of {HEADER}"),
-            ParseError::BadLength { length } => write!(f, "Length {length} is outside {HEADER}..={MAX_PACKET}"),
+            ParseError::TooShort { received } => {
+                write!(f, "{received} octets are fewer than a header of {HEADER}")
+            }
+            ParseError::BadLength { length } => {
+                write!(f, "Length {length} is outside {HEADER}..={MAX_PACKET}")
+            }
             ParseError::Truncated { length, received } => {
                 write!(f, "Length says {length} octets, {received} came")
             }
             ParseError::UnknownCode(code) => write!(f, "unknown Code {code}"),
-            ParseError::AttributeZero { offset } => write!(f, "attribute of type 0 at octet {offset}"),
-            ParseError::AttributeTooShort { offset } => write!(f, "attribute shorter than 2 octets at octet {offset}"),
+            ParseError::AttributeZero { offset } => {
+                write!(f, "attribute of type 0 at octet {offset}")
+            }
+            ParseError::AttributeTooShort { offset } => {
+                write!(f, "attribute shorter than 2 octets at octet {offset}")
+            }
             ParseError::AttributeOverflows { offset } => {
                 write!(f, "attribute at octet {offset} reaches past the packet")
             }
@@ -122,12 +130,22 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::EmptyValue { kind } => write!(f, "attribute {kind} would be empty"),
-            BuildError::ValueTooLong { kind, length } => write!(f, "{length} octets do not fit in attribute {kind}"),
+            BuildError::ValueTooLong { kind, length } => {
+                write!(f, "{length} octets do not fit in attribute {kind}")
+            }
             BuildError::PacketFull => write!(f, "the packet would exceed {MAX_PACKET} octets"),
-            BuildError::TooManyAttributes => write!(f, "the packet would exceed {MAX_ATTRIBUTES} attributes"),
-            BuildError::ForbiddenKind { kind } => write!(f, "attribute {kind} cannot be written directly"),
-            BuildError::MessageAuthenticatorRepeated => f.write_str("a second Message-Authenticator"),
-            BuildError::PasswordTooLong { length } => write!(f, "a password of {length} octets exceeds 128"),
+            BuildError::TooManyAttributes => {
+                write!(f, "the packet would exceed {MAX_ATTRIBUTES} attributes")
+            }
+            BuildError::ForbiddenKind { kind } => {
+                write!(f, "attribute {kind} cannot be written directly")
+            }
+            BuildError::MessageAuthenticatorRepeated => {
+                f.write_str("a second Message-Authenticator")
+            }
+            BuildError::PasswordTooLong { length } => {
+                write!(f, "a password of {length} octets exceeds 128")
+            }
         }
     }
 }

@@ -60,15 +60,24 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ErrorKind::FileMissing => f.write_str("the file is not there"),
-            ErrorKind::IncludedTooDeep => write!(f, "files include each other more than {MAX_INCLUDE_DEPTH} deep"),
+            ErrorKind::IncludedTooDeep => write!(
+                f,
+                "files include each other more than {MAX_INCLUDE_DEPTH} deep"
+            ),
             ErrorKind::UnknownStatement(word) => write!(f, "unknown statement {word:?}"),
             ErrorKind::TooFewWords => f.write_str("too few words"),
             ErrorKind::BadNumber(word) => write!(f, "{word:?} is not a number that fits here"),
             ErrorKind::BadFormat(word) => write!(f, "{word:?} is not a vendor format"),
             ErrorKind::UnknownVendor(name) => write!(f, "vendor {name:?} is not declared"),
-            ErrorKind::UnbalancedVendor(name) => write!(f, "BEGIN-VENDOR and END-VENDOR {name:?} do not pair"),
-            ErrorKind::NameTaken(name) => write!(f, "attribute {name:?} already has another number"),
-            ErrorKind::UnknownAttribute(name) => write!(f, "attribute {name:?} is declared nowhere"),
+            ErrorKind::UnbalancedVendor(name) => {
+                write!(f, "BEGIN-VENDOR and END-VENDOR {name:?} do not pair")
+            }
+            ErrorKind::NameTaken(name) => {
+                write!(f, "attribute {name:?} already has another number")
+            }
+            ErrorKind::UnknownAttribute(name) => {
+                write!(f, "attribute {name:?} is declared nowhere")
+            }
             ErrorKind::TooManyAttributes => write!(f, "more than {MAX_ATTRIBUTES} attributes"),
         }
     }
@@ -94,14 +103,23 @@ pub(super) fn load(
         read,
     };
     parser.file(name, 0)?;
-    let Parser { mut dictionary, late_values, passed_over, .. } = parser;
+    let Parser {
+        mut dictionary,
+        late_values,
+        passed_over,
+        ..
+    } = parser;
     for late in late_values {
         if passed_over.contains(&late.attribute.to_ascii_lowercase()) {
             continue;
         }
         dictionary
             .add_value(&late.attribute, &late.name, late.number)
-            .map_err(|kind| DictionaryError { file: late.file, line: late.line, kind })?;
+            .map_err(|kind| DictionaryError {
+                file: late.file,
+                line: late.line,
+                kind,
+            })?;
     }
     Ok(dictionary)
 }
@@ -137,7 +155,14 @@ struct Place<'f> {
 
 impl Parser<'_> {
     fn file(&mut self, file: &str, depth: usize) -> Result<(), DictionaryError> {
-        let mut place = Place { file, line: 0, depth, vendor: None, nested: 0, extended: false };
+        let mut place = Place {
+            file,
+            line: 0,
+            depth,
+            vendor: None,
+            nested: 0,
+            extended: false,
+        };
         let text = (self.read)(file).ok_or_else(|| place.error(ErrorKind::FileMissing))?;
         for (index, line) in text.lines().enumerate() {
             place.line = index + 1;
@@ -154,7 +179,12 @@ impl Parser<'_> {
         }
     }
 
-    fn statement(&mut self, place: &mut Place<'_>, keyword: &str, words: &[&str]) -> Result<(), DictionaryError> {
+    fn statement(
+        &mut self,
+        place: &mut Place<'_>,
+        keyword: &str,
+        words: &[&str],
+    ) -> Result<(), DictionaryError> {
         match keyword.to_ascii_uppercase().as_str() {
             "$INCLUDE" => return self.include(place, words, false),
             "$INCLUDE-" => return self.include(place, words, true),
@@ -172,15 +202,22 @@ impl Parser<'_> {
             "ATTRIBUTE" => self.attribute(place, words),
             "VALUE" => self.value(place, words),
             // Statements of FreeRADIUS' version 4 about things that this crate does not have.
-            "PROTOCOL" | "BEGIN-PROTOCOL" | "END-PROTOCOL" | "FLAGS" | "STRUCT" | "MEMBER" | "ENUM" | "ALIAS"
-            | "DEFINE" => Ok(()),
+            "PROTOCOL" | "BEGIN-PROTOCOL" | "END-PROTOCOL" | "FLAGS" | "STRUCT" | "MEMBER"
+            | "ENUM" | "ALIAS" | "DEFINE" => Ok(()),
             _ => Err(ErrorKind::UnknownStatement(keyword.to_string())),
         }
         .map_err(|kind| place.error(kind))
     }
 
-    fn include(&mut self, place: &Place<'_>, words: &[&str], optional: bool) -> Result<(), DictionaryError> {
-        let [name, ..] = words else { return Err(place.error(ErrorKind::TooFewWords)) };
+    fn include(
+        &mut self,
+        place: &Place<'_>,
+        words: &[&str],
+        optional: bool,
+    ) -> Result<(), DictionaryError> {
+        let [name, ..] = words else {
+            return Err(place.error(ErrorKind::TooFewWords));
+        };
         if place.depth == MAX_INCLUDE_DEPTH {
             return Err(place.error(ErrorKind::IncludedTooDeep));
         }
@@ -194,20 +231,36 @@ impl Parser<'_> {
     }
 
     fn vendor(&mut self, words: &[&str]) -> Result<(), ErrorKind> {
-        let [name, number, options @ ..] = words else { return Err(ErrorKind::TooFewWords) };
+        let [name, number, options @ ..] = words else {
+            return Err(ErrorKind::TooFewWords);
+        };
         let number = parse_number(number)?;
         let mut format = (1, 1);
-        for option in options.iter().filter_map(|option| option.strip_prefix("format=")) {
+        for option in options
+            .iter()
+            .filter_map(|option| option.strip_prefix("format="))
+        {
             format = parse_format(option).ok_or_else(|| ErrorKind::BadFormat(option.to_owned()))?;
         }
-        self.dictionary.vendors.insert(number, VendorDef { name: (*name).to_owned(), number, format });
+        self.dictionary.vendors.insert(
+            number,
+            VendorDef {
+                name: (*name).to_owned(),
+                number,
+                format,
+            },
+        );
         Ok(())
     }
 
     fn begin_vendor(&mut self, place: &mut Place<'_>, words: &[&str]) -> Result<(), ErrorKind> {
-        let [name, options @ ..] = words else { return Err(ErrorKind::TooFewWords) };
+        let [name, options @ ..] = words else {
+            return Err(ErrorKind::TooFewWords);
+        };
         let number = self.vendor_number(name)?;
-        place.extended = options.iter().any(|option| option.starts_with("parent=") || option.starts_with("format="));
+        place.extended = options
+            .iter()
+            .any(|option| option.starts_with("parent=") || option.starts_with("format="));
         if place.vendor.replace(number).is_some() {
             return Err(ErrorKind::UnbalancedVendor((*name).to_owned()));
         }
@@ -215,7 +268,9 @@ impl Parser<'_> {
     }
 
     fn end_vendor(&mut self, place: &mut Place<'_>, words: &[&str]) -> Result<(), ErrorKind> {
-        let [name, ..] = words else { return Err(ErrorKind::TooFewWords) };
+        let [name, ..] = words else {
+            return Err(ErrorKind::TooFewWords);
+        };
         let number = self.vendor_number(name)?;
         if place.vendor.take() != Some(number) {
             return Err(ErrorKind::UnbalancedVendor((*name).to_owned()));
@@ -224,7 +279,9 @@ impl Parser<'_> {
     }
 
     fn attribute(&mut self, place: &Place<'_>, words: &[&str]) -> Result<(), ErrorKind> {
-        let [name, number, type_name, rest @ ..] = words else { return Err(ErrorKind::TooFewWords) };
+        let [name, number, type_name, rest @ ..] = words else {
+            return Err(ErrorKind::TooFewWords);
+        };
         if place.nested > 0 || place.extended || number.contains('.') {
             self.passed_over.insert(name.to_ascii_lowercase());
             return Ok(());
@@ -261,7 +318,9 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, place: &Place<'_>, words: &[&str]) -> Result<(), ErrorKind> {
-        let [attribute, name, number, ..] = words else { return Err(ErrorKind::TooFewWords) };
+        let [attribute, name, number, ..] = words else {
+            return Err(ErrorKind::TooFewWords);
+        };
         self.late_values.push(LateValue {
             file: place.file.to_owned(),
             line: place.line,
@@ -274,13 +333,19 @@ impl Parser<'_> {
 
     fn vendor_number(&self, name: &str) -> Result<u32, ErrorKind> {
         let vendor = self.dictionary.vendor_by_name(name);
-        vendor.map(|vendor| vendor.number).ok_or_else(|| ErrorKind::UnknownVendor(name.to_owned()))
+        vendor
+            .map(|vendor| vendor.number)
+            .ok_or_else(|| ErrorKind::UnknownVendor(name.to_owned()))
     }
 }
 
 impl Place<'_> {
     fn error(&self, kind: ErrorKind) -> DictionaryError {
-        DictionaryError { file: self.file.to_owned(), line: self.line, kind }
+        DictionaryError {
+            file: self.file.to_owned(),
+            line: self.line,
+            kind,
+        }
     }
 }
 
@@ -303,8 +368,16 @@ fn parse_number(word: &str) -> Result<u32, ErrorKind> {
 /// `type_octets,length_octets[,c]`, or the names of the extended formats, which are not opened here.
 fn parse_format(word: &str) -> Option<(u8, u8)> {
     let mut parts = word.split(',');
-    let kind = parts.next()?.parse().ok().filter(|octets| [1, 2, 4].contains(octets))?;
-    let length = parts.next()?.parse().ok().filter(|octets| [0, 1, 2].contains(octets))?;
+    let kind = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|octets| [1, 2, 4].contains(octets))?;
+    let length = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|octets| [0, 1, 2].contains(octets))?;
     Some((kind, length))
 }
 

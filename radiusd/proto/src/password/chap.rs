@@ -17,8 +17,12 @@ use crate::packet::Packet;
 /// Whether a CHAP-Password answers this challenge with this password, compared in constant time.
 #[must_use]
 pub fn verify(chap_password: &[u8], challenge: &[u8], password: &[u8]) -> bool {
-    let Ok(received) = <&[u8; CHAP_PASSWORD]>::try_from(chap_password) else { return false };
-    response(received[0], password, challenge).ct_eq(received).into()
+    let Ok(received) = <&[u8; CHAP_PASSWORD]>::try_from(chap_password) else {
+        return false;
+    };
+    response(received[0], password, challenge)
+        .ct_eq(received)
+        .into()
 }
 
 /// The CHAP-Password for a challenge.
@@ -36,7 +40,9 @@ pub fn response(id: u8, password: &[u8], challenge: &[u8]) -> [u8; CHAP_PASSWORD
 /// The challenge that an Access-Request answers.
 #[must_use]
 pub fn challenge<'a>(request: &Packet<'a>) -> &'a [u8] {
-    request.get(rfc2865::CHAP_CHALLENGE).unwrap_or(request.authenticator())
+    request
+        .get(rfc2865::CHAP_CHALLENGE)
+        .unwrap_or(request.authenticator())
 }
 
 #[cfg(test)]
