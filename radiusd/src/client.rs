@@ -18,6 +18,8 @@ use store::nas::{MessageAuthenticatorPolicy, Nas};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::metrics::Metrics;
+
 /// How often "last heard" is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 
@@ -158,12 +160,19 @@ impl Registry {
 }
 
 /// Writes "last heard" down now and then, and at the end.
-pub(crate) async fn flush_last_seen(db: Db, clock: Clock, clients: Arc<ArcSwap<Registry>>, stop: CancellationToken) {
+pub(crate) async fn flush_last_seen(
+    db: Db,
+    clock: Clock,
+    clients: Arc<ArcSwap<Registry>>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
     loop {
         let last = tokio::time::timeout(FLUSH_EVERY, stop.cancelled()).await.is_ok();
         let mut heard = Vec::new();
         for client in clients.load().all() {
             let at = client.heard.load(Ordering::Relaxed);
+            metrics.last_seen.with_label_values(&[&client.name]).set(at);
             if at > client.heard_written.load(Ordering::Relaxed)
                 && let Ok(time) = OffsetDateTime::from_unix_timestamp(at)
             {

@@ -84,7 +84,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let commands = dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone()).await?;
     background.spawn(commands.run(stop_background.clone()));
     background.spawn(deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
-    background.spawn(client::flush_last_seen(db.clone(), clock.clone(), Arc::clone(&clients), stop_background.clone()));
+    background.spawn(client::flush_last_seen(
+        db.clone(),
+        clock.clone(),
+        Arc::clone(&clients),
+        metrics.clone(),
+        stop_background.clone(),
+    ));
 
     let pipeline = Arc::new(Pipeline {
         settings: config.radius.clone(),

@@ -50,8 +50,6 @@ pub struct Inner {
     pub directory_lookups: IntCounterVec,
     /// Entitlements in memory.
     pub directory_entitlements: IntGauge,
-    /// From a change's commit to memory.
-    pub directory_lag: Histogram,
     /// 1 while memory is not up to date with PostgreSQL.
     pub degraded: IntGaugeVec,
     /// Records by kind and result.
@@ -78,6 +76,8 @@ pub struct Inner {
     pub commands_pending: IntGauge,
     /// From the deadline to the first Disconnect-Request.
     pub cut_lag: Histogram,
+    /// 1 for each router that is served.
+    pub known: IntGaugeVec,
     /// When a router was last heard, by router.
     pub last_seen: IntGaugeVec,
     /// Logins whose record could not wait for PostgreSQL.
@@ -103,7 +103,6 @@ impl Metrics {
             methods: counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?,
             directory_lookups: counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?,
             directory_entitlements: gauge(r, "mlango_directory_entitlements", "Entitlements in memory.")?,
-            directory_lag: histogram(r, "mlango_directory_change_lag_seconds", "From commit of a change to memory.", &RADIUS_BUCKETS)?,
             degraded: gauges(r, "mlango_radius_degraded_mode", "1 while answering from memory alone.", &["component"])?,
             accounting_records: counters(r, "mlango_acct_records_total", "Accounting records.", &["status_type", "result"])?,
             queue_length: gauges(r, "mlango_radius_queue_length", "Waiting now.", &["queue"])?,
@@ -123,6 +122,7 @@ impl Metrics {
             command_duration: histograms(r, "mlango_coa_duration_seconds", "First send to answer.", &["kind"], &RADIUS_BUCKETS)?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
+            known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
             registry,

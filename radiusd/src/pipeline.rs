@@ -141,7 +141,10 @@ impl Pipeline {
         for secret in client.secrets(now) {
             match message_authenticator::check_request(packet, secret) {
                 Check::Valid => {
-                    self.note_signature(client);
+                    // A Status-Server is always signed, whatever else its sender does.
+                    if packet.code() == Code::AccessRequest {
+                        self.note_signature(client);
+                    }
                     return Ok((secret.clone(), true));
                 }
                 Check::Absent if packet.code() == Code::StatusServer => return Err("no_message_authenticator"),

@@ -1,7 +1,8 @@
 //! What the tests stand on: a simulated RouterOS hotspot router ([`nas`]) and a simulated M-Pesa
 //! ([`daraja`]). Both are libraries, for tests in one process, and programs (`nas-sim`, `daraja-sim`), for
-//! the demo. This package is exempt from the rules on clocks and randomness: it plays the outside world.
+//! the demo. [`world`] puts them together with the real programs. This package is exempt from the rules on clocks and randomness: it plays the outside world.
 
 pub mod daraja;
 mod dice;
 pub mod nas;
+pub mod world;

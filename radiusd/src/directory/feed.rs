@@ -99,6 +99,10 @@ impl Feed {
     async fn read_clients(&self) -> Result<(), StoreError> {
         let list = store::nas::all(&self.db).await?;
         let registry = Registry::new(&list, &self.clients.load());
+        self.metrics.known.reset();
+        for client in registry.all() {
+            self.metrics.known.with_label_values(&[&client.name]).set(1);
+        }
         self.clients.store(Arc::new(registry));
         Ok(())
     }

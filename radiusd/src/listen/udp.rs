@@ -1,4 +1,4 @@
-//! One UDP socket and its readers.
+//! One UDP socket and its readers: how it is bound, and how datagrams are taken from it without waiting.
 
 use std::io;
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 //! Accounting is a join: counters merge by maximum, the start is the earliest, a Stop is final. Any order, any
 //! repetition and any split over servers gives the same rows. The steps, all set-based:
 //!
-//! 1. start the clocks of entitlements that begin at their first use;
+//! 1. lock the entitlements in one order, and start the clocks of those that begin at their first use;
 //! 2. merge into the open sessions; each row keeps what this merge added (`delta_*`), which is what counts;
 //! 3. a row that was *inserted* may belong to a session that has ended already (a late report): such rows are
 //!    merged into the history instead. Looking after the insert, and not before, is what makes it safe against
@@ -95,6 +95,7 @@ pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<
     let mut tx = db.pool.begin().await?;
     let first_use: Vec<(Uuid, OffsetDateTime)> = batch.iter().filter_map(|r| Some((r.entitlement?, r.started_at()))).collect();
     let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = first_use.into_iter().unzip();
+    lock_entitlements(&mut tx, &ids).await?;
     entitlement::start_clocks(&mut tx, &ids, &at).await?;
     let mut merged = merge_open(&mut tx, &batch).await?;
     let inserted: Vec<Uuid> = merged.iter().filter(|m| m.inserted).map(|m| m.id).collect();
@@ -107,6 +108,18 @@ pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<
     let used = add_usage(&mut tx, &merged, now).await?;
     tx.commit().await?;
     Ok(Merged { used, ended: ended.len(), repeated })
+}
+
+/// Locks the entitlements of the batch before anything is read of them, always in one order.
+///
+/// A change of an entitlement (more time, less time, revoked) moves the deadlines of its open sessions by trigger.
+/// Without this lock such a change could commit between our reading of the deadline and our inserting of the
+/// session, and the new session would keep the old deadline.
+async fn lock_entitlements(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+        .fetch_all(tx)
+        .await?;
+    Ok(())
 }
 
 /// Several reports about one session in a batch become one: the join, done in memory.
@@ -343,10 +356,6 @@ async fn add_usage(tx: &mut PgConnection, merged: &[Delta], now: OffsetDateTime)
     let input: Vec<i64> = rows.iter().map(|(_, sum)| sum.0).collect();
     let output: Vec<i64> = rows.iter().map(|(_, sum)| sum.1).collect();
     let seconds: Vec<i64> = rows.iter().map(|(_, sum)| sum.2).collect();
-    // Lock in one order first: an UPDATE with a join promises no order of its own.
-    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &entitlements)
-        .fetch_all(&mut *tx)
-        .await?;
     let used = sqlx::query!(
         r#"UPDATE entitlements e SET
                used_input_octets = e.used_input_octets + d.input,

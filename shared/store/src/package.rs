@@ -1,4 +1,4 @@
-//! Packages: what is sold.
+//! Packages: what is sold, with the rules that an entitlement freezes at the sale.
 
 use std::time::Duration;
 

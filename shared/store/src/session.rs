@@ -115,6 +115,27 @@ pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
     .collect())
 }
 
+/// The open sessions whose cut nobody has proved yet, the longest waiting first.
+pub async fn cut_not_proved(db: &Db, limit: u32) -> Result<Vec<Session>> {
+    Ok(sqlx::query_as!(
+        Row,
+        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
+                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
+                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
+                  c.state AS "cut?"
+           FROM nas_commands c JOIN sessions s ON s.id = c.session_id LEFT JOIN nas n ON n.id = s.nas_id
+                LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN users u ON u.id = e.user_id
+           WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL
+           ORDER BY c.created_at, s.id LIMIT $1"#,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(Session::from)
+    .collect())
+}
+
 /// The sessions that ended last, newest first, with whether a cut was proved.
 pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
     Ok(sqlx::query_as!(

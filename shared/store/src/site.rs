@@ -1,4 +1,4 @@
-//! Sites: the places where routers stand.
+//! Sites: the places where routers stand, with their name, position and time zone.
 
 use shared::time::OffsetDateTime;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Customers, known by their phone number.
+//! Customers, known by their phone number in E.164: one number, one customer.
 
 use shared::phone::Phone;
 use shared::time::OffsetDateTime;

@@ -1,0 +1,29 @@
+//! The drift test: what the design fixed stays fixed, because a machine looks at every file.
+//!
+//! Each rule is a checker, a function from text to findings, in a file of its own: [`arrows`] (who may know
+//! whom), [`homes`] (SQL, Redis, the clock and randomness each have one home), [`heads`], [`lints`],
+//! [`migrations`], [`manifests`] (versions and licences), [`metrics`], [`links`] (what documents point at) and
+//! [`words`]. [`tree`] finds the files, [`source`] reads Rust. Beside the test that runs a checker over the tree
+//! stand tests that show that it can fail.
+//!
+//! Nothing here needs a database or a network, and nothing here judges the size or shape of code: that is for
+//! readers.
+
+mod arrows;
+mod heads;
+mod homes;
+mod links;
+mod lints;
+mod manifests;
+mod metrics;
+mod migrations;
+mod source;
+mod tree;
+mod words;
+
+/// Fails with every finding on a line of its own, under the sentence that says what to do about them.
+fn nothing_found(findings: &[String], what_to_do: &str) {
+    let mut lines: Vec<&str> = findings.iter().map(String::as_str).collect();
+    lines.dedup();
+    assert!(lines.is_empty(), "{what_to_do}\n\n{}\n", lines.join("\n"));
+}

@@ -1,0 +1,7 @@
+//! What people do, from end to end, with the real programs: a login, usage, expiry, a purchase in a browser.
+//! Each module is a story; the world of a story is made by [`tests::world::World`].
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod login;
+mod radclient;

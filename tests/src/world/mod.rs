@@ -1,0 +1,319 @@
+//! A world for one test: a private database, a private Redis prefix, a configuration, and the real programs as
+//! processes of their own, on free ports.
+//!
+//! [`World::new`] makes the database and the configuration; [`World::start_radiusd`] and [`World::start_portal`]
+//! start programs, which can be killed and started again; [`World::router`] gives a simulated router that is
+//! registered; [`World::daraja`] a simulated M-Pesa. [`Tap`] stands between a program and a server and can be cut.
+//! Everything ends with the world: processes are killed, the folder is removed.
+//!
+//! It waits for conditions with [`eventually`] and never for a time.
+
+mod program;
+mod tap;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::seal::SealKey;
+use shared::time::Clock;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor as _};
+use store::Db;
+
+pub use program::Program;
+pub use tap::Tap;
+
+use crate::daraja::{Daraja, DarajaConfig};
+use crate::nas::{Nas, NasConfig};
+
+/// Longest wait for a condition; far more than any needs on a slow machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives a value, and says what it waited for if it never does.
+///
+/// # Panics
+/// If the condition does not hold within [`PATIENCE`].
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    let started = std::time::Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// One test's world.
+pub struct World {
+    /// Straight into the database, for looking and for arranging.
+    pub pool: PgPool,
+    /// The store, as the programs use it.
+    pub db: Db,
+    /// The real clock.
+    pub clock: Clock,
+    /// The running RADIUS server.
+    pub radiusd: Option<Program>,
+    /// The running portal.
+    pub portal: Option<Program>,
+    /// Stands between the programs and PostgreSQL.
+    pub postgres: Tap,
+    /// Stands between the programs and Redis.
+    pub redis: Tap,
+    daraja: Option<Arc<Daraja>>,
+    directory: Directory,
+    settings: Settings,
+}
+
+/// What a test may want otherwise.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `radius.interim_seconds`.
+    pub interim_seconds: u32,
+    /// `radius.reject_delay_ms`; short, so that tests are.
+    pub reject_delay_ms: u64,
+    /// `mpesa.query_after_seconds`.
+    pub query_after_seconds: Vec<u32>,
+    /// From the prompt to the customer's answer.
+    pub mpesa_delay: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            interim_seconds: 10,
+            reject_delay_ms: 20,
+            query_after_seconds: vec![1, 2, 3],
+            mpesa_delay: Duration::from_millis(300),
+        }
+    }
+}
+
+/// A folder that is removed with its owner.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // A folder that stays behind in the temporary place harms nobody.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+impl World {
+    /// A world with the usual settings.
+    pub async fn new() -> World {
+        World::with(Settings::default()).await
+    }
+
+    /// A world with these settings.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL and Redis for tests: `./mlango test` starts them.
+    pub async fn with(settings: Settings) -> World {
+        let server = variable("MLANGO_TEST_DATABASE_URL");
+        let redis_url = variable("MLANGO_TEST_REDIS_URL");
+        let name = format!("mlango_test_{:016x}", u64::from_be_bytes(shared::rng::bytes()));
+        let options: PgConnectOptions = server.parse().expect("MLANGO_TEST_DATABASE_URL is a PostgreSQL URL");
+        let maintenance = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.expect("PostgreSQL for tests answers");
+        maintenance.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database for this test");
+        maintenance.close().await;
+        let pool = PgPoolOptions::new().max_connections(4).connect_with(options.clone().database(&name)).await.expect("the test's database answers");
+
+        let path = std::env::temp_dir().join(&name);
+        std::fs::create_dir_all(&path).expect("a folder for this test");
+        let directory = Directory(path);
+        let postgres = Tap::postgres(&directory.0, &options).await;
+        let redis = Tap::redis(&directory.0, &redis_url).await;
+        let seal_key = hex::encode(shared::rng::bytes::<32>());
+        std::fs::write(directory.0.join("seal.key"), &seal_key).expect("the key is written");
+        let database = shared::config::Database {
+            write: tapped_url(&directory.0, &options, &name),
+            listen: None,
+            max_connections: 10,
+        };
+        let seal = Arc::new(SealKey::from_hex(&seal_key).expect("64 digits"));
+        // The test's own store goes straight to the server, so that it can look while the programs are cut off.
+        let straight = shared::config::Database { write: direct_url(&options, &name), ..database.clone() };
+        let db = Db::open(&straight, seal).expect("a valid URL");
+        db.migrate().await.expect("the migrations apply");
+        let mut world = World {
+            pool,
+            db,
+            clock: Clock::system(),
+            radiusd: None,
+            portal: None,
+            postgres,
+            redis,
+            daraja: None,
+            directory,
+            settings,
+        };
+        world.write_configuration(&database.write, &name);
+        world
+    }
+
+    fn write_configuration(&mut self, database: &str, prefix: &str) {
+        let directory = self.directory.0.display();
+        let Settings { interim_seconds, reject_delay_ms, .. } = self.settings;
+        let text = format!(
+            "[database]\nwrite = \"{database}\"\n\n[redis]\nurl = \"redis+unix://{directory}/redis.sock\"\nprefix = \"{prefix}\"\n\n\
+             [secrets]\nseal_key_file = \"{directory}/seal.key\"\n\n[log]\nlevel = \"info,radiusd=debug,portal=debug\"\n\n\
+             [radius]\nauth_listen = [\"127.0.0.1:0\"]\nacct_listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n\
+             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\n\n\
+             [portal]\nlisten = \"127.0.0.1:{}\"\nmetrics_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n\n{}",
+            self.portal_port(),
+            self.portal_url(),
+            self.mpesa_section(),
+        );
+        std::fs::write(self.config(), text).expect("the configuration is written");
+    }
+
+    fn mpesa_section(&self) -> String {
+        match &self.daraja {
+            None => String::new(),
+            Some(daraja) => format!(
+                "[mpesa]\nbase_url = \"{}\"\nconsumer_key = \"key\"\nconsumer_secret = \"secret\"\nshortcode = \"174379\"\n\
+                 passkey = \"passkey\"\nquery_after_seconds = {:?}\ntimeout_ms = 2000\n",
+                daraja.base_url(),
+                self.settings.query_after_seconds,
+            ),
+        }
+    }
+
+    /// The configuration file of this world.
+    pub fn config(&self) -> PathBuf {
+        self.directory.0.join("mlango.toml")
+    }
+
+    /// Where the portal is reached; the port is chosen once, so that a page survives the portal's restart.
+    pub fn portal_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.portal_port())
+    }
+
+    fn portal_port(&self) -> u16 {
+        self.redis.spare_port()
+    }
+
+    /// From now on radiusd listens on these addresses.
+    pub fn fix_radius_ports(&self, auth: &str, acct: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let text = text
+            .replace("auth_listen = [\"127.0.0.1:0\"]", &format!("auth_listen = [\"{auth}\"]"))
+            .replace("acct_listen = [\"127.0.0.1:0\"]", &format!("acct_listen = [\"{acct}\"]"));
+        std::fs::write(self.config(), text).expect("the configuration is written");
+    }
+
+    /// Starts radiusd and waits until it answers.
+    pub async fn start_radiusd(&mut self) -> &Program {
+        let program = Program::start("radiusd", &self.config(), &self.directory.0).await;
+        self.radiusd.insert(program)
+    }
+
+    /// Starts the portal and waits until it answers.
+    pub async fn start_portal(&mut self) -> &Program {
+        let program = Program::start("portal", &self.config(), &self.directory.0).await;
+        self.portal.insert(program)
+    }
+
+    /// Starts a simulated M-Pesa and names it in the configuration; call it before the portal is started.
+    pub async fn daraja(&mut self) -> Arc<Daraja> {
+        let config = DarajaConfig { delay: self.settings.mpesa_delay, ..DarajaConfig::new("key", "secret", "passkey") };
+        let daraja = Arc::new(Daraja::start(config).await.expect("the simulated M-Pesa starts"));
+        self.daraja = Some(Arc::clone(&daraja));
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        std::fs::write(self.config(), text + &self.mpesa_section()).expect("the configuration is written");
+        daraja
+    }
+
+    /// Runs a command of the portal and returns what it printed.
+    ///
+    /// # Panics
+    /// If the command fails.
+    pub async fn portal_command(&self, arguments: &[&str], input: &str) -> String {
+        program::command("portal", &self.config(), arguments, input).await
+    }
+
+    /// A simulated router whose RADIUS server is the running radiusd, registered under its name.
+    pub async fn router(&self, name: &str, change: impl FnOnce(&mut NasConfig)) -> Nas {
+        let ready = self.radiusd.as_ref().expect("radiusd runs").ready.clone();
+        let address = |key: &str| -> SocketAddr { ready[key].as_str().expect("an address").parse().expect("an address") };
+        let secret = shared::rng::secret();
+        let mut config = NasConfig::new(address("auth"), address("acct"), secret.as_bytes()).expect("a secret");
+        config.identity = name.to_owned();
+        config.portal_url = self.portal_url();
+        config.interim_floor = Duration::from_secs(1);
+        change(&mut config);
+        let bind = config.bind;
+        let nas = Nas::start(config).await.expect("the router starts");
+        let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now()).await.expect("a site");
+        let new = store::nas::NewNas {
+            id: shared::rng::id(self.clock.now()),
+            name,
+            site_id: Some(site),
+            address: ipnet::IpNet::from(std::net::IpAddr::V4(bind)),
+            identifier: Some(name),
+            secret: secret.as_bytes(),
+            coa_port: nas.coa_addr().port(),
+            hotspot_hosts: &[nas.http_addr().to_string()],
+        };
+        store::nas::save(&self.db, &new, self.clock.now()).await.expect("the router is registered");
+        self.radiusd_knows(name).await;
+        nas
+    }
+
+    /// Waits until radiusd has learnt of a router.
+    async fn radiusd_knows(&self, name: &str) {
+        let url = format!("http://{}/metrics", self.radiusd.as_ref().expect("radiusd runs").ready["admin"].as_str().expect("an address"));
+        eventually("radiusd reads the new router", || async {
+            let text = reqwest::get(&url).await.ok()?.text().await.ok()?;
+            text.contains(&format!("mlango_nas_known{{nas=\"{name}\"}} 1")).then_some(())
+        })
+        .await;
+    }
+
+    /// Puts a package on sale.
+    pub async fn package(&self, slug: &str, change: impl FnOnce(&mut store::package::Package)) -> store::package::Package {
+        let mut package = store::package::Package {
+            id: shared::rng::id(self.clock.now()),
+            slug: slug.to_owned(),
+            name: slug.replace('-', " "),
+            price: shared::money::Money::kes(2_000),
+            starts: store::package::Starts::FirstLogin,
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: None,
+            rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+            device_limit: 1,
+            idle_timeout: None,
+            active: true,
+            position: 0,
+        };
+        change(&mut package);
+        package.id = store::package::save(&self.db, &package, self.clock.now()).await.expect("the package is saved");
+        package
+    }
+
+    /// Gives a login a package, outside of a sale. radiusd learns of it by itself.
+    pub async fn grant(&self, package: &store::package::Package, login: &str, password: &str) -> uuid::Uuid {
+        store::entitlement::grant(&self.db, None, package, login.as_bytes(), password.as_bytes(), self.clock.now())
+            .await
+            .expect("the login is free")
+    }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with ./mlango test, which starts PostgreSQL and Redis"))
+}
+
+/// How the programs reach PostgreSQL: through the tap's socket.
+fn tapped_url(directory: &std::path::Path, options: &PgConnectOptions, database: &str) -> String {
+    format!("postgres:///{database}?host={}&user={}", directory.display(), options.get_username())
+}
+
+fn direct_url(options: &PgConnectOptions, database: &str) -> String {
+    match options.get_socket() {
+        Some(socket) => format!("postgres:///{database}?host={}&user={}", socket.display(), options.get_username()),
+        None => format!("postgres://{}@{}:{}/{database}", options.get_username(), options.get_host(), options.get_port()),
+    }
+}

@@ -1,0 +1,105 @@
+//! A tap between a program and a server on a Unix socket: open, it passes everything on; cut, it breaks every
+//! connection and refuses new ones, as a server that is stopped does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+
+/// The tap.
+pub struct Tap {
+    path: PathBuf,
+    server: Server,
+    cut: watch::Sender<u64>,
+    open: Arc<AtomicBool>,
+    port: u16,
+}
+
+#[derive(Clone)]
+enum Server {
+    Unix(PathBuf),
+    Tcp(String),
+}
+
+impl Tap {
+    /// A tap before PostgreSQL: programs connect with `host=directory`.
+    pub(super) async fn postgres(directory: &Path, options: &PgConnectOptions) -> Tap {
+        let server = match options.get_socket() {
+            Some(socket) => Server::Unix(socket.join(format!(".s.PGSQL.{}", options.get_port()))),
+            None => Server::Tcp(format!("{}:{}", options.get_host(), options.get_port())),
+        };
+        Tap::start(directory.join(".s.PGSQL.5432"), server)
+    }
+
+    /// A tap before Redis.
+    pub(super) async fn redis(directory: &Path, url: &str) -> Tap {
+        let server = match url.split_once("unix://") {
+            Some((_, path)) => Server::Unix(path.into()),
+            None => Server::Tcp(url.trim_start_matches("redis://").trim_end_matches('/').to_owned()),
+        };
+        Tap::start(directory.join("redis.sock"), server)
+    }
+
+    fn start(path: PathBuf, server: Server) -> Tap {
+        let spare = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = spare.local_addr().expect("bound").port();
+        let tap = Tap { path, server, cut: watch::Sender::new(0), open: Arc::new(AtomicBool::new(false)), port };
+        tap.mend();
+        tap
+    }
+
+    /// A port that was free when the tap was made.
+    pub(super) fn spare_port(&self) -> u16 {
+        self.port
+    }
+
+    /// Breaks every connection and refuses new ones.
+    pub fn cut(&self) {
+        self.open.store(false, Ordering::SeqCst);
+        drop(std::fs::remove_file(&self.path));
+        self.cut.send_modify(|count| *count += 1);
+    }
+
+    /// Lets connections through again.
+    ///
+    /// # Panics
+    /// If the socket cannot be made.
+    pub fn mend(&self) {
+        if self.open.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let listener = UnixListener::bind(&self.path).expect("a socket in the test's folder");
+        let (server, mut cut, open) = (self.server.clone(), self.cut.subscribe(), Arc::clone(&self.open));
+        tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = cut.changed() => return,
+                };
+                let Ok((client, _)) = accepted else { return };
+                if !open.load(Ordering::SeqCst) {
+                    return;
+                }
+                tokio::spawn(pass(client, server.clone(), cut.clone()));
+            }
+        });
+    }
+}
+
+async fn pass(mut client: UnixStream, server: Server, mut cut: watch::Receiver<u64>) {
+    let work = async {
+        match server {
+            Server::Unix(path) => copy_bidirectional(&mut client, &mut UnixStream::connect(path).await?).await,
+            Server::Tcp(address) => copy_bidirectional(&mut client, &mut TcpStream::connect(address).await?).await,
+        }
+    };
+    tokio::select! {
+        // Either side hung up: the other hears of it by the drop.
+        _ = work => {}
+        _ = cut.changed() => {}
+    }
+}
