@@ -4,3 +4,4 @@
 
 mod away;
 mod kill;
+mod portal;

@@ -3,5 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod browser;
+mod desk;
+mod guest;
 mod login;
+mod purchase;
 mod radclient;
+mod settlement;

@@ -8,6 +8,7 @@
 //!
 //! It waits for conditions with [`eventually`] and never for a time.
 
+mod browser;
 mod program;
 mod tap;
 
@@ -22,6 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _};
 use store::Db;
 
+pub use browser::Browser;
 pub use program::Program;
 pub use tap::Tap;
 

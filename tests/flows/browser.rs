@@ -1,0 +1,91 @@
+//! The whole line in a real browser: join → package → pay → online → usage shows → expiry → disconnected → the portal
+//! offers to renew. Once as most phones see it, and once with JavaScript off.
+
+use std::time::Duration;
+
+use tests::daraja::Outcome;
+use tests::nas::Mac;
+use tests::world::{Browser, World, eventually};
+
+const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
+
+#[tokio::test]
+async fn join_pay_online_usage_expiry_renew() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    let daraja = world.daraja().await;
+    world.start_radiusd().await;
+    world.package("one-hour", |p| p.quota_octets = Some(100_000_000)).await;
+    let router = world.router("cafe", |_| {}).await;
+    world.start_portal().await;
+
+    // Joining the Wi-Fi: the router knows the device not, so its probe ends on the portal.
+    browser.client.goto(&format!("{}/join?mac={PHONE}", router.url())).await.unwrap();
+    browser.wait_for("Get online").await;
+    browser.picture("1-packages").await;
+    browser.fill("phone", "0712 345 67").await;
+    browser.press("button[value=\"one-hour\"]").await;
+    browser.wait_for("check the phone number").await;
+    browser.picture("2-wrong-number").await;
+    browser.fill("phone", "0712 345 670").await;
+    browser.press("button[value=\"one-hour\"]").await;
+    eventually("M-Pesa was asked", || async { (!daraja.transactions().is_empty()).then_some(()) }).await;
+    browser.picture("3-waiting").await;
+
+    // Paid: the page logs in at the router by itself and comes back.
+    browser.wait_for("You are online").await;
+    browser.picture("4-online").await;
+    let order_page = browser.client.current_url().await.unwrap();
+    assert!(router.session(PHONE).is_some());
+    browser.client.goto(&format!("{}/internet", router.url())).await.unwrap();
+    browser.wait_for("You are on the internet").await;
+
+    // Usage shows on the same page, which was closed meanwhile.
+    router.traffic(PHONE, 2_000_000, 18_000_000);
+    router.interim_now(PHONE);
+    browser.client.goto(order_page.as_str()).await.unwrap();
+    eventually("the page shows what was used", || async {
+        browser.client.refresh().await.ok()?;
+        browser.text().await.contains("20 MB of 100 MB").then_some(())
+    })
+    .await;
+    browser.picture("5-usage").await;
+
+    // Expiry: the deadline moves near; the router's own limits are far, so only the Disconnect can end the session.
+    sqlx::query("UPDATE entitlements SET expires_at = now() + interval '1 second'").execute(&world.pool).await.unwrap();
+    router.wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none()).await.unwrap();
+    browser.client.goto(&format!("{}/internet", router.url())).await.unwrap();
+    browser.wait_for("again").await;
+    let offer = browser.text().await;
+    assert!(offer.contains("07xx xxx 670") && offer.contains("KSh 20"), "{offer}");
+    browser.picture("6-renew").await;
+
+    // One tap and a PIN.
+    daraja.tell("254712345670", Outcome::Paid);
+    browser.press("form button[value=\"one-hour\"]").await;
+    browser.wait_for("You are online").await;
+    assert!(router.session(PHONE).is_some());
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_same_without_javascript() {
+    let Some(browser) = Browser::open(false).await else { return };
+    let mut world = World::new().await;
+    world.daraja().await;
+    world.start_radiusd().await;
+    world.package("one-hour", |_| {}).await;
+    let router = world.router("cafe", |_| {}).await;
+    world.start_portal().await;
+    browser.client.goto(&format!("{}/join?mac={PHONE}", router.url())).await.unwrap();
+    browser.wait_for("Get online").await;
+    browser.fill("phone", "0712345670").await;
+    browser.press("button[value=\"one-hour\"]").await;
+    // The page reads itself again until it is paid; then the button is pressed by hand.
+    browser.wait_for("Go online").await;
+    browser.picture("7-without-javascript").await;
+    browser.press("#login button").await;
+    browser.wait_for("You are online").await;
+    assert!(router.session(PHONE).is_some());
+    browser.close().await;
+}

@@ -1,0 +1,52 @@
+//! The operator's desk in a real browser: sign in, see who is online, disconnect, see that the router confirmed.
+
+use std::time::Duration;
+
+use tests::nas::Mac;
+use tests::world::{Browser, World, eventually};
+
+const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
+
+#[tokio::test]
+async fn the_operator_sees_a_session_and_disconnects_it() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-hour", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    world.start_portal().await;
+    world.portal_command(&["admin", "create", "--email", "owner@example.org", "--password-stdin"], "correct horse battery").await;
+    assert!(router.login_pap(PHONE, "amina", "siri").await.is_accepted());
+    browser.client.set_window_size(1100, 800).await.unwrap();
+
+    browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
+    browser.wait_for("Sign in").await;
+    for (password, expected) in [("wrong horse battery", "do not belong together"), ("correct horse battery", "Sign out")] {
+        browser.fill("email", "owner@example.org").await;
+        browser.fill("password", password).await;
+        browser.press("main form button").await;
+        browser.wait_for(expected).await;
+    }
+    for page in ["", "/packages", "/routers", "/payments"] {
+        browser.client.goto(&format!("{}/admin{page}", world.portal_url())).await.unwrap();
+        browser.picture(&format!("desk{}", page.replace('/', "-"))).await;
+        assert!(!browser.text().await.contains("Sign in"), "{page}");
+    }
+    browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
+    browser.wait_for(&PHONE.to_string()).await;
+    browser.picture("desk-sessions").await;
+    browser.press("form[action*=\"disconnect\"] button").await;
+    router.wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none()).await.unwrap();
+    let (state, reason): (String, String) = eventually("the cut is proved", || async {
+        sqlx::query_as("SELECT state, reason FROM nas_commands WHERE state = 'proved'").fetch_optional(&world.pool).await.ok()?
+    })
+    .await;
+    assert_eq!((state.as_str(), reason.as_str()), ("proved", "operator"));
+    browser.client.goto(&format!("{}/admin/sessions/ended", world.portal_url())).await.unwrap();
+    browser.wait_for(&PHONE.to_string()).await;
+    browser.picture("desk-sessions-ended").await;
+    let audited: i64 = sqlx::query_scalar("SELECT count(*) FROM admin_logs WHERE action LIKE '%disconnect%'").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(audited, 1);
+    browser.close().await;
+}

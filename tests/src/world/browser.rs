@@ -1,0 +1,141 @@
+//! A real Chromium, driven through its own driver, with a window as large as a phone.
+//!
+//! Pictures of what it shows are kept under `target/screenshots`, to be looked at by a person.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::eventually;
+
+/// Switches that keep Chromium from looking for anything outside this machine.
+const SWITCHES: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+];
+
+/// A browser window. Chromium and its driver end with it.
+pub struct Browser {
+    /// The window.
+    pub client: Client,
+    driver: Child,
+    profile: PathBuf,
+}
+
+impl Browser {
+    /// Opens a window of the size of a phone, or says that there is no Chromium here. Without `scripts`, pages run
+    /// none.
+    ///
+    /// # Panics
+    /// If Chromium is there and cannot be started.
+    pub async fn open(scripts: bool) -> Option<Browser> {
+        let (Some(chromium), Some(driver)) = (std::env::var_os("MLANGO_CHROMIUM"), std::env::var_os("MLANGO_CHROMEDRIVER"))
+        else {
+            println!("skipped: Chromium and its driver are not installed (MLANGO_CHROMIUM, MLANGO_CHROMEDRIVER)");
+            return None;
+        };
+        let mut driver = Command::new(driver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver starts");
+        let port = port_of(&mut driver).await;
+        let profile = std::env::temp_dir().join(format!("mlango-chromium-{:016x}", u64::from_be_bytes(shared::rng::bytes())));
+        let mut switches: Vec<String> = SWITCHES.iter().map(ToString::to_string).collect();
+        switches.push(format!("--user-data-dir={}", profile.display()));
+        let javascript = if scripts { 1 } else { 2 };
+        let mut capabilities = Capabilities::new();
+        capabilities.insert(
+            "goog:chromeOptions".into(),
+            json!({ "binary": chromium.to_string_lossy(), "args": switches,
+                    "prefs": { "profile.managed_default_content_settings.javascript": javascript } }),
+        );
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("Chromium starts");
+        client.set_window_size(390, 844).await.expect("a window");
+        Some(Browser { client, driver, profile })
+    }
+
+    /// The text of the page.
+    pub async fn text(&self) -> String {
+        match self.client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            // Between two pages there is none.
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Waits until the page says something.
+    pub async fn wait_for(&self, words: &str) {
+        eventually(&format!("the page says {words:?}"), || async { self.text().await.contains(words).then_some(()) }).await;
+    }
+
+    /// Types into the field of that name, in place of what stands there.
+    ///
+    /// # Panics
+    /// If there is no such field.
+    pub async fn fill(&self, field: &str, value: &str) {
+        let field = self.client.find(Locator::Css(&format!("[name=\"{field}\"]"))).await.expect("the field");
+        field.clear().await.expect("it can be emptied");
+        field.send_keys(value).await.expect("it can be typed into");
+    }
+
+    /// Presses the first thing that the selector finds.
+    ///
+    /// # Panics
+    /// If it finds nothing.
+    pub async fn press(&self, selector: &str) {
+        let found = self.client.find(Locator::Css(selector)).await;
+        let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        found.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Keeps a picture of the page.
+    pub async fn picture(&self, name: &str) {
+        let picture = self.client.screenshot().await.expect("a picture");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join(format!("{name}.png")), picture).expect("written");
+    }
+
+    /// Closes the window.
+    pub async fn close(mut self) {
+        // The driver ends Chromium; a window that is gone already is no failure of the test.
+        drop(self.client.clone().close().await);
+        drop(self.driver.kill().await);
+        drop(std::fs::remove_dir_all(&self.profile));
+    }
+}
+
+/// The port that the driver chose, from its greeting.
+async fn port_of(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().expect("piped")).lines();
+    while let Some(line) = lines.next_line().await.expect("it can be read") {
+        let port = line.rsplit("on port ").next().and_then(|rest| rest.trim_end_matches('.').parse().ok());
+        if line.contains("started successfully")
+            && let Some(port) = port
+        {
+            return port;
+        }
+    }
+    panic!("chromedriver ended without naming its port");
+}
