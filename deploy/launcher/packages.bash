@@ -12,20 +12,20 @@ CLUSTER_CONF_SAVED=''
 
 # Everything `up` needs. Sets PG_BIN and REDIS_SERVER where private servers are wanted.
 install_for_up() {
-    local packages=() reasons=()
+    local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
     if [[ -z ${MLANGO_BIN_DIR:-} ]]; then want cc build-essential "links what the Rust compiler made"; fi
     want_servers "$(private_postgres && echo yes)" "$(private_redis && echo yes)"
     install_wanted
-    if private_postgres; then find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."; fi
-    if private_redis; then find_redis || fail "No redis-server or valkey-server was found, although it was installed."; fi
+    if private_postgres; then require_postgres; fi
+    if private_redis; then require_redis; fi
     [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
 }
 
 # Everything `test` needs. A browser and radclient cannot be had without root: their tests are then
 # skipped, and it is said which.
 install_for_test() {
-    local packages=() reasons=()
+    local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
     want cc build-essential "links what the Rust compiler made"
     if am_root; then
@@ -36,18 +36,18 @@ install_for_test() {
     fi
     want_servers yes yes
     install_wanted
-    find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."
-    find_redis || fail "No redis-server or valkey-server was found, although it was installed."
+    require_postgres
+    require_redis
     require_cargo
 }
 
 # Only what the check of the queries needs.
 install_for_sqlx() {
-    local packages=() reasons=()
+    local packages=() reasons=() wheels=''
     want cc build-essential "links what the Rust compiler made"
     want_servers yes ''
     install_wanted
-    find_postgres || fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."
+    require_postgres
     require_cargo
 }
 
@@ -56,18 +56,20 @@ want() { # PROGRAM PACKAGE REASON
 }
 
 want_servers() { # POSTGRES? REDIS?
-    local wheels=''
     if [[ -n $1 ]] && ! find_postgres; then
         if am_root; then packages+=(postgresql) reasons+=("postgresql (the database; only its programs are used)"); else wheels=yes; fi
     fi
     if [[ -n $2 ]] && ! find_redis; then
         if am_root; then packages+=(redis-server) reasons+=("redis-server (sessions and rate limits)"); else wheels=yes; fi
     fi
-    [[ -z $wheels ]] || install_wheels
 }
 
 install_wanted() {
-    ((${#packages[@]} > 0)) || return 0
+    if ((${#packages[@]} > 0)); then install_packages; fi
+    [[ -z $wheels ]] || install_wheels
+}
+
+install_packages() {
     local list
     printf -v list '%s, ' "${reasons[@]}"
     am_root || fail "Missing on this machine: ${list%, }. Ask an administrator for: apt-get install ${packages[*]}"
@@ -130,16 +132,25 @@ install_wheels() {
 
 # Sets PG_BIN to the newest PostgreSQL here, or to the one that made the existing cluster.
 find_postgres() {
-    local dir made_by=''
+    local dir candidates made_by=''
     if [[ -r ${PG_DATA:-}/PG_VERSION ]]; then made_by=$(<"$PG_DATA/PG_VERSION"); fi
     PG_BIN=''
-    while IFS= read -r dir; do
+    mapfile -t candidates < <(postgres_candidates)
+    for dir in "${candidates[@]}"; do
         [[ -x $dir/initdb && -x $dir/postgres && -x $dir/psql ]] || continue
         [[ -z $made_by || $(postgres_major "$dir") == "$made_by" ]] || continue
         PG_BIN=$dir
         return 0
-    done < <(postgres_candidates)
+    done
     return 1
+}
+
+require_postgres() {
+    find_postgres || {
+        [[ ! -r $PG_DATA/PG_VERSION ]] ||
+            fail "The cluster in $PG_DATA was made by PostgreSQL $(<"$PG_DATA/PG_VERSION"), whose programs are not here any more: install that version."
+        fail "No PostgreSQL server (initdb, postgres, psql) was found, although it was installed."
+    }
 }
 
 postgres_candidates() {
@@ -168,6 +179,10 @@ find_redis() {
     done
     REDIS_SERVER=''
     return 1
+}
+
+require_redis() {
+    find_redis || fail "No redis-server or valkey-server was found, although it was installed."
 }
 
 require_cargo() {

@@ -37,7 +37,7 @@ choose_port() { # VARIABLE WHAT PROTOCOL ADDRESS DEFAULT
         choice=$(spare_port "$protocol" "$address")
         say "Port $default/$protocol is in use by another program, so $what listens on $choice."
     fi
-    TAKEN_BY_US+=("$protocol:$choice")
+    TAKEN_BY_US+=("$choice")
 }
 
 spare_port() { # PROTOCOL ADDRESS
@@ -54,7 +54,7 @@ spare_port() { # PROTOCOL ADDRESS
 
 # Whether listening there would clash with a listener, or with a port that we have chosen already.
 port_taken() { # PROTOCOL ADDRESS PORT
-    [[ " ${TAKEN_BY_US[*]-} " != *" $1:$3 "* ]] || return 0
+    [[ " ${TAKEN_BY_US[*]-} " != *" $3 "* ]] || return 0
     port_in_kernel "$1" "$2" "$3"
 }
 

@@ -29,7 +29,7 @@ prepare_exit() {
     trap 'SPOKEN=yes; exit 130' INT
     trap 'SPOKEN=yes; exit 143' TERM
     trap 'SPOKEN=yes; exit 129' HUP
-    trap ':' PIPE # whoever read our output has gone: the next line fails, and that ends us in order
+    trap 'SPOKEN=yes; exit 141' PIPE
 }
 
 finish() {
@@ -37,11 +37,14 @@ finish() {
     trap - EXIT ERR
     trap '' INT TERM HUP PIPE
     set +e
-    if ((status != 0)) && [[ -z $SPOKEN && -n $PLACE ]]; then
+    # 141: whoever read our output has gone.
+    if ((status != 0 && status != 141)) && [[ -z $SPOKEN && -n $PLACE ]]; then
         printf 'mlango: The launcher stopped unexpectedly at %s\n' "$PLACE" >&2
     fi
-    end_tied
+    end_tied "$status"
+    end_ticker
     stop_children
+    ((${#REMOVE_AT_END[@]} == 0)) || rm -rf "${REMOVE_AT_END[@]}"
     release_services
     exit "$status"
 }
@@ -75,6 +78,11 @@ require_space() {
         fail "The disk is nearly full: $free MiB are free under $1, at least $FREE_SPACE_MIN_MIB MiB are needed; make room and try again."
 }
 
+# Whether one of these logs says that the disk is full, in the words of the system or of PostgreSQL.
+tells_full_disk() {
+    grep -qsE 'No space left on device|Check free disk space' "$@"
+}
+
 # The last line of a file that is not empty: programs say there why they ended.
 last_line() {
     awk 'NF { line = $0 } END { print line }' "$1"
@@ -104,15 +112,17 @@ answers() {
     curl --silent --fail --noproxy '*' --max-time 3 --output /dev/null "$1"
 }
 
-# Runs a command as another user, from a directory that every user may stand in; without a user, as we are.
+# Runs a command as another user, from a directory that every user may stand in; without a user, as we
+# are. It ends when we do.
 as_user() {
-    local user=$1
+    local as=()
+    [[ -z $1 ]] || as=(--reuid "$1" --regid "$(id -g "$1")" --init-groups)
     shift
-    if [[ -z $user ]]; then
-        "$@"
-    else
-        (cd / && setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups -- "$@")
-    fi
+    (
+        release_lock
+        cd /
+        exec setpriv "${as[@]}" --pdeathsig KILL -- "$@"
+    )
 }
 
 # Makes the state directory, or one below it, and sets RUN and LOG. Other users may pass through it when

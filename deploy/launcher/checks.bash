@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# `test`, `bench` and `sqlx`: what a developer and CI run.
+#
+# Tests get servers of their own under .mlango/test, as durable as in production and apart from those of
+# `up`, made new for each run. They say where things are by the environment: MLANGO_TEST_DATABASE_URL (a
+# superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
+# MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, and MLANGO_FULL=1 with --full. A variable that is not there
+# means that the tests that need it are skipped.
+
+readonly TEST_HOME=$STATE/test
+# Every test opens pools of its own.
+readonly TEST_CONNECTIONS=300
+
+cmd_test() {
+    local full=''
+    if [[ ${1:-} == --full ]]; then
+        full=1
+        shift
+    fi
+    open_test_home
+    install_for_test
+    say "Building (the first time takes some minutes)."
+    cargo build --workspace --bins || fail "The build failed: the compiler's reason stands above."
+    start_test_postgres
+    start_redis
+    test_environment "$full"
+    local status=0
+    run_tests "$@" || status=$?
+    # After a failure the databases are evidence.
+    if ((status == 0)); then REMOVE_AT_END=("$PG_HOME" "$REDIS_HOME"); fi
+    SPOKEN=yes # the runner's totals are the last word
+    exit "$status"
+}
+
+open_test_home() {
+    open_state "$TEST_HOME"
+    take_lock || fail "Tests are running in this checkout already; wait for them."
+    require_space "$ROOT"
+    clear_leftovers
+    choose_server_homes "$TEST_HOME"
+}
+
+start_test_postgres() {
+    say "Starting servers for the tests."
+    rm -rf "$PG_HOME"
+    start_postgres "$TEST_CONNECTIONS" 128MB
+}
+
+# Superuser URL of a database of the tests' cluster.
+test_database_url() { # DATABASE
+    printf 'postgres:///%s?host=%s&user=postgres' "$1" "$(url_path "$PG_SOCKETS")"
+}
+
+test_environment() { # FULL?
+    unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_FULL
+    MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
+    MLANGO_TEST_REDIS_URL=$(private_redis_url)
+    export MLANGO_TEST_DATABASE_URL MLANGO_TEST_REDIS_URL
+    if [[ -d $ROOT/../shared ]]; then
+        MLANGO_SHARED=$(cd "$ROOT/../shared" && pwd -P)
+        export MLANGO_SHARED
+    else
+        say "There is no ../shared: the tests that read its packets are skipped."
+    fi
+    [[ -z $1 ]] || export MLANGO_FULL=1
+    export_program MLANGO_CHROMIUM "the flows in a browser" chromium chromium-browser google-chrome
+    export_program MLANGO_CHROMEDRIVER "the flows in a browser" chromedriver
+    export_program MLANGO_RADCLIENT "the tests with radclient" radclient
+}
+
+export_program() { # VARIABLE WHAT NAME...
+    local variable=$1 what=$2 usual=$3 name
+    shift 2
+    for name in "$@"; do
+        if have "$name"; then
+            export "$variable=$(command -v "$name")"
+            return
+        fi
+    done
+    say "There is no $usual here, and only root can install it: $what are skipped."
+}
+
+# The examples in the documentation first, so that the runner's totals are the last thing said.
+run_tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        (($# > 0)) || run_tied cargo test --workspace --doc --quiet || return
+        run_tied cargo nextest run --workspace "$@"
+    else
+        run_tied cargo test --workspace "$@"
+    fi
+}
+
+cmd_bench() {
+    require_cargo
+    cargo bench -p radius-proto "$@"
+}
+
+# The query macros are checked against a real database once, here, and what they learnt is checked in;
+# every other build reads that.
+cmd_sqlx() {
+    local check='' fresh=$TEST_HOME/sqlx url
+    case ${1:-} in
+        --check) check=yes ;;
+        '') ;;
+        *) fail "sqlx does not know $1; see ./mlango help." ;;
+    esac
+    open_test_home
+    install_for_sqlx
+    start_test_postgres
+    migrate_scratch_database
+    url=$(test_database_url scratch)
+    REMOVE_AT_END=("$PG_HOME")
+    rm -rf "$fresh" && mkdir -p "$fresh" "$ROOT/.sqlx"
+    # The macros run only when the crate is compiled.
+    touch "$ROOT/shared/store/src/lib.rs"
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=$url run_tied cargo build -p store ||
+        fail "The store does not build against the migrated database: the compiler's reason stands above."
+    if diff -rq "$ROOT/.sqlx" "$fresh"; then
+        say ".sqlx is fresh: $(find "$fresh" -name 'query-*.json' | wc -l) queries."
+    elif [[ -n $check ]]; then
+        fail ".sqlx is not what the queries and migrations say: run ./mlango sqlx and commit the difference."
+    else
+        find "$ROOT/.sqlx" -name 'query-*.json' -delete
+        find "$fresh" -name 'query-*.json' -exec cp {} "$ROOT/.sqlx/" \;
+        say ".sqlx is renewed: $(find "$fresh" -name 'query-*.json' | wc -l) queries."
+    fi
+}
+
+# The migrations alone, by psql: the portal cannot be asked, since without .sqlx it does not compile.
+migrate_scratch_database() {
+    local file
+    pg_sql postgres 'CREATE DATABASE scratch'
+    for file in "$ROOT"/migrations/*.sql; do
+        "$PG_BIN/psql" -X -q -1 -v ON_ERROR_STOP=1 -h "$PG_SOCKETS" -p 5432 -U postgres -d scratch -f "$file" >"$LOG/migrate.log" 2>&1 ||
+            fail "The migration ${file##*/} does not run: $(grep -m1 ERROR "$LOG/migrate.log" || last_line "$LOG/migrate.log")"
+    done
+}
