@@ -137,7 +137,8 @@ watch_children() {
 # A signal may have ended the watch in the middle of its pause.
 end_ticker() {
     [[ -n $TICKER ]] || return 0
-    kill -KILL "$TICKER" 2>/dev/null || true
+    # Bash says nothing about a job that ended by SIGPIPE.
+    kill -PIPE "$TICKER" 2>/dev/null || true
     gone "$TICKER" 1
     TICKER=''
 }

@@ -156,7 +156,7 @@ TEXT
     if [[ -n $1 ]]; then
         cat <<TEXT
   Join and pay    $(join_url)
-  Try a login     . .mlango/env && echo "User-Name=\$DEMO_USER,User-Password=\$DEMO_PASSWORD,Message-Authenticator=0x00" | radclient -x "\$RADIUS_HOST:\$RADIUS_AUTH_PORT" auth "\$RADIUS_SECRET"
+  Try a login     . .mlango/env && echo "User-Name=\$DEMO_USER,User-Password=\$DEMO_PASSWORD" | radclient -x "\$RADIUS_HOST:\$RADIUS_AUTH_PORT" auth "\$RADIUS_SECRET"
 
 TEXT
     else

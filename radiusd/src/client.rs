@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::metrics::Metrics;
 
 /// How often "last heard" is written down.
-const FLUSH_EVERY: Duration = Duration::from_secs(15);
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// A router that may ask.
 #[derive(Debug)]

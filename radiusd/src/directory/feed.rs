@@ -115,10 +115,8 @@ impl Feed {
                 () = stop.cancelled() => return,
                 step = self.step(&mut listener, &mut position) => step,
             };
-            let reached = step.is_ok();
-            self.health.set_following(reached);
-            self.metrics.degraded.with_label_values(&["directory"]).set(i64::from(!reached));
             if let Err(error) = step {
+                self.note_following(false);
                 tracing::warn!(%error, "PostgreSQL is not followed: answering from memory, trying again");
                 listener = None;
                 if tokio::time::timeout(RETRY_AFTER, stop.cancelled()).await.is_ok() {
@@ -135,6 +133,7 @@ impl Feed {
             None => listener.insert(self.db.listen(&[Channel::Directory]).await?),
         };
         self.catch_up(position).await?;
+        self.note_following(true);
         match tokio::time::timeout(LOOK_EVERY, heard.next()).await {
             // A hint, a reopened connection, or time for a look: the next step catches up in any case.
             Ok(Ok(_)) | Err(_) => Ok(()),
@@ -173,6 +172,11 @@ impl Feed {
         position.applied = read.into_iter().collect();
         position.read_at = now;
         Ok(())
+    }
+
+    fn note_following(&self, following: bool) {
+        self.health.set_following(following);
+        self.metrics.degraded.with_label_values(&["directory"]).set(i64::from(!following));
     }
 
     fn note_size(&self) {
