@@ -1,1 +1,37 @@
-//! Being built.
+//! The web side of Mlango: what customers and operators see.
+//!
+//! [`run`] serves until it is told to stop. How the parts meet:
+//!
+//! * [`routes`] – all URLs on one screen; [`urls`] – the same URLs as functions, for whoever links to them;
+//! * [`pages`] – what a guest at a hotspot sees, a file a page; [`views`] – templates' data, words and numbers;
+//! * [`payments`] – collecting money and finding out what became of it; [`webhooks`] – where providers report;
+//! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
+//! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
+//! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
+//!
+//! The crate refuses to hold truth: money, access and sessions are PostgreSQL's, through `store`. Any number of
+//! portals run side by side, and one that is killed at any moment loses nothing but its open pages.
+
+pub mod admin;
+pub mod api;
+pub mod cli;
+pub mod error;
+pub mod jobs;
+pub mod metrics;
+pub mod middleware;
+pub mod pages;
+pub mod password;
+pub mod payments;
+pub mod routes;
+mod serve;
+pub mod session;
+pub mod state;
+pub mod urls;
+pub mod views;
+pub mod webhooks;
+
+#[cfg(test)]
+mod tests;
+
+pub use serve::run;
+pub use state::App;

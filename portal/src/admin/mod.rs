@@ -1,0 +1,67 @@
+//! The operator's desk: who is online, what was sold, which routers speak, and ending a session.
+//!
+//! A file a noun, each with its page and what it may change. Every page but the sign-in takes
+//! [`Staff`](crate::session::Staff), every change takes [`Posted`](crate::session::csrf::Posted), so neither can
+//! be had without the checks. Pages are made on the server and work without scripts; lists of what is going
+//! on reload themselves.
+//!
+//! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
+
+mod overview;
+mod packages;
+mod page;
+mod payments;
+mod refusal;
+mod routers;
+mod sessions;
+mod sign_in;
+mod throttle;
+mod words;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router, middleware};
+
+use crate::App;
+pub use refusal::Refusal;
+use throttle::Throttle;
+
+/// Largest form that the desk sends, in octets.
+const FORM_LIMIT: usize = 16 * 1024;
+/// Where the sign-in page is.
+pub const SIGN_IN: &str = "/admin/sign-in";
+/// Where the overview is.
+const OVERVIEW: &str = "/admin";
+
+/// The routes of this part.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/packages", get(packages::list))
+        .route("/routers", get(routers::list))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/cuts", get(sessions::list_cuts))
+        .route("/sessions/ended", get(sessions::list_ended))
+        .route("/sessions/{id}/disconnect", post(sessions::disconnect))
+        .route("/payments", get(payments::list))
+        .fallback(async || Refusal::NotFound)
+        .layer(Extension(Arc::new(Throttle::default())))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
+        .layer(middleware::map_response(own_referrer))
+}
+
+/// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No
+/// address of the desk holds a secret.
+async fn own_referrer(mut response: Response) -> Response {
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What every page of the desk has: the operator's name, who is signed in, where one is.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Response};
+
+use super::Refusal;
+use crate::App;
+use crate::session::Staff;
+use crate::views::assets;
+
+/// Where one is, for the navigation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tab {
+    Overview,
+    Sessions,
+    Payments,
+    Packages,
+    Routers,
+}
+
+impl Tab {
+    const ALL: [Tab; 5] = [Tab::Overview, Tab::Sessions, Tab::Payments, Tab::Packages, Tab::Routers];
+
+    /// Address and label.
+    fn link(self) -> (&'static str, &'static str) {
+        match self {
+            Tab::Overview => ("/admin", "Overview"),
+            Tab::Sessions => ("/admin/sessions", "Online"),
+            Tab::Payments => ("/admin/payments", "Payments"),
+            Tab::Packages => ("/admin/packages", "Packages"),
+            Tab::Routers => ("/admin/routers", "Routers"),
+        }
+    }
+}
+
+/// The frame of a page.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    /// The name that customers see.
+    pub(super) brand: String,
+    /// Who is signed in.
+    pub(super) email: String,
+    /// The secret for forms.
+    pub(super) csrf: String,
+    /// Where one is.
+    pub(super) tab: Tab,
+    /// Seconds after which the page loads itself again.
+    pub(super) refresh: Option<u32>,
+}
+
+impl Page {
+    /// The frame for a member of staff.
+    pub(super) fn new(app: &App, staff: &Staff, tab: Tab) -> Page {
+        Page {
+            brand: app.config.portal.brand.clone(),
+            email: staff.admin.email.clone(),
+            csrf: staff.csrf.clone(),
+            tab,
+            refresh: None,
+        }
+    }
+
+    /// The same, loading itself again after `seconds`.
+    pub(super) fn refreshed(self, seconds: u32) -> Page {
+        Page { refresh: Some(seconds), ..self }
+    }
+
+    /// Address, label and whether one is there, for each tab.
+    pub(super) fn tabs(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let here = self.tab;
+        Tab::ALL.into_iter().map(move |tab| {
+            let (address, label) = tab.link();
+            (address, label, tab == here)
+        })
+    }
+}
+
+/// The address of the desk's style.
+pub(super) fn style() -> String {
+    assets::url("admin.css")
+}
+
+/// Renders a page.
+pub(super) fn answer(status: StatusCode, template: &impl Template) -> Result<Response, Refusal> {
+    match template.render() {
+        Ok(html) => Ok((status, Html(html)).into_response()),
+        Err(error) => Err(Refusal::broken(error)),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A text that shows whether a template escapes.
+    pub(in crate::admin) const HOSTILE: &str = "<script>alert(\"x\")</script>";
+
+    pub(in crate::admin) fn page() -> Page {
+        Page {
+            brand: HOSTILE.into(),
+            email: "admin@example.org".into(),
+            csrf: "the-secret".into(),
+            tab: Tab::Sessions,
+            refresh: Some(10),
+        }
+    }
+
+    /// The page is a whole document, and nothing in it came through unescaped or runs inline.
+    pub(in crate::admin) fn assert_whole(template: &impl Template) {
+        let html = template.render().expect("the template renders");
+        assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"), "{html}");
+        for forbidden in ["<script>", "style=\"", "onclick", "javascript:", "{{", "None"] {
+            assert!(!html.contains(forbidden), "{forbidden} in {html}");
+        }
+        for posts in html.split("<form method=\"post\"").skip(1) {
+            let form = posts.split("</form>").next().unwrap_or_default();
+            assert!(form.contains("name=\"csrf\" value=\""), "a form without the secret: {form}");
+        }
+    }
+
+    #[test]
+    fn one_tab_is_the_present_one() {
+        assert_eq!(
+            page().tabs().filter(|(_, _, here)| *here).map(|(_, label, _)| label).collect::<Vec<_>>(),
+            ["Online"]
+        );
+    }
+}

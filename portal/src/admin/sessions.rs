@@ -1,0 +1,260 @@
+//! Sessions at the routers: who is online, who was, and ending a session.
+//!
+//! A cut is a question to the router. Its state is shown as far as it has come – asked, acknowledged, proved – and
+//! stands out where the router has not confirmed it. Pressing the button twice asks once.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use shared::time::OffsetDateTime;
+use store::admin::Audit;
+use store::session::Session;
+
+use super::Refusal;
+use super::page::{Page, Tab, answer, style};
+use super::words::{self, Said};
+use crate::App;
+use crate::api::id::{self, Kind};
+use crate::session::Staff;
+use crate::session::csrf::{Nothing, Posted};
+use crate::views::amount;
+
+/// How many are shown.
+const SHOWN: u32 = 300;
+/// Seconds after which the list of open sessions loads itself again.
+const REFRESH: u32 = 10;
+
+#[derive(Debug, Template)]
+#[template(path = "admin/sessions.html")]
+pub(super) struct Open {
+    page: Page,
+    style: String,
+    sessions: Vec<OpenRow>,
+    total: u64,
+    /// Cuts that nobody has proved.
+    cuts: u64,
+    /// Whether only those are shown.
+    cuts_only: bool,
+    asked: bool,
+}
+
+#[derive(Debug)]
+struct OpenRow {
+    id: String,
+    who: Who,
+    started: String,
+    lasted: String,
+    heard: String,
+    down: String,
+    up: String,
+    until: String,
+    cut: Said,
+    can_ask: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "admin/sessions_ended.html")]
+pub(super) struct Ended {
+    page: Page,
+    style: String,
+    sessions: Vec<EndedRow>,
+}
+
+#[derive(Debug)]
+struct EndedRow {
+    who: Who,
+    started: String,
+    ended: String,
+    lasted: String,
+    down: String,
+    up: String,
+    cause: String,
+    cut: Said,
+}
+
+/// Whose session it is, and where.
+#[derive(Debug)]
+struct Who {
+    name: String,
+    login: String,
+    package: String,
+    nas: String,
+    mac: String,
+    ip: String,
+}
+
+/// What the redirect after a cut carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    asked: Option<String>,
+}
+
+/// `GET /admin/sessions`.
+pub(super) async fn list(
+    State(app): State<App>,
+    staff: Staff,
+    Query(after): Query<After>,
+) -> Result<Response, Refusal> {
+    let sessions = store::session::open(&app.db, SHOWN).await?;
+    open_page(&app, &staff, &sessions, false, after.asked.is_some()).await
+}
+
+/// `GET /admin/sessions/cuts`: the open sessions that a router was asked to end and has not proved to have ended.
+pub(super) async fn list_cuts(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
+    let sessions = store::session::cut_not_proved(&app.db, SHOWN).await?;
+    open_page(&app, &staff, &sessions, true, false).await
+}
+
+async fn open_page(
+    app: &App,
+    staff: &Staff,
+    sessions: &[Session],
+    cuts_only: bool,
+    asked: bool,
+) -> Result<Response, Refusal> {
+    let now = app.clock.now();
+    let page = Open {
+        page: Page::new(app, staff, Tab::Sessions).refreshed(REFRESH),
+        style: style(),
+        sessions: sessions.iter().map(|session| open_row(session, now)).collect(),
+        total: store::session::count_open(&app.db).await?.iter().map(|(_, count)| count).sum(),
+        cuts: store::command::count_open(&app.db).await?,
+        cuts_only,
+        asked,
+    };
+    answer(StatusCode::OK, &page)
+}
+
+/// `GET /admin/sessions/ended`.
+pub(super) async fn list_ended(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
+    let now = app.clock.now();
+    let sessions = store::session::ended(&app.db, SHOWN).await?;
+    let page = Ended {
+        page: Page::new(&app, &staff, Tab::Sessions),
+        style: style(),
+        sessions: sessions.iter().map(|session| ended_row(session, now)).collect(),
+    };
+    answer(StatusCode::OK, &page)
+}
+
+/// `POST /admin/sessions/{id}/disconnect`.
+pub(super) async fn disconnect(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Refusal> {
+    let session = id::read(Kind::Session, &session).ok_or(Refusal::NotFound)?;
+    let now = app.clock.now();
+    store::session::disconnect(&app.db, session, now).await?;
+    let spelt = id::spell(Kind::Session, session);
+    let line = Audit { actor: &posted.staff.admin.email, action: "session.disconnect", object: &spelt, address: None };
+    store::admin::audit(&app.db, &line, now).await?;
+    Ok(Redirect::to("/admin/sessions?asked=1").into_response())
+}
+
+fn open_row(session: &Session, now: OffsetDateTime) -> OpenRow {
+    let cut = session.cut.as_deref();
+    OpenRow {
+        id: id::spell(Kind::Session, session.id),
+        who: who(session),
+        started: words::moment(session.started_at, now),
+        lasted: lasted(session.started_at, now),
+        heard: words::ago(session.last_heard_at, now),
+        down: words::data(session.output_octets),
+        up: words::data(session.input_octets),
+        until: session.cutoff_at.map(|at| words::moment(at, now)).unwrap_or_default(),
+        cut: words::cut_of_open(cut, session.cutoff_at.is_some_and(|at| at <= now)),
+        can_ask: words::can_ask(cut),
+    }
+}
+
+fn ended_row(session: &Session, now: OffsetDateTime) -> EndedRow {
+    let ended = session.ended_at.unwrap_or(session.last_heard_at);
+    EndedRow {
+        who: who(session),
+        started: words::moment(session.started_at, now),
+        ended: words::moment(ended, now),
+        lasted: lasted(session.started_at, ended),
+        down: words::data(session.output_octets),
+        up: words::data(session.input_octets),
+        cause: words::cause(session.terminate_cause.as_deref()),
+        cut: words::cut_of_ended(session.cut.as_deref()),
+    }
+}
+
+fn who(session: &Session) -> Who {
+    Who {
+        name: session.phone.as_ref().map_or_else(|| session.user_name.clone(), ToString::to_string),
+        login: if session.phone.is_some() { session.user_name.clone() } else { String::new() },
+        package: session.package.clone().unwrap_or_default(),
+        nas: session.nas.clone(),
+        mac: session.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        ip: session.framed_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+    }
+}
+
+fn lasted(from: OffsetDateTime, to: OffsetDateTime) -> String {
+    amount::span(Duration::try_from(to - from).unwrap_or_default())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::admin::page::tests::HOSTILE;
+
+    fn session(cut: Option<&str>, phone: Option<&str>) -> Session {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        Session {
+            id: uuid::Uuid::from_u128(7),
+            nas: HOSTILE.into(),
+            phone: phone.map(|text| text.parse().expect("a number")),
+            package: Some(HOSTILE.into()),
+            entitlement: None,
+            user_name: HOSTILE.into(),
+            mac: Some(shared::mac::Mac([2, 0, 0, 0, 0, 1])),
+            framed_ip: "10.5.50.2".parse().ok(),
+            acct_session_id: "80000001".into(),
+            started_at: at,
+            last_heard_at: at,
+            input_octets: 1_500_000,
+            output_octets: 22_000_000,
+            cutoff_at: Some(at + Duration::from_secs(60)),
+            ended_at: Some(at + Duration::from_secs(1500)),
+            terminate_cause: Some("Admin-Reset".into()),
+            cut: cut.map(str::to_owned),
+        }
+    }
+
+    const CUTS: [Option<&str>; 7] = [
+        None,
+        Some("pending"),
+        Some("acknowledged"),
+        Some("proved"),
+        Some("refused"),
+        Some("unanswered"),
+        Some("abandoned"),
+    ];
+
+    pub(in crate::admin) fn open(page: Page) -> Open {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(90);
+        let sessions = CUTS.iter().map(|cut| open_row(&session(*cut, Some("0712345678")), now)).collect();
+        Open { page, style: style(), sessions, total: 500, cuts: 4, cuts_only: false, asked: true }
+    }
+
+    pub(in crate::admin) fn ended(page: Page) -> Ended {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(2000);
+        let sessions = CUTS.iter().map(|cut| ended_row(&session(*cut, None), now)).collect();
+        Ended { page, style: style(), sessions }
+    }
+
+    #[test]
+    fn only_a_session_without_a_cut_under_way_has_a_button() {
+        let html = open(crate::admin::page::tests::page()).render().expect("renders");
+        assert_eq!(html.matches("/disconnect\"").count(), 3, "none, proved, abandoned");
+        assert_eq!(html.matches("not confirmed by the router").count(), 2);
+    }
+}

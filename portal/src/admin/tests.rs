@@ -1,0 +1,134 @@
+//! The desk's pages with sample data, and its doors with neither PostgreSQL nor Redis behind them.
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use tower::ServiceExt as _;
+
+use super::page::tests::{assert_whole, page};
+use super::*;
+
+/// The desk of an installation whose PostgreSQL and Redis are both away.
+fn desk() -> Router {
+    let config = serde_json::json!({
+        "database": { "write": "postgres:///mlango?host=/nonexistent&user=nobody" },
+        "redis": { "url": "redis+unix:///nonexistent/redis.sock" },
+        "secrets": { "seal_key": "5a".repeat(32) },
+    });
+    let app = App::open(serde_json::from_value(config).expect("a configuration")).expect("nothing is connected yet");
+    Router::new().nest("/admin", routes()).with_state(app)
+}
+
+async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16, axum::http::HeaderMap, String) {
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let response = desk().oneshot(request.body(Body::from(body)).expect("a request")).await.expect("infallible");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = to_bytes(response.into_body(), 100_000).await.expect("a body in memory");
+    (status, headers, String::from_utf8_lossy(&body).into_owned())
+}
+
+const PAGES: [&str; 7] = [
+    "/admin",
+    "/admin/packages",
+    "/admin/routers",
+    "/admin/sessions",
+    "/admin/sessions/cuts",
+    "/admin/sessions/ended",
+    "/admin/payments",
+];
+const CHANGES: [&str; 2] = ["/admin/sign-out", "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect"];
+
+#[tokio::test]
+async fn nobody_sees_a_page_without_signing_in() {
+    for path in PAGES {
+        let (status, headers, body) = ask(Request::get(path), "").await;
+        assert_eq!((status, headers[header::LOCATION].as_bytes()), (303, SIGN_IN.as_bytes()), "{path}");
+        assert!(body.is_empty(), "{path}");
+        let (status, ..) = ask(Request::get(path).header("cookie", "mlango-desk=not-one-of-ours"), "").await;
+        assert_eq!(status, 303, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_change_by_get_by_another_site_or_without_a_session() {
+    for path in CHANGES {
+        assert_eq!(ask(Request::get(path), "").await.0, 405, "{path}");
+        for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
+        {
+            let (status, _, body) = ask(Request::post(path).header(name, value), "csrf=x").await;
+            assert_eq!(status, 403, "{path} {name} {value}");
+            assert!(body.contains("Nothing was changed"));
+        }
+        assert_eq!(ask(Request::post(path), "csrf=x").await.0, 303, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_sign_in_form_needs_its_own_secret() {
+    for (cookie, form) in [
+        ("", "csrf=&email=a@b&password=x"),
+        ("", "csrf=guess&email=a@b&password=x"),
+        ("mlango-sign-in=theirs", "csrf=ours&email=a@b&password=x"),
+        ("mlango-sign-in=", "csrf=&email=a@b&password=x"),
+        ("mlango-sign-in=theirs", "email=a@b&password=x"),
+    ] {
+        assert_eq!(ask(Request::post(SIGN_IN).header("cookie", cookie), form).await.0, 403, "{cookie} {form}");
+    }
+}
+
+#[tokio::test]
+async fn without_redis_the_desk_says_so_and_nobody_is_signed_in() {
+    let session = "mlango-desk=AAAAAAAAAAAAAAAAAAAAAA";
+    let form = "csrf=secret&email=a@b&password=x";
+    for request in [Request::get(SIGN_IN), Request::get("/admin").header("cookie", session)] {
+        let (status, headers, body) = ask(request, "").await;
+        assert_eq!(status, 503);
+        assert!(body.contains("cannot reach Redis"), "{body}");
+        assert!(!headers.contains_key(header::SET_COOKIE));
+    }
+    let (status, headers, body) = ask(Request::post(SIGN_IN).header("cookie", "mlango-sign-in=secret"), form).await;
+    assert_eq!(status, 503);
+    assert!(body.contains("cannot reach Redis") && !headers.contains_key(header::SET_COOKIE), "{body}");
+}
+
+#[tokio::test]
+async fn forms_of_the_desk_name_their_origin() {
+    let (_, headers, _) = ask(Request::get("/admin/nosuch"), "").await;
+    assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
+}
+
+#[test]
+fn every_page_renders_with_sample_data() {
+    assert_whole(&overview::tests::sample(page()));
+    assert_whole(&packages::tests::sample(page()));
+    assert_whole(&routers::tests::sample(page()));
+    assert_whole(&sessions::tests::open(page()));
+    assert_whole(&sessions::tests::ended(page()));
+    assert_whole(&payments::tests::sample(page()));
+    assert_whole(&sign_in::tests::sample());
+    assert_whole(&refusal::tests::sample());
+}
+
+#[test]
+fn every_template_of_the_desk_belongs_to_a_page_above() {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/admin");
+    let mut names: Vec<String> = std::fs::read_dir(here)
+        .expect("the templates are there")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "layout.html",
+            "notice.html",
+            "overview.html",
+            "packages.html",
+            "payments.html",
+            "routers.html",
+            "sessions.html",
+            "sessions_ended.html",
+            "sign_in.html",
+        ],
+        "a new template needs a line in the test above"
+    );
+}

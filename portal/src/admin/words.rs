@@ -1,0 +1,176 @@
+//! States and numbers of the desk, in words for people.
+
+use std::time::Duration;
+
+use shared::time::OffsetDateTime;
+use time::UtcOffset;
+
+use crate::views::amount::{self, Base};
+use crate::views::time::clock;
+
+/// East Africa, where the day begins three hours before UTC's.
+const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
+    Ok(offset) => offset,
+    Err(_) => UtcOffset::UTC,
+};
+
+/// How a state is coloured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tone {
+    /// As it should be.
+    Good,
+    /// Under way.
+    Busy,
+    /// Somebody should look.
+    Bad,
+    /// Nothing to say.
+    Plain,
+}
+
+impl Tone {
+    /// Its class in the style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Busy => "busy",
+            Tone::Bad => "bad",
+            Tone::Plain => "plain",
+        }
+    }
+}
+
+/// A state in words, with its colour.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Said {
+    /// The words; empty: nothing.
+    pub(super) text: &'static str,
+    /// The colour.
+    pub(super) tone: Tone,
+}
+
+const fn said(tone: Tone, text: &'static str) -> Said {
+    Said { text, tone }
+}
+
+/// How far the cut of an open session has come. `overdue`: its deadline has passed.
+pub(super) fn cut_of_open(cut: Option<&str>, overdue: bool) -> Said {
+    match cut {
+        Some("pending") => said(Tone::Busy, "asked: the router has not answered yet"),
+        Some("acknowledged") => said(Tone::Busy, "acknowledged: waiting for the router's final report"),
+        Some("proved") => said(Tone::Good, "proved"),
+        Some("refused") => said(Tone::Bad, "not confirmed by the router: it refused"),
+        Some("unanswered") => said(Tone::Bad, "not confirmed by the router: it does not answer"),
+        _ if overdue => said(Tone::Busy, "due now"),
+        _ => said(Tone::Plain, ""),
+    }
+}
+
+/// What is known of the cut of an ended session.
+pub(super) fn cut_of_ended(cut: Option<&str>) -> Said {
+    match cut {
+        Some("proved") => said(Tone::Good, "cut by us, proved"),
+        Some("acknowledged") => said(Tone::Busy, "cut by us, acknowledged"),
+        Some("refused" | "unanswered" | "pending") => said(Tone::Bad, "cut asked, not confirmed by the router"),
+        _ => said(Tone::Plain, "not cut by us"),
+    }
+}
+
+/// Whether the operator can ask for a cut: not while one is under way.
+pub(super) fn can_ask(cut: Option<&str>) -> bool {
+    !matches!(cut, Some("pending" | "acknowledged" | "refused" | "unanswered"))
+}
+
+/// Acct-Terminate-Cause for people: `Session-Timeout` as it is, what has no cause as "not told".
+pub(super) fn cause(cause: Option<&str>) -> String {
+    match cause {
+        None | Some("") => "not told".into(),
+        Some(text) => text.replace('-', " ").to_lowercase(),
+    }
+}
+
+/// Where a payment and its order stand.
+pub(super) fn payment(state: &str, order_state: &str) -> Said {
+    match (state, order_state) {
+        ("succeeded", "refund_due") => said(Tone::Bad, "paid, a refund is due"),
+        ("succeeded", _) => said(Tone::Good, "paid"),
+        ("created", _) => said(Tone::Busy, "begun"),
+        ("prompted", _) => said(Tone::Busy, "waiting for the customer's PIN"),
+        ("unknown", _) => said(Tone::Busy, "not known yet: we are asking"),
+        ("confirming", _) => said(Tone::Busy, "said to be paid: we are checking"),
+        ("failed", _) => said(Tone::Plain, "not paid"),
+        _ => said(Tone::Plain, "unknown state"),
+    }
+}
+
+/// `3 minutes ago`, for what happened not long since.
+pub(super) fn ago(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    let passed = Duration::try_from(now - at).unwrap_or_default();
+    if passed < Duration::from_secs(10) { "just now".into() } else { format!("{} ago", amount::span(passed)) }
+}
+
+/// Data for people, decimal.
+pub(super) fn data(octets: u64) -> String {
+    amount::data(octets, Base::of(None))
+}
+
+/// The moment at which the present day began in East Africa.
+pub(super) fn start_of_day(now: OffsetDateTime) -> OffsetDateTime {
+    now.to_offset(EAST_AFRICA).replace_time(time::Time::MIDNIGHT).to_offset(UtcOffset::UTC)
+}
+
+/// A moment in East African time, with the day if it is another.
+pub(super) fn moment(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    clock(at, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_that_nobody_proved_stands_out() {
+        for state in ["refused", "unanswered"] {
+            let said = cut_of_open(Some(state), false);
+            assert_eq!(said.tone, Tone::Bad);
+            assert!(said.text.starts_with("not confirmed by the router"), "{}", said.text);
+            assert_eq!(cut_of_ended(Some(state)).tone, Tone::Bad);
+        }
+        assert_eq!(cut_of_ended(Some("proved")).tone, Tone::Good);
+        assert_eq!(cut_of_open(None, false).text, "");
+        assert_eq!(cut_of_open(None, true).text, "due now");
+        assert_eq!(cut_of_open(Some("abandoned"), false).text, "");
+    }
+
+    #[test]
+    fn one_cut_at_a_time() {
+        assert!(can_ask(None) && can_ask(Some("proved")) && can_ask(Some("abandoned")));
+        assert!(!can_ask(Some("pending")) && !can_ask(Some("unanswered")));
+    }
+
+    #[test]
+    fn money_that_buys_nothing_stands_out() {
+        assert_eq!(payment("succeeded", "paid").tone, Tone::Good);
+        assert_eq!(payment("succeeded", "refund_due").tone, Tone::Bad);
+        for state in ["created", "prompted", "unknown", "confirming"] {
+            assert_eq!(payment(state, state).tone, Tone::Busy, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_day_begins_at_nine_in_the_evening_utc() {
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
+        // 1970-01-01 22:00 UTC is 01:00 of the 2nd in Nairobi; that day began at 21:00 UTC.
+        assert_eq!(start_of_day(at(79_200)), at(75_600));
+        assert_eq!(start_of_day(at(75_600)), at(75_600));
+    }
+
+    #[test]
+    fn moments_and_causes_read_as_people_say_them() {
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
+        assert_eq!(ago(at(0), at(5)), "just now");
+        assert_eq!(ago(at(0), at(180)), "3 minutes ago");
+        assert_eq!(ago(at(60), at(0)), "just now", "a router's clock may be ahead");
+        assert_eq!(cause(Some("Session-Timeout")), "session timeout");
+        assert_eq!(cause(None), "not told");
+    }
+}

@@ -1,0 +1,210 @@
+//! The JSON spelling of things, for the REST interface and for `--json` on the command line.
+//!
+//! Times are RFC 3339 in UTC, durations seconds, data octets, money minor units with a currency. What is not
+//! known or not limited is `null`. Secrets have no field here.
+
+use serde::Serialize;
+use shared::time::rfc3339;
+
+use super::id::{Kind, spell};
+
+/// An amount of money.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Money {
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+impl From<shared::money::Money> for Money {
+    fn from(money: shared::money::Money) -> Money {
+        Money { amount: money.minor, currency: money.currency.as_str().to_owned() }
+    }
+}
+
+/// A package on sale.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Package {
+    /// `pkg_…`
+    pub id: String,
+    /// Short name.
+    pub slug: String,
+    /// Name for customers.
+    pub name: String,
+    /// Price.
+    pub price: Money,
+    /// `purchase` or `first_login`.
+    pub starts: &'static str,
+    /// How long access lasts.
+    pub duration_seconds: Option<u64>,
+    /// Data, up and down together.
+    pub quota_bytes: Option<u64>,
+    /// Speed from the customer, bit/s.
+    pub up_bits_per_second: Option<u64>,
+    /// Speed to the customer, bit/s.
+    pub down_bits_per_second: Option<u64>,
+    /// Devices that may share it.
+    pub device_limit: u32,
+    /// Idle time after which a session ends.
+    pub idle_timeout_seconds: Option<u64>,
+    /// Whether it is offered.
+    pub active: bool,
+}
+
+impl From<&store::package::Package> for Package {
+    fn from(package: &store::package::Package) -> Package {
+        Package {
+            id: spell(Kind::Package, package.id),
+            slug: package.slug.clone(),
+            name: package.name.clone(),
+            price: package.price.into(),
+            starts: package.starts.as_str(),
+            duration_seconds: package.duration.map(|d| d.as_secs()),
+            quota_bytes: package.quota_octets,
+            up_bits_per_second: package.rate.map(|rate| rate.up_bps),
+            down_bits_per_second: package.rate.map(|rate| rate.down_bps),
+            device_limit: package.device_limit,
+            idle_timeout_seconds: package.idle_timeout.map(|d| d.as_secs()),
+            active: package.active,
+        }
+    }
+}
+
+/// A router.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Nas {
+    /// `nas_…`
+    pub id: String,
+    /// Short name.
+    pub name: String,
+    /// Site.
+    pub site: Option<String>,
+    /// Where its packets come from, CIDR.
+    pub address: String,
+    /// NAS-Identifier.
+    pub identifier: Option<String>,
+    /// Where it takes Disconnect-Requests.
+    pub coa_port: u16,
+    /// Hosts that its login page names.
+    pub hotspot_hosts: Vec<String>,
+    /// When a valid packet last came.
+    pub last_seen_at: Option<String>,
+}
+
+impl From<&store::nas::Nas> for Nas {
+    fn from(nas: &store::nas::Nas) -> Nas {
+        Nas {
+            id: spell(Kind::Nas, nas.id),
+            name: nas.name.clone(),
+            site: nas.site.clone(),
+            address: nas.address.to_string(),
+            identifier: nas.identifier.clone(),
+            coa_port: nas.coa_port,
+            hotspot_hosts: nas.hotspot_hosts.clone(),
+            last_seen_at: nas.last_seen_at.map(rfc3339),
+        }
+    }
+}
+
+/// A session, open or ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Session {
+    /// `ses_…`
+    pub id: String,
+    /// The router's name.
+    pub nas: String,
+    /// The customer's number.
+    pub phone: Option<String>,
+    /// The package's name.
+    pub package: Option<String>,
+    /// The name that logged in.
+    pub user_name: String,
+    /// The device.
+    pub mac: Option<String>,
+    /// Its address.
+    pub ip: Option<String>,
+    /// The router's name for the session.
+    pub acct_session_id: String,
+    /// When it began.
+    pub started_at: String,
+    /// When the router last spoke of it.
+    pub last_heard_at: String,
+    /// From the customer.
+    pub input_bytes: u64,
+    /// To the customer.
+    pub output_bytes: u64,
+    /// When access must end.
+    pub cutoff_at: Option<String>,
+    /// How far a cut has come: `pending`, `acknowledged`, `refused`, `unanswered`, `abandoned` or `proved`.
+    pub cut: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Acct-Terminate-Cause.
+    pub terminate_cause: Option<String>,
+}
+
+impl From<&store::session::Session> for Session {
+    fn from(session: &store::session::Session) -> Session {
+        Session {
+            id: spell(Kind::Session, session.id),
+            nas: session.nas.clone(),
+            phone: session.phone.as_ref().map(ToString::to_string),
+            package: session.package.clone(),
+            user_name: session.user_name.clone(),
+            mac: session.mac.map(|mac| mac.to_string()),
+            ip: session.framed_ip.map(|ip| ip.to_string()),
+            acct_session_id: session.acct_session_id.clone(),
+            started_at: rfc3339(session.started_at),
+            last_heard_at: rfc3339(session.last_heard_at),
+            input_bytes: session.input_octets,
+            output_bytes: session.output_octets,
+            cutoff_at: session.cutoff_at.map(rfc3339),
+            cut: session.cut.clone(),
+            ended_at: session.ended_at.map(rfc3339),
+            terminate_cause: session.terminate_cause.clone(),
+        }
+    }
+}
+
+/// A payment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Payment {
+    /// `pay_…`
+    pub id: String,
+    /// The order's code.
+    pub order: String,
+    /// The order's state.
+    pub order_state: String,
+    /// Who pays.
+    pub phone: Option<String>,
+    /// The package's name.
+    pub package: String,
+    /// How much.
+    pub amount: Money,
+    /// `created`, `prompted`, `unknown`, `confirming`, `succeeded` or `failed`.
+    pub state: String,
+    /// The provider's receipt.
+    pub receipt: Option<String>,
+    /// The provider's words, if it failed.
+    pub result: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+impl From<&store::payment::Listed> for Payment {
+    fn from(payment: &store::payment::Listed) -> Payment {
+        Payment {
+            id: spell(Kind::Payment, payment.id),
+            order: payment.order_code.clone(),
+            order_state: payment.order_state.clone(),
+            phone: payment.phone.as_ref().map(ToString::to_string),
+            package: payment.package.clone(),
+            amount: payment.amount.into(),
+            state: payment.state.clone(),
+            receipt: payment.receipt.clone(),
+            result: payment.result.clone(),
+            created_at: rfc3339(payment.created_at),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `portal --check-config`: whether this configuration would serve. It really connects, since a configuration
+//! whose database does not answer is not in order.
+
+use shared::config::Config;
+use store::MigrationState;
+use store::redis::Redis;
+
+use super::Context;
+
+/// Checks every value, then PostgreSQL, its schema and Redis. The first thing that is wrong is the error.
+pub(super) async fn check(config: Config) -> anyhow::Result<()> {
+    let redis = Redis::open(&config.redis)?;
+    let context = Context::open(config)?;
+    let state = context.db.migration_state().await?;
+    redis.ping().await?;
+    match state {
+        MigrationState::Current => println!("The configuration is in order; PostgreSQL and Redis answer."),
+        MigrationState::Behind { pending } => println!(
+            "The configuration is in order; PostgreSQL and Redis answer. {pending} migration(s) wait: run `portal migrate`."
+        ),
+        MigrationState::Ahead => context.db.expect_current_schema().await?,
+    }
+    if context.config.mpesa.is_none() {
+        println!("M-Pesa is not configured, so customers cannot pay by phone.");
+    }
+    context.db.close().await;
+    Ok(())
+}

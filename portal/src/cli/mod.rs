@@ -1,0 +1,280 @@
+//! The command line: what people at a terminal and scripts do with the system, and how the portal is started.
+//!
+//! [`run`] reads the arguments, loads the configuration and hands over to the file of the noun: [`nas`],
+//! [`package`], [`session`] and so on. Each command makes one change or answers one question. What it
+//! answers goes to standard output, as a line for people or, with `--json`, as one JSON value in the spelling of
+//! the REST interface; what went wrong is one sentence on standard error, with exit code 1 (2 for a command
+//! that cannot be understood). A change leaves a line in the audit log, by `command line`.
+//!
+//! Refused here: secrets as arguments, where other users of the machine could read them. They come on standard
+//! input. Commands write no log, so that nothing stands between a script and its answer; `serve` does.
+
+mod admin;
+mod check;
+mod customer;
+mod demo;
+mod migrate;
+mod nas;
+mod package;
+mod seed;
+mod serve;
+mod session;
+mod values;
+mod voucher;
+
+use std::fmt::Display;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use shared::config::Config;
+use shared::seal::SealKey;
+use shared::time::{Clock, OffsetDateTime};
+use store::Db;
+use store::admin::Audit;
+
+/// Who did it, in the audit log.
+const ACTOR: &str = "command line";
+
+/// Sells access to a Wi-Fi hotspot: the web side and its command line.
+#[derive(Debug, Parser)]
+#[command(name = "portal", version, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, env = "MLANGO_CONFIG", default_value = "/etc/mlango/mlango.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Check the configuration, connect to PostgreSQL and Redis, and end.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the pages (the default).
+    Serve,
+    /// Bring the database's schema up to date.
+    Migrate(migrate::Migrate),
+    /// Staff who sign in at the desk.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Tokens of the REST interface.
+    #[command(subcommand)]
+    Token(admin::Token),
+    /// Routers.
+    #[command(subcommand)]
+    Nas(nas::Nas),
+    /// Customers.
+    #[command(subcommand)]
+    Customer(customer::Customer),
+    /// Give a customer a package, with a name and password to log in.
+    Grant(customer::Grant),
+    /// Vouchers.
+    #[command(subcommand)]
+    Voucher(voucher::Voucher),
+    /// Packages on sale.
+    #[command(subcommand)]
+    Package(package::Package),
+    /// Sessions at the routers.
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Make a site, packages and a login to try everything with; a second time changes nothing.
+    Demo(demo::Demo),
+    /// Make many customers at once, for measurements.
+    Seed(seed::Seed),
+}
+
+/// How a command answers.
+#[derive(Clone, Copy, Debug, Args)]
+struct Answer {
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Answer {
+    /// Prints the answer: `value` for scripts, else `text` for people.
+    fn give(self, value: &impl Serialize, text: impl Display) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string(value)? } else { text.to_string() };
+        // Not println!, which panics when the reader has gone.
+        use std::io::Write as _;
+        writeln!(std::io::stdout(), "{}", text.trim_end()).context("the answer could not be written")
+    }
+}
+
+/// What a command works with.
+struct Context {
+    config: Config,
+    db: Db,
+    clock: Clock,
+}
+
+impl Context {
+    fn open(config: Config) -> anyhow::Result<Context> {
+        let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+        Ok(Context { db: Db::open(&config.database, seal)?, clock: Clock::system(), config })
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// Leaves a line in the audit log.
+    async fn audit(&self, action: &str, object: &str) -> anyhow::Result<()> {
+        let line = Audit { actor: ACTOR, action, object, address: None };
+        Ok(store::admin::audit(&self.db, &line, self.now()).await?)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("portal: {}", sentence(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    let runtime = tokio::runtime::Runtime::new().context("the program's threads could not be started")?;
+    runtime.block_on(async {
+        if arguments.check_config {
+            return check::check(config).await;
+        }
+        let command = arguments.command.unwrap_or(Command::Serve);
+        if let Command::Serve = command {
+            return serve::serve(config).await;
+        }
+        let context = Context::open(config)?;
+        if !matches!(command, Command::Migrate(_)) {
+            context.db.expect_current_schema().await?;
+        }
+        let result = dispatch(&context, command).await;
+        context.db.close().await;
+        result
+    })
+}
+
+async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => Ok(()),
+        Command::Migrate(command) => command.run(context).await,
+        Command::Admin(command) => command.run(context).await,
+        Command::Token(command) => command.run(context).await,
+        Command::Nas(command) => command.run(context).await,
+        Command::Customer(command) => command.run(context).await,
+        Command::Grant(command) => command.run(context).await,
+        Command::Voucher(command) => command.run(context).await,
+        Command::Package(command) => command.run(context).await,
+        Command::Session(command) => command.run(context).await,
+        Command::Demo(command) => command.run(context).await,
+        Command::Seed(command) => command.run(context).await,
+    }
+}
+
+/// The promise that a secret comes on standard input, as arguments spell it.
+#[derive(Clone, Copy, Debug, Args)]
+struct PasswordStdin {
+    /// Read the password from standard input.
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+/// Reads a secret from standard input; a line end after it does not belong to it.
+fn secret_from_stdin(what: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(values::MAX_SECRET)
+        .read_to_string(&mut text)
+        .with_context(|| format!("the {what} could not be read from standard input"))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(!secret.is_empty(), "no {what} came on standard input");
+    Ok(secret.to_owned())
+}
+
+/// An error and its causes as one sentence on one line: libraries write several lines, and repeat their causes.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match text.is_empty() {
+            true => text = cause,
+            false if text.contains(&cause) => {}
+            false => text = format!("{text}: {cause}"),
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_others_rely_on_is_understood() {
+        for line in [
+            "portal --config F",
+            "portal --config F serve",
+            "portal --config F --check-config",
+            "portal --config F migrate",
+            "portal --config F migrate --check --json",
+            "portal admin create --email a@b --password-stdin --config F",
+            "portal admin create --email a@b --password-stdin --json",
+            "portal token create --name n --json",
+            "portal nas add --name n --address 10.0.0.0/24 --secret-stdin --identifier i --site s --coa-port 3799 \
+             --hotspot-host 10.5.50.1 --hotspot-host h:8090 --json",
+            "portal nas list --json",
+            "portal nas remove --name n",
+            "portal nas remove n",
+            "portal customer add --phone 0712345678 --name N",
+            "portal grant --customer 0712345678 --package 1-day --login l --password-stdin",
+            "portal voucher print --package 1-hour --count 3",
+            "portal package add --slug s --name n --price 20 --duration 1h",
+            "portal package list",
+            "portal session list --json",
+            "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
+            "portal demo --json",
+            "portal seed --customers 10 --sessions 5",
+        ] {
+            if let Err(error) = Arguments::try_parse_from(line.split_whitespace()) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_code_two() {
+        for line in [
+            "portal nosuch",
+            "portal admin create --email a@b",
+            "portal seed",
+            "portal nas remove",
+            "portal package add",
+        ] {
+            let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_line_and_says_nothing_twice() {
+        let cause = anyhow::anyhow!("no such\n  file");
+        assert_eq!(sentence(&cause.context("the key cannot be read")), "the key cannot be read: no such file");
+        let cause = anyhow::anyhow!("no file").context("PostgreSQL is away: no file");
+        assert_eq!(sentence(&cause), "PostgreSQL is away: no file");
+    }
+}

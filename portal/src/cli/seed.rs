@@ -1,0 +1,80 @@
+//! `portal seed`: very many customers, quickly, for measurements: `user0000001` with `pw0000001` and so on.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use shared::money::Money;
+use shared::rate::Rate;
+use shared::rng;
+use store::StoreError;
+use store::package::{Package, Starts};
+use uuid::Uuid;
+
+use super::{Answer, Context};
+
+const SLUG: &str = "seeded";
+
+/// Make many customers at once, for measurements.
+#[derive(Debug, Args)]
+pub(super) struct Seed {
+    /// How many logins there shall be.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..10_000_000))]
+    customers: u32,
+    /// How many of them shall have an open session.
+    #[arg(long, value_name = "M", default_value_t = 0)]
+    sessions: u32,
+    /// The router of the sessions; default: the first by name.
+    #[arg(long, value_name = "NAME")]
+    nas: Option<String>,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+impl Seed {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let package = package(context).await?;
+        let nas = if self.sessions == 0 { Uuid::nil() } else { self.router(context).await? };
+        let now = context.now();
+        let (customers, sessions) =
+            store::seed::seed(&context.db, &package, nas, self.customers, self.sessions, now).await?;
+        context.audit("seed", &format!("{customers} customers, {sessions} sessions")).await?;
+        let text = format!("{customers} logins and {sessions} sessions were made; the rest was there.");
+        self.answer.give(&json!({ "customers": customers, "sessions": sessions }), text)
+    }
+
+    async fn router(&self, context: &Context) -> anyhow::Result<Uuid> {
+        let mut routers = store::nas::all(&context.db).await?.into_iter();
+        let found = match &self.nas {
+            Some(name) => routers.find(|nas| nas.name == *name).with_context(|| format!("there is no router {name}")),
+            None => routers.next().context("sessions need a router: add one with `portal nas add` first"),
+        };
+        Ok(found?.id)
+    }
+}
+
+/// The package of seeded logins; it is never offered.
+async fn package(context: &Context) -> anyhow::Result<Package> {
+    match store::package::by_slug(&context.db, SLUG).await {
+        Err(StoreError::Missing { .. }) => {}
+        known => return Ok(known?),
+    }
+    let now = context.now();
+    let mut package = Package {
+        id: rng::id(now),
+        slug: SLUG.into(),
+        name: "Seeded".into(),
+        price: Money::kes(0),
+        starts: Starts::Purchase,
+        duration: Some(Duration::from_secs(365 * 24 * 3600)),
+        quota_octets: None,
+        rate: Some(Rate { up_bps: 5_000_000, down_bps: 10_000_000 }),
+        device_limit: 100,
+        idle_timeout: None,
+        active: false,
+        position: 99,
+    };
+    package.id = store::package::save(&context.db, &package, now).await?;
+    Ok(package)
+}

@@ -1,0 +1,177 @@
+//! How arguments spell durations, data, speeds, prices and names, and how tables are printed for people.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Most octets that are read as a secret from standard input.
+pub(super) const MAX_SECRET: u64 = 4096;
+
+/// `90s`, `30m`, `1h`, `1d` or `1w`.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let seconds = with_unit(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)]);
+    seconds.map(Duration::from_secs).ok_or("write a number and its unit, such as 30m, 1h, 1d or 1w")
+}
+
+/// `500MB`, `2GB`: decimal, as data is sold.
+pub(super) fn octets(text: &str) -> Result<u64, &'static str> {
+    with_unit(text, &[("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)])
+        .ok_or("write a number and its unit, such as 500MB or 2GB")
+}
+
+/// `512k` or `3M`, bit/s; `0` is without limit.
+pub(super) fn speed(text: &str) -> Result<u64, &'static str> {
+    if text == "0" {
+        return Ok(0);
+    }
+    with_unit(text, &[("k", 1_000), ("M", 1_000_000)]).ok_or("write a speed such as 512k or 3M, or 0 for no limit")
+}
+
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let factor = units.iter().find(|(name, _)| *name == unit)?.1;
+    number.parse::<u64>().ok()?.checked_mul(factor).filter(|&value| value > 0 && i64::try_from(value).is_ok())
+}
+
+/// `20` or `20.50`, in minor units.
+pub(super) fn price(text: &str) -> Result<i64, &'static str> {
+    let wrong = "write a price such as 20 or 20.50";
+    let (units, cents) = text.split_once('.').unwrap_or((text, "00"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(units) || !digits(cents) || cents.len() != 2 {
+        return Err(wrong);
+    }
+    format!("{units}{cents}").parse().map_err(|_| wrong)
+}
+
+/// An address or a network in CIDR notation.
+pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => text.parse().map_err(|_| "write an address or a network, such as 10.0.0.1 or 10.0.0.0/24"),
+    }
+}
+
+/// `host` or `host:port`, in lower case.
+pub(super) fn host(text: &str) -> Result<String, &'static str> {
+    let is_host = url::Url::parse(&format!("http://{text}/")).is_ok_and(|url| {
+        url.path() == "/" && url.username().is_empty() && url.host_str().is_some() && url.query().is_none()
+    });
+    if is_host && !text.contains(['/', '?', '#', '@']) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("write a host such as 10.5.50.1 or login.hotspot:8090, not an address with http://")
+    }
+}
+
+/// An address to sign in with, in lower case.
+pub(super) fn email(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
+    match parts {
+        Some(_) if name(text).is_ok() && !text.contains(' ') => Ok(text.to_lowercase()),
+        _ => Err("write an address such as name@example.org"),
+    }
+}
+
+/// Some text on one line.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
+        return Err("write one to two hundred characters on one line");
+    }
+    Ok(text.to_owned())
+}
+
+/// What a URL can carry.
+pub(super) fn slug(text: &str) -> Result<String, &'static str> {
+    let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.is_empty() || text.len() > 63 || text.starts_with('-') || !text.bytes().all(fine) {
+        return Err("write small letters, digits and dashes, such as 1-hour");
+    }
+    Ok(text.to_owned())
+}
+
+/// Columns as wide as what stands in them.
+pub(super) struct Table<const N: usize> {
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(super) fn new(heads: [&str; N]) -> Table<N> {
+        Table { rows: vec![heads.map(str::to_uppercase)] }
+    }
+
+    pub(super) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells);
+    }
+}
+
+impl<const N: usize> fmt::Display for Table<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: [usize; N] = std::array::from_fn(width);
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_with_their_units() {
+        assert_eq!(duration("90m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1w"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(octets("500MB"), Ok(500_000_000));
+        assert_eq!(speed("512k"), Ok(512_000));
+        assert_eq!(speed("0"), Ok(0));
+        assert_eq!(price("20"), Ok(2000));
+        assert_eq!(price("20.05"), Ok(2005));
+    }
+
+    #[test]
+    fn values_without_sense_are_refused() {
+        for text in ["", "1", "h", "1x", "-1h", "1.5h", "0m", "99999999999999999999w"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for text in ["", "-1", "20.5", "20.", ".50", "1e3", "KSh 20", "99999999999999999999"] {
+            assert!(price(text).is_err(), "{text}");
+        }
+        assert!(octets("5XB").is_err() && speed("5").is_err());
+    }
+
+    #[test]
+    fn networks_and_hosts() {
+        assert_eq!(network("10.0.0.1").expect("an address").to_string(), "10.0.0.1/32");
+        assert_eq!(network("10.0.0.0/24").expect("a network").to_string(), "10.0.0.0/24");
+        assert!(network("router").is_err());
+        assert_eq!(host("Login.Hotspot:8090"), Ok("login.hotspot:8090".into()));
+        for text in ["", "http://10.5.50.1", "10.5.50.1/login", "a@b", "h:99999", "a b"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_slugs_and_addresses() {
+        assert_eq!(email("Me@Example.org"), Ok("me@example.org".into()));
+        assert!(email("@x").is_err() && email("a").is_err() && email("a b@c").is_err() && email("a\n@b").is_err());
+        assert_eq!(email("a@b\n"), Ok("a@b".into()));
+        assert!(slug("1-hour").is_ok() && slug("1 hour").is_err() && slug("-x").is_err());
+        assert!(name("Demo Café").is_ok() && name("a\u{7}b").is_err() && name("  ").is_err());
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let mut table = Table::new(["name", "price"]);
+        table.row(["1 hour".into(), "KSh 20".into()]);
+        assert_eq!(table.to_string(), "NAME    PRICE\n1 hour  KSh 20\n");
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong while a page is made, in kinds that the reader of the page can do something about.
+//!
+//! A handler returns an [`AppError`]; `middleware::problem` turns it into a page with the operator's name and
+//! phone number, and logs it once, there. The page says nothing of our insides.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use store::StoreError;
+
+/// A request that ends without its page.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no such page, order or thing; also for a token that we did not make.
+    #[error("not found")]
+    NotFound,
+    /// What was sent makes no sense; the sentence says what to do.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    /// The request did not come from our own page.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// The store failed or is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A template did not render.
+    #[error("a page did not render: {0}")]
+    Render(#[from] askama::Error),
+}
+
+impl AppError {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            AppError::NotFound | AppError::Store(StoreError::Missing { .. }) => StatusCode::NOT_FOUND,
+            AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
+            AppError::Forbidden(_) => StatusCode::FORBIDDEN,
+            AppError::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
+            AppError::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Store(_) | AppError::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The problem as its page words it.
+    fn problem(&self) -> Problem {
+        let (title, text) = match self.status() {
+            StatusCode::NOT_FOUND => (
+                "This page is not here",
+                "The address is incomplete or old. Join the Wi-Fi again and open its sign-in page.",
+            ),
+            StatusCode::CONFLICT => ("That was just changed", "Go back, look at it again, and then decide."),
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "One moment, please",
+                "We cannot reach our records right now. Nothing that you paid is lost. Try again in a minute.",
+            ),
+            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => ("That did not work", ""),
+            _ => ("Something went wrong here", "It is our fault, not yours. Try again, or call us if it stays."),
+        };
+        let text = match self {
+            AppError::BadRequest(text) | AppError::Forbidden(text) => text,
+            _ => text,
+        };
+        Problem { title, text, cause: self.to_string() }
+    }
+}
+
+/// Carried from a handler to `middleware::problem` in the extensions of a response without a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    /// Heading of the page.
+    pub(crate) title: &'static str,
+    /// What the reader can do.
+    pub(crate) text: &'static str,
+    /// For the log.
+    pub(crate) cause: String,
+}
+
+impl IntoResponse for AppError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self.problem());
+        response
+    }
+}

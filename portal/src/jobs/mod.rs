@@ -1,0 +1,159 @@
+//! Work that nobody waits for: reports to be worked on, payments to be asked about, entitlements that ran out.
+//!
+//! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
+//! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
+//! and otherwise every second or so. It outlives any absence of PostgreSQL, and ends on shutdown after what it has in
+//! hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{StoreError, entitlement, payment};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::App;
+use crate::payments::mpesa::Mpesa;
+use crate::payments::{check, report};
+
+/// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
+const SIDE_BY_SIDE: usize = 16;
+/// Added to the longest work on one row before another process may take it.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+/// Pause after a failure, so that a database that comes back is not met by a stampede.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Reports,
+    Checks,
+    Expiry,
+}
+
+/// Starts all jobs; they end when `shutdown` is cancelled.
+pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationToken) {
+    for job in [Job::Reports, Job::Checks, Job::Expiry] {
+        tracker.spawn(job.run(app.clone(), shutdown.clone()));
+    }
+}
+
+impl Job {
+    fn name(self) -> &'static str {
+        match self {
+            Job::Reports => "payment_reports",
+            Job::Checks => "payment_checks",
+            Job::Expiry => "expiry",
+        }
+    }
+
+    fn pause(self) -> Duration {
+        match self {
+            Job::Reports | Job::Checks => Duration::from_secs(1),
+            Job::Expiry => Duration::from_secs(2),
+        }
+    }
+
+    async fn run(self, app: App, shutdown: CancellationToken) {
+        let never = Notify::new();
+        let wake = match self {
+            Job::Reports => &app.events_wait,
+            Job::Checks | Job::Expiry => &never,
+        };
+        let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+        let mut failing = false;
+        while !shutdown.is_cancelled() {
+            let pause = match self.once(&app, &hands).await {
+                Ok(more) => {
+                    if failing {
+                        tracing::info!(job = self.name(), "goes on");
+                    }
+                    failing = false;
+                    app.metrics.job_success.with_label_values(&[self.name()]).set(app.clock.now().unix_timestamp());
+                    if more { Duration::ZERO } else { self.pause() }
+                }
+                Err(error) => {
+                    // Said once, not with every try.
+                    if !failing {
+                        tracing::error!(job = self.name(), %error, "cannot go on; it is tried again until it can");
+                    }
+                    failing = true;
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One round. Returns whether there is probably more to do.
+    async fn once(self, app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+        match (self, &app.mpesa) {
+            (Job::Reports, Some(mpesa)) => reports(app, mpesa, hands).await,
+            (Job::Checks, Some(mpesa)) => checks(app, mpesa, hands).await,
+            // What was begun while M-Pesa was configured waits until it is again.
+            (Job::Reports | Job::Checks, None) => Ok(false),
+            (Job::Expiry, _) => Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0),
+        }
+    }
+}
+
+async fn reports(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let free = free_hands(hands);
+    if free == 0 {
+        return Ok(false);
+    }
+    let events = payment::claim_events(&app.db, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let more = events.len() == free as usize;
+    for event in events {
+        let id = event.id;
+        hand_out(app, hands, move |app| async move {
+            let Some(mpesa) = &app.mpesa else { return };
+            if let Err(error) = report::work(&app, mpesa, &event).await {
+                tracing::error!(event = %id, %error, "a report could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+async fn checks(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let free = free_hands(hands);
+    if free == 0 {
+        return Ok(false);
+    }
+    let due = payment::claim_checks(&app.db, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let more = due.len() == free as usize;
+    for id in due {
+        hand_out(app, hands, move |app| async move {
+            let Some(mpesa) = &app.mpesa else { return };
+            if let Err(error) = check::check(&app, mpesa, id).await {
+                tracing::error!(payment = %id, %error, "a payment could not be looked at; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+fn free_hands(hands: &Semaphore) -> u32 {
+    u32::try_from(hands.available_permits()).unwrap_or(u32::MAX)
+}
+
+/// Works on one row beside the others: an answer that M-Pesa keeps waiting for holds up nobody else.
+async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, work: W)
+where
+    W: FnOnce(App) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let hand = Arc::clone(hands).acquire_owned().await.expect("the semaphore is never closed");
+    let work = work(app.clone());
+    app.background.spawn(async move {
+        work.await;
+        drop(hand);
+    });
+}

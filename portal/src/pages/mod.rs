@@ -1,0 +1,21 @@
+//! What a guest at a hotspot sees, a file a page.
+//!
+//! * [`hotspot`] – `/h`, where the router's login page sends the guest, and the packages;
+//! * [`buy`] – takes the wish to buy, writes it down, has the phone asked for the PIN;
+//! * [`order`] – the page of an order, from waiting to being online to the end of it;
+//! * [`voucher`] – a printed code instead of money;
+//! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
+//! * [`login`] – the form that goes to the router, with PAP or CHAP;
+//! * [`assets`], [`health`] – files and checks.
+//!
+//! A page needs no JavaScript, no cookie and nothing from another host: captive browsers have none of these
+//! reliably. No page grants anything; it shows what the store says.
+
+pub(crate) mod assets;
+pub(crate) mod buy;
+pub(crate) mod health;
+pub(crate) mod hotspot;
+pub(crate) mod login;
+pub(crate) mod order;
+pub(crate) mod visit;
+pub(crate) mod voucher;

@@ -1,0 +1,422 @@
+//! The page of an order, `/o/{token}`: from waiting for the PIN, over going online, to the end of the package.
+//!
+//! Everything shown follows from the store, so the page can be closed, reopened, and looked at twice. [`stage`] decides
+//! what it is about; [`state`] gives the same to the page's script, which reads the page anew when the stage changes.
+//! The grant never waits for this page: it only logs the guest in.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::{Deserialize, Serialize};
+use shared::time::OffsetDateTime;
+use shared::token::{self, Purpose};
+use store::entitlement::{self, Usage};
+use store::order::{self, Order, OrderState};
+use store::payment;
+
+use super::login;
+use super::visit::{Form, Visit};
+use crate::App;
+use crate::error::AppError;
+use crate::payments::collect;
+use crate::payments::reason::{Reason, Retry};
+use crate::urls;
+use crate::views::amount::{self, Base};
+use crate::views::customer::{LoginForm, Onward, OrderPage};
+use crate::views::{Site, page, time, words};
+
+/// An order whose payment was never begun (its process died in between) may be paid again after this.
+const STRANDED: Duration = Duration::from_secs(60);
+/// Where money may have moved, a new charge is offered only after this: M-Pesa's message has come by then, and M-Pesa
+/// refuses the same amount from the same number within two minutes.
+const AFTER_A_WHILE: Duration = Duration::from_secs(180);
+/// A waiting guest is offered the packages again after this.
+const LONG_WAIT: Duration = Duration::from_secs(120);
+
+/// What the page is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// M-Pesa is being asked.
+    Asking,
+    /// The payment was never begun.
+    Stranded,
+    /// The phone asks for the PIN.
+    Prompted,
+    /// It is not known whether the phone was asked.
+    Unsure,
+    /// M-Pesa says paid; it is being checked.
+    Confirming,
+    /// Paid; the device is not online yet.
+    GoOnline,
+    /// Online.
+    Online,
+    /// Time or data is used up.
+    Ended,
+    /// Not paid.
+    Failed { reason: Reason, again: bool },
+    /// Paid, but it buys nothing.
+    RefundDue,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Stage::Asking => "asking",
+            Stage::Stranded => "stranded",
+            Stage::Prompted => "prompted",
+            Stage::Unsure => "unsure",
+            Stage::Confirming => "confirming",
+            Stage::GoOnline => "go_online",
+            Stage::Online => "online",
+            Stage::Ended => "ended",
+            Stage::Failed { again: true, .. } => "failed",
+            Stage::Failed { again: false, .. } => "failed_wait",
+            Stage::RefundDue => "refund_due",
+        }
+    }
+
+    fn is_busy(self) -> bool {
+        matches!(self, Stage::Asking | Stage::Prompted | Stage::Unsure | Stage::Confirming)
+    }
+
+    fn tone(self) -> &'static str {
+        match self {
+            Stage::Asking | Stage::Prompted | Stage::Confirming => "info",
+            Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue => "warning",
+            Stage::GoOnline | Stage::Online => "success",
+            Stage::Failed { .. } => "danger",
+        }
+    }
+
+    /// Seconds after which a browser without script reads the page again.
+    fn refresh(self) -> Option<u32> {
+        match self {
+            Stage::Asking | Stage::Prompted | Stage::Confirming => Some(4),
+            Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
+            Stage::GoOnline => Some(20),
+            Stage::Online => Some(60),
+            Stage::Stranded | Stage::Ended | Stage::Failed { again: true, .. } | Stage::RefundDue => None,
+        }
+    }
+}
+
+/// Everything that the page follows from.
+struct Known {
+    order: Order,
+    usage: Option<Usage>,
+    /// When the newest attempt to pay began.
+    attempt: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+}
+
+impl Known {
+    async fn of(app: &App, token: &str) -> Result<Known, AppError> {
+        let id = token::verify(app.db.seal(), Purpose::OrderPage, token).ok_or(AppError::NotFound)?;
+        let order = order::get(&app.db, id).await?;
+        let usage = match order.entitlement {
+            Some(entitlement) => Some(entitlement::usage(&app.db, entitlement).await?),
+            None => None,
+        };
+        let attempt = match order.state {
+            OrderState::Created | OrderState::Failed => payment::latest_attempt(&app.db, id).await?,
+            _ => None,
+        };
+        Ok(Known { order, usage, attempt, now: app.clock.now() })
+    }
+
+    fn stage(&self) -> Stage {
+        match (self.order.state, &self.usage) {
+            (OrderState::Created, _) => {
+                let stranded = self.attempt.is_none() && self.now - self.order.created_at > STRANDED;
+                if stranded { Stage::Stranded } else { Stage::Asking }
+            }
+            (OrderState::Prompted, _) => Stage::Prompted,
+            (OrderState::Unknown, _) => Stage::Unsure,
+            (OrderState::Confirming, _) => Stage::Confirming,
+            (OrderState::RefundDue, _) => Stage::RefundDue,
+            (OrderState::Failed, _) => {
+                let reason = Reason::of(&self.order.reason);
+                let waited = self.attempt.is_none_or(|attempt| self.now - attempt > AFTER_A_WHILE);
+                Stage::Failed { reason, again: reason.retry() == Retry::AtOnce || waited }
+            }
+            (OrderState::Paid, Some(usage)) if !usage.is_usable(self.now) => Stage::Ended,
+            (OrderState::Paid, Some(usage)) if usage.online > 0 => Stage::Online,
+            // A paid order has its entitlement from the same transaction.
+            (OrderState::Paid, _) => Stage::GoOnline,
+        }
+    }
+
+    /// Headline and sentence of a stage.
+    fn words(&self, stage: Stage) -> (String, String) {
+        let (price, phone) = (self.order.amount, self.order.phone.masked());
+        let (headline, detail) = match stage {
+            Stage::Asking => ("Sending the request to your phone".into(), format!("M-Pesa will ask {phone} for the PIN in a moment.")),
+            Stage::Stranded => ("The payment was not started".into(), "Nothing was charged. Try again.".into()),
+            Stage::Prompted => (
+                "Enter your M-Pesa PIN".into(),
+                format!("Look at the phone {phone}: it asks you to pay {price}. This page goes on by itself."),
+            ),
+            Stage::Unsure => (
+                "We are checking with M-Pesa".into(),
+                "M-Pesa has not answered yet. If your phone asks for the PIN, enter it. Please do not pay a second time yet.".into(),
+            ),
+            Stage::Confirming => ("Thank you, we are checking the payment".into(), "This takes a few seconds.".into()),
+            Stage::GoOnline => ("Paid: you can go online".into(), "Press the button if nothing happens by itself.".into()),
+            Stage::Online => self.usage.as_ref().map_or_else(Default::default, |usage| online(usage, self.now)),
+            Stage::Ended => {
+                let usage = self.usage.as_ref();
+                let over = usage.is_some_and(|usage| usage.expires_at.is_some_and(|end| end <= self.now));
+                let headline = if over { "Your time is over" } else { "Your data is used up" };
+                (headline.into(), "Get more to go on.".into())
+            }
+            Stage::Failed { reason, .. } => {
+                let (headline, detail) = words::failure(reason);
+                (headline.into(), detail.into())
+            }
+            Stage::RefundDue => (
+                "We have your money, but could not use it".into(),
+                format!("It belongs to you. Show the staff the order {} to get it back.", self.order.code),
+            ),
+        };
+        (headline, detail)
+    }
+}
+
+/// `You are online until 21:40`, and what was used.
+fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
+    let headline = match usage.expires_at {
+        Some(end) => format!("You are online until {}", time::clock(end, now)),
+        None => "You are online".into(),
+    };
+    let base = Base::of(usage.quota_octets);
+    let used = match usage.used_octets {
+        0 => "0 MB".to_owned(),
+        octets => amount::data(octets, base),
+    };
+    let detail = match usage.quota_octets {
+        Some(quota) => format!("{used} of {} used.", amount::data(quota, base)),
+        None => format!("{used} used."),
+    };
+    (headline, detail)
+}
+
+/// The query of `/o/{token}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct From {
+    /// Present: the router sent the guest back after a login.
+    back: Option<String>,
+}
+
+/// `GET /o/{token}`
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Query(from): Query<From>,
+) -> Result<Response, AppError> {
+    let known = Known::of(&app, &token).await?;
+    let order = &known.order;
+    let visit: Option<Visit> = serde_json::from_value(order.visit.clone()).ok();
+    let stage = known.stage();
+    let (mut headline, mut detail) = known.words(stage);
+    let notice =
+        visit.as_ref().filter(|_| stage == Stage::GoOnline).and_then(|visit| words::router_error(&visit.error));
+    // A login is sent by itself once. After one that came back, or failed, it is the guest who says when.
+    let automatic = from.back.is_none() && notice.is_none();
+    let login = match (&visit, stage) {
+        (Some(visit), Stage::GoOnline) => Some(login_form(&app, &known, visit, automatic).await?),
+        _ => None,
+    };
+    if stage == Stage::GoOnline && from.back.is_some() {
+        headline = "Connecting you".into();
+        detail =
+            "This page changes when the router says that you are online. If it does not within ten seconds, press \
+                  the button, or turn the Wi-Fi off and on."
+                .into();
+    }
+    let waits_long = known.now - order.created_at > LONG_WAIT;
+    let (packages_label, offer) = match stage {
+        Stage::Ended => ("Get more", true),
+        Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
+        Stage::Asking | Stage::Prompted | Stage::Unsure => ("Start again", waits_long),
+        _ => ("", false),
+    };
+    let packages = visit.as_ref().filter(|_| offer).map(|visit| packages_url(&app, visit, known.now));
+    let onward = visit.as_ref().filter(|_| stage == Stage::Online).and_then(onward);
+    let again = matches!(stage, Stage::Failed { again: true, .. } | Stage::Stranded) && app.mpesa.is_some();
+    let view = OrderPage {
+        site: Site::of(&app.config.portal),
+        stage: stage.name(),
+        state_url: format!("/o/{token}/state"),
+        refresh: stage.refresh(),
+        busy: stage.is_busy() || (stage == Stage::GoOnline && from.back.is_some()),
+        tone: stage.tone(),
+        headline,
+        detail,
+        notice,
+        package: order.package.clone(),
+        price: order.amount.to_string(),
+        code: order.code.clone(),
+        login,
+        again: again.then(|| format!("/o/{token}/again")),
+        packages,
+        packages_label,
+        onward,
+    };
+    let response = page(StatusCode::OK, &view)?;
+    Ok(match visit {
+        Some(visit) => login::allow(response, &visit, &app.config.portal.public_url),
+        None => response,
+    })
+}
+
+async fn login_form(app: &App, known: &Known, visit: &Visit, automatic: bool) -> Result<LoginForm, AppError> {
+    let order = &known.order;
+    let entitlement = order.entitlement.ok_or(AppError::NotFound)?;
+    let password = entitlement::one_time_password(&app.db, entitlement, &order.code, visit.mac, known.now).await?;
+    let then = urls::order_after_login(&app.config.portal.public_url, app.db.seal(), order.id);
+    Ok(login::form(visit, &order.code, &password, Some(then), automatic))
+}
+
+fn packages_url(app: &App, visit: &Visit, now: OffsetDateTime) -> String {
+    let visit = Visit { error: String::new(), ..visit.clone() };
+    urls::packages(&Form::new(visit, now).seal(app.db.seal()))
+}
+
+fn onward(visit: &Visit) -> Option<Onward> {
+    let url = visit.destination.as_ref()?;
+    Some(Onward { href: url.to_string(), host: url.host_str()?.to_owned() })
+}
+
+/// What the page's script asks for.
+#[derive(Debug, Serialize)]
+pub(crate) struct News {
+    stage: &'static str,
+    headline: String,
+    detail: String,
+}
+
+/// `GET /o/{token}/state`
+pub(crate) async fn state(State(app): State<App>, Path(token): Path<String>) -> Result<Json<News>, AppError> {
+    let known = Known::of(&app, &token).await?;
+    let stage = known.stage();
+    let (headline, detail) = known.words(stage);
+    Ok(Json(News { stage: stage.name(), headline, detail }))
+}
+
+/// `POST /o/{token}/again`: a new payment of the same order, where that is safe.
+pub(crate) async fn again(State(app): State<App>, Path(token): Path<String>) -> Result<Response, AppError> {
+    let known = Known::of(&app, &token).await?;
+    let Some(mpesa) = &app.mpesa else {
+        return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
+    };
+    if matches!(known.stage(), Stage::Failed { again: true, .. } | Stage::Stranded) {
+        collect::begin(&app, mpesa, &known.order).await?;
+    }
+    Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::entitlement::State as Access;
+    use shared::money::Money;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(seconds).expect("in range")
+    }
+
+    fn known(state: OrderState, reason: &str, seconds: i64) -> Known {
+        let order = Order {
+            id: Uuid::from_u128(1),
+            code: "AB12CD34".into(),
+            state,
+            reason: reason.into(),
+            phone: "0712345678".parse().expect("a phone"),
+            package_id: Uuid::from_u128(2),
+            package: "Hour".into(),
+            amount: Money::kes(2000),
+            mac: None,
+            nas_id: None,
+            visit: serde_json::Value::Null,
+            entitlement: None,
+            created_at: at(0),
+        };
+        Known { order, usage: None, attempt: Some(at(0)), now: at(seconds) }
+    }
+
+    fn usage(online: u64, used_octets: u64) -> Usage {
+        Usage {
+            id: Uuid::from_u128(3),
+            package: "Hour".into(),
+            package_id: None,
+            state: Access::Active,
+            starts_at: Some(at(0)),
+            expires_at: Some(at(3600)),
+            quota_octets: Some(500_000_000),
+            used_octets,
+            online,
+        }
+    }
+
+    #[test]
+    fn every_state_of_an_order_has_a_stage_with_words() {
+        for (state, expected) in [
+            (OrderState::Created, "asking"),
+            (OrderState::Prompted, "prompted"),
+            (OrderState::Unknown, "unsure"),
+            (OrderState::Confirming, "confirming"),
+            (OrderState::Paid, "go_online"),
+            (OrderState::Failed, "failed"),
+            (OrderState::RefundDue, "refund_due"),
+        ] {
+            let known = known(state, "1032", 10);
+            let stage = known.stage();
+            assert_eq!(stage.name(), expected, "{state:?}");
+            let (headline, detail) = known.words(stage);
+            assert!(!headline.is_empty() && !detail.is_empty(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_payment_that_may_have_moved_money_is_not_offered_again_at_once() {
+        let again = |reason: &str, seconds| {
+            matches!(known(OrderState::Failed, reason, seconds).stage(), Stage::Failed { again: true, .. })
+        };
+        assert!(again("1032", 10));
+        assert!(!again("17", 10) && !again("no_news", 10));
+        assert!(again("17", 200));
+    }
+
+    #[test]
+    fn an_order_without_a_payment_is_offered_again_after_a_minute() {
+        let mut known = known(OrderState::Created, "", 10);
+        known.attempt = None;
+        assert_eq!(known.stage(), Stage::Asking);
+        known.now = at(100);
+        assert_eq!(known.stage(), Stage::Stranded);
+        known.attempt = Some(at(1));
+        assert_eq!(known.stage(), Stage::Asking, "an attempt is under way");
+    }
+
+    #[test]
+    fn a_paid_order_goes_from_going_online_to_the_end() {
+        let mut known = known(OrderState::Paid, "", 60);
+        known.usage = Some(usage(0, 0));
+        assert_eq!(known.stage(), Stage::GoOnline);
+        known.usage = Some(usage(1, 12_300_000));
+        assert_eq!(known.stage(), Stage::Online);
+        let (headline, detail) = known.words(Stage::Online);
+        assert_eq!((headline.as_str(), detail.as_str()), ("You are online until 04:00", "12.3 MB of 500 MB used."));
+        known.now = at(3601);
+        assert_eq!(known.stage(), Stage::Ended);
+        assert_eq!(known.words(Stage::Ended).0, "Your time is over");
+        known.now = at(60);
+        known.usage = Some(usage(0, 500_000_000));
+        assert_eq!(known.words(known.stage()).0, "Your data is used up");
+    }
+}

@@ -1,0 +1,42 @@
+//! `POST /voucher`: a guest has a printed code. Its spelling is checked here, so that a typing error is told at once;
+//! whether it is good is the router's question to radiusd, with the code as name and password.
+
+use axum::Form as Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::voucher;
+use url::Url;
+
+use super::hotspot::{Typed, open, show};
+use super::login;
+use crate::App;
+use crate::error::AppError;
+use crate::views::customer::VoucherPage;
+use crate::views::{Site, page};
+
+/// What the form says.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Typing {
+    visit: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// `POST /voucher`
+pub(crate) async fn redeem(State(app): State<App>, Body(typing): Body<Typing>) -> Result<Response, AppError> {
+    let form = open(&app, &typing.visit)?;
+    let Some(code) = voucher::normalise(typing.code.trim()) else {
+        let code_error = Some("Please check the code: ten letters and digits, never 0, 1, I or O.".to_owned());
+        return show(&app, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
+    };
+    let visit = &form.visit;
+    let then = visit.destination.as_ref().map(Url::to_string);
+    let view = VoucherPage {
+        site: Site::of(&app.config.portal),
+        code: voucher::printed(&code),
+        login: login::form(visit, &code, &code, then, true),
+    };
+    Ok(login::allow(page(StatusCode::OK, &view)?, visit, &app.config.portal.public_url))
+}

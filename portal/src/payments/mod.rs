@@ -1,0 +1,104 @@
+//! Collecting money and finding out what became of it.
+//!
+//! * [`mpesa`] – the Daraja client: asks a phone for the PIN, asks M-Pesa what came of it; knows no order;
+//! * [`callback`] – reads M-Pesa's reports, in all their spellings;
+//! * [`reason`] – what each result code means, and whether charging again is safe;
+//! * [`collect`] – begins a payment and has the phone asked;
+//! * [`report`] – works on a stored report; [`check`] – asks about a payment that is due;
+//! * [`settle`] – hands confirmed money to `store::settlement`, and counts.
+//!
+//! The rules that hold everything together: our own rows are written before the provider is called; the provider's
+//! answer to the call is never "paid"; a report is stored raw before it is believed, and believed only after a query
+//! of ours; an outcome that we do not know is a state of its own, in which nothing is charged again.
+
+pub mod callback;
+pub mod check;
+pub mod collect;
+pub mod mpesa;
+pub mod reason;
+pub mod report;
+pub mod settle;
+
+/// M-Pesa's name in the store and in the metrics.
+pub const MPESA: &str = "mpesa";
+
+/// What became of asking a phone for the PIN.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Push {
+    /// The provider took the request and asks the customer.
+    Prompted {
+        /// The provider's reference of the request.
+        merchant_request_id: String,
+        /// The provider's reference of the prompt, by which it is asked about.
+        checkout_request_id: String,
+    },
+    /// Certainly no phone was asked.
+    Refused(Refusal),
+    /// The phone may have been asked or not.
+    Unknown(Unheard),
+}
+
+/// Why certainly no phone was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No connection was made.
+    Unreachable,
+    /// Our key, secret or token is not accepted.
+    Credentials,
+    /// The line is busy with another prompt, or the shop is not known: the provider has one code for both.
+    Busy,
+    /// Too many requests.
+    Throttled,
+    /// The amount is not a whole number of shillings.
+    NotChargeable,
+    /// The request was understood and refused.
+    Rejected {
+        /// The provider's code.
+        code: String,
+        /// The provider's text.
+        text: String,
+    },
+}
+
+/// What became of asking the provider about a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Query {
+    /// The money came.
+    Paid,
+    /// The customer has not decided yet.
+    Pending,
+    /// It ended without money, or with a code that we do not know; [`reason::Reason`] tells.
+    Ended {
+        /// The provider's code.
+        code: String,
+        /// The provider's text.
+        text: String,
+    },
+    /// No usable answer: ask again later.
+    Unknown(Unheard),
+}
+
+/// Why there is no usable answer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unheard {
+    /// Nothing came in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The connection broke.
+    #[error("the connection broke")]
+    Broken,
+    /// We could not sign in first.
+    #[error("no access token")]
+    NoToken,
+    /// Not JSON: a firewall's page, an empty body.
+    #[error("HTTP {0} without JSON")]
+    NotJson(u16),
+    /// JSON that is no answer to the question.
+    #[error("HTTP {status} with the code {code:?}")]
+    Unexpected {
+        /// HTTP status.
+        status: u16,
+        /// The code in it, if any.
+        code: String,
+    },
+}

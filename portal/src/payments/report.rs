@@ -1,0 +1,144 @@
+//! Works on a report that a provider has sent and a webhook has stored.
+//!
+//! A report is a hint, never a proof: it carries no signature. Success is believed after a query of ours says so;
+//! failure is believed where charging again would be safe anyway, and otherwise after a query too. Everything is
+//! idempotent, so a report that comes twice, late, out of order or is worked on by two processes ends the same.
+
+use store::StoreError;
+use store::payment::{self, Event, Payment};
+use store::settlement::{Evidence, Settled};
+
+use super::callback::Callback;
+use super::check::ask;
+use super::mpesa::Mpesa;
+use super::reason::{Reason, Retry};
+use super::settle::{fail, settle};
+use super::{MPESA, Query};
+use crate::App;
+
+/// A report that cannot be confirmed is taken up this often, about a minute apart, before it is left alone: M-Pesa
+/// then no longer answers about it.
+const ATTEMPTS: u32 = 1500;
+
+/// What became of a report; the spelling is stored with it and counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// Money became access, or a refund due.
+    Settled,
+    /// The payment ended without money.
+    Failed,
+    /// It said nothing new.
+    Duplicate,
+    /// It speaks of another prompt than the payment's.
+    Unmatched,
+    /// It is not a report.
+    Unreadable,
+    /// It said paid, M-Pesa itself says no.
+    Refuted,
+    /// It could not be confirmed in any number of tries.
+    GivenUp,
+    /// Not yet: it is taken up again.
+    Later,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Settled => "settled",
+            Outcome::Failed => "failed",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Unmatched => "unmatched",
+            Outcome::Unreadable => "unreadable",
+            Outcome::Refuted => "refuted",
+            Outcome::GivenUp => "given_up",
+            Outcome::Later => "later",
+        }
+    }
+}
+
+/// Works on one stored report.
+pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
+    let mut outcome = judge(app, mpesa, event).await?;
+    if outcome == Outcome::Later {
+        if event.attempts < ATTEMPTS {
+            return Ok(outcome);
+        }
+        outcome = Outcome::GivenUp;
+    }
+    match outcome {
+        Outcome::Unmatched | Outcome::Unreadable | Outcome::Refuted | Outcome::GivenUp => {
+            tracing::warn!(event = %event.id, payment = ?event.payment, outcome = outcome.as_str(), "a report of M-Pesa was not followed");
+            app.metrics.callbacks.with_label_values(&[MPESA, outcome.as_str()]).inc();
+        }
+        Outcome::Duplicate => app.metrics.callbacks.with_label_values(&[MPESA, outcome.as_str()]).inc(),
+        Outcome::Settled | Outcome::Failed | Outcome::Later => {}
+    }
+    payment::finish_event(&app.db, event.id, outcome.as_str(), app.clock.now()).await?;
+    Ok(outcome)
+}
+
+async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
+    let Some(id) = event.payment else { return Ok(Outcome::Unmatched) };
+    let Ok(callback) = Callback::parse(&event.body) else { return Ok(Outcome::Unreadable) };
+    let payment = payment::get(&app.db, id).await?;
+    if !matches(app, mpesa, &payment, &callback).await? {
+        return Ok(Outcome::Unmatched);
+    }
+    let evidence = Evidence { receipt: callback.receipt.clone(), amount: callback.amount };
+    let reason = Reason::of(&callback.result_code);
+    match (callback.result_code.as_str(), payment.state.as_str()) {
+        // Only the receipt can be new.
+        ("0", "succeeded") => settle(app, &payment, &evidence).await.map(|_| Outcome::Duplicate),
+        (_, "succeeded") => Ok(Outcome::Duplicate),
+        ("0", _) => {
+            let now = app.clock.now();
+            let next = mpesa.next_query(payment.created_at, payment.checks, now);
+            payment::confirming(&app.db, payment.id, now, next).await?;
+            confirm(app, mpesa, &payment, &callback, &evidence).await
+        }
+        (_, "failed") => Ok(Outcome::Duplicate),
+        (code, _) if reason.is_final() && reason.retry() == Retry::AtOnce => {
+            fail(app, &payment, code, &callback.result_text).await?;
+            Ok(Outcome::Failed)
+        }
+        _ => confirm(app, mpesa, &payment, &callback, &evidence).await,
+    }
+}
+
+/// Whether the report speaks of this payment's prompt. Where the prompt's reference is not known yet (the report was
+/// faster than the answer, or the answer was lost), the report's is taken: it came to the payment's secret address.
+async fn matches(app: &App, mpesa: &Mpesa, payment: &Payment, callback: &Callback) -> Result<bool, StoreError> {
+    if let Some(known) = &payment.checkout_request_id {
+        return Ok(*known == callback.checkout_request_id);
+    }
+    let now = app.clock.now();
+    let next = mpesa.next_query(payment.created_at, payment.checks, now);
+    let (merchant, checkout) = (&callback.merchant_request_id, &callback.checkout_request_id);
+    match payment::prompted(&app.db, payment.id, merchant, checkout, now, next).await {
+        Ok(()) => Ok(true),
+        // Another payment has that reference.
+        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks M-Pesa itself.
+async fn confirm(
+    app: &App,
+    mpesa: &Mpesa,
+    payment: &Payment,
+    callback: &Callback,
+    evidence: &Evidence,
+) -> Result<Outcome, StoreError> {
+    match ask(app, mpesa, &callback.checkout_request_id).await {
+        Query::Paid => match settle(app, payment, evidence).await? {
+            Settled::Granted { .. } | Settled::RefundDue => Ok(Outcome::Settled),
+            Settled::Already => Ok(Outcome::Duplicate),
+        },
+        Query::Ended { code, text } if Reason::of(&code).is_final() => {
+            fail(app, payment, &code, &text).await?;
+            Ok(if callback.result_code == "0" { Outcome::Refuted } else { Outcome::Failed })
+        }
+        Query::Ended { .. } | Query::Pending | Query::Unknown(_) => Ok(Outcome::Later),
+    }
+}

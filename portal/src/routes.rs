@@ -1,0 +1,51 @@
+//! All URLs on one screen.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
+
+use crate::middleware::{headers, observe, problem};
+use crate::pages::{assets, buy, health, hotspot, order, voucher};
+use crate::{App, admin, api, urls, webhooks};
+
+/// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
+const FORM_LIMIT: usize = 16 * 1024;
+
+/// What browsers, providers and programs reach.
+pub fn public(app: App) -> Router {
+    let guests = Router::new()
+        .route("/", get(hotspot::home))
+        .route(urls::HOTSPOT, get(hotspot::arrive))
+        .route(urls::PACKAGES, get(hotspot::packages))
+        .route(urls::BUY, post(buy::buy))
+        .route(urls::VOUCHER, post(voucher::redeem))
+        .route("/o/{token}", get(order::show))
+        .route("/o/{token}/state", get(order::state))
+        .route("/o/{token}/again", post(order::again))
+        .route("/static/{version}/{file}", get(assets::file))
+        .route("/healthz", get(health::alive))
+        .layer(from_fn(headers::own_forms_only))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT));
+    Router::new()
+        .merge(guests)
+        .merge(webhooks::routes())
+        .nest("/admin", admin::routes())
+        .nest("/api/v1", api::routes())
+        .fallback(hotspot::nowhere)
+        .layer(from_fn_with_state(app.clone(), problem::render))
+        .layer(from_fn_with_state(app.clone(), headers::secure))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .layer(CompressionLayer::new().gzip(true))
+        .with_state(app)
+}
+
+/// What only the operator's machines reach.
+pub fn operational(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(app)
+}

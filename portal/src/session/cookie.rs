@@ -1,0 +1,87 @@
+//! The desk's two cookies: the session's identifier, and the secret of the sign-in form.
+//!
+//! Where the portal is reached by https both have the `__Host-` prefix, so that no other host of the domain
+//! can plant one, and are never sent in clear. By plain http (a first try on one machine) browsers refuse
+//! that prefix, so the names are plain. Neither can be read by scripts, neither comes along from another site,
+//! and neither outlives the browser: the end of a session is kept on our side.
+
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use url::Url;
+
+/// The name of the session's cookie.
+pub fn session_name(public_url: &Url) -> &'static str {
+    if is_https(public_url) { "__Host-mlango-desk" } else { "mlango-desk" }
+}
+
+/// The name of the sign-in form's cookie.
+pub fn form_name(public_url: &Url) -> &'static str {
+    if is_https(public_url) { "__Host-mlango-sign-in" } else { "mlango-sign-in" }
+}
+
+/// The session's cookie.
+pub fn session(public_url: &Url, value: String) -> Cookie<'static> {
+    with_flags(public_url, session_name(public_url), value)
+}
+
+/// The sign-in form's cookie.
+pub fn form(public_url: &Url, value: String) -> Cookie<'static> {
+    with_flags(public_url, form_name(public_url), value)
+}
+
+/// What takes a cookie of that name away. The flags must be those it was set with.
+pub fn gone(public_url: &Url, name: &'static str) -> Cookie<'static> {
+    let mut cookie = with_flags(public_url, name, String::new());
+    cookie.make_removal();
+    cookie
+}
+
+fn with_flags(public_url: &Url, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(is_https(public_url))
+        .build()
+}
+
+fn is_https(public_url: &Url) -> bool {
+    public_url.scheme() == "https"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a valid URL")
+    }
+
+    #[test]
+    fn https_cookies_are_bound_to_the_host() {
+        let secure = url("https://wifi.example.net");
+        for cookie in [session(&secure, "v".into()), form(&secure, "v".into())] {
+            let text = cookie.to_string();
+            assert!(text.starts_with("__Host-"), "{text}");
+            for flag in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
+                assert!(text.split("; ").any(|part| part == flag), "{text} lacks {flag}");
+            }
+            assert!(!text.contains("Domain"), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_http_cookies_have_names_that_browsers_take() {
+        let text = session(&url("http://127.0.0.1:8080"), "v".into()).to_string();
+        assert!(text.starts_with("mlango-desk=v"), "{text}");
+        assert!(text.contains("HttpOnly") && text.contains("SameSite=Strict") && !text.contains("Secure"), "{text}");
+    }
+
+    #[test]
+    fn a_removed_cookie_is_empty_and_over() {
+        let text = gone(&url("https://h"), session_name(&url("https://h"))).to_string();
+        assert!(
+            text.starts_with("__Host-mlango-desk=;") && text.contains("Max-Age=0") && text.contains("Secure"),
+            "{text}"
+        );
+    }
+}

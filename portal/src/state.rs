@@ -1,0 +1,80 @@
+//! What every handler can reach: configuration, store, clock, metrics, payment providers. One value, made once,
+//! cheap to clone; nothing in it changes while the program runs except counters.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use shared::config::Config;
+use shared::seal::SealKey;
+use shared::time::Clock;
+use store::Db;
+use store::redis::Redis;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::metrics::Metrics;
+use crate::payments::mpesa::Mpesa;
+
+/// The application.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+/// What [`App`] points to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Inner {
+    /// The checked configuration.
+    pub config: Config,
+    /// PostgreSQL.
+    pub db: Db,
+    /// Redis: sessions of the desk, nothing that may not be lost.
+    pub redis: Redis,
+    /// The clock.
+    pub clock: Clock,
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    /// M-Pesa, where it is configured.
+    pub mpesa: Option<Mpesa>,
+    /// Rung when this process has stored a provider's report, so that it is worked on at once.
+    pub(crate) events_wait: Notify,
+    /// Work that outlives the request that began it (a prompt under way); shutdown waits for it.
+    pub(crate) background: TaskTracker,
+}
+
+impl App {
+    /// Opens everything that `config` names. Connections are made when first used.
+    ///
+    /// # Errors
+    /// When a URL or the seal key cannot be read.
+    pub fn open(config: Config) -> anyhow::Result<App> {
+        App::open_with_clock(config, Clock::system())
+    }
+
+    /// The same with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_with_clock(config: Config, clock: Clock) -> anyhow::Result<App> {
+        let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+        let db = Db::open(&config.database, seal)?;
+        let redis = Redis::open(&config.redis)?;
+        let mpesa = config.mpesa.as_ref().map(|section| Mpesa::new(section, clock.clone())).transpose()?;
+        Ok(App(Arc::new(Inner {
+            db,
+            redis,
+            metrics: Metrics::new(),
+            mpesa,
+            events_wait: Notify::new(),
+            background: TaskTracker::new(),
+            clock,
+            config,
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
