@@ -71,7 +71,10 @@ impl<'a> Login<'a> {
         if once != [1, 1] || at_most_once.iter().any(|&count| count > 1) {
             return denied(Denial::BadRequest);
         }
-        let name = packet.get(rfc2865::USER_NAME).filter(|name| !name.is_empty()).ok_or(Unreadable::Denied(Denial::BadRequest))?;
+        let name = packet
+            .get(rfc2865::USER_NAME)
+            .filter(|name| !name.is_empty())
+            .ok_or(Unreadable::Denied(Denial::BadRequest))?;
         let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
         if let Some(response) = packet.get(rfc2865::CHAP_PASSWORD) {
             return Ok(Login { name, mac, proof: Proof::Chap { response, challenge: chap::challenge(packet) } });
@@ -386,7 +389,9 @@ mod tests {
         let directory = directory();
         assert!(matches!(ask(&directory, MAC, &Way::Chap(""), MAC, NOW), Verdict::NotInMemory));
         assert!(matches!(ask(&directory, "amina", &Way::Pap("siri"), MAC, NOW), Verdict::Granted(_)));
-        for (name, way) in [(MAC, Way::Chap("")), (MAC, Way::Pap("")), ("02-00-00-00-00-01", Way::Pap("02-00-00-00-00-01"))] {
+        for (name, way) in
+            [(MAC, Way::Chap("")), (MAC, Way::Pap("")), ("02-00-00-00-00-01", Way::Pap("02-00-00-00-00-01"))]
+        {
             assert!(matches!(ask(&directory, name, &way, MAC, NOW), Verdict::Granted(_)), "{name}");
         }
         assert_eq!(denial(ask(&directory, MAC, &Way::Pap("x"), MAC, NOW)), Some(Denial::BadPassword));
@@ -416,9 +421,11 @@ mod tests {
 
     #[test]
     fn attributes_that_a_guest_adds_do_not_change_who_is_asked_for() {
-        for (attribute, value) in
-            [(rfc2865::USER_NAME.kind, &b"juma"[..]), (rfc2865::CALLING_STATION_ID.kind, b"x"), (rfc2865::CHAP_PASSWORD.kind, &[0; 17])]
-        {
+        for (attribute, value) in [
+            (rfc2865::USER_NAME.kind, &b"juma"[..]),
+            (rfc2865::CALLING_STATION_ID.kind, b"x"),
+            (rfc2865::CHAP_PASSWORD.kind, &[0; 17]),
+        ] {
             let mut buffer = [0; MAX_PACKET];
             let mut request = Builder::new(&mut buffer, Code::AccessRequest, 1);
             request.put(rfc2865::CALLING_STATION_ID, MAC.as_bytes()).expect("fits");

@@ -72,14 +72,8 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDa
         acct_session_id: text(acct_session_id),
         event,
         seconds: u64::from(packet.get(rfc2866::ACCT_SESSION_TIME).unwrap_or(0)),
-        input_octets: wide(
-            packet.get(rfc2869::ACCT_INPUT_GIGAWORDS),
-            packet.get(rfc2866::ACCT_INPUT_OCTETS),
-        ),
-        output_octets: wide(
-            packet.get(rfc2869::ACCT_OUTPUT_GIGAWORDS),
-            packet.get(rfc2866::ACCT_OUTPUT_OCTETS),
-        ),
+        input_octets: wide(packet.get(rfc2869::ACCT_INPUT_GIGAWORDS), packet.get(rfc2866::ACCT_INPUT_OCTETS)),
+        output_octets: wide(packet.get(rfc2869::ACCT_OUTPUT_GIGAWORDS), packet.get(rfc2866::ACCT_OUTPUT_OCTETS)),
         terminate_cause: packet.get(rfc2866::ACCT_TERMINATE_CAUSE).map(cause),
         at: now - delay.min(MAX_DELAY),
     };

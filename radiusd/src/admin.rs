@@ -28,13 +28,20 @@ struct Admin {
 }
 
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}/tcp (radius.admin_listen)"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}/tcp (radius.admin_listen)"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
-pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Metrics, db: Db, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    health: Arc<Health>,
+    metrics: Metrics,
+    db: Db,
+    stop: CancellationToken,
+) {
     let routes = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/healthz", get(|| async { "ok\n" }))

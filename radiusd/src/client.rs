@@ -57,7 +57,9 @@ impl Client {
             secret,
             old_secret,
             policy: nas.require_message_authenticator,
-            signs: AtomicBool::new(nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true }),
+            signs: AtomicBool::new(
+                nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
+            ),
             heard: AtomicI64::new(0),
             heard_written: AtomicI64::new(0),
             acknowledges: AtomicBool::new(false),

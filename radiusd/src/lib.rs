@@ -79,7 +79,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let duplicates = pipeline::Duplicates::new();
     let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
-    let journal = journal::Journal::start(&config.radius, db.clone(), clock.clone(), Arc::clone(&directory), metrics.clone(), Arc::clone(&duplicates));
+    let journal = journal::Journal::start(
+        &config.radius,
+        db.clone(),
+        clock.clone(),
+        Arc::clone(&directory),
+        metrics.clone(),
+        Arc::clone(&duplicates),
+    );
     background.spawn(login_writer);
     let commands = dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone()).await?;
     background.spawn(commands.run(stop_background.clone()));

@@ -94,17 +94,43 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let inner = Inner {
-            received: counters(r, "mlango_radius_packets_received_total", "Packets by RADIUS code.", &["listener", "code"])?,
-            dropped: counters(r, "mlango_radius_packets_dropped_total", "Packets without an answer.", &["listener", "reason"])?,
+            received: counters(
+                r,
+                "mlango_radius_packets_received_total",
+                "Packets by RADIUS code.",
+                &["listener", "code"],
+            )?,
+            dropped: counters(
+                r,
+                "mlango_radius_packets_dropped_total",
+                "Packets without an answer.",
+                &["listener", "reason"],
+            )?,
             duplicates: counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?,
             responses: counters(r, "mlango_radius_responses_total", "Answers sent.", &["code", "nas"])?,
             rejects: counters(r, "mlango_radius_access_rejects_total", "Rejected logins.", &["reason"])?,
-            duration: histograms(r, "mlango_radius_request_duration_seconds", "From receipt to answer.", &["code"], &RADIUS_BUCKETS)?,
+            duration: histograms(
+                r,
+                "mlango_radius_request_duration_seconds",
+                "From receipt to answer.",
+                &["code"],
+                &RADIUS_BUCKETS,
+            )?,
             methods: counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?,
-            directory_lookups: counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?,
+            directory_lookups: counters(
+                r,
+                "mlango_radius_policy_cache_requests_total",
+                "Look-ups in memory.",
+                &["result"],
+            )?,
             directory_entitlements: gauge(r, "mlango_directory_entitlements", "Entitlements in memory.")?,
             degraded: gauges(r, "mlango_radius_degraded_mode", "1 while answering from memory alone.", &["component"])?,
-            accounting_records: counters(r, "mlango_acct_records_total", "Accounting records.", &["status_type", "result"])?,
+            accounting_records: counters(
+                r,
+                "mlango_acct_records_total",
+                "Accounting records.",
+                &["status_type", "result"],
+            )?,
             queue_length: gauges(r, "mlango_radius_queue_length", "Waiting now.", &["queue"])?,
             queue_capacity: gauges(r, "mlango_radius_queue_capacity", "May wait at most.", &["queue"])?,
             batch_size: histogram(r, "mlango_acct_batch_records", "Records in one commit.", &BATCH_BUCKETS)?,
@@ -117,9 +143,20 @@ impl Metrics {
             )?,
             pool: gauges(r, "mlango_db_pool_connections", "Database connections.", &["store", "state"])?,
             sessions: gauges(r, "mlango_sessions_active", "Open sessions.", &["nas"])?,
-            stale_closed: counters(r, "mlango_sessions_stale_closed_total", "Sessions closed without a Stop.", &["reason"])?,
+            stale_closed: counters(
+                r,
+                "mlango_sessions_stale_closed_total",
+                "Sessions closed without a Stop.",
+                &["reason"],
+            )?,
             commands: counters(r, "mlango_coa_requests_total", "Commands to routers.", &["kind", "result"])?,
-            command_duration: histograms(r, "mlango_coa_duration_seconds", "First send to answer.", &["kind"], &RADIUS_BUCKETS)?,
+            command_duration: histograms(
+                r,
+                "mlango_coa_duration_seconds",
+                "First send to answer.",
+                &["kind"],
+                &RADIUS_BUCKETS,
+            )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
@@ -189,6 +226,9 @@ mod tests {
         let metrics = Metrics::new().expect("no name is used twice");
         metrics.received.with_label_values(&["auth", "Access-Request"]).inc();
         let text = String::from_utf8(metrics.text().expect("encodes")).expect("text");
-        assert!(text.contains(r#"mlango_radius_packets_received_total{code="Access-Request",listener="auth"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"mlango_radius_packets_received_total{code="Access-Request",listener="auth"} 1"#),
+            "{text}"
+        );
     }
 }

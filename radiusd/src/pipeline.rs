@@ -87,7 +87,14 @@ pub(crate) struct Exchange {
 
 impl Pipeline {
     /// Takes one datagram. Never waits, never fails: the worst that happens is silence, counted.
-    pub(crate) fn take(self: &Arc<Self>, socket: &Arc<UdpSocket>, port: Port, number: u8, source: SocketAddr, datagram: &[u8]) {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        socket: &Arc<UdpSocket>,
+        port: Port,
+        number: u8,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) {
         let received = self.clock.monotonic();
         let packet = match Packet::parse(datagram) {
             Ok(packet) => packet,
@@ -124,7 +131,13 @@ impl Pipeline {
 
     /// Checks that the packet belongs on this port and was made with a secret of this router. Returns the secret
     /// and whether a Message-Authenticator proved it.
-    fn authenticate(&self, packet: &Packet<'_>, port: Port, client: &Client, now: OffsetDateTime) -> Result<(Secret, bool), &'static str> {
+    fn authenticate(
+        &self,
+        packet: &Packet<'_>,
+        port: Port,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<(Secret, bool), &'static str> {
         match (port, packet.code()) {
             (Port::Auth, Code::AccessRequest) | (_, Code::StatusServer) => {}
             (Port::Acct, Code::AccountingRequest) => {
@@ -252,7 +265,14 @@ impl Pipeline {
         }
     }
 
-    fn accept(&self, exchange: &Exchange, packet: &Packet<'_>, login: &Login<'_>, granted: Granted, now: OffsetDateTime) {
+    fn accept(
+        &self,
+        exchange: &Exchange,
+        packet: &Packet<'_>,
+        login: &Login<'_>,
+        granted: Granted,
+        now: OffsetDateTime,
+    ) {
         let ticket = Ticket { session: shared::rng::id(now), entitlement: granted.entitlement };
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet).and_then(|mut reply| {
@@ -330,7 +350,9 @@ impl Pipeline {
     fn acknowledge(&self, exchange: &Exchange, packet: &Packet<'_>) {
         let mut buffer = [0; MAX_PACKET];
         match acknowledgement(&mut buffer, exchange, packet) {
-            Ok(reply) => answer(&self.duplicates, &self.metrics, &self.clock, exchange, reply, Code::AccountingResponse),
+            Ok(reply) => {
+                answer(&self.duplicates, &self.metrics, &self.clock, exchange, reply, Code::AccountingResponse)
+            }
             Err(_) => self.drop_packet(exchange.port, "reply_too_long", exchange.key.source, exchange.received),
         }
     }
@@ -416,11 +438,15 @@ fn send(exchange: &Exchange, reply: &[u8]) {
 fn explain(reason: &str) -> &'static str {
     match reason {
         "unknown_client" => "this address is not a registered router (portal nas add)",
-        "bad_authenticator" | "bad_message_authenticator" | "bad_secret" => "the router's secret is not the one we have",
+        "bad_authenticator" | "bad_message_authenticator" | "bad_secret" => {
+            "the router's secret is not the one we have"
+        }
         "no_message_authenticator" => "the request is not signed, and this router must sign (require-message-auth)",
         "wrong_port" => "this kind of packet does not belong on this port",
         "queue_full" => "accounting comes faster than PostgreSQL takes it; the router will try again",
-        "no_session_id" | "no_status_type" | "unknown_status_type" => "this accounting report says too little to be recorded",
+        "no_session_id" | "no_status_type" | "unknown_status_type" => {
+            "this accounting report says too little to be recorded"
+        }
         _ => "the packet is malformed",
     }
 }

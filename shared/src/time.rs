@@ -17,9 +17,14 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { started: Instant },
+    System {
+        started: Instant,
+    },
     /// Nanoseconds since the Unix epoch, moved by the test that owns it.
-    Manual { start: i64, now: Arc<AtomicI64> },
+    Manual {
+        start: i64,
+        now: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {

@@ -9,8 +9,7 @@ pub const CODE_LENGTH: usize = 10;
 
 /// The one spelling of a code: capitals, no spaces or dashes. `None` if it cannot be a code.
 pub fn normalise(typed: &str) -> Option<String> {
-    let code: String =
-        typed.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
+    let code: String = typed.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
     (code.len() == CODE_LENGTH && code.bytes().all(|b| ALPHABET.contains(&b))).then_some(code)
 }
 

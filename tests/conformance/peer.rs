@@ -36,8 +36,7 @@ const CODES: [(Code, PeerCode); 13] = [
 ];
 
 /// A request with each of the codes that answer it.
-const REQUESTS: [(usize, &[usize]); 4] =
-    [(0, &[1, 2, 5]), (3, &[4]), (7, &[8, 9]), (10, &[11, 12])];
+const REQUESTS: [(usize, &[usize]); 4] = [(0, &[1, 2, 5]), (3, &[4]), (7, &[8, 9]), (10, &[11, 12])];
 
 type Pairs = Vec<(u8, Vec<u8>)>;
 
@@ -57,27 +56,17 @@ fn secret(octets: &[u8]) -> Secret {
 
 fn build(builder: &mut Builder<'_>, pairs: &Pairs) {
     for (kind, value) in pairs {
-        builder
-            .put_raw(*kind, value)
-            .expect("thirty attributes of a hundred octets fit");
+        builder.put_raw(*kind, value).expect("thirty attributes of a hundred octets fit");
     }
 }
 
 /// Our own request with these attributes.
-fn our_request(
-    code: Code,
-    identifier: u8,
-    pairs: &Pairs,
-    secret: &Secret,
-    random: [u8; 16],
-) -> Vec<u8> {
+fn our_request(code: Code, identifier: u8, pairs: &Pairs, secret: &Secret, random: [u8; 16]) -> Vec<u8> {
     let mut buf = [0; MAX_PACKET];
     let mut builder = Builder::new(&mut buf, code, identifier);
     build(&mut builder, pairs);
     match code {
-        Code::AccessRequest | Code::StatusServer => {
-            builder.finish_access_request(secret, random).to_vec()
-        }
+        Code::AccessRequest | Code::StatusServer => builder.finish_access_request(secret, random).to_vec(),
         _ => builder.finish_hashed_request(secret).to_vec(),
     }
 }
@@ -85,25 +74,14 @@ fn our_request(
 /// The peer keeps each type's order but offers no list of all, so types are compared one by one.
 fn same_attributes(peer: &PeerPacket, pairs: &Pairs) {
     for kind in 1..=u8::MAX {
-        let theirs: Vec<Vec<u8>> = peer
-            .lookup_all(kind)
-            .iter()
-            .map(|avp| avp.encode_bytes())
-            .collect();
-        let ours: Vec<&Vec<u8>> = pairs
-            .iter()
-            .filter(|pair| pair.0 == kind)
-            .map(|pair| &pair.1)
-            .collect();
+        let theirs: Vec<Vec<u8>> = peer.lookup_all(kind).iter().map(|avp| avp.encode_bytes()).collect();
+        let ours: Vec<&Vec<u8>> = pairs.iter().filter(|pair| pair.0 == kind).map(|pair| &pair.1).collect();
         assert_eq!(theirs.iter().collect::<Vec<_>>(), ours, "type {kind}");
     }
 }
 
 fn read_pairs(packet: &Packet<'_>) -> Pairs {
-    packet
-        .attributes()
-        .map(|attribute| (attribute.kind, attribute.value.to_vec()))
-        .collect()
+    packet.attributes().map(|attribute| (attribute.kind, attribute.value.to_vec())).collect()
 }
 
 proptest! {
@@ -220,29 +198,18 @@ fn typed_attributes_mean_the_same_to_both() {
     let mut builder = Builder::new(&mut buf, Code::AccessAccept, 3);
     builder.put(rfc2865::USER_NAME, b"guest").expect("fits");
     builder.put(rfc2865::SESSION_TIMEOUT, 3600).expect("fits");
-    builder
-        .put(rfc2865::FRAMED_IP_ADDRESS, [10, 1, 2, 3].into())
-        .expect("fits");
+    builder.put(rfc2865::FRAMED_IP_ADDRESS, [10, 1, 2, 3].into()).expect("fits");
     builder.put(mikrotik::RATE_LIMIT, b"1M/2M").expect("fits");
     let octets = builder.finish_reply(&secret(b"s"), &[1; 16]);
     let peer = PeerPacket::decode(octets, b"s").expect("the peer decodes what we encode");
-    let name = peer_rfc2865::lookup_user_name(&peer)
-        .expect("is there")
-        .expect("is text");
+    let name = peer_rfc2865::lookup_user_name(&peer).expect("is there").expect("is text");
     assert_eq!(name, "guest");
-    let timeout = peer_rfc2865::lookup_session_timeout(&peer)
-        .expect("is there")
-        .expect("is a number");
+    let timeout = peer_rfc2865::lookup_session_timeout(&peer).expect("is there").expect("is a number");
     assert_eq!(timeout, 3600);
-    let address = peer_rfc2865::lookup_framed_ip_address(&peer)
-        .expect("is there")
-        .expect("is an address");
+    let address = peer_rfc2865::lookup_framed_ip_address(&peer).expect("is there").expect("is an address");
     assert_eq!(address.octets(), [10, 1, 2, 3]);
     let vendor = peer.lookup(26).expect("is there").encode_bytes();
-    assert_eq!(
-        vendor,
-        [&14988_u32.to_be_bytes()[..], &[8, 7], b"1M/2M"].concat()
-    );
+    assert_eq!(vendor, [&14988_u32.to_be_bytes()[..], &[8, 7], b"1M/2M"].concat());
 
     let mut peer = PeerPacket::new_with_identifier(PeerCode::AccessRequest, b"s", 9);
     peer_rfc2865::add_user_name(&mut peer, "guest");
@@ -252,8 +219,5 @@ fn typed_attributes_mean_the_same_to_both() {
     let packet = Packet::parse(&datagram).expect("we decode what the peer encodes");
     assert_eq!(packet.get(rfc2865::USER_NAME), Some(&b"guest"[..]));
     assert_eq!(packet.get(rfc2865::NAS_PORT), Some(7));
-    assert_eq!(
-        packet.get(rfc2865::NAS_IP_ADDRESS),
-        Some([192, 0, 2, 1].into())
-    );
+    assert_eq!(packet.get(rfc2865::NAS_IP_ADDRESS), Some([192, 0, 2, 1].into()));
 }

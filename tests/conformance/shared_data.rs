@@ -20,17 +20,11 @@ fn shared(file: &str) -> Option<String> {
         .map_or_else(|| support::workspace().join("../shared"), PathBuf::from)
         .join("data");
     if !folder.is_dir() {
-        println!(
-            "{} is not there: going on with the project's own vectors only",
-            folder.display()
-        );
+        println!("{} is not there: going on with the project's own vectors only", folder.display());
         return None;
     }
     let path = folder.join(file);
-    Some(
-        std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
-    )
+    Some(std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 fn lines(file: &str) -> Vec<Value> {
@@ -56,9 +50,8 @@ fn must_discard(packet: &Packet<'_>) -> bool {
 
 /// Attributes as `[type, "hex"]`, the form of the records.
 fn attributes(packet: &Packet<'_>) -> Value {
-    let pair = |attribute: radius_proto::Attribute<'_>| {
-        serde_json::json!([attribute.kind, hex::encode(attribute.value)])
-    };
+    let pair =
+        |attribute: radius_proto::Attribute<'_>| serde_json::json!([attribute.kind, hex::encode(attribute.value)]);
     packet.attributes().map(pair).collect()
 }
 
@@ -71,16 +64,10 @@ fn published_packets() {
         let accepted = expect["verdict"] == "accept";
         // Some sources send codes that are assigned but that we do not speak, and so refuse (RFC 2865 section
         // 3). The rest of such a packet is checked under another code.
-        let code = expect["code"]
-            .as_u64()
-            .and_then(|code| u8::try_from(code).ok());
+        let code = expect["code"].as_u64().and_then(|code| u8::try_from(code).ok());
         let foreign = code.filter(|&code| accepted && Code::from_u8(code).is_none());
         if let Some(code) = foreign {
-            assert_eq!(
-                Packet::parse(&datagram),
-                Err(ParseError::UnknownCode(code)),
-                "{name}"
-            );
+            assert_eq!(Packet::parse(&datagram), Err(ParseError::UnknownCode(code)), "{name}");
             datagram[0] = Code::AccessRequest.as_u8();
         }
         let packet = match Packet::parse(&datagram) {
@@ -102,48 +89,23 @@ fn check_packet(name: &str, record: &Value, packet: &Packet<'_>, code: Option<u8
     if let Some(known) = code.and_then(Code::from_u8) {
         assert_eq!(packet.code(), known, "{name}");
     }
-    assert_eq!(
-        Some(u64::from(packet.identifier())),
-        expect["id"].as_u64(),
-        "{name}"
-    );
-    assert_eq!(
-        u64::try_from(packet.as_bytes().len()).ok(),
-        expect["length"].as_u64(),
-        "{name}"
-    );
-    assert_eq!(
-        hex::encode(packet.authenticator()),
-        support::text(expect, "authenticator"),
-        "{name}"
-    );
+    assert_eq!(Some(u64::from(packet.identifier())), expect["id"].as_u64(), "{name}");
+    assert_eq!(u64::try_from(packet.as_bytes().len()).ok(), expect["length"].as_u64(), "{name}");
+    assert_eq!(hex::encode(packet.authenticator()), support::text(expect, "authenticator"), "{name}");
     assert_eq!(attributes(packet), expect["attrs"], "{name}");
     let Some(secret) = record["secret"].as_str().map(support::secret) else {
         return;
     };
     let request = support::request_authenticator(record);
     if let Some(valid) = expect["authenticator_valid"].as_bool() {
-        assert_eq!(
-            support::authenticator_is_valid(packet, request, &secret),
-            valid,
-            "{name}"
-        );
+        assert_eq!(support::authenticator_is_valid(packet, request, &secret), valid, "{name}");
     }
     if let Some(valid) = expect["message_authenticator_valid"].as_bool() {
-        assert_eq!(
-            support::check(packet, request, &secret) == Check::Valid,
-            valid,
-            "{name}"
-        );
+        assert_eq!(support::check(packet, request, &secret) == Check::Valid, valid, "{name}");
     }
     if let Some(password) = expect["user_password"].as_str() {
-        let hidden = packet
-            .get(rfc2865::USER_PASSWORD)
-            .unwrap_or_else(|| panic!("{name}: no User-Password"));
-        assert!(
-            pap::verify(hidden, packet.authenticator(), &secret, password.as_bytes()),
-            "{name}"
-        );
+        let hidden = packet.get(rfc2865::USER_PASSWORD).unwrap_or_else(|| panic!("{name}: no User-Password"));
+        assert!(pap::verify(hidden, packet.authenticator(), &secret, password.as_bytes()), "{name}");
     }
 }
 
@@ -161,17 +123,10 @@ fn published_attributes() {
         assert!(!must_discard(&packet), "{name}");
         let mut rebuilt = Vec::new();
         for attribute in packet.attributes() {
-            rebuilt.extend([
-                attribute.kind,
-                u8::try_from(attribute.value.len() + 2).expect("parsed from one octet"),
-            ]);
+            rebuilt.extend([attribute.kind, u8::try_from(attribute.value.len() + 2).expect("parsed from one octet")]);
             rebuilt.extend(attribute.value);
         }
-        assert_eq!(
-            hex::encode(rebuilt),
-            support::text(&record, "hex"),
-            "{name}"
-        );
+        assert_eq!(hex::encode(rebuilt), support::text(&record, "hex"), "{name}");
     }
 }
 
@@ -181,35 +136,16 @@ fn published_computations() {
         let name = support::text(&record, "name");
         match support::text(&record, "alg") {
             "chap" => {
-                let id = record["chap_id"]
-                    .as_u64()
-                    .and_then(|id| u8::try_from(id).ok())
-                    .expect("one octet");
+                let id = record["chap_id"].as_u64().and_then(|id| u8::try_from(id).ok()).expect("one octet");
                 let challenge = support::octets(support::text(&record, "challenge"));
-                let made = chap::response(
-                    id,
-                    support::text(&record, "password").as_bytes(),
-                    &challenge,
-                );
-                assert_eq!(
-                    hex::encode(&made[1..]),
-                    support::text(&record, "response"),
-                    "{name}"
-                );
+                let made = chap::response(id, support::text(&record, "password").as_bytes(), &challenge);
+                assert_eq!(hex::encode(&made[1..]), support::text(&record, "response"), "{name}");
             }
             "user-password" => {
                 // This source hashes an Authenticator of seventeen octets, which no packet can carry, so the
                 // shape is all that can be compared here.
-                assert_eq!(
-                    support::octets(support::text(&record, "authenticator")).len(),
-                    17,
-                    "{name}"
-                );
-                assert_eq!(
-                    support::octets(support::text(&record, "cipher")).len(),
-                    16,
-                    "{name}"
-                );
+                assert_eq!(support::octets(support::text(&record, "authenticator")).len(), 17, "{name}");
+                assert_eq!(support::octets(support::text(&record, "cipher")).len(), 16, "{name}");
             }
             // Not part of this crate's passwords.
             "mschapv2" | "salt-encrypt (RFC 2868 3.5)" => {}
@@ -231,20 +167,13 @@ fn routeros_packets() {
     let secret = support::secret("a secret of our making");
     for record in &records {
         let name = support::text(record, "name");
-        let code = Code::ALL
-            .into_iter()
-            .find(|code| code.name() == support::text(record, "code"));
+        let code = Code::ALL.into_iter().find(|code| code.name() == support::text(record, "code"));
         let code = code.unwrap_or_else(|| panic!("{name}: unknown code"));
         let pairs: Vec<(&str, &str)> = record["attributes"]
             .as_array()
             .expect("a list")
             .iter()
-            .map(|pair| {
-                (
-                    pair[0].as_str().expect("a name"),
-                    pair[1].as_str().expect("a value"),
-                )
-            })
+            .map(|pair| (pair[0].as_str().expect("a name"), pair[1].as_str().expect("a value")))
             .collect();
         let mut buf = [0; MAX_PACKET];
         let octets = write_by_name(&dictionary, &mut buf, code, &pairs, &secret);
@@ -273,24 +202,14 @@ fn write_by_name<'b>(
 ) -> &'b [u8] {
     let mut builder = Builder::new(buf, code, 1);
     for (name, value) in pairs {
-        let def = dictionary
-            .attribute(name)
-            .unwrap_or_else(|| panic!("{name} is in no dictionary"));
+        let def = dictionary.attribute(name).unwrap_or_else(|| panic!("{name} is in no dictionary"));
         let kind = u8::try_from(def.number).expect("one octet");
         let octets = encode(def, value);
         match (def.vendor, kind) {
             (0, 80) => builder.reserve_message_authenticator().expect("fits"),
-            (0, 2) => drop(
-                builder
-                    .put_user_password(&octets, &AUTHENTICATOR, secret)
-                    .expect("fits"),
-            ),
+            (0, 2) => drop(builder.put_user_password(&octets, &AUTHENTICATOR, secret).expect("fits")),
             (0, _) => drop(builder.put_raw(kind, &octets).expect("fits")),
-            _ => drop(
-                builder
-                    .put_vendor_raw(def.vendor, kind, &octets)
-                    .expect("fits"),
-            ),
+            _ => drop(builder.put_vendor_raw(def.vendor, kind, &octets).expect("fits")),
         }
     }
     match code {
@@ -301,23 +220,13 @@ fn write_by_name<'b>(
 }
 
 fn encode(def: &AttributeDef, value: &str) -> Vec<u8> {
-    match def
-        .value_type
-        .unwrap_or_else(|| panic!("{} has no type", def.name))
-    {
+    match def.value_type.unwrap_or_else(|| panic!("{} has no type", def.name)) {
         ValueType::Text => value.as_bytes().to_vec(),
         ValueType::Octets => support::octets(value.trim_start_matches("0x")),
-        ValueType::Ipv4 => value
-            .parse::<std::net::Ipv4Addr>()
-            .expect("an address")
-            .octets()
-            .to_vec(),
+        ValueType::Ipv4 => value.parse::<std::net::Ipv4Addr>().expect("an address").octets().to_vec(),
         ValueType::Integer => {
             let number = value.parse().ok().or_else(|| def.value_number(value));
-            number
-                .unwrap_or_else(|| panic!("{} has no value {value}", def.name))
-                .to_be_bytes()
-                .to_vec()
+            number.unwrap_or_else(|| panic!("{} has no value {value}", def.name)).to_be_bytes().to_vec()
         }
         // The sources print dates in three ways; which instant it was is not what is tested here.
         ValueType::Date => 1_790_000_000_u32.to_be_bytes().to_vec(),
@@ -326,9 +235,7 @@ fn encode(def: &AttributeDef, value: &str) -> Vec<u8> {
 }
 
 fn check_line(name: &str, line: &str, attribute: &str, value: &str) {
-    let (shown_name, shown) = line
-        .split_once(" = ")
-        .unwrap_or_else(|| panic!("{name}: {line}"));
+    let (shown_name, shown) = line.split_once(" = ").unwrap_or_else(|| panic!("{name}: {line}"));
     assert!(shown_name.eq_ignore_ascii_case(attribute), "{name}: {line}");
     match attribute {
         "User-Password" | "CHAP-Password" => assert_eq!(shown, "<masked>", "{name}"),
@@ -344,37 +251,20 @@ fn routeros_passwords_and_session_ids() {
         return;
     };
     let vectors: Value = serde_json::from_str(&text).expect("JSON");
-    let list = |field: &str| {
-        vectors[field]
-            .as_array()
-            .unwrap_or_else(|| panic!("no list {field}"))
-            .clone()
-    };
+    let list = |field: &str| vectors[field].as_array().unwrap_or_else(|| panic!("no list {field}")).clone();
 
     let form = &vectors["http_chap_web_form"];
     let id = support::octets(support::text(form, "chap_id_hex"))[0];
     let challenge = support::octets(support::text(form, "chap_challenge_hex"));
     for vector in form["vectors"].as_array().expect("a list") {
         let made = chap::response(id, support::text(vector, "password").as_bytes(), &challenge);
-        assert_eq!(
-            hex::encode(&made[1..]),
-            support::text(vector, "password_field"),
-            "{vector}"
-        );
+        assert_eq!(hex::encode(&made[1..]), support::text(vector, "password_field"), "{vector}");
     }
     for vector in list("radius_chap") {
-        let mut response =
-            vec![u8::try_from(vector["id"].as_u64().expect("a number")).expect("one octet")];
+        let mut response = vec![u8::try_from(vector["id"].as_u64().expect("a number")).expect("one octet")];
         response.extend(support::octets(support::text(&vector, "response")));
         let challenge = support::octets(support::text(&vector, "challenge"));
-        assert!(
-            chap::verify(
-                &response,
-                &challenge,
-                support::text(&vector, "password").as_bytes()
-            ),
-            "{vector}"
-        );
+        assert!(chap::verify(&response, &challenge, support::text(&vector, "password").as_bytes()), "{vector}");
         assert!(!chap::verify(&response, &challenge, b"another"), "{vector}");
     }
     for vector in list("radius_pap") {
@@ -382,32 +272,14 @@ fn routeros_passwords_and_session_ids() {
         let authenticator = support::request_authenticator(&vector).expect("sixteen octets");
         let secret = support::secret(support::text(&vector, "secret"));
         assert!(
-            pap::verify(
-                &hidden,
-                &authenticator,
-                &secret,
-                support::text(&vector, "password").as_bytes()
-            ),
+            pap::verify(&hidden, &authenticator, &secret, support::text(&vector, "password").as_bytes()),
             "{vector}"
         );
     }
     for vector in list("acct_session_id_layout") {
-        let id = mikrotik::SessionId::parse(support::text(&vector, "id").as_bytes())
-            .expect("eight digits");
-        assert_eq!(
-            format!("{:02x}", id.service),
-            support::text(&vector, "service_byte"),
-            "{vector}"
-        );
-        assert_eq!(
-            Some(u64::from(id.boot)),
-            vector["boot_nibble"].as_u64(),
-            "{vector}"
-        );
-        assert_eq!(
-            Some(u64::from(id.counter)),
-            vector["counter"].as_u64(),
-            "{vector}"
-        );
+        let id = mikrotik::SessionId::parse(support::text(&vector, "id").as_bytes()).expect("eight digits");
+        assert_eq!(format!("{:02x}", id.service), support::text(&vector, "service_byte"), "{vector}");
+        assert_eq!(Some(u64::from(id.boot)), vector["boot_nibble"].as_u64(), "{vector}");
+        assert_eq!(Some(u64::from(id.counter)), vector["counter"].as_u64(), "{vector}");
     }
 }

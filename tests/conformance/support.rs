@@ -15,10 +15,8 @@ pub(crate) fn workspace() -> PathBuf {
 /// The project's dictionaries, whole.
 pub(crate) fn dictionary() -> Dictionary {
     let folder = workspace().join("dictionaries");
-    Dictionary::load("dictionary", &mut |name| {
-        std::fs::read_to_string(folder.join(name)).ok()
-    })
-    .expect("the project's own dictionaries are well formed")
+    Dictionary::load("dictionary", &mut |name| std::fs::read_to_string(folder.join(name)).ok())
+        .expect("the project's own dictionaries are well formed")
 }
 
 /// A secret from text.
@@ -33,27 +31,17 @@ pub(crate) fn octets(digits: &str) -> Vec<u8> {
 
 /// A text field, which must be there.
 pub(crate) fn text<'v>(record: &'v Value, field: &str) -> &'v str {
-    record[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text {field:?} in {record}"))
+    record[field].as_str().unwrap_or_else(|| panic!("no text {field:?} in {record}"))
 }
 
 /// The Authenticator of the request that a record answers, if it says so.
 pub(crate) fn request_authenticator(record: &Value) -> Option<[u8; 16]> {
     let digits = record["request_authenticator"].as_str()?;
-    Some(
-        octets(digits)
-            .try_into()
-            .expect("an Authenticator has sixteen octets"),
-    )
+    Some(octets(digits).try_into().expect("an Authenticator has sixteen octets"))
 }
 
 /// Whether the Authenticator is right, for a packet whose Authenticator is a hash.
-pub(crate) fn authenticator_is_valid(
-    packet: &Packet<'_>,
-    request: Option<[u8; 16]>,
-    secret: &Secret,
-) -> bool {
+pub(crate) fn authenticator_is_valid(packet: &Packet<'_>, request: Option<[u8; 16]>, secret: &Secret) -> bool {
     match request {
         Some(request) => authenticator::verify_reply(packet, &request, secret),
         None => authenticator::verify_request(packet, secret),

@@ -13,33 +13,11 @@ const MAY_IMPORT: [(&str, &[&str]); 6] = [
     ("radiusd", &["shared", "store", "radius-proto"]),
     ("portal", &["shared", "store"]),
     // Tests look into the stores to prove what a program did, and hold our codec against a peer.
-    (
-        "tests",
-        &[
-            "shared",
-            "store",
-            "radius-proto",
-            "radiusd",
-            "portal",
-            "radius",
-            "sqlx",
-            "redis",
-        ],
-    ),
+    ("tests", &["shared", "store", "radius-proto", "radiusd", "portal", "radius", "sqlx", "redis"]),
 ];
 
 /// Our packages, the drivers that only `store` (and a test that looks) may use, and the peer of the tests.
-const WATCHED: [&str; 9] = [
-    "radius-proto",
-    "shared",
-    "store",
-    "radiusd",
-    "portal",
-    "tests",
-    "sqlx",
-    "redis",
-    "radius",
-];
+const WATCHED: [&str; 9] = ["radius-proto", "shared", "store", "radiusd", "portal", "tests", "sqlx", "redis", "radius"];
 
 const WHAT_TO_DO: &str = "An import goes against the direction that docs/architecture.md fixes. Move what is needed to where both may \
     reach it (values to `shared`, statements to `store`), or change the design and this table together, with a \
@@ -49,9 +27,7 @@ fn is_allowed(package: &str, import: &str) -> bool {
     let import = import.replace('_', "-");
     package == import
         || !WATCHED.contains(&import.as_str())
-        || MAY_IMPORT
-            .iter()
-            .any(|(name, may)| *name == package && may.contains(&import.as_str()))
+        || MAY_IMPORT.iter().any(|(name, may)| *name == package && may.contains(&import.as_str()))
 }
 
 fn in_source(file: &RustFile) -> Vec<String> {
@@ -61,10 +37,7 @@ fn in_source(file: &RustFile) -> Vec<String> {
         .filter_map(|path| {
             let import = path.what.split("::").next().unwrap_or_default();
             (!is_allowed(file.package, import)).then(|| {
-                format!(
-                    "{}:{}: {} must not import {import} ({})",
-                    file.path, path.line, file.package, path.what
-                )
+                format!("{}:{}: {} must not import {import} ({})", file.path, path.line, file.package, path.what)
             })
         })
         .collect()
@@ -78,16 +51,9 @@ fn manifests_follow_the_arrows() {
         .other_options(["--offline".to_owned()])
         .exec()
         .expect("cargo describes the workspace");
-    let names: Vec<&str> = metadata
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let names: Vec<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     for (_, package) in tree::PACKAGES {
-        assert!(
-            names.contains(&package),
-            "the workspace has no package {package}; it has {names:?}"
-        );
+        assert!(names.contains(&package), "the workspace has no package {package}; it has {names:?}");
     }
     let mut findings = Vec::new();
     for package in &metadata.packages {
@@ -115,47 +81,24 @@ mod tests {
     use crate::source::Source;
 
     fn findings(package: &'static str, text: &str) -> usize {
-        in_source(&RustFile {
-            package,
-            path: "x.rs".into(),
-            source: Source::read(text).expect("Rust"),
-        })
-        .len()
+        in_source(&RustFile { package, path: "x.rs".into(), source: Source::read(text).expect("Rust") }).len()
     }
 
     #[test]
     fn forbidden_imports_are_found() {
         assert_eq!(findings("portal", "use radiusd::run;"), 1);
         assert_eq!(findings("radiusd", "fn f() { portal::run() }"), 1);
-        assert_eq!(
-            findings("radius-proto", "use {core::fmt, shared::mac::Mac};"),
-            1
-        );
+        assert_eq!(findings("radius-proto", "use {core::fmt, shared::mac::Mac};"), 1);
         assert_eq!(findings("shared", "use store::Db;"), 1);
         assert_eq!(findings("radiusd", "use radius::core::packet::Packet;"), 1);
-        assert_eq!(
-            findings("portal", "async fn f() { sqlx::query!(\"SELECT 1\"); }"),
-            1
-        );
+        assert_eq!(findings("portal", "async fn f() { sqlx::query!(\"SELECT 1\"); }"), 1);
         assert_eq!(findings("store", "use radius::core::packet::Packet;"), 1);
     }
 
     #[test]
     fn allowed_imports_are_not() {
-        assert_eq!(
-            findings(
-                "store",
-                "use sqlx::PgPool; use ::redis::Client; use shared::mac::Mac;"
-            ),
-            0
-        );
-        assert_eq!(
-            findings(
-                "radiusd",
-                "use radius_proto::Packet; use store::redis::Redis; use radiusd::run;"
-            ),
-            0
-        );
+        assert_eq!(findings("store", "use sqlx::PgPool; use ::redis::Client; use shared::mac::Mac;"), 0);
+        assert_eq!(findings("radiusd", "use radius_proto::Packet; use store::redis::Redis; use radiusd::run;"), 0);
         assert_eq!(findings("tests", "use sqlx::PgPool;"), 0);
         assert_eq!(findings("portal", "mod radius; use radius::Thing;"), 0);
     }

@@ -25,8 +25,7 @@ fn every_file_opens_with_its_head() {
     let findings: Vec<String> = tree::rust_files()
         .iter()
         .filter_map(|file| {
-            lacks(file.source.opens_with_head, &file.source.head)
-                .map(|what| format!("{}:1: {what}", file.path))
+            lacks(file.source.opens_with_head, &file.source.head).map(|what| format!("{}:1: {what}", file.path))
         })
         .collect();
     nothing_found(
@@ -48,9 +47,7 @@ mod tests {
     #[test]
     fn a_missing_or_empty_head_is_found() {
         assert!(verdict("fn f() {}").is_some());
-        assert!(
-            verdict("// A plain comment that is long enough to be a head.\nfn f() {}").is_some()
-        );
+        assert!(verdict("// A plain comment that is long enough to be a head.\nfn f() {}").is_some());
         assert!(verdict("use a::b;\n").is_some());
         assert!(verdict("//! Things.\n").is_some());
         assert!(verdict("//! words and words and words and words but nothing said\n").is_some());
@@ -58,9 +55,6 @@ mod tests {
 
     #[test]
     fn a_head_passes() {
-        assert_eq!(
-            verdict("//! Routers that ask us, chosen by their source address alone.\n\nuse a::b;"),
-            None
-        );
+        assert_eq!(verdict("//! Routers that ask us, chosen by their source address alone.\n\nuse a::b;"), None);
     }
 }

@@ -21,27 +21,14 @@ const CLOCKS: [(&str, &str); 7] = [
 ];
 
 /// Beginnings of paths that lead to random numbers.
-const DICE: [&str; 5] = [
-    "rand::",
-    "getrandom::",
-    "fastrand::",
-    "aws_lc_rs::rand::",
-    "uuid::Uuid::new_v4",
-];
+const DICE: [&str; 5] = ["rand::", "getrandom::", "fastrand::", "aws_lc_rs::rand::", "uuid::Uuid::new_v4"];
 
 fn is_exempt(file: &RustFile) -> bool {
     file.package == "tests"
 }
 
 fn at(file: &RustFile, found: &Found, what: &str) -> String {
-    let shown: String = found
-        .what
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(80)
-        .collect();
+    let shown: String = found.what.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
     format!("{}:{}: {what}: {shown}", file.path, found.line)
 }
 
@@ -75,30 +62,17 @@ fn is_statement(text: &str) -> bool {
         ("NOTIFY", ""),
         ("COPY", "FROM"),
     ];
-    let mut words = text
-        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
-        .filter(|word| !word.is_empty());
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').filter(|word| !word.is_empty());
     let Some(first) = words.next() else {
         return false;
     };
     let rest: Vec<&str> = words.collect();
     SHAPES.iter().any(|&(verb, partner)| {
-        let capitals =
-            first == verb && !rest.is_empty() && (partner.is_empty() || rest.contains(&partner));
-        let (verb, partner) = (
-            verb.to_lowercase(),
-            if partner.is_empty() {
-                "from".into()
-            } else {
-                partner.to_lowercase()
-            },
-        );
+        let capitals = first == verb && !rest.is_empty() && (partner.is_empty() || rest.contains(&partner));
+        let (verb, partner) =
+            (verb.to_lowercase(), if partner.is_empty() { "from".into() } else { partner.to_lowercase() });
         // In small letters a verb alone is a common word: then its partner is asked for.
-        capitals
-            || (first == verb
-                && verb != "with"
-                && verb != "copy"
-                && rest.contains(&partner.as_str()))
+        capitals || (first == verb && verb != "with" && verb != "copy" && rest.contains(&partner.as_str()))
     })
 }
 
@@ -106,15 +80,8 @@ fn drivers(file: &RustFile) -> Vec<String> {
     if is_exempt(file) || file.package == "store" {
         return Vec::new();
     }
-    let is_driver = |path: &&Found| {
-        ["sqlx", "redis"].contains(&path.what.split("::").next().unwrap_or_default())
-    };
-    file.source
-        .paths
-        .iter()
-        .filter(is_driver)
-        .map(|path| at(file, path, "a database driver outside store"))
-        .collect()
+    let is_driver = |path: &&Found| ["sqlx", "redis"].contains(&path.what.split("::").next().unwrap_or_default());
+    file.source.paths.iter().filter(is_driver).map(|path| at(file, path, "a database driver outside store")).collect()
 }
 
 fn clocks(file: &RustFile) -> Vec<String> {
@@ -127,35 +94,22 @@ fn clocks(file: &RustFile) -> Vec<String> {
         let before = parts.next().unwrap_or_default();
         CLOCKS.contains(&(before, last))
     };
-    file.source
-        .paths
-        .iter()
-        .filter(reads_clock)
-        .map(|path| at(file, path, "a clock outside shared::time"))
-        .collect()
+    file.source.paths.iter().filter(reads_clock).map(|path| at(file, path, "a clock outside shared::time")).collect()
 }
 
 fn dice(file: &RustFile) -> Vec<String> {
     if is_exempt(file) || file.path == RANDOMNESS {
         return Vec::new();
     }
-    let rolls = |path: &&Found| {
-        DICE.iter().any(|start| path.what.starts_with(start)) || path.what.ends_with("Uuid::new_v4")
-    };
-    file.source
-        .paths
-        .iter()
-        .filter(rolls)
-        .map(|path| at(file, path, "randomness outside shared::rng"))
-        .collect()
+    let rolls =
+        |path: &&Found| DICE.iter().any(|start| path.what.starts_with(start)) || path.what.ends_with("Uuid::new_v4");
+    file.source.paths.iter().filter(rolls).map(|path| at(file, path, "randomness outside shared::rng")).collect()
 }
 
 #[test]
 fn statements_and_drivers_live_in_store() {
-    let findings: Vec<String> = tree::rust_files()
-        .iter()
-        .flat_map(|file| [statements(file), drivers(file)].concat())
-        .collect();
+    let findings: Vec<String> =
+        tree::rust_files().iter().flat_map(|file| [statements(file), drivers(file)].concat()).collect();
     nothing_found(
         &findings,
         "Move the statement into the file of its aggregate in shared/store/src, as a function that takes a Db.",
@@ -165,10 +119,7 @@ fn statements_and_drivers_live_in_store() {
 #[test]
 fn time_comes_from_the_clock() {
     let findings: Vec<String> = tree::rust_files().iter().flat_map(clocks).collect();
-    nothing_found(
-        &findings,
-        "Take `now` as a parameter, or a shared::time::Clock where a program's shell begins.",
-    );
+    nothing_found(&findings, "Take `now` as a parameter, or a shared::time::Clock where a program's shell begins.");
 }
 
 #[test]
@@ -186,11 +137,7 @@ mod tests {
     use crate::source::Source;
 
     fn file(package: &'static str, text: &str) -> RustFile {
-        RustFile {
-            package,
-            path: "x.rs".into(),
-            source: Source::read(text).expect("Rust"),
-        }
+        RustFile { package, path: "x.rs".into(), source: Source::read(text).expect("Rust") }
     }
 
     #[test]
@@ -222,20 +169,8 @@ mod tests {
     #[test]
     fn a_statement_or_driver_outside_store_is_found() {
         let text = "fn f() { run(\"SELECT 1\"); sqlx::query(x); redis::cmd(\"PING\"); }";
-        assert_eq!(
-            (
-                statements(&file("portal", text)).len(),
-                drivers(&file("portal", text)).len()
-            ),
-            (1, 2)
-        );
-        assert_eq!(
-            (
-                statements(&file("store", text)).len(),
-                drivers(&file("tests", text)).len()
-            ),
-            (0, 0)
-        );
+        assert_eq!((statements(&file("portal", text)).len(), drivers(&file("portal", text)).len()), (1, 2));
+        assert_eq!((statements(&file("store", text)).len(), drivers(&file("tests", text)).len()), (0, 0));
         assert!(drivers(&file("portal", "use store::redis::Redis;")).is_empty());
     }
 
@@ -249,14 +184,7 @@ mod tests {
 
     #[test]
     fn dice_are_found() {
-        assert_eq!(
-            dice(&file(
-                "portal",
-                "use rand::Rng; fn f() { uuid::Uuid::new_v4() }"
-            ))
-            .len(),
-            2
-        );
+        assert_eq!(dice(&file("portal", "use rand::Rng; fn f() { uuid::Uuid::new_v4() }")).len(), 2);
         assert!(dice(&file("portal", "fn f() { shared::rng::secret() }")).is_empty());
     }
 }

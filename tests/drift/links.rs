@@ -46,16 +46,11 @@ fn defines(code: &str, item: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
     ["fn ", "struct ", "enum ", "trait ", "const ", "type "]
         .iter()
-        .any(|kind| {
-            code.match_indices(&format!("{kind}{name}"))
-                .any(|(at, found)| ends(&code[at + found.len()..]))
-        })
+        .any(|kind| code.match_indices(&format!("{kind}{name}")).any(|(at, found)| ends(&code[at + found.len()..])))
 }
 
 fn documents() -> impl Iterator<Item = &'static TextFile> {
-    tree::text_files()
-        .iter()
-        .filter(|file| file.path.ends_with(".md"))
+    tree::text_files().iter().filter(|file| file.path.ends_with(".md"))
 }
 
 #[test]
@@ -63,21 +58,14 @@ fn links_lead_somewhere() {
     let root = tree::root();
     let mut findings = Vec::new();
     for file in documents() {
-        let folder = root.join(
-            Path::new(&file.path)
-                .parent()
-                .expect("a file is in a folder"),
-        );
+        let folder = root.join(Path::new(&file.path).parent().expect("a file is in a folder"));
         for (line, target) in targets(&file.text) {
             if !folder.join(target).exists() {
                 findings.push(format!("{}:{line}: {target}", file.path));
             }
         }
     }
-    nothing_found(
-        &findings,
-        "The document links to a file that is not there: correct the link, or take it out.",
-    );
+    nothing_found(&findings, "The document links to a file that is not there: correct the link, or take it out.");
 }
 
 #[test]
@@ -87,30 +75,18 @@ fn what_documents_say_is_in_a_file_is_there() {
         for (line, item, path) in places(&file.text) {
             match std::fs::read_to_string(tree::root().join(path)) {
                 Ok(code) if defines(&code, item) => {}
-                Ok(_) => findings.push(format!(
-                    "{}:{line}: {item} is not defined in {path}",
-                    file.path
-                )),
+                Ok(_) => findings.push(format!("{}:{line}: {item} is not defined in {path}", file.path)),
                 Err(_) => findings.push(format!("{}:{line}: there is no file {path}", file.path)),
             }
         }
     }
-    nothing_found(
-        &findings,
-        "The document names a function and its file, and one of them has moved: follow it.",
-    );
+    nothing_found(&findings, "The document names a function and its file, and one of them has moved: follow it.");
 }
 
 #[test]
 fn links_and_places_are_read() {
-    assert_eq!(
-        targets("see [a](b.md#c) and [d](https://e)\n[f](#g) ![h](i.svg)"),
-        [(1, "b.md"), (2, "i.svg")]
-    );
-    assert_eq!(
-        places("| x | `A::b` in `c/d.rs`, `e` |\n`f` in `g.md`"),
-        [(1, "A::b", "c/d.rs")]
-    );
+    assert_eq!(targets("see [a](b.md#c) and [d](https://e)\n[f](#g) ![h](i.svg)"), [(1, "b.md"), (2, "i.svg")]);
+    assert_eq!(places("| x | `A::b` in `c/d.rs`, `e` |\n`f` in `g.md`"), [(1, "A::b", "c/d.rs")]);
     assert!(defines("pub(crate) fn take(self) {}", "Pipeline::take"));
     assert!(!defines("pub(crate) fn take_all() {}", "take"));
     assert!(!defines("take();", "take"));

@@ -34,10 +34,7 @@ const PERMISSIVE: [&str; 14] = [
 
 /// Whether an SPDX expression can be met with permissive licences alone. `A/B` is the old spelling of `A OR B`.
 fn is_permissive(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     any_of(&words, &mut at) == Some(true) && at == words.len()
@@ -99,10 +96,8 @@ fn own_versions(manifest: &str) -> Vec<(usize, &str)> {
         if in_dependencies && depth == 0 && code.contains('=') && !taken {
             found.push((number + 1, line));
         }
-        depth += code
-            .chars()
-            .map(|c| i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}')))
-            .sum::<i32>();
+        depth +=
+            code.chars().map(|c| i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}'))).sum::<i32>();
     }
     found
 }
@@ -112,8 +107,7 @@ fn versions_stand_in_one_table() {
     let mut findings = Vec::new();
     for (folder, package) in tree::PACKAGES {
         let path = format!("{folder}/Cargo.toml");
-        let text =
-            std::fs::read_to_string(tree::root().join(&path)).expect("a package has a manifest");
+        let text = std::fs::read_to_string(tree::root().join(&path)).expect("a package has a manifest");
         findings.extend(
             own_versions(&text)
                 .into_iter()
@@ -130,66 +124,33 @@ fn versions_stand_in_one_table() {
 fn what_is_shipped_is_permissive() {
     // Only this machine's platform: what others need is not downloaded here.
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = Command::new(rustc)
-        .arg("-vV")
-        .output()
-        .expect("there is a compiler")
-        .stdout;
+    let version = Command::new(rustc).arg("-vV").output().expect("there is a compiler").stdout;
     let version = String::from_utf8(version).expect("the compiler speaks UTF-8");
-    let host = version
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .expect("the compiler knows its host");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("the compiler knows its host");
     let metadata = MetadataCommand::new()
         .current_dir(tree::root())
         .other_options(["--offline", "--locked", "--filter-platform", host].map(str::to_owned))
         .exec()
         .expect("cargo describes the dependencies; is Cargo.lock up to date?");
     let nodes = &metadata.resolve.as_ref().expect("there is a graph").nodes;
-    let mut open: Vec<_> = metadata
-        .packages
-        .iter()
-        .filter(|p| ["radiusd", "portal"].contains(&p.name.as_str()))
-        .map(|p| &p.id)
-        .collect();
+    let mut open: Vec<_> =
+        metadata.packages.iter().filter(|p| ["radiusd", "portal"].contains(&p.name.as_str())).map(|p| &p.id).collect();
     let mut seen = HashSet::new();
     while let Some(id) = open.pop() {
         if seen.insert(id) {
-            let node = nodes
-                .iter()
-                .find(|node| &node.id == id)
-                .expect("every package is in the graph");
-            let normal = |d: &&cargo_metadata::NodeDep| {
-                d.dep_kinds
-                    .iter()
-                    .any(|kind| kind.kind == DependencyKind::Normal)
-            };
-            open.extend(
-                node.deps
-                    .iter()
-                    .filter(normal)
-                    .map(|dependency| &dependency.pkg),
-            );
+            let node = nodes.iter().find(|node| &node.id == id).expect("every package is in the graph");
+            let normal =
+                |d: &&cargo_metadata::NodeDep| d.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            open.extend(node.deps.iter().filter(normal).map(|dependency| &dependency.pkg));
         }
     }
-    assert!(
-        seen.len() > 100,
-        "the programs have dependencies, but only {} were found",
-        seen.len()
-    );
+    assert!(seen.len() > 100, "the programs have dependencies, but only {} were found", seen.len());
     let findings: Vec<String> = metadata
         .packages
         .iter()
-        .filter(|package| {
-            seen.contains(&package.id) && !package.license.as_deref().is_some_and(is_permissive)
-        })
+        .filter(|package| seen.contains(&package.id) && !package.license.as_deref().is_some_and(is_permissive))
         .map(|package| {
-            format!(
-                "{} {}: {}",
-                package.name,
-                package.version,
-                package.license.as_deref().unwrap_or("says no licence")
-            )
+            format!("{} {}: {}", package.name, package.version, package.license.as_deref().unwrap_or("says no licence"))
         })
         .collect();
     nothing_found(
@@ -206,31 +167,17 @@ fn every_folder_of_tests_is_declared() {
         .other_options(["--offline".to_owned()])
         .exec()
         .expect("cargo describes the workspace");
-    let tests = metadata
-        .packages
-        .iter()
-        .find(|package| package.name.as_str() == "tests")
-        .expect("there are tests");
-    let declared: HashSet<String> = tests
-        .targets
-        .iter()
-        .map(|target| target.src_path.to_string())
-        .collect();
+    let tests = metadata.packages.iter().find(|package| package.name.as_str() == "tests").expect("there are tests");
+    let declared: HashSet<String> = tests.targets.iter().map(|target| target.src_path.to_string()).collect();
     let mut findings = Vec::new();
     for entry in std::fs::read_dir(tree::root().join("tests")).expect("there are tests") {
-        let main = entry
-            .expect("the folder can be read")
-            .path()
-            .join("main.rs");
+        let main = entry.expect("the folder can be read").path().join("main.rs");
         let is_source = main.parent().is_some_and(|folder| folder.ends_with("src"));
         if main.is_file() && !is_source && !declared.contains(&main.display().to_string()) {
             findings.push(main.display().to_string());
         }
     }
-    nothing_found(
-        &findings,
-        "Add a [[test]] with this path to tests/Cargo.toml, or it never runs.",
-    );
+    nothing_found(&findings, "Add a [[test]] with this path to tests/Cargo.toml, or it never runs.");
 }
 
 #[test]
@@ -263,11 +210,5 @@ fn licences_are_weighed() {
 #[test]
 fn a_version_of_ones_own_is_found() {
     let manifest = "[package]\nversion = \"1\"\n[dependencies]\na.workspace = true\nb = { workspace = true, features = [\n  \"x=y\",\n] }\nc = \"1\"\n[dev-dependencies]\nd = { version = \"2\" }\n[dependencies.e]\n";
-    assert_eq!(
-        own_versions(manifest)
-            .iter()
-            .map(|&(number, _)| number)
-            .collect::<Vec<_>>(),
-        [8, 10, 11]
-    );
+    assert_eq!(own_versions(manifest).iter().map(|&(number, _)| number).collect::<Vec<_>>(), [8, 10, 11]);
 }

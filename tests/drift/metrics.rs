@@ -34,46 +34,22 @@ fn in_code() -> BTreeSet<String> {
 
 /// Names asked for that do not exist, a histogram's parts being understood.
 fn unknown<'a>(asked: &'a BTreeSet<String>, known: &BTreeSet<String>) -> Vec<&'a String> {
-    let is_part = |name: &str| {
-        SUFFIXES.iter().any(|suffix| {
-            name.strip_suffix(suffix)
-                .is_some_and(|base| known.contains(base))
-        })
-    };
-    asked
-        .iter()
-        .filter(|name| !known.contains(*name) && !is_part(name))
-        .collect()
+    let is_part =
+        |name: &str| SUFFIXES.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(|base| known.contains(base)));
+    asked.iter().filter(|name| !known.contains(*name) && !is_part(name)).collect()
 }
 
 #[test]
 fn metrics_and_their_descriptions_agree() {
     let code = in_code();
-    let document =
-        std::fs::read_to_string(tree::root().join(DOCUMENT)).expect("the metrics are described");
+    let document = std::fs::read_to_string(tree::root().join(DOCUMENT)).expect("the metrics are described");
     // A description is a row of the table: the name stands first.
-    let described: BTreeSet<String> = document
-        .lines()
-        .filter_map(|line| {
-            line.strip_prefix("| `")?
-                .split('`')
-                .next()
-                .map(str::to_owned)
-        })
-        .collect();
-    let mut findings: Vec<String> = code
-        .difference(&described)
-        .map(|name| format!("{name} is in the code and not in {DOCUMENT}"))
-        .collect();
-    findings.extend(
-        described
-            .difference(&code)
-            .map(|name| format!("{name} is in {DOCUMENT} and not in the code")),
-    );
-    nothing_found(
-        &findings,
-        "Describe the metric in a row of the table (`| `name` | …`), or take the row out.",
-    );
+    let described: BTreeSet<String> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect();
+    let mut findings: Vec<String> =
+        code.difference(&described).map(|name| format!("{name} is in the code and not in {DOCUMENT}")).collect();
+    findings.extend(described.difference(&code).map(|name| format!("{name} is in {DOCUMENT} and not in the code")));
+    nothing_found(&findings, "Describe the metric in a row of the table (`| `name` | …`), or take the row out.");
 }
 
 #[test]
@@ -82,31 +58,19 @@ fn dashboards_and_rules_ask_for_metrics_that_exist() {
     let mut findings = Vec::new();
     for file in tree::text_files() {
         let asks = file.path.starts_with("deploy/")
-            && [".json", ".yml", ".yaml", ".rules"]
-                .iter()
-                .any(|end| file.path.ends_with(end));
+            && [".json", ".yml", ".yaml", ".rules"].iter().any(|end| file.path.ends_with(end));
         if asks {
-            findings.extend(
-                unknown(&names(&file.text), &code)
-                    .into_iter()
-                    .map(|name| format!("{}: {name}", file.path)),
-            );
+            findings
+                .extend(unknown(&names(&file.text), &code).into_iter().map(|name| format!("{}: {name}", file.path)));
         }
     }
-    nothing_found(
-        &findings,
-        "The dashboard or rule asks for a metric that no program has: correct its name.",
-    );
+    nothing_found(&findings, "The dashboard or rule asks for a metric that no program has: correct its name.");
 }
 
 #[test]
 fn names_are_found_and_compared() {
-    let asked =
-        names("rate(mlango_a_seconds_bucket[5m]) + mlango_b_total{nas=\"x\"} + mlango_ + other_c");
-    assert_eq!(
-        asked.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["mlango_a_seconds_bucket", "mlango_b_total"]
-    );
+    let asked = names("rate(mlango_a_seconds_bucket[5m]) + mlango_b_total{nas=\"x\"} + mlango_ + other_c");
+    assert_eq!(asked.iter().map(String::as_str).collect::<Vec<_>>(), ["mlango_a_seconds_bucket", "mlango_b_total"]);
     let known: BTreeSet<String> = ["mlango_a_seconds".to_owned()].into();
     assert_eq!(unknown(&asked, &known), ["mlango_b_total"]);
 }

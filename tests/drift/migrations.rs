@@ -7,30 +7,20 @@ use crate::tree;
 /// What is wrong with a migration, by its file name and text.
 fn faults(name: &str, text: &str) -> Vec<&'static str> {
     let mut faults = Vec::new();
-    let shape = name
-        .strip_suffix(".sql")
-        .and_then(|stem| stem.split_once('_'));
+    let shape = name.strip_suffix(".sql").and_then(|stem| stem.split_once('_'));
     if !shape.is_some_and(|(version, what)| {
         version.len() == 14
             && version.bytes().all(|digit| digit.is_ascii_digit())
             && !what.is_empty()
-            && what
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+            && what.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
     }) {
         faults.push("is not named YYYYMMDDHHMMSS_what.sql");
     }
-    if !text.lines().next().is_some_and(|line| {
-        line.strip_prefix("-- Why: ")
-            .is_some_and(|why| why.trim().len() >= 20)
-    }) {
+    if !text.lines().next().is_some_and(|line| line.strip_prefix("-- Why: ").is_some_and(|why| why.trim().len() >= 20))
+    {
         faults.push("does not begin with a line `-- Why: …` that gives the reason");
     }
-    let names_public = |line: &str| {
-        line.split("--")
-            .next()
-            .is_some_and(|code| code.to_lowercase().contains("public."))
-    };
+    let names_public = |line: &str| line.split("--").next().is_some_and(|code| code.to_lowercase().contains("public."));
     if text.lines().any(names_public) {
         faults.push("names the schema `public.`");
     }
@@ -61,11 +51,7 @@ fn migrations_have_a_name_a_reason_and_an_order() {
             continue;
         }
         let text = std::fs::read_to_string(entry.path()).expect("a migration is text");
-        findings.extend(
-            faults(&name, &text)
-                .into_iter()
-                .map(|fault| format!("migrations/{name}:1: {fault}")),
-        );
+        findings.extend(faults(&name, &text).into_iter().map(|fault| format!("migrations/{name}:1: {fault}")));
         names.push(name);
     }
     assert!(!names.is_empty(), "there are migrations");
@@ -95,11 +81,8 @@ mod tests {
             assert_eq!(faults(name, WHY).len(), 1, "{name}");
         }
         assert_eq!(
-            faults(
-                "20261124100000_routers.sql",
-                "CREATE TABLE nas ();\n-- Why: too late in the file to be read\n"
-            )
-            .len(),
+            faults("20261124100000_routers.sql", "CREATE TABLE nas ();\n-- Why: too late in the file to be read\n")
+                .len(),
             1
         );
         assert_eq!(faults("20261124100000_routers.sql", "-- Why: x\n").len(), 1);
@@ -107,20 +90,9 @@ mod tests {
 
     #[test]
     fn the_schema_is_not_named() {
-        assert_eq!(
-            faults(
-                "20261124100000_x.sql",
-                &format!("{WHY}CREATE TABLE public.nas ();")
-            )
-            .len(),
-            1
-        );
+        assert_eq!(faults("20261124100000_x.sql", &format!("{WHY}CREATE TABLE public.nas ();")).len(), 1);
         assert!(
-            faults(
-                "20261124100000_x.sql",
-                &format!("{WHY}-- not public. at all\nCREATE TABLE nas ();")
-            )
-            .is_empty()
+            faults("20261124100000_x.sql", &format!("{WHY}-- not public. at all\nCREATE TABLE nas ();")).is_empty()
         );
     }
 
@@ -128,9 +100,6 @@ mod tests {
     fn versions_increase() {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert!(out_of_order(&names(&["20261124100100_b.sql", "20261124100000_a.sql"])).is_empty());
-        assert_eq!(
-            out_of_order(&names(&["20261124100000_a.sql", "20261124100000_b.sql"])).len(),
-            1
-        );
+        assert_eq!(out_of_order(&names(&["20261124100000_a.sql", "20261124100000_b.sql"])).len(), 1);
     }
 }

@@ -50,38 +50,20 @@ impl Source {
         };
         // A module declared here hides a crate of the same name.
         let is_local = |path: &Path| !path.from_root && tokens.modules.contains(&path.segments[0]);
-        let used = tokens
-            .used
-            .iter()
-            .filter(|path| !is_local(path))
-            .map(|path| (path.segments.clone(), path));
-        let named = tokens
-            .named
-            .iter()
-            .filter(|path| !is_local(path))
-            .map(|path| (resolve(path), path));
+        let used = tokens.used.iter().filter(|path| !is_local(path)).map(|path| (path.segments.clone(), path));
+        let named = tokens.named.iter().filter(|path| !is_local(path)).map(|path| (resolve(path), path));
         let paths = used
             .chain(named)
-            .map(|(full, path)| Found {
-                what: full.join("::"),
-                line: lines.of_path(&path.segments),
-            })
+            .map(|(full, path)| Found { what: full.join("::"), line: lines.of_path(&path.segments) })
             .collect();
         Ok(Source {
-            opens_with_head: text
-                .lines()
-                .next()
-                .is_some_and(|line| line.starts_with("//!")),
+            opens_with_head: text.lines().next().is_some_and(|line| line.starts_with("//!")),
             paths,
             strings: tokens
                 .strings
                 .into_iter()
                 .map(|what| Found {
-                    line: lines.of_text(
-                        what.lines()
-                            .find(|line| !line.trim().is_empty())
-                            .unwrap_or(""),
-                    ),
+                    line: lines.of_text(what.lines().find(|line| !line.trim().is_empty()).unwrap_or("")),
                     what,
                 })
                 .collect(),
@@ -154,9 +136,7 @@ impl Tokens {
             if input.peek(Token![#]) {
                 self.attribute(input)?;
             } else if input.peek(Token![use])
-                && (input.peek2(Ident::peek_any)
-                    || input.peek2(Token![::])
-                    || input.peek2(token::Brace))
+                && (input.peek2(Ident::peek_any) || input.peek2(Token![::]) || input.peek2(token::Brace))
             {
                 input.parse::<Token![use]>()?;
                 let from_root = input.parse::<Option<Token![::]>>()?.is_some();
@@ -207,8 +187,7 @@ impl Tokens {
         bracketed!(content in input);
         if content.peek(Ident::peek_any) && content.fork().call(Ident::parse_any)? == "doc" {
             content.call(Ident::parse_any)?;
-            let is_line =
-                inner && content.parse::<Option<Token![=]>>()?.is_some() && content.peek(Lit);
+            let is_line = inner && content.parse::<Option<Token![=]>>()?.is_some() && content.peek(Lit);
             if is_line && let Lit::Str(line) = content.parse::<Lit>()? {
                 self.head.push_str(line.value().trim());
                 self.head.push('\n');
@@ -231,8 +210,8 @@ impl Tokens {
                 if name == "allow" || name == "expect" {
                     let mut has_reason = false;
                     while !content.is_empty() {
-                        has_reason |= content.peek(Ident::peek_any)
-                            && content.fork().call(Ident::parse_any)? == "reason";
+                        has_reason |=
+                            content.peek(Ident::peek_any) && content.fork().call(Ident::parse_any)? == "reason";
                         skip_one(&content)?;
                     }
                     self.lint_exceptions.push((name, has_reason));
@@ -254,20 +233,12 @@ impl Tokens {
             segments.push(input.call(Ident::parse_any)?.unraw().to_string());
         }
         if segments.len() > 1 || from_root {
-            self.named.push(Path {
-                segments,
-                from_root,
-            });
+            self.named.push(Path { segments, from_root });
         }
         Ok(())
     }
 
-    fn use_tree(
-        &mut self,
-        input: ParseStream<'_>,
-        prefix: &mut Vec<String>,
-        from_root: bool,
-    ) -> syn::Result<()> {
+    fn use_tree(&mut self, input: ParseStream<'_>, prefix: &mut Vec<String>, from_root: bool) -> syn::Result<()> {
         if input.peek(token::Brace) {
             let content;
             braced!(content in input);
@@ -283,10 +254,7 @@ impl Tokens {
             return Ok(());
         }
         if input.parse::<Option<Token![*]>>()?.is_some() {
-            self.used.push(Path {
-                segments: prefix.clone(),
-                from_root,
-            });
+            self.used.push(Path { segments: prefix.clone(), from_root });
             return Ok(());
         }
         if !input.peek(Ident::peek_any) {
@@ -301,21 +269,14 @@ impl Tokens {
             return self.use_tree(input, prefix, from_root);
         }
         let alias = if input.parse::<Option<Token![as]>>()?.is_some() {
-            if input.parse::<Option<Token![_]>>()?.is_some() {
-                None
-            } else {
-                Some(input.parse::<Ident>()?.to_string())
-            }
+            if input.parse::<Option<Token![_]>>()?.is_some() { None } else { Some(input.parse::<Ident>()?.to_string()) }
         } else {
             prefix.last().cloned()
         };
         if let Some(alias) = alias {
             self.aliases.insert(alias, prefix.clone());
         }
-        self.used.push(Path {
-            segments: prefix.clone(),
-            from_root,
-        });
+        self.used.push(Path { segments: prefix.clone(), from_root });
         Ok(())
     }
 }
@@ -332,62 +293,34 @@ mod tests {
     use super::Source;
 
     fn paths(text: &str) -> Vec<String> {
-        Source::read(text)
-            .expect("Rust")
-            .paths
-            .into_iter()
-            .map(|found| found.what)
-            .collect()
+        Source::read(text).expect("Rust").paths.into_iter().map(|found| found.what).collect()
     }
 
     #[test]
     fn uses_are_undone() {
-        let found =
-            paths("use std::time::{self, Instant as Now}; fn f() { Now::now(); time::sleep() }");
-        assert_eq!(
-            found,
-            [
-                "std::time",
-                "std::time::Instant",
-                "std::time::Instant::now",
-                "std::time::sleep"
-            ]
-        );
+        let found = paths("use std::time::{self, Instant as Now}; fn f() { Now::now(); time::sleep() }");
+        assert_eq!(found, ["std::time", "std::time::Instant", "std::time::Instant::now", "std::time::sleep"]);
     }
 
     #[test]
     fn macros_are_looked_into() {
-        assert_eq!(
-            paths("macro_rules! m { ($x:ident) => { use a::$x; Token![use] } }"),
-            [""; 0]
-        );
-        assert_eq!(
-            paths("fn f() { select! { x = a::b(), else => c![d::e; 3] } }"),
-            ["a::b", "d::e"]
-        );
+        assert_eq!(paths("macro_rules! m { ($x:ident) => { use a::$x; Token![use] } }"), [""; 0]);
+        assert_eq!(paths("fn f() { select! { x = a::b(), else => c![d::e; 3] } }"), ["a::b", "d::e"]);
     }
 
     #[test]
     fn a_declared_module_hides_a_crate_of_that_name() {
-        assert_eq!(
-            paths("mod redis; use redis::Key; fn f() { redis::g(); ::redis::h() }"),
-            ["redis::h"]
-        );
+        assert_eq!(paths("mod redis; use redis::Key; fn f() { redis::g(); ::redis::h() }"), ["redis::h"]);
     }
 
     #[test]
     fn comments_and_documentation_are_no_code() {
-        let source = Source::read(
-            "//! Head of `a::b`.\n\n/// \"SELECT 1\"\n// sqlx::query\nfn f() { g(\"text\") }",
-        )
-        .expect("Rust");
+        let source = Source::read("//! Head of `a::b`.\n\n/// \"SELECT 1\"\n// sqlx::query\nfn f() { g(\"text\") }")
+            .expect("Rust");
         assert_eq!(source.head, "Head of `a::b`.\n");
         assert!(source.paths.is_empty());
         assert_eq!(source.strings.len(), 1);
-        assert_eq!(
-            (source.strings[0].what.as_str(), source.strings[0].line),
-            ("text", 5)
-        );
+        assert_eq!((source.strings[0].what.as_str(), source.strings[0].line), ("text", 5));
     }
 
     #[test]
@@ -395,10 +328,7 @@ mod tests {
         let text = "#![expect(a, reason = \"r\")]\n#[cfg_attr(test, allow(b))]\nfn f() { #[expect(c)] let x = 1; }";
         let found = Source::read(text).expect("Rust").lint_exceptions;
         assert_eq!(
-            found
-                .iter()
-                .map(|e| (e.is_expect, e.has_reason))
-                .collect::<Vec<_>>(),
+            found.iter().map(|e| (e.is_expect, e.has_reason)).collect::<Vec<_>>(),
             [(true, true), (false, false), (true, false)]
         );
     }

@@ -21,10 +21,7 @@ const OUR_HIDDEN_FOLDERS: [&str; 4] = [".cargo", ".ci", ".config", ".sqlx"];
 
 /// The top of the checkout.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the tests package is a folder of the checkout")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests package is a folder of the checkout").to_owned()
 }
 
 /// A file with its path from the top of the checkout.
@@ -48,21 +45,13 @@ pub(crate) fn text_files() -> &'static [TextFile] {
         let root = root();
         let mut files = Vec::new();
         walk(&root, &mut |path| {
-            let name = path
-                .strip_prefix(&root)
-                .expect("walked from the top")
-                .to_string_lossy()
-                .into_owned();
+            let name = path.strip_prefix(&root).expect("walked from the top").to_string_lossy().into_owned();
             if let Ok(text) = std::fs::read_to_string(path) {
                 files.push(TextFile { path: name, text });
             }
         });
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        assert!(
-            files.len() > 50,
-            "the checkout has files, but only {} were found",
-            files.len()
-        );
+        assert!(files.len() > 50, "the checkout has files, but only {} were found", files.len());
         files
     })
 }
@@ -71,17 +60,11 @@ pub(crate) fn text_files() -> &'static [TextFile] {
 pub(crate) fn rust_files() -> &'static [RustFile] {
     static FILES: OnceLock<Vec<RustFile>> = OnceLock::new();
     FILES.get_or_init(|| {
-        let rust = text_files()
-            .iter()
-            .filter(|file| file.path.ends_with(".rs"));
+        let rust = text_files().iter().filter(|file| file.path.ends_with(".rs"));
         rust.filter_map(|file| {
             let package = package_of(&file.path)?;
             match Source::read(&file.text) {
-                Ok(source) => Some(RustFile {
-                    package,
-                    path: file.path.clone(),
-                    source,
-                }),
+                Ok(source) => Some(RustFile { package, path: file.path.clone(), source }),
                 Err(error) => panic!("{} is not Rust that can be read: {error}", file.path),
             }
         })
@@ -93,10 +76,7 @@ pub(crate) fn rust_files() -> &'static [RustFile] {
 pub(crate) fn package_of(path: &str) -> Option<&'static str> {
     PACKAGES
         .iter()
-        .find(|(folder, _)| {
-            path.strip_prefix(folder)
-                .is_some_and(|rest| rest.starts_with('/'))
-        })
+        .find(|(folder, _)| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
         .map(|&(_, name)| name)
 }
 

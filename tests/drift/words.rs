@@ -27,10 +27,7 @@ fn forbidden(file: &TextFile) -> Vec<String> {
         for (number, line) in file.text.lines().enumerate() {
             let found = line.match_indices(word).any(|(at, _)| {
                 // Inside a longer word it is something else.
-                !line[..at]
-                    .chars()
-                    .next_back()
-                    .is_some_and(char::is_alphanumeric)
+                !line[..at].chars().next_back().is_some_and(char::is_alphanumeric)
             });
             if found {
                 findings.push(format!("{}:{}: {kind}: {word}", file.path, number + 1));
@@ -51,23 +48,10 @@ fn no_file_names_a_machine_or_a_registry() {
 
 #[test]
 fn a_forbidden_word_is_found() {
-    let findings = |path: &str, text: String| {
-        forbidden(&TextFile {
-            path: path.into(),
-            text,
-        })
-        .len()
-    };
+    let findings = |path: &str, text: String| forbidden(&TextFile { path: path.into(), text }).len();
     for (word, _) in FORBIDDEN {
-        assert_eq!(
-            findings("docs/x.md", format!("first\nsee {word} there")),
-            1,
-            "{word}"
-        );
+        assert_eq!(findings("docs/x.md", format!("first\nsee {word} there")), 1, "{word}");
     }
     assert_eq!(findings("Cargo.lock", FORBIDDEN[1].0.into()), 0);
-    assert_eq!(
-        findings("docs/x.md", "a net/work/flow".replace("net/", "net")),
-        0
-    );
+    assert_eq!(findings("docs/x.md", "a net/work/flow".replace("net/", "net")), 0);
 }

@@ -33,8 +33,12 @@ async fn without_postgresql_a_known_customer_logs_in_and_nothing_is_acknowledged
     assert_eq!(unknown.error().as_deref(), Some("We cannot check this login right now. Please try again in a minute."));
     let ready = reqwest::get(format!("http://{}/readyz", radiusd.address("admin"))).await.unwrap();
     assert!(ready.status().is_success(), "it answers logins, so it is ready");
-    router.wait_for("the router gives its reports up", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
-    let acknowledged = |nas: &tests::nas::Nas| nas.journal().iter().filter(|e| e.delivery == Delivery::Acknowledged).count();
+    router
+        .wait_for("the router gives its reports up", Duration::from_secs(20), |r| r.journal().is_settled())
+        .await
+        .unwrap();
+    let acknowledged =
+        |nas: &tests::nas::Nas| nas.journal().iter().filter(|e| e.delivery == Delivery::Acknowledged).count();
     let before = acknowledged(&router);
 
     world.postgres.mend();
@@ -44,12 +48,16 @@ async fn without_postgresql_a_known_customer_logs_in_and_nothing_is_acknowledged
     })
     .await;
     eventually("the devices are written down", || async {
-        let bound: i64 = sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.ok()?;
+        let bound: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.ok()?;
         (bound == 4).then_some(())
     })
     .await;
     router.interim_now(mac(1));
-    router.wait_for("reports are acknowledged again", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
+    router
+        .wait_for("reports are acknowledged again", Duration::from_secs(20), |r| r.journal().is_settled())
+        .await
+        .unwrap();
     assert!(acknowledged(&router) > before);
 }
 
@@ -62,11 +70,12 @@ async fn without_redis_a_known_customer_logs_in() {
     world.grant(&package, "amina", "siri").await;
     world.redis.cut();
     assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
-    router.wait_for("accounting goes on", Duration::from_secs(20), |r| {
-        r.journal().acknowledged().any(|entry| entry.mac == Some(mac(1)))
-    })
-    .await
-    .unwrap();
+    router
+        .wait_for("accounting goes on", Duration::from_secs(20), |r| {
+            r.journal().acknowledged().any(|entry| entry.mac == Some(mac(1)))
+        })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

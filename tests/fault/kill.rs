@@ -20,7 +20,8 @@ async fn no_acknowledged_record_is_lost_when_radiusd_is_killed() {
     let mut world = World::new().await;
     world.start_radiusd().await;
     // The same ports after each start, as in production.
-    let (auth, acct) = (world.radiusd.as_ref().unwrap().address("auth"), world.radiusd.as_ref().unwrap().address("acct"));
+    let (auth, acct) =
+        (world.radiusd.as_ref().unwrap().address("auth"), world.radiusd.as_ref().unwrap().address("acct"));
     world.fix_radius_ports(&auth, &acct);
     let router = world.router("cafe", |_| {}).await;
     let package = world.package("a-week", |p| p.device_limit = 100).await;
@@ -36,19 +37,26 @@ async fn no_acknowledged_record_is_lost_when_radiusd_is_killed() {
         // At another moment of the work each time: after so many of this round's reports were acknowledged.
         let wanted = usize::from(GUESTS) * round / kills;
         let base = acknowledged(&router);
-        router.wait_for("some reports are acknowledged", Duration::from_secs(20), move |r| {
-            r.journal().acknowledged().count() >= base + wanted.min(1) || r.journal().is_settled()
-        })
-        .await
-        .unwrap();
+        router
+            .wait_for("some reports are acknowledged", Duration::from_secs(20), move |r| {
+                r.journal().acknowledged().count() >= base + wanted.min(1) || r.journal().is_settled()
+            })
+            .await
+            .unwrap();
         world.radiusd.take().unwrap().kill().await;
         world.start_radiusd().await;
-        router.wait_for("the router has an answer or has given up", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
+        router
+            .wait_for("the router has an answer or has given up", Duration::from_secs(20), |r| r.journal().is_settled())
+            .await
+            .unwrap();
     }
     for number in 0..GUESTS {
         router.interim_now(mac(number));
     }
-    router.wait_for("the last reports are acknowledged", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
+    router
+        .wait_for("the last reports are acknowledged", Duration::from_secs(20), |r| r.journal().is_settled())
+        .await
+        .unwrap();
     check(&world, &router).await;
 }
 
@@ -75,17 +83,24 @@ async fn check(world: &World, router: &tests::nas::Nas) {
     let stored: HashMap<String, (i64, i64)> = rows.iter().map(|(id, up, down)| (id.clone(), (*up, *down))).collect();
     assert_eq!(stored.len(), rows.len(), "a session stands twice");
     for (session, usage) in &expected {
-        let row = stored.get(session).unwrap_or_else(|| panic!("acknowledged session {session} is not in the database"));
+        let row =
+            stored.get(session).unwrap_or_else(|| panic!("acknowledged session {session} is not in the database"));
         assert!(row.0 >= usage.0 && row.1 >= usage.1, "{session}: stored {row:?}, acknowledged {usage:?}");
     }
     // The last reports were acknowledged, so what is stored is exactly what the router counted.
     let total: i64 = stored.values().map(|(up, down)| up + down).sum();
     let counted: i64 = expected.values().map(|(up, down)| up + down).sum();
     assert_eq!(total, counted);
-    let used: i64 = sqlx::query_scalar("SELECT used_input_octets + used_output_octets FROM entitlements").fetch_one(&world.pool).await.unwrap();
+    let used: i64 = sqlx::query_scalar("SELECT used_input_octets + used_output_octets FROM entitlements")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     assert_eq!(used, total, "usage is counted once");
     eventually("the hours add up too", || async {
-        let hourly: i64 = sqlx::query_scalar("SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly").fetch_one(&world.pool).await.ok()?;
+        let hourly: i64 = sqlx::query_scalar("SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly")
+            .fetch_one(&world.pool)
+            .await
+            .ok()?;
         (hourly == total).then_some(())
     })
     .await;

@@ -39,7 +39,10 @@ async fn a_payment_survives_the_portal_at_every_moment() {
             continue;
         }
         eventually(&format!("killed when {moment}: the order is paid"), || async {
-            let paid: i64 = sqlx::query_scalar("SELECT count(*) FROM orders WHERE state = 'paid'").fetch_one(&world.pool).await.ok()?;
+            let paid: i64 = sqlx::query_scalar("SELECT count(*) FROM orders WHERE state = 'paid'")
+                .fetch_one(&world.pool)
+                .await
+                .ok()?;
             (paid == 1).then_some(())
         })
         .await;
@@ -61,7 +64,13 @@ async fn a_payment_survives_the_portal_at_every_moment() {
 async fn buy(portal: &str, login: &str) -> Option<()> {
     let arrival = reqwest::Url::parse_with_params(
         &format!("{portal}/h"),
-        [("mac", "02:00:00:00:00:07"), ("ip", "10.5.50.9"), ("identity", "cafe"), ("link-login-only", login), ("link-orig", "")],
+        [
+            ("mac", "02:00:00:00:00:07"),
+            ("ip", "10.5.50.9"),
+            ("identity", "cafe"),
+            ("link-login-only", login),
+            ("link-orig", ""),
+        ],
     )
     .ok()?;
     let client = reqwest::Client::new();

@@ -53,7 +53,10 @@ async fn join_pay_online_usage_expiry_renew() {
 
     // Expiry: the deadline moves near; the router's own limits are far, so only the Disconnect can end the session.
     sqlx::query("UPDATE entitlements SET expires_at = now() + interval '1 second'").execute(&world.pool).await.unwrap();
-    router.wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none()).await.unwrap();
+    router
+        .wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none())
+        .await
+        .unwrap();
     browser.client.goto(&format!("{}/internet", router.url())).await.unwrap();
     browser.wait_for("again").await;
     let offer = browser.text().await;

@@ -16,13 +16,20 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
     let package = world.package("one-hour", |_| {}).await;
     world.grant(&package, "amina", "siri").await;
     world.start_portal().await;
-    world.portal_command(&["admin", "create", "--email", "owner@example.org", "--password-stdin"], "correct horse battery").await;
+    world
+        .portal_command(
+            &["admin", "create", "--email", "owner@example.org", "--password-stdin"],
+            "correct horse battery",
+        )
+        .await;
     assert!(router.login_pap(PHONE, "amina", "siri").await.is_accepted());
     browser.client.set_window_size(1100, 800).await.unwrap();
 
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.wait_for("Sign in").await;
-    for (password, expected) in [("wrong horse battery", "do not belong together"), ("correct horse battery", "Sign out")] {
+    for (password, expected) in
+        [("wrong horse battery", "do not belong together"), ("correct horse battery", "Sign out")]
+    {
         browser.fill("email", "owner@example.org").await;
         browser.fill("password", password).await;
         browser.press("main form button").await;
@@ -37,16 +44,25 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
     browser.wait_for(&PHONE.to_string()).await;
     browser.picture("desk-sessions").await;
     browser.press("form[action*=\"disconnect\"] button").await;
-    router.wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none()).await.unwrap();
+    router
+        .wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none())
+        .await
+        .unwrap();
     let (state, reason): (String, String) = eventually("the cut is proved", || async {
-        sqlx::query_as("SELECT state, reason FROM nas_commands WHERE state = 'proved'").fetch_optional(&world.pool).await.ok()?
+        sqlx::query_as("SELECT state, reason FROM nas_commands WHERE state = 'proved'")
+            .fetch_optional(&world.pool)
+            .await
+            .ok()?
     })
     .await;
     assert_eq!((state.as_str(), reason.as_str()), ("proved", "operator"));
     browser.client.goto(&format!("{}/admin/sessions/ended", world.portal_url())).await.unwrap();
     browser.wait_for(&PHONE.to_string()).await;
     browser.picture("desk-sessions-ended").await;
-    let audited: i64 = sqlx::query_scalar("SELECT count(*) FROM admin_logs WHERE action LIKE '%disconnect%'").fetch_one(&world.pool).await.unwrap();
+    let audited: i64 = sqlx::query_scalar("SELECT count(*) FROM admin_logs WHERE action LIKE '%disconnect%'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     assert_eq!(audited, 1);
     browser.close().await;
 }

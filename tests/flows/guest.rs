@@ -27,7 +27,8 @@ impl Page {
 
     /// The hidden fields of the form that holds `mark`.
     fn fields(&self, mark: &str) -> HashMap<String, String> {
-        let form = self.text.split("<form").find(|form| form.split("</form").next().is_some_and(|body| body.contains(mark)));
+        let form =
+            self.text.split("<form").find(|form| form.split("</form").next().is_some_and(|body| body.contains(mark)));
         let body = form.and_then(|form| form.split("</form").next()).unwrap_or_default();
         let page = |tag: &str| Page { status: 200, text: format!("<{tag}") };
         body.split('<')
@@ -38,7 +39,15 @@ impl Page {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&#60;", "<").replace("&gt;", ">").replace("&#62;", ">").replace("&#38;", "&").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&#60;", "<")
+        .replace("&gt;", ">")
+        .replace("&#62;", ">")
+        .replace("&#38;", "&")
+        .replace("&amp;", "&")
 }
 
 pub(crate) struct Guest {
@@ -89,7 +98,10 @@ impl Guest {
     }
 
     pub(crate) async fn wait_for_stage(&self, order: &str, wanted: &str) -> Page {
-        eventually(&format!("the order's page says {wanted}"), || async { (self.stage(order).await? == wanted).then_some(()) }).await;
+        eventually(&format!("the order's page says {wanted}"), || async {
+            (self.stage(order).await? == wanted).then_some(())
+        })
+        .await;
         self.get(order).await
     }
 

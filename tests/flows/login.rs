@@ -35,7 +35,9 @@ async fn a_login_gets_the_packages_limits_whatever_the_method() {
     let wrong = router.login_chap(mac(3), "amina", "sirI").await;
     assert_eq!(wrong.error().as_deref(), Some("The password is not right. Please try again."));
     let unknown = router.login_pap(mac(3), "juma", "siri").await;
-    assert!(matches!(unknown, LoginOutcome::Rejected { ref message } if message.starts_with("We do not know this name")));
+    assert!(
+        matches!(unknown, LoginOutcome::Rejected { ref message } if message.starts_with("We do not know this name"))
+    );
 }
 
 #[tokio::test]
@@ -54,11 +56,15 @@ async fn a_device_is_bound_at_its_first_login_and_comes_back_by_its_mac() {
 
     // The binding and the clock are in the database, so they survive a restart.
     eventually("the device is written down", || async {
-        let bound: i64 = sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.ok()?;
+        let bound: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.ok()?;
         (bound == 1).then_some(())
     })
     .await;
-    let started: bool = sqlx::query_scalar("SELECT starts_at IS NOT NULL AND expires_at IS NOT NULL FROM entitlements").fetch_one(&world.pool).await.unwrap();
+    let started: bool = sqlx::query_scalar("SELECT starts_at IS NOT NULL AND expires_at IS NOT NULL FROM entitlements")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     assert!(started);
 }
 
@@ -120,7 +126,10 @@ async fn accounting_is_recorded_and_usage_reaches_the_next_login() {
     router.interim_now(mac(1));
     router.traffic(mac(1), 500_000, 500_000);
     router.logout(mac(1));
-    router.wait_for("every report is acknowledged", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
+    router
+        .wait_for("every report is acknowledged", Duration::from_secs(20), |r| r.journal().is_settled())
+        .await
+        .unwrap();
     assert_eq!(router.journal().iter().filter(|e| e.session_id.is_empty()).count(), 1, "one Accounting-On");
 
     let (input, output, ended): (i64, i64, i64) = sqlx::query_as(
@@ -133,7 +142,10 @@ async fn accounting_is_recorded_and_usage_reaches_the_next_login() {
     assert_eq!((input, output, ended), (1_500_000, 3_500_000, 1));
     let open: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&world.pool).await.unwrap();
     assert_eq!(open, 0);
-    let hourly: i64 = sqlx::query_scalar("SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly").fetch_one(&world.pool).await.unwrap();
+    let hourly: i64 = sqlx::query_scalar("SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     assert_eq!(hourly, 5_000_000);
 
     let again = router.login_pap(mac(1), "amina", "siri").await;
@@ -167,14 +179,15 @@ async fn expiry_tells_the_router_within_two_seconds_and_the_stop_proves_it() {
     let mut world = World::new().await;
     world.start_radiusd().await;
     let router = world.router("cafe", |_| {}).await;
-    let package = world
-        .package("an-hour", |p| p.starts = Starts::Purchase)
-        .await;
+    let package = world.package("an-hour", |p| p.starts = Starts::Purchase).await;
     let entitlement = world.grant(&package, "amina", "siri").await;
     assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
     let start = || async { (router.stats().coa_acks, router.session(mac(1)).is_none()) };
     eventually("the session is recorded", || async {
-        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE cutoff_at IS NOT NULL").fetch_one(&world.pool).await.ok()?;
+        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE cutoff_at IS NOT NULL")
+            .fetch_one(&world.pool)
+            .await
+            .ok()?;
         (open == 1).then_some(())
     })
     .await;
@@ -219,10 +232,12 @@ async fn more_time_before_the_deadline_keeps_the_session() {
             .await
             .unwrap();
         eventually(what, || async {
-            let follows: bool = sqlx::query_scalar("SELECT s.cutoff_at = e.expires_at FROM sessions s JOIN entitlements e ON e.id = s.entitlement_id")
-                .fetch_optional(&world.pool)
-                .await
-                .ok()??;
+            let follows: bool = sqlx::query_scalar(
+                "SELECT s.cutoff_at = e.expires_at FROM sessions s JOIN entitlements e ON e.id = s.entitlement_id",
+            )
+            .fetch_optional(&world.pool)
+            .await
+            .ok()??;
             follows.then_some(())
         })
         .await;

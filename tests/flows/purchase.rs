@@ -59,7 +59,8 @@ async fn a_guest_pays_and_is_online() {
     guest.wait_for_stage(&order, "online").await;
     assert_granted_once(&world).await;
     assert_eq!(router.read(|r| r.sessions().next().and_then(|s| s.terms.session_timeout)), Some(3600));
-    let receipt: Option<String> = sqlx::query_scalar("SELECT receipt FROM payments").fetch_one(&world.pool).await.unwrap();
+    let receipt: Option<String> =
+        sqlx::query_scalar("SELECT receipt FROM payments").fetch_one(&world.pool).await.unwrap();
     assert_eq!(receipt.map(|r| r.len()), Some(10));
 }
 
@@ -74,12 +75,21 @@ async fn late_lost_and_double_callbacks_end_in_one_grant() {
         guest.go_online(&paid).await;
         assert!(guest.is_online().await, "{what}");
         // Whatever still arrives changes nothing.
-        daraja.wait_for("every callback was sent", std::time::Duration::from_secs(20), |till| till.next_callback().is_none()).await.unwrap();
+        daraja
+            .wait_for("every callback was sent", std::time::Duration::from_secs(20), |till| {
+                till.next_callback().is_none()
+            })
+            .await
+            .unwrap();
         let checkout = daraja.transactions()[0].checkout_request_id.clone();
         daraja.call_back(&checkout);
         eventually("every event is worked on", || async {
-            let open: i64 = sqlx::query_scalar("SELECT count(*) FROM payment_events WHERE processed_at IS NULL").fetch_one(&world.pool).await.ok()?;
-            let all: i64 = sqlx::query_scalar("SELECT count(*) FROM payment_events").fetch_one(&world.pool).await.ok()?;
+            let open: i64 = sqlx::query_scalar("SELECT count(*) FROM payment_events WHERE processed_at IS NULL")
+                .fetch_one(&world.pool)
+                .await
+                .ok()?;
+            let all: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM payment_events").fetch_one(&world.pool).await.ok()?;
             (open == 0 && all >= 1).then_some(())
         })
         .await;
@@ -113,7 +123,8 @@ async fn a_payment_that_fails_says_why_and_can_be_tried_again() {
 async fn a_form_sent_twice_is_one_order_and_one_prompt() {
     let Stage { world, guest, daraja, router: _router, .. } = stage().await;
     let page = guest.arrive().await;
-    let (first, second) = tokio::join!(guest.buy(&page, "one-hour", "0712345670"), guest.buy(&page, "one-hour", "0712345670"));
+    let (first, second) =
+        tokio::join!(guest.buy(&page, "one-hour", "0712345670"), guest.buy(&page, "one-hour", "0712345670"));
     assert_eq!(first.0, second.0);
     guest.wait_for_stage(&first.0, "go_online").await;
     assert_eq!(daraja.transactions().len(), 1);
@@ -126,14 +137,21 @@ async fn a_report_alone_grants_nothing_and_a_forged_address_is_not_there() {
     daraja.set_outage(false);
     let page = guest.arrive().await;
     let (order, _) = guest.buy(&page, "one-hour", "0712345673").await;
-    let checkout = eventually("the phone was asked", || async { daraja.transactions().first().map(|t| (t.checkout_request_id.clone(), t.callback_url.clone(), t.merchant_request_id.clone())) }).await;
+    let checkout = eventually("the phone was asked", || async {
+        daraja
+            .transactions()
+            .first()
+            .map(|t| (t.checkout_request_id.clone(), t.callback_url.clone(), t.merchant_request_id.clone()))
+    })
+    .await;
     // A forged report at the right address: the amount is not the price, and M-Pesa knows nothing of it.
     let body = serde_json::json!({"Body": {"stkCallback": {"MerchantRequestID": checkout.2, "CheckoutRequestID": checkout.0, "ResultCode": 0,
         "ResultDesc": "ok", "CallbackMetadata": {"Item": [{"Name": "Amount", "Value": 1}, {"Name": "MpesaReceiptNumber", "Value": "AAAAAAAAAA"}]}}}});
     let answer = reqwest::Client::new().post(&checkout.1).json(&body).send().await.unwrap();
     assert!(answer.status().is_success(), "stored first, judged later");
     eventually("the report was looked at", || async {
-        let events: i64 = sqlx::query_scalar("SELECT count(*) FROM payment_events").fetch_one(&world.pool).await.ok()?;
+        let events: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM payment_events").fetch_one(&world.pool).await.ok()?;
         (events >= 1).then_some(())
     })
     .await;
@@ -148,10 +166,18 @@ async fn a_report_alone_grants_nothing_and_a_forged_address_is_not_there() {
 #[tokio::test]
 async fn a_login_address_that_no_router_registered_is_refused() {
     let Stage { world, guest, router: _router, .. } = stage().await;
-    for login in ["http://evil.example/login", "javascript:alert(1)", "//evil.example/login", "http://127.0.0.1:1/login", ""] {
+    for login in
+        ["http://evil.example/login", "javascript:alert(1)", "//evil.example/login", "http://127.0.0.1:1/login", ""]
+    {
         let url = reqwest::Url::parse_with_params(
             &format!("{}/h", world.portal_url()),
-            [("mac", "02:00:00:00:00:01"), ("ip", "10.5.50.2"), ("identity", "cafe"), ("link-login-only", login), ("link-orig", "")],
+            [
+                ("mac", "02:00:00:00:00:01"),
+                ("ip", "10.5.50.2"),
+                ("identity", "cafe"),
+                ("link-login-only", login),
+                ("link-orig", ""),
+            ],
         )
         .unwrap();
         let page = guest.get(url.as_str()).await;
@@ -174,7 +200,12 @@ async fn a_returning_device_still_has_its_time_and_an_ended_one_is_offered_more(
     sqlx::query("UPDATE orders SET created_at = created_at - interval '2 hours'").execute(&world.pool).await.unwrap();
     let back = guest.arrive().await;
     assert!(back.text.contains("You still have"), "{}", back.text);
-    sqlx::query("UPDATE entitlements SET starts_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'").execute(&world.pool).await.unwrap();
+    sqlx::query(
+        "UPDATE entitlements SET starts_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
     let ended = guest.arrive().await;
     assert!(ended.text.contains("again") && ended.text.contains("07xx xxx 670"), "{}", ended.text);
     assert!(!ended.text.contains("0712345670"), "the number is masked");

@@ -43,8 +43,14 @@ async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
     let package = world.package("one-hour", |p| p.device_limit = 100).await;
     world.grant(&package, "amina", "siri").await;
     let radiusd = world.radiusd.as_ref().unwrap();
-    eventually("radiusd knows the login", || async { (radiusd.metric("mlango_directory_entitlements").await >= 1.0).then_some(()) }).await;
-    eventually("radiusd knows the router", || async { (radiusd.metric("mlango_nas_known{nas=\"localhost\"}").await >= 1.0).then_some(()) }).await;
+    eventually("radiusd knows the login", || async {
+        (radiusd.metric("mlango_directory_entitlements").await >= 1.0).then_some(())
+    })
+    .await;
+    eventually("radiusd knows the router", || async {
+        (radiusd.metric("mlango_nas_known{nas=\"localhost\"}").await >= 1.0).then_some(())
+    })
+    .await;
     let (auth, acct) = (radiusd.address("auth"), radiusd.address("acct"));
 
     let login = "User-Name = amina\nUser-Password = siri\nCalling-Station-Id = \"02:00:00:00:00:01\"\n";
@@ -63,12 +69,14 @@ async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
     let report = "Acct-Status-Type = Start\nAcct-Session-Id = 80100001\nUser-Name = amina\nCalling-Station-Id = \"02:00:00:00:00:01\"\nFramed-IP-Address = 10.5.50.9\n";
     let recorded = radclient(&acct, "acct", "testing123", report).await.unwrap();
     assert!(recorded.contains("Received Accounting-Response"), "{recorded}");
-    let stop = report.replace("Start", "Stop") + "Acct-Session-Time = 5\nAcct-Input-Octets = 7\nAcct-Output-Octets = 9\n";
+    let stop =
+        report.replace("Start", "Stop") + "Acct-Session-Time = 5\nAcct-Input-Octets = 7\nAcct-Output-Octets = 9\n";
     assert!(radclient(&acct, "acct", "testing123", &stop).await.unwrap().contains("Received Accounting-Response"));
-    let (sessions, octets): (i64, i64) = sqlx::query_as("SELECT count(*), sum(input_octets + output_octets)::bigint FROM sessions_ended")
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
+    let (sessions, octets): (i64, i64) =
+        sqlx::query_as("SELECT count(*), sum(input_octets + output_octets)::bigint FROM sessions_ended")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
     assert_eq!((sessions, octets), (1, 16), "without our Class, Start and Stop still find each other");
 
     let status = radclient(&auth, "status", "testing123", "Message-Authenticator = 0x00\n").await.unwrap();
@@ -79,8 +87,16 @@ async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
         assert!(silence.contains("No reply from server"), "{silence}");
     }
     let radiusd = world.radiusd.as_ref().unwrap();
-    assert!(radiusd.metric(r#"mlango_radius_packets_dropped_total{listener="auth",reason="bad_secret"}"#).await >= 1.0, "{}", radiusd.metrics().await);
-    assert!(radiusd.metric(r#"mlango_radius_packets_dropped_total{listener="acct",reason="bad_authenticator"}"#).await >= 1.0);
-    let lines = radiusd.log().lines().filter(|line| line.contains("the router's secret is not the one we have")).count();
+    assert!(
+        radiusd.metric(r#"mlango_radius_packets_dropped_total{listener="auth",reason="bad_secret"}"#).await >= 1.0,
+        "{}",
+        radiusd.metrics().await
+    );
+    assert!(
+        radiusd.metric(r#"mlango_radius_packets_dropped_total{listener="acct",reason="bad_authenticator"}"#).await
+            >= 1.0
+    );
+    let lines =
+        radiusd.log().lines().filter(|line| line.contains("the router's secret is not the one we have")).count();
     assert_eq!(lines, 2, "one line a reason: {}", radiusd.log());
 }

@@ -80,15 +80,27 @@ async fn the_database_itself_refuses_what_must_not_be() {
     for (statement, what) in [
         ("UPDATE ledger_entries SET amount_minor = 1", "append-only"),
         ("DELETE FROM ledger_transactions", "append-only"),
-        ("INSERT INTO ledger_entries SELECT gen_random_uuid(), transaction_id, account_id, 5, 'KES' FROM ledger_entries LIMIT 1", "does not balance"),
+        (
+            "INSERT INTO ledger_entries SELECT gen_random_uuid(), transaction_id, account_id, 5, 'KES' FROM ledger_entries LIMIT 1",
+            "does not balance",
+        ),
         ("UPDATE entitlements SET used_input_octets = -1", "violates check"),
-        ("INSERT INTO entitlements SELECT gen_random_uuid(), user_id, package_id, order_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, 0, 0, 0, state, created_at FROM entitlements", "duplicate key"),
+        (
+            "INSERT INTO entitlements SELECT gen_random_uuid(), user_id, package_id, order_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, 0, 0, 0, state, created_at FROM entitlements",
+            "duplicate key",
+        ),
         ("UPDATE orders SET paid_at = NULL", "violates check"),
     ] {
         let refused = sqlx::query(statement).execute(&world.pool).await.unwrap_err().to_string();
         assert!(refused.contains(what), "{statement}: {refused}");
     }
-    store::admin::audit(&world.db, &store::admin::Audit { actor: "a", action: "b", object: "c", address: None }, world.clock.now()).await.unwrap();
+    store::admin::audit(
+        &world.db,
+        &store::admin::Audit { actor: "a", action: "b", object: "c", address: None },
+        world.clock.now(),
+    )
+    .await
+    .unwrap();
     let refused = sqlx::query("DELETE FROM admin_logs").execute(&world.pool).await.unwrap_err().to_string();
     assert!(refused.contains("append-only"), "{refused}");
 }

@@ -22,10 +22,7 @@ fn access_request(secret: &Secret) -> Vec<u8> {
     let mut builder = Builder::new(&mut buf, Code::AccessRequest, 7);
     let response = chap::response(9, b"otp-483920", &[3; 16]);
     let mut write = || {
-        builder.put(
-            rfc2865::NAS_PORT_TYPE,
-            rfc2865::nas_port_type::WIRELESS_802_11,
-        )?;
+        builder.put(rfc2865::NAS_PORT_TYPE, rfc2865::nas_port_type::WIRELESS_802_11)?;
         builder.put(rfc2865::CALLING_STATION_ID, b"02:4D:4C:00:00:01")?;
         builder.put(rfc2865::CALLED_STATION_ID, b"hs-lobby")?;
         builder.put(rfc2869::NAS_PORT_ID, b"bridge-guests")?;
@@ -44,9 +41,7 @@ fn access_request(secret: &Secret) -> Vec<u8> {
         builder.reserve_message_authenticator()
     };
     write().expect("a login fits in a packet");
-    builder
-        .finish_access_request(secret, AUTHENTICATOR)
-        .to_vec()
+    builder.finish_access_request(secret, AUTHENTICATOR).to_vec()
 }
 
 fn login(c: &mut Criterion) {
@@ -56,37 +51,19 @@ fn login(c: &mut Criterion) {
     let hidden = packet.get(rfc2865::USER_PASSWORD).expect("present");
     let response = packet.get(rfc2865::CHAP_PASSWORD).expect("present");
 
-    c.bench_function("parse", |b| {
-        b.iter(|| Packet::parse(black_box(&datagram)).is_ok())
-    });
-    c.bench_function("get twelve attributes", |b| {
-        b.iter(|| read(black_box(&packet)))
-    });
+    c.bench_function("parse", |b| b.iter(|| Packet::parse(black_box(&datagram)).is_ok()));
+    c.bench_function("get twelve attributes", |b| b.iter(|| read(black_box(&packet))));
     c.bench_function("check Message-Authenticator", |b| {
-        b.iter(|| {
-            assert_eq!(
-                message_authenticator::check_request(black_box(&packet), &secret),
-                Check::Valid
-            )
-        });
+        b.iter(|| assert_eq!(message_authenticator::check_request(black_box(&packet), &secret), Check::Valid));
     });
     c.bench_function("verify PAP", |b| {
-        b.iter(|| {
-            assert!(pap::verify(
-                black_box(hidden),
-                packet.authenticator(),
-                &secret,
-                b"otp-483920"
-            ))
-        });
+        b.iter(|| assert!(pap::verify(black_box(hidden), packet.authenticator(), &secret, b"otp-483920")));
     });
     c.bench_function("verify CHAP", |b| {
         b.iter(|| assert!(chap::verify(black_box(response), &[3; 16], b"otp-483920")));
     });
     let mut buf = [0; MAX_PACKET];
-    c.bench_function("build and sign Access-Accept", |b| {
-        b.iter(|| accept(&mut buf, &packet, &secret))
-    });
+    c.bench_function("build and sign Access-Accept", |b| b.iter(|| accept(&mut buf, &packet, &secret)));
 }
 
 fn read(packet: &Packet<'_>) -> usize {
@@ -101,14 +78,9 @@ fn read(packet: &Packet<'_>) -> usize {
         packet.get(wispr::LOGOFF_URL),
         packet.get(wispr::LOCATION_NAME),
     ];
-    let numbers = [
-        packet.get(rfc2865::NAS_PORT),
-        packet.get(rfc2865::SERVICE_TYPE),
-    ];
+    let numbers = [packet.get(rfc2865::NAS_PORT), packet.get(rfc2865::SERVICE_TYPE)];
     let address = packet.get(mikrotik::HOST_IP);
-    text.iter().flatten().count()
-        + numbers.iter().flatten().count()
-        + usize::from(address.is_some())
+    text.iter().flatten().count() + numbers.iter().flatten().count() + usize::from(address.is_some())
 }
 
 fn accept(buf: &mut [u8; MAX_PACKET], request: &Packet<'_>, secret: &Secret) -> usize {
@@ -133,13 +105,8 @@ fn duplicates(c: &mut Criterion) {
         b.iter(|| {
             number += 1;
             let [.., high, low, identifier] = number.to_be_bytes();
-            let source =
-                SocketAddr::from((Ipv4Addr::new(10, 9, 0, 2), u16::from_be_bytes([high, low])));
-            let key = Key {
-                source,
-                identifier,
-                listener: 0,
-            };
+            let source = SocketAddr::from((Ipv4Addr::new(10, 9, 0, 2), u16::from_be_bytes([high, low])));
+            let key = Key { source, identifier, listener: 0 };
             let mut authenticator = [0; 16];
             authenticator[..8].copy_from_slice(&number.to_be_bytes());
             assert_eq!(cache.begin(key, &authenticator, Duration::ZERO), Begin::New);

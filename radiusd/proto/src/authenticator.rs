@@ -20,11 +20,7 @@ pub fn verify_request(packet: &Packet<'_>, secret: &Secret) -> bool {
 /// MD5(Code + Identifier + Length + Request Authenticator + attributes + secret) (RFC 2865 §3). False for a
 /// request.
 #[must_use]
-pub fn verify_reply(
-    packet: &Packet<'_>,
-    request_authenticator: &[u8; AUTHENTICATOR],
-    secret: &Secret,
-) -> bool {
+pub fn verify_reply(packet: &Packet<'_>, request_authenticator: &[u8; AUTHENTICATOR], secret: &Secret) -> bool {
     !packet.code().is_request() && matches(packet, request_authenticator, secret)
 }
 

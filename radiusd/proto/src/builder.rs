@@ -15,9 +15,7 @@ use hmac::Mac;
 use crate::attribute::{Attr, Value, rfc2865, rfc2869};
 use crate::code::Code;
 use crate::error::BuildError;
-use crate::limits::{
-    AUTHENTICATOR, HEADER, MAX_ATTRIBUTES, MAX_PACKET, MAX_PASSWORD, MAX_VALUE, MAX_VENDOR_VALUE,
-};
+use crate::limits::{AUTHENTICATOR, HEADER, MAX_ATTRIBUTES, MAX_PACKET, MAX_PASSWORD, MAX_VALUE, MAX_VENDOR_VALUE};
 use crate::packet::Packet;
 use crate::password::pap;
 use crate::secret::Secret;
@@ -27,16 +25,9 @@ use crate::secret::Secret;
 ///
 /// # Errors
 /// None in practice: an empty packet has room for one attribute.
-pub fn reply<'b>(
-    buf: &'b mut [u8; MAX_PACKET],
-    code: Code,
-    request: &Packet<'_>,
-) -> Result<Builder<'b>, BuildError> {
+pub fn reply<'b>(buf: &'b mut [u8; MAX_PACKET], code: Code, request: &Packet<'_>) -> Result<Builder<'b>, BuildError> {
     let mut builder = Builder::new(buf, code, request.identifier());
-    let signed = matches!(
-        code,
-        Code::AccessAccept | Code::AccessReject | Code::AccessChallenge | Code::ProtocolError
-    );
+    let signed = matches!(code, Code::AccessAccept | Code::AccessReject | Code::AccessChallenge | Code::ProtocolError);
     if signed {
         builder.reserve_message_authenticator()?;
     }
@@ -59,12 +50,7 @@ impl<'b> Builder<'b> {
         buf[0] = code.as_u8();
         buf[1] = identifier;
         buf[2..HEADER].fill(0);
-        Builder {
-            buf,
-            length: HEADER,
-            attributes: 0,
-            message_authenticator: None,
-        }
+        Builder { buf, length: HEADER, attributes: 0, message_authenticator: None }
     }
 
     /// Reserves a Message-Authenticator here (RFC 2869 §5.14); `finish_*` computes its value.
@@ -89,11 +75,7 @@ impl<'b> Builder<'b> {
     ///
     /// # Errors
     /// If the value is empty or too long, or the packet is full.
-    pub fn put<T: Value>(
-        &mut self,
-        attr: Attr<T>,
-        value: T::Ref<'_>,
-    ) -> Result<&mut Self, BuildError> {
+    pub fn put<T: Value>(&mut self, attr: Attr<T>, value: T::Ref<'_>) -> Result<&mut Self, BuildError> {
         let mut scratch = [0; crate::attribute::SCRATCH];
         let value = T::encode(&value, &mut scratch);
         if attr.vendor == 0 {
@@ -119,20 +101,12 @@ impl<'b> Builder<'b> {
     ///
     /// # Errors
     /// As [`Builder::put`].
-    pub fn put_vendor_raw(
-        &mut self,
-        vendor: u32,
-        kind: u8,
-        value: &[u8],
-    ) -> Result<&mut Self, BuildError> {
+    pub fn put_vendor_raw(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<&mut Self, BuildError> {
         if value.is_empty() {
             return Err(BuildError::EmptyValue { kind });
         }
         if value.len() > MAX_VENDOR_VALUE {
-            return Err(BuildError::ValueTooLong {
-                kind,
-                length: value.len(),
-            });
+            return Err(BuildError::ValueTooLong { kind, length: value.len() });
         }
         let inner_length = u8::try_from(value.len() + 2).expect("at most 249");
         let start = self.append(rfc2865::VENDOR_SPECIFIC.kind, value.len() + 6)?;
@@ -167,11 +141,8 @@ impl<'b> Builder<'b> {
         secret: &Secret,
     ) -> Result<&mut Self, BuildError> {
         let mut out = [0; MAX_PASSWORD];
-        let hidden = pap::hide(password, authenticator, secret, &mut out).ok_or(
-            BuildError::PasswordTooLong {
-                length: password.len(),
-            },
-        )?;
+        let hidden = pap::hide(password, authenticator, secret, &mut out)
+            .ok_or(BuildError::PasswordTooLong { length: password.len() })?;
         self.put_raw(rfc2865::USER_PASSWORD.kind, hidden)
     }
 
@@ -185,22 +156,14 @@ impl<'b> Builder<'b> {
     /// (RFC 2869 §5.14, RFC 5176 §3.4), then the Response Authenticator
     /// MD5(Code + Identifier + Length + Request Authenticator + attributes + secret) (RFC 2865 §3).
     #[must_use]
-    pub fn finish_reply(
-        self,
-        secret: &Secret,
-        request_authenticator: &[u8; AUTHENTICATOR],
-    ) -> &'b [u8] {
+    pub fn finish_reply(self, secret: &Secret, request_authenticator: &[u8; AUTHENTICATOR]) -> &'b [u8] {
         self.finish_hashed(secret, request_authenticator)
     }
 
     /// Signs an Access-Request or Status-Server, whose Authenticator is random and is covered by the
     /// Message-Authenticator (RFC 2865 §3, RFC 2869 §5.14, RFC 5997 §3).
     #[must_use]
-    pub fn finish_access_request(
-        mut self,
-        secret: &Secret,
-        random_authenticator: [u8; AUTHENTICATOR],
-    ) -> &'b [u8] {
+    pub fn finish_access_request(mut self, secret: &Secret, random_authenticator: [u8; AUTHENTICATOR]) -> &'b [u8] {
         self.write_length();
         self.buf[4..HEADER].copy_from_slice(&random_authenticator);
         self.sign(secret);
@@ -246,10 +209,7 @@ impl<'b> Builder<'b> {
             return Err(BuildError::EmptyValue { kind });
         }
         if value_length > MAX_VALUE {
-            return Err(BuildError::ValueTooLong {
-                kind,
-                length: value_length,
-            });
+            return Err(BuildError::ValueTooLong { kind, length: value_length });
         }
         if self.attributes == MAX_ATTRIBUTES {
             return Err(BuildError::TooManyAttributes);

@@ -109,10 +109,7 @@ impl Code {
     /// RFC 5176 §2.3) and not random octets.
     #[must_use]
     pub const fn is_hashed_request(self) -> bool {
-        matches!(
-            self,
-            Code::AccountingRequest | Code::DisconnectRequest | Code::CoaRequest
-        )
+        matches!(self, Code::AccountingRequest | Code::DisconnectRequest | Code::CoaRequest)
     }
 
     /// Whether this is a request: something that a server or a NAS answers.
@@ -149,11 +146,7 @@ mod tests {
     fn a_response_is_never_a_request() {
         let requests: [u8; 5] = [1, 4, 12, 40, 43];
         for code in Code::ALL {
-            assert_eq!(
-                code.is_request(),
-                requests.contains(&code.as_u8()),
-                "{code}"
-            );
+            assert_eq!(code.is_request(), requests.contains(&code.as_u8()), "{code}");
         }
     }
 }

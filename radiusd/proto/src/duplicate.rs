@@ -129,22 +129,13 @@ impl DuplicateCache {
     }
 
     /// Says what to do with a request, and remembers it if it is new. The request must have been verified.
-    pub fn begin(
-        &mut self,
-        key: Key,
-        authenticator: &[u8; AUTHENTICATOR],
-        now: Duration,
-    ) -> Begin<'_> {
+    pub fn begin(&mut self, key: Key, authenticator: &[u8; AUTHENTICATOR], now: Duration) -> Begin<'_> {
         self.expire(now);
         let bucket = self.bucket(&key);
         if let Some(index) = self.find(bucket, &key) {
             if self.slot(index).authenticator == *authenticator {
                 let slot = self.slot(index);
-                return if slot.finished {
-                    Begin::Replay(&slot.reply)
-                } else {
-                    Begin::InFlight
-                };
+                return if slot.finished { Begin::Replay(&slot.reply) } else { Begin::InFlight };
             }
             self.remove(index);
         }
@@ -157,12 +148,7 @@ impl DuplicateCache {
     }
 
     /// Remembers the reply to a request, if the request itself is still remembered.
-    pub fn finish(
-        &mut self,
-        key: &Key,
-        authenticator: &[u8; AUTHENTICATOR],
-        reply: &[u8],
-    ) -> Finish {
+    pub fn finish(&mut self, key: &Key, authenticator: &[u8; AUTHENTICATOR], reply: &[u8]) -> Finish {
         let Some(index) = self.find(self.bucket(key), key) else {
             return Finish::Forgotten;
         };
@@ -179,8 +165,7 @@ impl DuplicateCache {
     /// Forgets a request that gets no answer, so that its retransmission is processed afresh.
     pub fn abandon(&mut self, key: &Key, authenticator: &[u8; AUTHENTICATOR]) {
         let found = self.find(self.bucket(key), key);
-        if let Some(index) = found.filter(|&index| self.slot(index).authenticator == *authenticator)
-        {
+        if let Some(index) = found.filter(|&index| self.slot(index).authenticator == *authenticator) {
             self.remove(index);
         }
     }
@@ -188,9 +173,7 @@ impl DuplicateCache {
     /// Forgets what is older than the lifetime. [`DuplicateCache::begin`] does this too; a server that has
     /// fallen silent may call it to give the memory up.
     pub fn expire(&mut self, now: Duration) {
-        while self.oldest != NIL
-            && now.saturating_sub(self.slot(self.oldest).begun) >= self.lifetime
-        {
+        while self.oldest != NIL && now.saturating_sub(self.slot(self.oldest).begun) >= self.lifetime {
             self.remove(self.oldest);
         }
     }
@@ -233,13 +216,7 @@ impl DuplicateCache {
         None
     }
 
-    fn insert(
-        &mut self,
-        bucket: usize,
-        key: Key,
-        authenticator: &[u8; AUTHENTICATOR],
-        now: Duration,
-    ) {
+    fn insert(&mut self, bucket: usize, key: Key, authenticator: &[u8; AUTHENTICATOR], now: Duration) {
         let index = self.take_free_slot(key);
         let (chain, older) = (self.buckets[bucket], self.newest);
         let slot = self.slot_mut(index);
@@ -282,13 +259,7 @@ impl DuplicateCache {
     }
 
     fn remove(&mut self, index: u32) {
-        let &Slot {
-            bucket,
-            chain,
-            older,
-            newer,
-            ..
-        } = self.slot(index);
+        let &Slot { bucket, chain, older, newer, .. } = self.slot(index);
         let mut at = self.buckets[bucket];
         if at == index {
             self.buckets[bucket] = chain;
@@ -359,11 +330,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn key(identifier: u8, port: u16) -> Key {
-        Key {
-            source: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            identifier,
-            listener: 0,
-        }
+        Key { source: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), identifier, listener: 0 }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -375,18 +342,9 @@ mod tests {
         let mut cache = DuplicateCache::default();
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(1)), Begin::InFlight);
-        assert_eq!(
-            cache.finish(&key(1, 5), &[7; 16], b"the reply"),
-            Finish::Remembered
-        );
-        assert_eq!(
-            cache.begin(key(1, 5), &[7; 16], at(2)),
-            Begin::Replay(b"the reply")
-        );
-        assert_eq!(
-            cache.begin(key(1, 5), &[7; 16], at(3)),
-            Begin::Replay(b"the reply")
-        );
+        assert_eq!(cache.finish(&key(1, 5), &[7; 16], b"the reply"), Finish::Remembered);
+        assert_eq!(cache.begin(key(1, 5), &[7; 16], at(2)), Begin::Replay(b"the reply"));
+        assert_eq!(cache.begin(key(1, 5), &[7; 16], at(3)), Begin::Replay(b"the reply"));
     }
 
     #[test]
@@ -395,15 +353,9 @@ mod tests {
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(2, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 6), &[7; 16], at(0)), Begin::New);
-        let other_listener = Key {
-            listener: 1,
-            ..key(1, 5)
-        };
+        let other_listener = Key { listener: 1, ..key(1, 5) };
         assert_eq!(cache.begin(other_listener, &[7; 16], at(0)), Begin::New);
-        let other_host = Key {
-            source: SocketAddr::from((Ipv4Addr::BROADCAST, 5)),
-            ..key(1, 5)
-        };
+        let other_host = Key { source: SocketAddr::from((Ipv4Addr::BROADCAST, 5)), ..key(1, 5) };
         assert_eq!(cache.begin(other_host, &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.len(), 5);
     }
@@ -414,16 +366,8 @@ mod tests {
             let mut cache = DuplicateCache::new(256, at(asked), 1);
             assert_eq!(cache.begin(key(1, 5), &[7; 16], at(100)), Begin::New);
             let almost = at(100 + kept) - Duration::from_millis(1);
-            assert_eq!(
-                cache.begin(key(1, 5), &[7; 16], almost),
-                Begin::InFlight,
-                "asked {asked}"
-            );
-            assert_eq!(
-                cache.begin(key(1, 5), &[7; 16], at(100 + kept)),
-                Begin::New,
-                "asked {asked}"
-            );
+            assert_eq!(cache.begin(key(1, 5), &[7; 16], almost), Begin::InFlight, "asked {asked}");
+            assert_eq!(cache.begin(key(1, 5), &[7; 16], at(100 + kept)), Begin::New, "asked {asked}");
         }
     }
 
@@ -433,23 +377,11 @@ mod tests {
         assert_eq!(cache.begin(key(1, 5), &[7; 16], at(0)), Begin::New);
         assert_eq!(cache.begin(key(1, 5), &[8; 16], at(1)), Begin::New);
         assert_eq!(cache.len(), 1);
-        assert_eq!(
-            cache.finish(&key(1, 5), &[7; 16], b"late reply to the old request"),
-            Finish::Replaced
-        );
+        assert_eq!(cache.finish(&key(1, 5), &[7; 16], b"late reply to the old request"), Finish::Replaced);
         assert_eq!(cache.begin(key(1, 5), &[8; 16], at(2)), Begin::InFlight);
-        assert_eq!(
-            cache.finish(&key(1, 5), &[8; 16], b"reply"),
-            Finish::Remembered
-        );
-        assert_eq!(
-            cache.finish(&key(2, 5), &[8; 16], b"reply"),
-            Finish::Forgotten
-        );
-        assert_eq!(
-            cache.begin(key(1, 5), &[8; 16], at(2)),
-            Begin::Replay(b"reply")
-        );
+        assert_eq!(cache.finish(&key(1, 5), &[8; 16], b"reply"), Finish::Remembered);
+        assert_eq!(cache.finish(&key(2, 5), &[8; 16], b"reply"), Finish::Forgotten);
+        assert_eq!(cache.begin(key(1, 5), &[8; 16], at(2)), Begin::Replay(b"reply"));
     }
 
     #[test]

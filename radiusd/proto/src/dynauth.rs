@@ -172,11 +172,7 @@ impl Transaction {
     ///
     /// # Errors
     /// If the octets are not a packet, or one of another Code.
-    pub fn new(
-        request: &[u8],
-        peer: SocketAddr,
-        timers: Timers,
-    ) -> Result<Transaction, NotARequest> {
+    pub fn new(request: &[u8], peer: SocketAddr, timers: Timers) -> Result<Transaction, NotARequest> {
         let packet = Packet::parse(request).map_err(NotARequest::Malformed)?;
         if !matches!(packet.code(), Code::DisconnectRequest | Code::CoaRequest) {
             return Err(NotARequest::WrongCode(packet.code()));
@@ -232,10 +228,7 @@ impl Transaction {
         };
         self.interval = self.next_interval(jitter_permille);
         self.sent += 1;
-        self.state = State::Waiting {
-            next: now + self.interval,
-            give_up,
-        };
+        self.state = State::Waiting { next: now + self.interval, give_up };
         Action::Send(&self.request)
     }
 
@@ -267,9 +260,7 @@ impl Transaction {
         self.state = State::Answered;
         match reply.code() {
             Code::DisconnectAck | Code::CoaAck => Outcome::Ack,
-            _ => Outcome::Nak {
-                error_cause: reply.get(rfc5176::ERROR_CAUSE),
-            },
+            _ => Outcome::Nak { error_cause: reply.get(rfc5176::ERROR_CAUSE) },
         }
     }
 
@@ -370,9 +361,7 @@ pub fn classify(cause: Option<u32>) -> NakMeaning {
 #[must_use]
 pub fn ack_violation(reply: &Packet<'_>) -> Option<u32> {
     let is_ack = matches!(reply.code(), Code::DisconnectAck | Code::CoaAck);
-    reply
-        .get(rfc5176::ERROR_CAUSE)
-        .filter(|cause| is_ack && (400..600).contains(cause))
+    reply.get(rfc5176::ERROR_CAUSE).filter(|cause| is_ack && (400..600).contains(cause))
 }
 
 /// The Identifiers of one source port towards one NAS: none is in use twice, and a returned one rests as long
@@ -394,12 +383,7 @@ impl Identifiers {
         for (step, identifier) in (0..=u8::MAX).zip(&mut ring) {
             *identifier = first.wrapping_add(step);
         }
-        Identifiers {
-            ring,
-            head: 0,
-            free: 256,
-            in_use: [false; 256],
-        }
+        Identifiers { ring, head: 0, free: 256, in_use: [false; 256] }
     }
 
     /// Takes an Identifier; `None` while all 256 are in use.

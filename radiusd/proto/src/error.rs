@@ -140,9 +140,7 @@ impl fmt::Display for BuildError {
             BuildError::ForbiddenKind { kind } => {
                 write!(f, "attribute {kind} cannot be written directly")
             }
-            BuildError::MessageAuthenticatorRepeated => {
-                f.write_str("a second Message-Authenticator")
-            }
+            BuildError::MessageAuthenticatorRepeated => f.write_str("a second Message-Authenticator"),
             BuildError::PasswordTooLong { length } => {
                 write!(f, "a password of {length} octets exceeds 128")
             }

@@ -45,28 +45,18 @@ impl Check {
 /// Checks a request of any kind.
 #[must_use]
 pub fn check_request(packet: &Packet<'_>, secret: &Secret) -> Check {
-    let seed = if packet.code().is_hashed_request() {
-        &[0; AUTHENTICATOR]
-    } else {
-        packet.authenticator()
-    };
+    let seed = if packet.code().is_hashed_request() { &[0; AUTHENTICATOR] } else { packet.authenticator() };
     check(packet, seed, secret)
 }
 
 /// Checks a reply to the request that had this Authenticator.
 #[must_use]
-pub fn check_reply(
-    packet: &Packet<'_>,
-    request_authenticator: &[u8; AUTHENTICATOR],
-    secret: &Secret,
-) -> Check {
+pub fn check_reply(packet: &Packet<'_>, request_authenticator: &[u8; AUTHENTICATOR], secret: &Secret) -> Check {
     check(packet, request_authenticator, secret)
 }
 
 fn check(packet: &Packet<'_>, seed: &[u8; AUTHENTICATOR], secret: &Secret) -> Check {
-    let mut found = packet
-        .attributes()
-        .filter(|attribute| attribute.kind == rfc2869::MESSAGE_AUTHENTICATOR.kind);
+    let mut found = packet.attributes().filter(|attribute| attribute.kind == rfc2869::MESSAGE_AUTHENTICATOR.kind);
     let Some(attribute) = found.next() else {
         return Check::Absent;
     };
@@ -85,9 +75,5 @@ fn check(packet: &Packet<'_>, seed: &[u8; AUTHENTICATOR], secret: &Secret) -> Ch
     mac.update(&[0; AUTHENTICATOR]);
     mac.update(&bytes[start + AUTHENTICATOR..]);
     let expected: [u8; AUTHENTICATOR] = mac.finalize().into_bytes().into();
-    if bool::from(expected.ct_eq(received)) {
-        Check::Valid
-    } else {
-        Check::Invalid
-    }
+    if bool::from(expected.ct_eq(received)) { Check::Valid } else { Check::Invalid }
 }

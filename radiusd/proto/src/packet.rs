@@ -72,9 +72,7 @@ impl<'a> Packet<'a> {
     /// The Request or Response Authenticator.
     #[must_use]
     pub fn authenticator(&self) -> &'a [u8; AUTHENTICATOR] {
-        self.bytes[4..]
-            .first_chunk()
-            .expect("a parsed packet has 20 octets")
+        self.bytes[4..].first_chunk().expect("a parsed packet has 20 octets")
     }
 
     /// The packet without padding: exactly Length octets.
@@ -86,10 +84,7 @@ impl<'a> Packet<'a> {
     /// Every attribute in the order of the wire, Vendor-Specific ones unopened.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes {
-            bytes: self.bytes,
-            offset: HEADER,
-        }
+        Attributes { bytes: self.bytes, offset: HEADER }
     }
 
     /// The first occurrence whose value has the width of its type. Vendors' attributes are looked for inside
@@ -101,8 +96,7 @@ impl<'a> Packet<'a> {
 
     /// Every occurrence whose value has the width of its type, in order.
     pub fn all<T: Value>(&self, attr: Attr<T>) -> impl Iterator<Item = T::Ref<'a>> + use<'a, T> {
-        self.occurrences(attr.vendor, attr.kind)
-            .filter_map(T::decode)
+        self.occurrences(attr.vendor, attr.kind).filter_map(T::decode)
     }
 
     /// How often the attribute occurs, valid or not.
@@ -113,36 +107,21 @@ impl<'a> Packet<'a> {
 
     /// The values of one attribute, of whatever width. `vendor` 0 is the standard space.
     fn occurrences(&self, vendor: u32, kind: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let outer_kind = if vendor == 0 {
-            kind
-        } else {
-            rfc2865::VENDOR_SPECIFIC.kind
-        };
-        self.attributes()
-            .filter(move |attribute| attribute.kind == outer_kind)
-            .flat_map(move |attribute| {
-                if vendor == 0 {
-                    Occurrences::Standard(Some(attribute.value))
-                } else {
-                    Occurrences::Vendor {
-                        inner: VendorAttributes::open(attribute.value, vendor),
-                        kind,
-                    }
-                }
-            })
+        let outer_kind = if vendor == 0 { kind } else { rfc2865::VENDOR_SPECIFIC.kind };
+        self.attributes().filter(move |attribute| attribute.kind == outer_kind).flat_map(move |attribute| {
+            if vendor == 0 {
+                Occurrences::Standard(Some(attribute.value))
+            } else {
+                Occurrences::Vendor { inner: VendorAttributes::open(attribute.value, vendor), kind }
+            }
+        })
     }
 }
 
 impl fmt::Debug for Packet<'_> {
     /// Prints the header only: attributes may hold what belongs in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} id {} length {}",
-            self.code,
-            self.identifier(),
-            self.bytes.len()
-        )
+        write!(f, "{} id {} length {}", self.code, self.identifier(), self.bytes.len())
     }
 }
 
@@ -186,13 +165,7 @@ pub struct Attribute<'a> {
 impl fmt::Debug for Attribute<'_> {
     /// Prints no value: it may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "attribute {} at octet {}, {} octets",
-            self.kind,
-            self.offset,
-            self.value.len()
-        )
+        write!(f, "attribute {} at octet {}, {} octets", self.kind, self.offset, self.value.len())
     }
 }
 
@@ -210,21 +183,14 @@ impl<'a> Iterator for Attributes<'a> {
         let offset = self.offset;
         let &[kind, length] = self.bytes.get(offset..)?.first_chunk::<2>()?;
         self.offset = offset + usize::from(length);
-        Some(Attribute {
-            kind,
-            value: &self.bytes[offset + 2..self.offset],
-            offset,
-        })
+        Some(Attribute { kind, value: &self.bytes[offset + 2..self.offset], offset })
     }
 }
 
 /// The values under one type number: one for a standard attribute, any number inside a Vendor-Specific.
 enum Occurrences<'a> {
     Standard(Option<&'a [u8]>),
-    Vendor {
-        inner: VendorAttributes<'a>,
-        kind: u8,
-    },
+    Vendor { inner: VendorAttributes<'a>, kind: u8 },
 }
 
 impl<'a> Iterator for Occurrences<'a> {
@@ -235,9 +201,7 @@ impl<'a> Iterator for Occurrences<'a> {
             Occurrences::Standard(value) => value.take(),
             Occurrences::Vendor { inner, kind } => {
                 let kind = *kind;
-                inner
-                    .find(|&(number, _)| number == kind)
-                    .map(|(_, value)| value)
+                inner.find(|&(number, _)| number == kind).map(|(_, value)| value)
             }
         }
     }

@@ -30,10 +30,7 @@ impl Secret {
             return Err(EmptySecret);
         }
         let keyed = Hmac::<Md5>::new_from_slice(octets).expect("HMAC takes a key of any length");
-        Ok(Secret {
-            octets: Zeroizing::new(octets.into()),
-            keyed,
-        })
+        Ok(Secret { octets: Zeroizing::new(octets.into()), keyed })
     }
 
     /// A fresh HMAC-MD5 under this key.

@@ -22,24 +22,14 @@ type Row = (u32, u32, String, Option<&'static str>);
 
 fn rows_of_table(table: &Table) -> BTreeSet<Row> {
     let row = |entry: &radius_proto::attribute::Entry| {
-        (
-            table.vendor,
-            u32::from(entry.kind),
-            entry.name.to_owned(),
-            Some(entry.value_type.name()),
-        )
+        (table.vendor, u32::from(entry.kind), entry.name.to_owned(), Some(entry.value_type.name()))
     };
     table.attributes.iter().map(row).collect()
 }
 
 fn rows_of_file(dictionary: &Dictionary) -> BTreeSet<Row> {
     let row = |def: &AttributeDef| {
-        (
-            def.vendor,
-            def.number,
-            def.name.clone(),
-            def.value_type.map(|value_type| value_type.name()),
-        )
+        (def.vendor, def.number, def.name.clone(), def.value_type.map(|value_type| value_type.name()))
     };
     dictionary.attributes().map(row).collect()
 }
@@ -50,9 +40,7 @@ fn every_constant_is_in_its_file_and_every_line_has_a_constant() {
         // A file may name values of an attribute of another file, so each is read together with all others,
         // and its own attributes are those that it declares.
         let text = std::fs::read_to_string(folder().join(table.file)).expect("the file is there");
-        let declared: BTreeSet<&str> = words_after(&text, "ATTRIBUTE")
-            .map(|words| words[0])
-            .collect();
+        let declared: BTreeSet<&str> = words_after(&text, "ATTRIBUTE").map(|words| words[0]).collect();
         let file: BTreeSet<Row> = rows_of_file(&load("dictionary"))
             .into_iter()
             .filter(|(_, _, name, _)| declared.contains(name.as_str()))
@@ -66,23 +54,12 @@ fn every_named_value_is_in_its_file_and_every_value_line_has_a_constant() {
     for table in TABLES {
         let text = std::fs::read_to_string(folder().join(table.file)).expect("the file is there");
         let file: BTreeSet<(String, String, u32)> = words_after(&text, "VALUE")
-            .map(|words| {
-                (
-                    words[0].to_owned(),
-                    words[1].to_owned(),
-                    words[2].parse().expect("decimal"),
-                )
-            })
+            .map(|words| (words[0].to_owned(), words[1].to_owned(), words[2].parse().expect("decimal")))
             .collect();
         let ours: BTreeSet<(String, String, u32)> = table
             .values
             .iter()
-            .flat_map(|named| {
-                named
-                    .values
-                    .iter()
-                    .map(|&(number, name)| (named.attribute.into(), name.into(), number))
-            })
+            .flat_map(|named| named.values.iter().map(|&(number, name)| (named.attribute.into(), name.into(), number)))
             .collect();
         assert_eq!(ours, file, "{}", table.file);
     }
@@ -90,15 +67,9 @@ fn every_named_value_is_in_its_file_and_every_value_line_has_a_constant() {
 
 #[test]
 fn the_main_file_includes_every_table_and_nothing_else() {
-    let included: BTreeSet<String> = rows_of_file(&load("dictionary"))
-        .into_iter()
-        .map(|row| row.2)
-        .collect();
-    let ours: BTreeSet<String> = TABLES
-        .iter()
-        .flat_map(|table| table.attributes)
-        .map(|entry| entry.name.to_owned())
-        .collect();
+    let included: BTreeSet<String> = rows_of_file(&load("dictionary")).into_iter().map(|row| row.2).collect();
+    let ours: BTreeSet<String> =
+        TABLES.iter().flat_map(|table| table.attributes).map(|entry| entry.name.to_owned()).collect();
     assert_eq!(included, ours);
 }
 
@@ -107,12 +78,7 @@ fn no_number_stands_for_two_attributes() {
     let mut seen = BTreeSet::new();
     for table in TABLES {
         for entry in table.attributes {
-            assert!(
-                seen.insert((table.vendor, entry.kind)),
-                "{} {}",
-                table.vendor,
-                entry.name
-            );
+            assert!(seen.insert((table.vendor, entry.kind)), "{} {}", table.vendor, entry.name);
         }
     }
 }
@@ -126,11 +92,7 @@ fn hidden_attributes_are_flagged_in_the_files() {
         ("MS-MPPE-Send-Key", "encrypt=2"),
         ("MS-MPPE-Recv-Key", "encrypt=2"),
     ] {
-        assert_eq!(
-            dictionary.attribute(name).map(|def| def.flags.as_str()),
-            Some(flag),
-            "{name}"
-        );
+        assert_eq!(dictionary.attribute(name).map(|def| def.flags.as_str()), Some(flag), "{name}");
     }
 }
 
@@ -138,20 +100,11 @@ fn hidden_attributes_are_flagged_in_the_files() {
 fn every_file_opens_with_its_source() {
     for entry in std::fs::read_dir(folder()).expect("the folder is there") {
         let path = entry.expect("readable").path();
-        let is_table = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("dictionary."));
+        let is_table = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("dictionary."));
         if is_table {
             let text = std::fs::read_to_string(&path).expect("readable");
-            let head: Vec<&str> = text
-                .lines()
-                .take_while(|line| line.starts_with('#'))
-                .collect();
-            assert!(
-                head.iter().any(|line| line.contains("Written from")),
-                "{}",
-                path.display()
-            );
+            let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
+            assert!(head.iter().any(|line| line.contains("Written from")), "{}", path.display());
         }
     }
 }

@@ -4,8 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use radius_proto::attribute::{
-    Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Octets, Prefix, TABLES, ValueType,
-    rfc2865,
+    Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Octets, Prefix, TABLES, ValueType, rfc2865,
 };
 use radius_proto::limits::{MAX_ATTRIBUTES, MAX_PASSWORD, MAX_VALUE, MAX_VENDOR_VALUE};
 use radius_proto::message_authenticator::{self, Check};
@@ -17,15 +16,9 @@ type Wanted = (u32, u8, Vec<u8>);
 
 fn attribute() -> impl Strategy<Value = Wanted> {
     let standard = (1..=255_u8, vec(any::<u8>(), 1..=MAX_VALUE))
-        .prop_filter("written by other means", |(kind, _)| {
-            ![26, 80].contains(kind)
-        })
+        .prop_filter("written by other means", |(kind, _)| ![26, 80].contains(kind))
         .prop_map(|(kind, value)| (0, kind, value));
-    let vendor = (
-        1..=0x00ff_ffff_u32,
-        any::<u8>(),
-        vec(any::<u8>(), 1..=MAX_VENDOR_VALUE),
-    );
+    let vendor = (1..=0x00ff_ffff_u32, any::<u8>(), vec(any::<u8>(), 1..=MAX_VENDOR_VALUE));
     prop_oneof![3 => standard, 1 => vendor]
 }
 
@@ -47,10 +40,7 @@ fn fill(builder: &mut Builder<'_>, wanted: Vec<Wanted>) -> Vec<Wanted> {
         };
         match result {
             Ok(()) => written.push((vendor, kind, value)),
-            Err(error) => assert!(matches!(
-                error,
-                BuildError::PacketFull | BuildError::TooManyAttributes
-            )),
+            Err(error) => assert!(matches!(error, BuildError::PacketFull | BuildError::TooManyAttributes)),
         }
     }
     written
@@ -58,29 +48,12 @@ fn fill(builder: &mut Builder<'_>, wanted: Vec<Wanted>) -> Vec<Wanted> {
 
 /// Reads everything that a packet says, as a caller would.
 fn read_all(packet: &Packet<'_>, secret: &Secret) -> usize {
-    let mut total = packet
-        .attributes()
-        .map(|attribute| attribute.value.len())
-        .sum::<usize>();
+    let mut total = packet.attributes().map(|attribute| attribute.value.len()).sum::<usize>();
     for table in TABLES {
         for entry in table.attributes {
-            total += packet
-                .all(Attr::<Octets>::vendor(table.vendor, entry.kind, entry.name))
-                .count();
-            total += packet
-                .all(Attr::<Integer>::vendor(
-                    table.vendor,
-                    entry.kind,
-                    entry.name,
-                ))
-                .count();
-            total += packet
-                .all(Attr::<Ipv6Prefix>::vendor(
-                    table.vendor,
-                    entry.kind,
-                    entry.name,
-                ))
-                .count();
+            total += packet.all(Attr::<Octets>::vendor(table.vendor, entry.kind, entry.name)).count();
+            total += packet.all(Attr::<Integer>::vendor(table.vendor, entry.kind, entry.name)).count();
+            total += packet.all(Attr::<Ipv6Prefix>::vendor(table.vendor, entry.kind, entry.name)).count();
         }
     }
     let _ = message_authenticator::check_request(packet, secret);
@@ -300,60 +273,24 @@ fn the_builder_refuses_what_no_packet_may_hold() {
     let secret = Secret::new(b"s").expect("not empty");
     let mut buf = [0; MAX_PACKET];
     let mut builder = Builder::new(&mut buf, Code::AccessAccept, 1);
+    assert_eq!(builder.put(rfc2865::CLASS, b"").err(), Some(BuildError::EmptyValue { kind: 25 }));
+    assert_eq!(builder.put_vendor_raw(9, 1, b"").err(), Some(BuildError::EmptyValue { kind: 1 }));
+    assert_eq!(builder.put_raw(0, b"x").err(), Some(BuildError::ForbiddenKind { kind: 0 }));
+    assert_eq!(builder.put_raw(80, &[0; 16]).err(), Some(BuildError::ForbiddenKind { kind: 80 }));
+    assert_eq!(builder.put_raw(25, &[1; 254]).err(), Some(BuildError::ValueTooLong { kind: 25, length: 254 }));
+    assert_eq!(builder.put_vendor_raw(9, 1, &[1; 248]).err(), Some(BuildError::ValueTooLong { kind: 1, length: 248 }));
     assert_eq!(
-        builder.put(rfc2865::CLASS, b"").err(),
-        Some(BuildError::EmptyValue { kind: 25 })
-    );
-    assert_eq!(
-        builder.put_vendor_raw(9, 1, b"").err(),
-        Some(BuildError::EmptyValue { kind: 1 })
-    );
-    assert_eq!(
-        builder.put_raw(0, b"x").err(),
-        Some(BuildError::ForbiddenKind { kind: 0 })
-    );
-    assert_eq!(
-        builder.put_raw(80, &[0; 16]).err(),
-        Some(BuildError::ForbiddenKind { kind: 80 })
-    );
-    assert_eq!(
-        builder.put_raw(25, &[1; 254]).err(),
-        Some(BuildError::ValueTooLong {
-            kind: 25,
-            length: 254
-        })
-    );
-    assert_eq!(
-        builder.put_vendor_raw(9, 1, &[1; 248]).err(),
-        Some(BuildError::ValueTooLong {
-            kind: 1,
-            length: 248
-        })
-    );
-    assert_eq!(
-        builder
-            .put_user_password(&[b'x'; 129], &[0; 16], &secret)
-            .err(),
+        builder.put_user_password(&[b'x'; 129], &[0; 16], &secret).err(),
         Some(BuildError::PasswordTooLong { length: 129 })
     );
-    assert_eq!(
-        builder.length(),
-        20,
-        "a refused attribute leaves the packet as it was"
-    );
+    assert_eq!(builder.length(), 20, "a refused attribute leaves the packet as it was");
     builder.reserve_message_authenticator().expect("fits");
-    assert_eq!(
-        builder.reserve_message_authenticator().err(),
-        Some(BuildError::MessageAuthenticatorRepeated)
-    );
+    assert_eq!(builder.reserve_message_authenticator().err(), Some(BuildError::MessageAuthenticatorRepeated));
     // 4096 - 20 - 18 leaves 15 attributes of 255 octets and 233 octets over.
     for _ in 0..15 {
         builder.put_raw(25, &[1; 253]).expect("fits");
     }
-    assert_eq!(
-        builder.put_raw(25, &[1; 232]).err(),
-        Some(BuildError::PacketFull)
-    );
+    assert_eq!(builder.put_raw(25, &[1; 232]).err(), Some(BuildError::PacketFull));
     builder.put_raw(25, &[1; 231]).expect("fits exactly");
     assert_eq!(builder.length(), MAX_PACKET);
     let octets = builder.finish_reply(&secret, &[0; 16]);
@@ -368,27 +305,13 @@ fn the_builder_and_the_parser_share_the_bound_on_attributes() {
     for _ in 0..MAX_ATTRIBUTES {
         builder.put_raw(25, b"x").expect("fits");
     }
-    assert_eq!(
-        builder.put_raw(25, b"x").err(),
-        Some(BuildError::TooManyAttributes)
-    );
+    assert_eq!(builder.put_raw(25, b"x").err(), Some(BuildError::TooManyAttributes));
     let mut octets = builder.finish_reply(&secret, &[0; 16]).to_vec();
-    assert_eq!(
-        Packet::parse(&octets)
-            .expect("well formed")
-            .attributes()
-            .count(),
-        MAX_ATTRIBUTES
-    );
+    assert_eq!(Packet::parse(&octets).expect("well formed").attributes().count(), MAX_ATTRIBUTES);
     octets.extend([25, 3, b'x']);
-    let length = u16::try_from(octets.len())
-        .expect("at most 4096")
-        .to_be_bytes();
+    let length = u16::try_from(octets.len()).expect("at most 4096").to_be_bytes();
     octets[2..4].copy_from_slice(&length);
-    assert_eq!(
-        Packet::parse(&octets),
-        Err(radius_proto::ParseError::TooManyAttributes)
-    );
+    assert_eq!(Packet::parse(&octets), Err(radius_proto::ParseError::TooManyAttributes));
 }
 
 #[test]

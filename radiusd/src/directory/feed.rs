@@ -92,7 +92,11 @@ impl Feed {
         }
         self.directory.retain(&keep);
         self.note_size();
-        tracing::info!(entitlements = self.directory.len(), routers = self.clients.load().all().count(), "directory read");
+        tracing::info!(
+            entitlements = self.directory.len(),
+            routers = self.clients.load().all().count(),
+            "directory read"
+        );
         Ok(Position { horizon, applied: HashSet::new(), read_at: now })
     }
 

@@ -142,9 +142,12 @@ impl Directory {
         let mut pending = Vec::new();
         if let Some(before) = &before {
             let live = before.live();
-            pending.extend(live.pending.iter().copied().filter(|(mac, at)| {
-                now - *at < PENDING_KEEPS && !entitlement.devices.contains(mac)
-            }));
+            pending.extend(
+                live.pending
+                    .iter()
+                    .copied()
+                    .filter(|(mac, at)| now - *at < PENDING_KEEPS && !entitlement.devices.contains(mac)),
+            );
             entitlement.devices.extend(pending.iter().map(|(mac, _)| *mac));
             if entitlement.starts_at.is_none() && live.starts_at.is_some() {
                 (entitlement.starts_at, entitlement.expires_at) = (live.starts_at, live.expires_at);

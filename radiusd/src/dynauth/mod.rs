@@ -60,7 +60,12 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(crate) async fn start(db: Db, clock: Clock, clients: Arc<ArcSwap<Registry>>, metrics: Metrics) -> anyhow::Result<Sender> {
+    pub(crate) async fn start(
+        db: Db,
+        clock: Clock,
+        clients: Arc<ArcSwap<Registry>>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Sender> {
         // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
         let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
             Ok(socket) => socket,
@@ -184,7 +189,8 @@ impl Sender {
         let Ok(packet) = Packet::parse(datagram) else { return };
         let key = (source, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
-        let outcome = in_flight.transaction.handle_reply(source, &packet, &in_flight.client.secret, ReplyPolicy::default());
+        let outcome =
+            in_flight.transaction.handle_reply(source, &packet, &in_flight.client.secret, ReplyPolicy::default());
         let answer = match outcome {
             Outcome::Ignored(reason) => {
                 tracing::debug!(nas = %in_flight.client.name, ?reason, "an answer to a command was ignored");

@@ -196,7 +196,14 @@ impl Writer {
         self.directory.set_used(&merged.used);
         for job in batch.iter() {
             self.metrics.accounting_records.with_label_values(&[job.status, "stored"]).inc();
-            pipeline::answer(&self.duplicates, &self.metrics, &self.clock, &job.exchange, &job.reply, Code::AccountingResponse);
+            pipeline::answer(
+                &self.duplicates,
+                &self.metrics,
+                &self.clock,
+                &job.exchange,
+                &job.reply,
+                Code::AccountingResponse,
+            );
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use shared::rng;
-use store::accounting::{self, Report, SessionKey, START_WINDOW_SECONDS};
+use store::accounting::{self, Report, START_WINDOW_SECONDS, SessionKey};
 use store::{Db, StoreError};
 
 use super::Job;

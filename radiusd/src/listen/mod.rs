@@ -29,8 +29,8 @@ pub(crate) fn bind(settings: &config::Radius) -> anyhow::Result<Listeners> {
     let mut sockets = Vec::new();
     for (port, addresses) in [(Port::Auth, &settings.auth_listen), (Port::Acct, &settings.acct_listen)] {
         for address in addresses {
-            let socket = udp::bind(*address)
-                .with_context(|| format!("cannot listen on {address}/udp ({})", port.label()))?;
+            let socket =
+                udp::bind(*address).with_context(|| format!("cannot listen on {address}/udp ({})", port.label()))?;
             sockets.push((port, Arc::new(socket)));
         }
     }

@@ -9,7 +9,12 @@ use radius_proto::{BuildError, Builder};
 use super::{Denial, Grant};
 
 /// Writes the attributes of an Access-Accept.
-pub fn put_accept(reply: &mut Builder<'_>, grant: &Grant, class: &[u8], interim_seconds: u32) -> Result<(), BuildError> {
+pub fn put_accept(
+    reply: &mut Builder<'_>,
+    grant: &Grant,
+    class: &[u8],
+    interim_seconds: u32,
+) -> Result<(), BuildError> {
     if let Some(timeout) = grant.session_timeout {
         reply.put(rfc2865::SESSION_TIMEOUT, u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX))?;
     }

@@ -93,7 +93,8 @@ pub struct Merged {
 pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
     let batch = collapse(reports);
     let mut tx = db.pool.begin().await?;
-    let first_use: Vec<(Uuid, OffsetDateTime)> = batch.iter().filter_map(|r| Some((r.entitlement?, r.started_at()))).collect();
+    let first_use: Vec<(Uuid, OffsetDateTime)> =
+        batch.iter().filter_map(|r| Some((r.entitlement?, r.started_at()))).collect();
     let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = first_use.into_iter().unzip();
     lock_entitlements(&mut tx, &ids).await?;
     entitlement::start_clocks(&mut tx, &ids, &at).await?;
@@ -126,10 +127,7 @@ async fn lock_entitlements(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
 fn collapse(reports: &[Report]) -> Vec<Report> {
     let mut by_session: HashMap<Uuid, Report> = HashMap::with_capacity(reports.len());
     for report in reports {
-        by_session
-            .entry(report.session.id)
-            .and_modify(|known| join(known, report))
-            .or_insert_with(|| report.clone());
+        by_session.entry(report.session.id).and_modify(|known| join(known, report)).or_insert_with(|| report.clone());
     }
     let mut batch: Vec<Report> = by_session.into_values().collect();
     // Two writers that lock rows in one order cannot wait for each other in a circle.
@@ -457,8 +455,11 @@ mod tests {
 
     #[test]
     fn any_order_of_a_batch_gives_the_same_report() {
-        let reports =
-            [report(Event::Start, 1000, 0, 0), report(Event::Interim, 1060, 60, 500), report(Event::Stop, 1100, 100, 900)];
+        let reports = [
+            report(Event::Start, 1000, 0, 0),
+            report(Event::Interim, 1060, 60, 500),
+            report(Event::Stop, 1100, 100, 900),
+        ];
         let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         for order in orders {
             let batch = collapse(&order.map(|i| reports[i].clone()));

@@ -63,13 +63,9 @@ pub async fn by_email(db: &Db, email: &str) -> Result<Option<Admin>> {
 
 /// The member of staff with that identity.
 pub async fn by_id(db: &Db, id: Uuid) -> Result<Option<Admin>> {
-    Ok(sqlx::query_as!(
-        Admin,
-        "SELECT id, email, password_hash, role, locked_until FROM admin_users WHERE id = $1",
-        id
-    )
-    .fetch_optional(&db.pool)
-    .await?)
+    Ok(sqlx::query_as!(Admin, "SELECT id, email, password_hash, role, locked_until FROM admin_users WHERE id = $1", id)
+        .fetch_optional(&db.pool)
+        .await?)
 }
 
 /// Notes a sign-in that succeeded or failed; too many failures in a row lock the account for a while.

@@ -32,7 +32,9 @@ pub async fn check(db: &Db, hash: &[u8; 32], now: OffsetDateTime) -> Result<Opti
     .await?;
     let Some(token) = found else { return Ok(None) };
     if token.last_used_at.is_none_or(|at| now - at > time::Duration::minutes(1)) {
-        sqlx::query!("UPDATE api_tokens SET last_used_at = $2 WHERE token_hash = $1", &hash[..], now).execute(&db.pool).await?;
+        sqlx::query!("UPDATE api_tokens SET last_used_at = $2 WHERE token_hash = $1", &hash[..], now)
+            .execute(&db.pool)
+            .await?;
     }
     Ok(Some(token.name))
 }

@@ -86,11 +86,7 @@ impl Db {
     /// How many connections there are, for the metrics.
     pub fn pool_state(&self) -> PoolState {
         let idle = u32::try_from(self.pool.num_idle()).unwrap_or(0);
-        PoolState {
-            idle,
-            used: self.pool.size().saturating_sub(idle),
-            max: self.pool.options().get_max_connections(),
-        }
+        PoolState { idle, used: self.pool.size().saturating_sub(idle), max: self.pool.options().get_max_connections() }
     }
 
     /// Applies the migrations that are missing and makes the months' partitions.
@@ -126,9 +122,8 @@ impl Db {
         if !exists {
             return Ok(MigrationState::Behind { pending: known.len() });
         }
-        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&self.pool)
-            .await?;
+        let applied: Vec<i64> =
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&self.pool).await?;
         if applied.iter().any(|version| !known.contains(version)) {
             return Ok(MigrationState::Ahead);
         }
@@ -201,7 +196,8 @@ impl Listener {
     pub async fn next(&mut self) -> Result<Option<Channel>> {
         loop {
             let Some(notification) = self.inner.try_recv().await? else { return Ok(None) };
-            let heard = [Channel::Directory, Channel::Commands].into_iter().find(|c| c.name() == notification.channel());
+            let heard =
+                [Channel::Directory, Channel::Commands].into_iter().find(|c| c.name() == notification.channel());
             if heard.is_some() {
                 return Ok(heard);
             }

@@ -121,7 +121,8 @@ struct EntitlementRow {
 impl TryFrom<EntitlementRow> for Entitlement {
     type Error = StoreError;
     fn try_from(row: EntitlementRow) -> Result<Entitlement> {
-        let state = State::parse(&row.state).ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?;
+        let state =
+            State::parse(&row.state).ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?;
         let devices = row
             .macs
             .iter()
@@ -207,7 +208,12 @@ pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
 }
 
 /// Reads everything that memory should hold, handing each entry to `each` as it comes.
-pub async fn read_all(db: &Db, now: OffsetDateTime, mut each: impl FnMut(Entitlement), mut opens: impl FnMut(Credential)) -> Result<()> {
+pub async fn read_all(
+    db: &Db,
+    now: OffsetDateTime,
+    mut each: impl FnMut(Entitlement),
+    mut opens: impl FnMut(Credential),
+) -> Result<()> {
     let since = now - KEEP_ENDED;
     let mut entitlements = sqlx::query_as!(
         EntitlementRow,
@@ -238,12 +244,9 @@ pub async fn read_all(db: &Db, now: OffsetDateTime, mut each: impl FnMut(Entitle
 
 /// The entitlement that a typed name opens.
 pub async fn find_login(db: &Db, login: &[u8]) -> Result<Option<Uuid>> {
-    Ok(sqlx::query_scalar!(
-        "SELECT entitlement_id FROM credentials WHERE lookup = $1",
-        &db.seal.lookup(login)[..]
-    )
-    .fetch_optional(&db.pool)
-    .await?)
+    Ok(sqlx::query_scalar!("SELECT entitlement_id FROM credentials WHERE lookup = $1", &db.seal.lookup(login)[..])
+        .fetch_optional(&db.pool)
+        .await?)
 }
 
 /// The entitlements that a device is bound to, newest first.

@@ -313,7 +313,8 @@ impl TryFrom<UsageRow> for Usage {
     type Error = StoreError;
     fn try_from(row: UsageRow) -> Result<Usage> {
         Ok(Usage {
-            state: State::parse(&row.state).ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?,
+            state: State::parse(&row.state)
+                .ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?,
             id: row.id,
             package: row.package,
             package_id: row.package_id,
@@ -384,7 +385,10 @@ pub struct Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("entitlement", &self.entitlement).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("entitlement", &self.entitlement)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

@@ -60,10 +60,9 @@ impl From<sqlx::Error> for StoreError {
                 Some(code) if ["57", "53", "08", "25006"].iter().any(|class| code.starts_with(class)) => {
                     StoreError::Unavailable(error)
                 }
-                Some("23505") => StoreError::Conflict(format!(
-                    "already there ({})",
-                    db.constraint().unwrap_or("unique key")
-                )),
+                Some("23505") => {
+                    StoreError::Conflict(format!("already there ({})", db.constraint().unwrap_or("unique key")))
+                }
                 _ => StoreError::Refused(error),
             },
             _ => StoreError::Refused(error),

@@ -87,10 +87,13 @@ pub enum Saved {
 /// Registers a router, or changes the one of that name.
 pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Saved> {
     if nas.secret.is_empty() {
-        return Err(StoreError::Conflict("an empty RADIUS secret is not allowed: give the router and us the same one".into()));
+        return Err(StoreError::Conflict(
+            "an empty RADIUS secret is not allowed: give the router and us the same one".into(),
+        ));
     }
     let mut tx = db.pool.begin().await?;
-    let known = sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
+    let known =
+        sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
     let id = known.unwrap_or(nas.id);
     let sealed = db.seal.seal(&secret_context(id), nas.secret);
     let saved = sqlx::query!(
@@ -115,7 +118,8 @@ pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Save
     match saved {
         Err(StoreError::Conflict(_)) => {
             return Err(StoreError::Conflict(format!(
-                "another router already has the address {} or that identifier", nas.address
+                "another router already has the address {} or that identifier",
+                nas.address
             )));
         }
         other => other?,

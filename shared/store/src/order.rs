@@ -160,10 +160,7 @@ impl TryFrom<Row> for Order {
         Ok(Order {
             state: OrderState::parse(&row.state).ok_or_else(|| corrupt(&"unknown state"))?,
             phone: row.phone.parse().map_err(|error| corrupt(&error))?,
-            amount: Money {
-                minor: row.amount_minor,
-                currency: row.currency.parse().map_err(|error| corrupt(&error))?,
-            },
+            amount: Money { minor: row.amount_minor, currency: row.currency.parse().map_err(|error| corrupt(&error))? },
             mac: row.mac.as_deref().map(str::parse).transpose().map_err(|error| corrupt(&error))?,
             id: row.id,
             code: row.code,
@@ -213,10 +210,22 @@ pub async fn latest_of_device(db: &Db, mac: Mac, since: OffsetDateTime) -> Resul
 
 /// Remembers the present visit of an order's device: a page reopened through the router brings a new
 /// login address and challenge.
-pub async fn revisit(db: &Db, id: Uuid, nas_id: Option<Uuid>, visit: &serde_json::Value, now: OffsetDateTime) -> Result<()> {
-    sqlx::query!("UPDATE orders SET visit = $2, nas_id = coalesce($3, nas_id), updated_at = $4 WHERE id = $1", id, visit, nas_id, now)
-        .execute(&db.pool)
-        .await?;
+pub async fn revisit(
+    db: &Db,
+    id: Uuid,
+    nas_id: Option<Uuid>,
+    visit: &serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE orders SET visit = $2, nas_id = coalesce($3, nas_id), updated_at = $4 WHERE id = $1",
+        id,
+        visit,
+        nas_id,
+        now
+    )
+    .execute(&db.pool)
+    .await?;
     Ok(())
 }
 

@@ -39,7 +39,13 @@ pub struct Payment {
 /// even if this process dies before it hears an answer.
 ///
 /// A conflict if the order is paid, or another attempt is still under way.
-pub async fn begin(db: &Db, order: Uuid, provider: &str, now: OffsetDateTime, first_check: OffsetDateTime) -> Result<Uuid> {
+pub async fn begin(
+    db: &Db,
+    order: Uuid,
+    provider: &str,
+    now: OffsetDateTime,
+    first_check: OffsetDateTime,
+) -> Result<Uuid> {
     let mut tx = db.pool.begin().await?;
     let row = sqlx::query!("SELECT state, amount_minor, currency FROM orders WHERE id = $1 FOR UPDATE", order)
         .fetch_optional(&mut *tx)

@@ -13,7 +13,14 @@ const CHUNK: u32 = 5_000;
 
 /// Makes `customers` logins that are not there yet and opens `sessions` sessions for the first of them at
 /// `nas`. Returns how many of each were made.
-pub async fn seed(db: &Db, package: &Package, nas: Uuid, customers: u32, sessions: u32, now: OffsetDateTime) -> Result<(u32, u32)> {
+pub async fn seed(
+    db: &Db,
+    package: &Package,
+    nas: Uuid,
+    customers: u32,
+    sessions: u32,
+    now: OffsetDateTime,
+) -> Result<(u32, u32)> {
     let mut made = 0;
     for first in (1..=customers).step_by(CHUNK as usize) {
         made += chunk(db, package, first, (first + CHUNK - 1).min(customers), now).await?;
@@ -90,7 +97,8 @@ async fn chunk(db: &Db, package: &Package, first: u32, last: u32, now: OffsetDat
 async fn open_sessions(db: &Db, nas: Uuid, first: u32, last: u32, now: OffsetDateTime) -> Result<u32> {
     let numbers: Vec<i32> = (first..=last).map(|n| i32::try_from(n).unwrap_or(i32::MAX)).collect();
     let ids: Vec<Uuid> = numbers.iter().map(|_| rng::id(now)).collect();
-    let lookups: Vec<Vec<u8>> = numbers.iter().map(|n| db.seal.lookup(format!("user{n:07}").as_bytes()).to_vec()).collect();
+    let lookups: Vec<Vec<u8>> =
+        numbers.iter().map(|n| db.seal.lookup(format!("user{n:07}").as_bytes()).to_vec()).collect();
     let made = sqlx::query!(
         "INSERT INTO sessions (id, opened_on, nas_id, entitlement_id, user_name, mac, framed_ip, acct_session_id,
              started_at, last_heard_at, cutoff_at)

@@ -56,12 +56,10 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
     )
     .fetch_one(&mut *tx)
     .await?;
-    let row = sqlx::query!(
-        "SELECT state, amount_minor, currency, receipt FROM payments WHERE id = $1 FOR UPDATE",
-        payment
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    let row =
+        sqlx::query!("SELECT state, amount_minor, currency, receipt FROM payments WHERE id = $1 FOR UPDATE", payment)
+            .fetch_one(&mut *tx)
+            .await?;
     let price = Money {
         minor: row.amount_minor,
         currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", payment, error))?,
@@ -91,7 +89,12 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
     Ok(Settled::Granted { entitlement })
 }
 
-async fn record_success(tx: &mut PgConnection, payment: Uuid, receipt: Option<&str>, now: OffsetDateTime) -> Result<()> {
+async fn record_success(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    receipt: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<()> {
     sqlx::query!(
         "UPDATE payments SET state = 'succeeded', receipt = coalesce(receipt, $2), result_code = '0', result_text = NULL,
              next_check_at = NULL, updated_at = $3 WHERE id = $1",

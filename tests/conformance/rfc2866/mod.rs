@@ -10,36 +10,23 @@ fn secret() -> Secret {
 fn start() -> Vec<u8> {
     let mut buf = [0; MAX_PACKET];
     let mut builder = Builder::new(&mut buf, Code::AccountingRequest, 5);
-    builder
-        .put(rfc2866::ACCT_STATUS_TYPE, acct_status_type::START)
-        .expect("fits");
-    builder
-        .put(rfc2866::ACCT_SESSION_ID, b"80100014")
-        .expect("fits");
+    builder.put(rfc2866::ACCT_STATUS_TYPE, acct_status_type::START).expect("fits");
+    builder.put(rfc2866::ACCT_SESSION_ID, b"80100014").expect("fits");
     builder.finish_hashed_request(&secret()).to_vec()
 }
 
 #[test]
 fn a1_a_wrong_or_zero_authenticator_proves_nothing() {
     let good = start();
-    assert!(authenticator::verify_request(
-        &Packet::parse(&good).expect("well formed"),
-        &secret()
-    ));
+    assert!(authenticator::verify_request(&Packet::parse(&good).expect("well formed"), &secret()));
     let mut zero = good.clone();
     zero[4..20].fill(0);
-    assert!(!authenticator::verify_request(
-        &Packet::parse(&zero).expect("well formed"),
-        &secret()
-    ));
+    assert!(!authenticator::verify_request(&Packet::parse(&zero).expect("well formed"), &secret()));
     for place in (0..good.len()).filter(|place| ![0, 2, 3].contains(place)) {
         let mut changed = good.clone();
         changed[place] ^= 0x10;
         if let Ok(packet) = Packet::parse(&changed) {
-            assert!(
-                !authenticator::verify_request(&packet, &secret()),
-                "octet {place}"
-            );
+            assert!(!authenticator::verify_request(&packet, &secret()), "octet {place}");
         }
     }
 }
@@ -70,14 +57,7 @@ fn section_3_an_empty_response_answers_with_the_right_hash() {
     let octets = builder.finish_reply(&secret(), request.authenticator());
     assert_eq!((octets.len(), octets[1]), (20, 5));
     let response = Packet::parse(octets).expect("well formed");
-    assert!(authenticator::verify_reply(
-        &response,
-        request.authenticator(),
-        &secret()
-    ));
+    assert!(authenticator::verify_reply(&response, request.authenticator(), &secret()));
     assert!(!authenticator::verify_reply(&response, &[0; 16], &secret()));
-    assert!(
-        !authenticator::verify_request(&response, &secret()),
-        "a response is no request"
-    );
+    assert!(!authenticator::verify_request(&response, &secret()), "a response is no request");
 }

@@ -36,10 +36,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_target(false)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,8 +69,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn read_secret(file: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(!text.trim().is_empty(), "{} is empty", file.display());
     Ok(text.trim().to_owned())
 }

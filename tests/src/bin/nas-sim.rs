@@ -65,10 +65,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_target(false)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -117,33 +114,21 @@ async fn config(arguments: Arguments) -> anyhow::Result<NasConfig> {
 }
 
 fn guests(arguments: &Arguments) -> anyhow::Result<Option<Guests>> {
-    match (
-        arguments.guests,
-        &arguments.guest_login,
-        &arguments.guest_password_file,
-    ) {
+    match (arguments.guests, &arguments.guest_login, &arguments.guest_password_file) {
         (0, _, _) => Ok(None),
-        (count, Some(user), Some(file)) => Ok(Some(Guests {
-            count,
-            user: user.clone(),
-            password: read_secret(file)?,
-        })),
+        (count, Some(user), Some(file)) => Ok(Some(Guests { count, user: user.clone(), password: read_secret(file)? })),
         _ => bail!("--guests needs --guest-login and --guest-password-file"),
     }
 }
 
 /// The router's sockets are IPv4, as the hotspot of RouterOS is.
 async fn resolve(name: &str) -> anyhow::Result<SocketAddr> {
-    let mut found = tokio::net::lookup_host(name)
-        .await
-        .with_context(|| format!("cannot resolve {name}; write HOST:PORT"))?;
-    found
-        .find(SocketAddr::is_ipv4)
-        .with_context(|| format!("{name} has no IPv4 address"))
+    let mut found =
+        tokio::net::lookup_host(name).await.with_context(|| format!("cannot resolve {name}; write HOST:PORT"))?;
+    found.find(SocketAddr::is_ipv4).with_context(|| format!("{name} has no IPv4 address"))
 }
 
 fn read_secret(file: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(text.trim().to_owned())
 }

@@ -52,10 +52,6 @@ impl DarajaConfig {
 impl fmt::Debug for DarajaConfig {
     /// Prints no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "shortcode {} on {}, delay {:?}",
-            self.shortcode, self.listen, self.delay
-        )
+        write!(f, "shortcode {} on {}, delay {:?}", self.shortcode, self.listen, self.delay)
     }
 }

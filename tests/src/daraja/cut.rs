@@ -39,13 +39,7 @@ impl Listener for Severable {
     async fn accept(&mut self) -> (Connection, Scissors) {
         let (stream, _) = Listener::accept(&mut self.0).await;
         let scissors = Scissors::default();
-        (
-            Connection {
-                stream,
-                scissors: scissors.clone(),
-            },
-            scissors,
-        )
+        (Connection { stream, scissors: scissors.clone() }, scissors)
     }
 
     fn local_addr(&self) -> io::Result<Scissors> {
@@ -60,21 +54,13 @@ pub(crate) struct Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.scissors.0.load(Ordering::SeqCst) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

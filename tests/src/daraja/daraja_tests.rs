@@ -26,9 +26,7 @@ async fn shop() -> (SocketAddr, Arc<Mutex<Vec<Value>>>) {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    tokio::spawn(
-        async move { axum::serve(listener, Router::new().route("/hook", post(hook))).await },
-    );
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(hook))).await });
     (address, heard)
 }
 
@@ -39,20 +37,9 @@ async fn start() -> Daraja {
 }
 
 async fn bearer(daraja: &Daraja, client: &reqwest::Client) -> String {
-    let url = format!(
-        "{}{}?grant_type=client_credentials",
-        daraja.base_url(),
-        server::TOKEN_PATH
-    );
-    let answer: Value = client
-        .get(url)
-        .basic_auth("key", Some("secret"))
-        .send()
-        .await
-        .expect("answered")
-        .json()
-        .await
-        .expect("JSON");
+    let url = format!("{}{}?grant_type=client_credentials", daraja.base_url(), server::TOKEN_PATH);
+    let answer: Value =
+        client.get(url).basic_auth("key", Some("secret")).send().await.expect("answered").json().await.expect("JSON");
     answer["access_token"].as_str().expect("a token").to_owned()
 }
 
@@ -67,12 +54,7 @@ fn order(shop: SocketAddr, phone: &str) -> Value {
 
 async fn push(daraja: &Daraja, token: &str, order: &Value) -> reqwest::Result<reqwest::Response> {
     let url = format!("{}{}", daraja.base_url(), server::PUSH_PATH);
-    reqwest::Client::new()
-        .post(url)
-        .bearer_auth(token)
-        .json(order)
-        .send()
-        .await
+    reqwest::Client::new().post(url).bearer_auth(token).json(order).send().await
 }
 
 #[tokio::test]
@@ -80,22 +62,15 @@ async fn a_push_is_accepted_called_back_and_can_be_asked_about() {
     let (daraja, (shop, heard)) = (start().await, shop().await);
     let client = reqwest::Client::new();
     let token = bearer(&daraja, &client).await;
-    let answer = push(&daraja, &token, &order(shop, "254712345670"))
-        .await
-        .expect("answered");
+    let answer = push(&daraja, &token, &order(shop, "254712345670")).await.expect("answered");
     let answer: Value = answer.json().await.expect("JSON");
     assert_eq!(answer["ResponseCode"], json!("0"));
     daraja
-        .wait_for("the callback is answered", PATIENCE, |till| {
-            till.transactions()[0].callbacks == [Some(200)]
-        })
+        .wait_for("the callback is answered", PATIENCE, |till| till.transactions()[0].callbacks == [Some(200)])
         .await
         .expect("in time");
     let callback = heard.lock().expect("no panic before")[0].clone();
-    assert_eq!(
-        callback["Body"]["stkCallback"]["CheckoutRequestID"],
-        answer["CheckoutRequestID"]
-    );
+    assert_eq!(callback["Body"]["stkCallback"]["CheckoutRequestID"], answer["CheckoutRequestID"]);
     let mut question = order(shop, "254712345670");
     question["CheckoutRequestID"] = answer["CheckoutRequestID"].clone();
     let url = format!("{}{}", daraja.base_url(), server::QUERY_PATH);
@@ -111,14 +86,7 @@ async fn a_push_is_accepted_called_back_and_can_be_asked_about() {
         .expect("JSON");
     assert_eq!(verdict["ResultCode"], json!("0"));
     assert!(verdict.get("MpesaReceiptNumber").is_none());
-    let page = client
-        .get(daraja.base_url())
-        .send()
-        .await
-        .expect("answered")
-        .text()
-        .await
-        .expect("text");
+    let page = client.get(daraja.base_url()).send().await.expect("answered").text().await.expect("text");
     assert!(page.contains("254712345670"));
     daraja.shutdown().await;
 }
@@ -130,9 +98,7 @@ async fn a_lost_answer_closes_the_connection_and_the_callback_still_comes() {
     let lost = push(&daraja, &token, &order(shop, "254712345679")).await;
     assert!(lost.is_err(), "{lost:?}");
     daraja
-        .wait_for("the callback is answered", PATIENCE, |till| {
-            till.transactions()[0].callbacks == [Some(200)]
-        })
+        .wait_for("the callback is answered", PATIENCE, |till| till.transactions()[0].callbacks == [Some(200)])
         .await
         .expect("in time");
     assert_eq!(heard.lock().expect("no panic before").len(), 1);
@@ -142,21 +108,13 @@ async fn a_lost_answer_closes_the_connection_and_the_callback_still_comes() {
 #[tokio::test]
 async fn errors_come_in_the_envelope() {
     let (daraja, (shop, _)) = (start().await, shop().await);
-    let refused = push(&daraja, "guess", &order(shop, "254712345670"))
-        .await
-        .expect("answered");
+    let refused = push(&daraja, "guess", &order(shop, "254712345670")).await.expect("answered");
     assert_eq!(refused.status(), 404);
     let envelope: Value = refused.json().await.expect("JSON");
     assert_eq!(envelope["errorCode"], json!("404.001.03"));
     assert!(envelope["requestId"].is_string() && envelope["errorMessage"].is_string());
     daraja.set_outage(true);
-    assert_eq!(
-        push(&daraja, "guess", &order(shop, "254712345670"))
-            .await
-            .expect("answered")
-            .status(),
-        503
-    );
+    assert_eq!(push(&daraja, "guess", &order(shop, "254712345670")).await.expect("answered").status(), 503);
     assert!(daraja.transactions().is_empty());
 }
 
@@ -168,9 +126,7 @@ async fn a_callback_can_come_before_the_answer() {
     let order = order(shop, "254712345670");
     let answer = push(&daraja, &token, &order);
     let callback = daraja.wait_for("the callback", PATIENCE, |till| {
-        till.transactions()
-            .first()
-            .is_some_and(|transaction| transaction.callbacks == [Some(200)])
+        till.transactions().first().is_some_and(|transaction| transaction.callbacks == [Some(200)])
     });
     tokio::select! {
         _ = answer => panic!("the answer came first"),

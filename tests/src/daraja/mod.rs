@@ -67,14 +67,9 @@ impl Daraja {
         let listener = TcpListener::bind(address).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         // Callbacks go where the request said, not to a proxy of the environment, and follow no redirect.
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let shell = Arc::new(Shell::new(Till::new(config), client));
-        shell
-            .tasks
-            .spawn(server::serve(Arc::clone(&shell), listener));
+        shell.tasks.spawn(server::serve(Arc::clone(&shell), listener));
         shell.tasks.spawn(Arc::clone(&shell).keep_time());
         Ok(Daraja { shell, address })
     }
@@ -142,12 +137,8 @@ impl Daraja {
     /// such payment.
     pub fn call_back(&self, checkout_request_id: &str) -> bool {
         let callback = self.shell.read(|till| {
-            let is_it =
-                |transaction: &Transaction| transaction.checkout_request_id == checkout_request_id;
-            till.transactions()
-                .iter()
-                .position(is_it)
-                .and_then(|index| till.callback(index))
+            let is_it = |transaction: &Transaction| transaction.checkout_request_id == checkout_request_id;
+            till.transactions().iter().position(is_it).and_then(|index| till.callback(index))
         });
         callback.map(|callback| self.shell.send(callback)).is_some()
     }
@@ -169,10 +160,7 @@ impl Daraja {
                 changes.changed().await.ok();
             }
         });
-        held.await.map_err(|_| NotInTime {
-            what: what.to_owned(),
-            within,
-        })
+        held.await.map_err(|_| NotInTime { what: what.to_owned(), within })
     }
 
     /// Stops.

@@ -40,10 +40,7 @@ pub struct Verdict {
 }
 
 /// What a phone that never answered is reported as.
-pub(crate) const NO_RESPONSE: Verdict = Verdict {
-    code: 1037,
-    description: "No response from user.",
-};
+pub(crate) const NO_RESPONSE: Verdict = Verdict { code: 1037, description: "No response from user." };
 
 impl Outcome {
     /// All, by the last digit of the number: index 0 is digit 0.
@@ -63,11 +60,7 @@ impl Outcome {
     /// The story of a number that ends in this digit; anything else is paid.
     #[must_use]
     pub fn of_phone(phone: &str) -> Outcome {
-        let digit = phone
-            .bytes()
-            .last()
-            .filter(u8::is_ascii_digit)
-            .map_or(0, |octet| usize::from(octet - b'0'));
+        let digit = phone.bytes().last().filter(u8::is_ascii_digit).map_or(0, |octet| usize::from(octet - b'0'));
         Outcome::BY_DIGIT[digit]
     }
 
@@ -75,27 +68,14 @@ impl Outcome {
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Outcome::Cancelled => Verdict {
-                code: 1032,
-                description: "Request cancelled by user",
-            },
-            Outcome::WrongPin => Verdict {
-                code: 2001,
-                description: "The initiator information is invalid.",
-            },
-            Outcome::InsufficientBalance => Verdict {
-                code: 1,
-                description: "The balance is insufficient for the transaction.",
-            },
-            Outcome::Unreachable => Verdict {
-                code: 1037,
-                description: "DS timeout user cannot be reached",
-            },
+            Outcome::Cancelled => Verdict { code: 1032, description: "Request cancelled by user" },
+            Outcome::WrongPin => Verdict { code: 2001, description: "The initiator information is invalid." },
+            Outcome::InsufficientBalance => {
+                Verdict { code: 1, description: "The balance is insufficient for the transaction." }
+            }
+            Outcome::Unreachable => Verdict { code: 1037, description: "DS timeout user cannot be reached" },
             Outcome::Silent => NO_RESPONSE,
-            _ => Verdict {
-                code: 0,
-                description: "The service request is processed successfully.",
-            },
+            _ => Verdict { code: 0, description: "The service request is processed successfully." },
         }
     }
 

@@ -19,11 +19,7 @@ pub(crate) fn overview(till: &Till, now: OffsetDateTime) -> String {
                     <table><tr><th>Digit</th><th>Outcome</th></tr>"
         .to_owned();
     for (digit, outcome) in Outcome::BY_DIGIT.iter().enumerate() {
-        let _ = write!(
-            body,
-            "<tr><td>{digit}</td><td>{}</td></tr>",
-            outcome.story()
-        );
+        let _ = write!(body, "<tr><td>{digit}</td><td>{}</td></tr>", outcome.story());
     }
     body.push_str(
         "</table><h2>Payments</h2><table id=\"payments\"><tr><th>Phone</th><th>KSh</th><th>Reference</th><th>Now</th>\
@@ -41,16 +37,8 @@ pub(crate) fn overview(till: &Till, now: OffsetDateTime) -> String {
 
 fn row(body: &mut String, transaction: &Transaction, now: OffsetDateTime) {
     let decided = now >= transaction.decided_at;
-    let state = if decided {
-        transaction.outcome.story()
-    } else {
-        "the phone shows: enter your PIN"
-    };
-    let receipt = transaction
-        .receipt
-        .as_deref()
-        .filter(|_| decided)
-        .unwrap_or_default();
+    let state = if decided { transaction.outcome.story() } else { "the phone shows: enter your PIN" };
+    let receipt = transaction.receipt.as_deref().filter(|_| decided).unwrap_or_default();
     let answers: Vec<String> = transaction
         .callbacks
         .iter()
@@ -68,7 +56,5 @@ fn row(body: &mut String, transaction: &Transaction, now: OffsetDateTime) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -61,8 +61,7 @@ impl Shell {
     /// One step of the core.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Till, OffsetDateTime) -> T) -> T {
         let answer = act(&mut self.lock(), OffsetDateTime::now_utc());
-        self.changed
-            .send_modify(|revision| *revision = revision.wrapping_add(1));
+        self.changed.send_modify(|revision| *revision = revision.wrapping_add(1));
         answer
     }
 
@@ -83,14 +82,10 @@ impl Shell {
     pub(crate) async fn keep_time(self: Arc<Self>) {
         let mut changes = self.changes();
         loop {
-            let wait = self
-                .read(Till::next_callback)
-                .map(|at| at - OffsetDateTime::now_utc());
+            let wait = self.read(Till::next_callback).map(|at| at - OffsetDateTime::now_utc());
             let due = async {
                 match wait {
-                    Some(wait) => {
-                        tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await
-                    }
+                    Some(wait) => tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -112,16 +107,8 @@ impl Shell {
     pub(crate) fn send(self: &Arc<Self>, callback: DueCallback) {
         let shell = Arc::clone(self);
         let sending = async move {
-            let DueCallback {
-                transaction,
-                url,
-                body,
-            } = callback;
-            let request = shell
-                .client
-                .post(url)
-                .header("content-type", "application/json")
-                .body(body);
+            let DueCallback { transaction, url, body } = callback;
+            let request = shell.client.post(url).header("content-type", "application/json").body(body);
             let status = match request.timeout(CALLBACK_PATIENCE).send().await {
                 Ok(response) => Some(response.status().as_u16()),
                 Err(error) => {
@@ -133,8 +120,7 @@ impl Shell {
             info!(status, "callback sent");
             shell.with(|till, _| till.called_back(transaction, status));
         };
-        self.tasks
-            .spawn(self.stop.clone().run_until_cancelled_owned(sending));
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(sending));
     }
 }
 
@@ -148,8 +134,7 @@ pub(crate) async fn serve(shell: Arc<Shell>, listener: TcpListener) {
         .route("/", get(overview))
         .with_state(shell);
     let service = routes.into_make_service_with_connect_info::<Scissors>();
-    let serving = axum::serve(Severable(listener), service)
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = axum::serve(Severable(listener), service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let patience = async {
         stop.cancelled().await;
         tokio::time::sleep(LINGER).await;
@@ -167,11 +152,7 @@ struct Grant {
     grant_type: String,
 }
 
-async fn token(
-    State(shell): State<Arc<Shell>>,
-    Query(grant): Query<Grant>,
-    headers: HeaderMap,
-) -> Response {
+async fn token(State(shell): State<Arc<Shell>>, Query(grant): Query<Grant>, headers: HeaderMap) -> Response {
     shell.with(|till, now| {
         let granted = match outage(till) {
             Some(fault) => Err(Some(fault)),
@@ -201,10 +182,7 @@ async fn push(
                 if pushed.lose_answer {
                     scissors.cut();
                 }
-                (
-                    if pushed.lose_answer { 0 } else { 200 },
-                    Json(pushed.answer).into_response(),
-                )
+                (if pushed.lose_answer { 0 } else { 200 }, Json(pushed.answer).into_response())
             }
             Err(fault) => (fault.status, fault_response(till, &fault)),
         };
@@ -240,13 +218,8 @@ fn checked(till: &Till, now: OffsetDateTime, headers: &HeaderMap) -> Result<(), 
 }
 
 fn outage(till: &Till) -> Option<Fault> {
-    till.outage.then(|| {
-        Fault::new(
-            503,
-            "500.002.1001",
-            "Service is currently under maintenance. Please try again later",
-        )
-    })
+    till.outage
+        .then(|| Fault::new(503, "500.002.1001", "Service is currently under maintenance. Please try again later"))
 }
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {

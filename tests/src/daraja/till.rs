@@ -132,9 +132,7 @@ impl Till {
 
     /// Requests to a path.
     pub fn requests_to<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Recorded> {
-        self.journal
-            .iter()
-            .filter(move |recorded| recorded.path == path)
+        self.journal.iter().filter(move |recorded| recorded.path == path)
     }
 
     /// Gives a number a story other than that of its last digit.
@@ -154,20 +152,12 @@ impl Till {
         grant_type: &str,
         authorization: Option<&str>,
     ) -> Result<Value, Option<Fault>> {
-        let expected = STANDARD.encode(format!(
-            "{}:{}",
-            self.config.consumer_key, self.config.consumer_secret
-        ));
-        if authorization.and_then(|header| header.strip_prefix("Basic ")) != Some(expected.as_str())
-        {
+        let expected = STANDARD.encode(format!("{}:{}", self.config.consumer_key, self.config.consumer_secret));
+        if authorization.and_then(|header| header.strip_prefix("Basic ")) != Some(expected.as_str()) {
             return Err(None);
         }
         if grant_type != "client_credentials" {
-            return Err(Some(Fault::new(
-                400,
-                "400.008.02",
-                "Invalid grant type passed",
-            )));
+            return Err(Some(Fault::new(400, "400.008.02", "Invalid grant type passed")));
         }
         let token = hex::encode(self.dice.octets::<14>());
         let life = self.config.token_life;
@@ -177,17 +167,11 @@ impl Till {
     }
 
     /// Whether a request carries a token that is still good.
-    pub(crate) fn authorize(
-        &self,
-        now: OffsetDateTime,
-        authorization: Option<&str>,
-    ) -> Result<(), Fault> {
+    pub(crate) fn authorize(&self, now: OffsetDateTime, authorization: Option<&str>) -> Result<(), Fault> {
         let token = authorization.and_then(|header| header.strip_prefix("Bearer "));
-        let token =
-            token.ok_or_else(|| Fault::new(404, "404.001.04", "Invalid Authentication Header"))?;
+        let token = token.ok_or_else(|| Fault::new(404, "404.001.04", "Invalid Authentication Header"))?;
         let good = self.tokens.get(token).is_some_and(|end| *end > now);
-        good.then_some(())
-            .ok_or_else(|| Fault::new(404, "404.001.03", "Invalid Access Token"))
+        good.then_some(()).ok_or_else(|| Fault::new(404, "404.001.03", "Invalid Access Token"))
     }
 
     /// `POST /mpesa/stkpush/v1/processrequest`, once the token is checked.
@@ -201,34 +185,16 @@ impl Till {
             self.schedule.insert((now + wait, index, which));
         }
         let transaction = self.record(now, decided, outcome, push);
-        let answer = wire::push_answer(
-            &transaction.merchant_request_id,
-            &transaction.checkout_request_id,
-        );
+        let answer = wire::push_answer(&transaction.merchant_request_id, &transaction.checkout_request_id);
         self.transactions.push(transaction);
-        Ok(Pushed {
-            answer,
-            lose_answer: outcome == Outcome::PaidAnswerLost,
-        })
+        Ok(Pushed { answer, lose_answer: outcome == Outcome::PaidAnswerLost })
     }
 
-    fn record(
-        &mut self,
-        now: OffsetDateTime,
-        decided: Duration,
-        outcome: Outcome,
-        push: Push,
-    ) -> Transaction {
+    fn record(&mut self, now: OffsetDateTime, decided: Duration, outcome: Outcome, push: Push) -> Transaction {
         let number = self.transactions.len() + 1;
-        let receipt: String = (0..10)
-            .map(|_| char::from(RECEIPT_LETTERS[self.dice.between(0, 35) as usize]))
-            .collect();
+        let receipt: String = (0..10).map(|_| char::from(RECEIPT_LETTERS[self.dice.between(0, 35) as usize])).collect();
         Transaction {
-            merchant_request_id: format!(
-                "{}-{}-1",
-                self.dice.between(10_000, 99_999),
-                34_620_000 + number
-            ),
+            merchant_request_id: format!("{}-{}-1", self.dice.between(10_000, 99_999), 34_620_000 + number),
             checkout_request_id: format!("ws_CO_{}{number:06}", wire::east_africa(now)),
             phone: push.phone,
             amount: push.amount,
@@ -247,21 +213,14 @@ impl Till {
     /// `POST /mpesa/stkpushquery/v1/query`, once the token is checked.
     pub(crate) fn query(&mut self, now: OffsetDateTime, body: &[u8]) -> Result<Value, Fault> {
         let id = wire::read_query(&self.config, body)?;
-        let found = self
-            .transactions
-            .iter_mut()
-            .find(|transaction| transaction.checkout_request_id == id);
+        let found = self.transactions.iter_mut().find(|transaction| transaction.checkout_request_id == id);
         let transaction = found.ok_or_else(wire::unknown_checkout)?;
         transaction.queries += 1;
         if now < transaction.decided_at {
             return Err(wire::pending());
         }
         let verdict = transaction.outcome.verdict();
-        Ok(wire::query_answer(
-            &transaction.merchant_request_id,
-            &id,
-            verdict,
-        ))
+        Ok(wire::query_answer(&transaction.merchant_request_id, &id, verdict))
     }
 
     /// When the next callback is due.
@@ -273,9 +232,7 @@ impl Till {
     /// Takes the callbacks that are due.
     pub(crate) fn due_callbacks(&mut self, now: OffsetDateTime) -> Vec<DueCallback> {
         let mut due = Vec::new();
-        while let Some(&(at, transaction, which)) =
-            self.schedule.first().filter(|(at, _, _)| *at <= now)
-        {
+        while let Some(&(at, transaction, which)) = self.schedule.first().filter(|(at, _, _)| *at <= now) {
             self.schedule.remove(&(at, transaction, which));
             due.extend(self.callback(transaction));
         }
@@ -294,11 +251,7 @@ impl Till {
             decided_at: about.decided_at,
             phone: &about.phone,
         };
-        Some(DueCallback {
-            transaction,
-            url: about.callback_url.clone(),
-            body: callback.body(),
-        })
+        Some(DueCallback { transaction, url: about.callback_url.clone(), body: callback.body() })
     }
 
     /// Records how a callback was answered.
@@ -318,12 +271,7 @@ impl Till {
         if let Some(fields) = body.as_object_mut() {
             fields.remove("Password");
         }
-        self.journal.push(Recorded {
-            at: now,
-            path: path.to_owned(),
-            status,
-            body,
-        });
+        self.journal.push(Recorded { at: now, path: path.to_owned(), status, body });
     }
 
     /// `requestId` of an error.
@@ -341,10 +289,7 @@ mod tests {
         let mut config = DarajaConfig::new("key", "secret", "passkey");
         config.seed = Some(1);
         config.delay = Duration::from_secs(5);
-        (
-            Till::new(config),
-            OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("in range"),
-        )
+        (Till::new(config), OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("in range"))
     }
 
     fn push(till: &mut Till, now: OffsetDateTime, phone: &str) -> (String, bool) {
@@ -354,16 +299,8 @@ mod tests {
             "PartyA": phone, "PartyB": "174379", "PhoneNumber": phone, "CallBackURL": "http://x/hook",
             "AccountReference": "ORDER1", "TransactionDesc": "Wi-Fi",
         });
-        let pushed = till
-            .push(now, body.to_string().as_bytes())
-            .expect("a good push");
-        (
-            pushed.answer["CheckoutRequestID"]
-                .as_str()
-                .expect("an id")
-                .to_owned(),
-            pushed.lose_answer,
-        )
+        let pushed = till.push(now, body.to_string().as_bytes()).expect("a good push");
+        (pushed.answer["CheckoutRequestID"].as_str().expect("an id").to_owned(), pushed.lose_answer)
     }
 
     /// ResultCode, or errorCode while pending.
@@ -385,29 +322,15 @@ mod tests {
     #[test]
     fn a_token_is_granted_for_the_right_key_and_ends() {
         let (mut till, now) = till();
-        assert_eq!(
-            till.grant(now, "client_credentials", Some("Basic x")),
-            Err(None)
-        );
+        assert_eq!(till.grant(now, "client_credentials", Some("Basic x")), Err(None));
         let basic = format!("Basic {}", STANDARD.encode("key:secret"));
-        assert!(matches!(
-            till.grant(now, "password", Some(&basic)),
-            Err(Some(_))
-        ));
-        let granted = till
-            .grant(now, "client_credentials", Some(&basic))
-            .expect("granted");
+        assert!(matches!(till.grant(now, "password", Some(&basic)), Err(Some(_))));
+        let granted = till.grant(now, "client_credentials", Some(&basic)).expect("granted");
         assert_eq!(granted["expires_in"], json!("3599"));
-        let bearer = format!(
-            "Bearer {}",
-            granted["access_token"].as_str().expect("a token")
-        );
+        let bearer = format!("Bearer {}", granted["access_token"].as_str().expect("a token"));
         assert_eq!(till.authorize(now, Some(&bearer)), Ok(()));
         let code = |result: Result<(), Fault>| result.expect_err("refused").code;
-        assert_eq!(
-            code(till.authorize(now + Duration::from_secs(3599), Some(&bearer))),
-            "404.001.03"
-        );
+        assert_eq!(code(till.authorize(now + Duration::from_secs(3599), Some(&bearer))), "404.001.03");
         assert_eq!(code(till.authorize(now, None)), "404.001.04");
         till.forget_tokens();
         assert_eq!(code(till.authorize(now, Some(&bearer))), "404.001.03");
@@ -431,20 +354,13 @@ mod tests {
             assert_eq!(lost, digit == "9");
             let early = now + Duration::from_secs(4);
             assert_eq!(
-                (
-                    query(&mut till, early, &id).as_str(),
-                    callbacks_by(&mut till, early)
-                ),
+                (query(&mut till, early, &id).as_str(), callbacks_by(&mut till, early)),
                 ("500.001.1001", 0),
                 "{digit}"
             );
             let decided = now + Duration::from_secs(5);
             assert_eq!(query(&mut till, decided, &id), code, "{digit}");
-            assert_eq!(
-                callbacks_by(&mut till, now + Duration::from_secs(60)),
-                callbacks,
-                "{digit}"
-            );
+            assert_eq!(callbacks_by(&mut till, now + Duration::from_secs(60)), callbacks, "{digit}");
         }
     }
 
@@ -452,10 +368,7 @@ mod tests {
     fn a_silent_phone_is_pending_for_ninety_seconds_and_never_calls_back() {
         let (mut till, now) = till();
         let (id, _) = push(&mut till, now, "254712345673");
-        assert_eq!(
-            query(&mut till, now + Duration::from_secs(89), &id),
-            "500.001.1001"
-        );
+        assert_eq!(query(&mut till, now + Duration::from_secs(89), &id), "500.001.1001");
         assert_eq!(query(&mut till, now + Duration::from_secs(90), &id), "1037");
         assert_eq!(callbacks_by(&mut till, now + Duration::from_secs(1000)), 0);
     }
@@ -464,10 +377,7 @@ mod tests {
     fn a_late_callback_keeps_the_query_pending() {
         let (mut till, now) = till();
         let (id, _) = push(&mut till, now, "254712345677");
-        assert_eq!(
-            query(&mut till, now + Duration::from_secs(49), &id),
-            "500.001.1001"
-        );
+        assert_eq!(query(&mut till, now + Duration::from_secs(49), &id), "500.001.1001");
         assert_eq!(callbacks_by(&mut till, now + Duration::from_secs(50)), 1);
         assert_eq!(query(&mut till, now + Duration::from_secs(50), &id), "0");
     }

@@ -31,11 +31,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Fault {
-        Fault {
-            status,
-            code,
-            message: message.into(),
-        }
+        Fault { status, code, message: message.into() }
     }
 
     fn field(name: &str) -> Fault {
@@ -63,46 +59,27 @@ pub(crate) fn read_push(config: &DarajaConfig, body: &[u8]) -> Result<Push, Faul
     let body = object(body)?;
     check_credentials(config, &body)?;
     let kind = text(&body, "TransactionType").unwrap_or_default();
-    if !matches!(
-        kind.as_str(),
-        "CustomerPayBillOnline" | "CustomerBuyGoodsOnline"
-    ) {
+    if !matches!(kind.as_str(), "CustomerPayBillOnline" | "CustomerBuyGoodsOnline") {
         return Err(Fault::field("TransactionType"));
     }
     let amount = text(&body, "Amount").and_then(|amount| amount.parse::<u64>().ok());
-    let amount = amount
-        .filter(|amount| (1..=AMOUNT_MAX).contains(amount))
-        .ok_or_else(|| Fault::field("Amount"))?;
-    text(&body, "PartyA")
-        .filter(|party| is_msisdn(party))
-        .ok_or_else(|| Fault::field("PartyA"))?;
-    text(&body, "PartyB")
-        .filter(|party| is_digits(party))
-        .ok_or_else(|| Fault::field("PartyB"))?;
-    let phone = text(&body, "PhoneNumber")
-        .filter(|phone| is_msisdn(phone))
-        .ok_or_else(|| Fault::field("PhoneNumber"))?;
-    let callback_url = text(&body, "CallBackURL")
-        .filter(|url| is_web(url))
-        .ok_or_else(|| Fault::field("CallBackURL"))?;
+    let amount = amount.filter(|amount| (1..=AMOUNT_MAX).contains(amount)).ok_or_else(|| Fault::field("Amount"))?;
+    text(&body, "PartyA").filter(|party| is_msisdn(party)).ok_or_else(|| Fault::field("PartyA"))?;
+    text(&body, "PartyB").filter(|party| is_digits(party)).ok_or_else(|| Fault::field("PartyB"))?;
+    let phone =
+        text(&body, "PhoneNumber").filter(|phone| is_msisdn(phone)).ok_or_else(|| Fault::field("PhoneNumber"))?;
+    let callback_url =
+        text(&body, "CallBackURL").filter(|url| is_web(url)).ok_or_else(|| Fault::field("CallBackURL"))?;
     let reference = short(&body, "AccountReference", REFERENCE_MAX)?;
     let description = short(&body, "TransactionDesc", DESCRIPTION_MAX)?;
-    Ok(Push {
-        phone,
-        amount,
-        reference,
-        description,
-        callback_url,
-    })
+    Ok(Push { phone, amount, reference, description, callback_url })
 }
 
 /// Reads and checks the body of an STK query: the CheckoutRequestID.
 pub(crate) fn read_query(config: &DarajaConfig, body: &[u8]) -> Result<String, Fault> {
     let body = object(body)?;
     check_credentials(config, &body)?;
-    text(&body, "CheckoutRequestID")
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| Fault::field("CheckoutRequestID"))
+    text(&body, "CheckoutRequestID").filter(|id| !id.is_empty()).ok_or_else(|| Fault::field("CheckoutRequestID"))
 }
 
 /// A query about a payment that was never pushed here.
@@ -116,9 +93,7 @@ pub(crate) fn pending() -> Fault {
 }
 
 fn object(body: &[u8]) -> Result<Value, Fault> {
-    let parsed = serde_json::from_slice::<Value>(body)
-        .ok()
-        .filter(Value::is_object);
+    let parsed = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object);
     parsed.ok_or_else(|| Fault::new(400, "400.002.05", "Invalid Request Payload"))
 }
 
@@ -126,12 +101,10 @@ fn object(body: &[u8]) -> Result<Value, Fault> {
 fn check_credentials(config: &DarajaConfig, body: &Value) -> Result<(), Fault> {
     let shortcode = text(body, "BusinessShortCode").filter(|code| is_digits(code));
     let shortcode = shortcode.ok_or_else(|| Fault::field("BusinessShortCode"))?;
-    let timestamp = text(body, "Timestamp")
-        .filter(|stamp| is_timestamp(stamp))
-        .ok_or_else(|| Fault::field("Timestamp"))?;
-    let password = text(body, "Password")
-        .filter(|password| !password.is_empty())
-        .ok_or_else(|| Fault::field("Password"))?;
+    let timestamp =
+        text(body, "Timestamp").filter(|stamp| is_timestamp(stamp)).ok_or_else(|| Fault::field("Timestamp"))?;
+    let password =
+        text(body, "Password").filter(|password| !password.is_empty()).ok_or_else(|| Fault::field("Password"))?;
     if shortcode != config.shortcode {
         return Err(Fault::new(500, "500.001.1001", "Merchant does not exist"));
     }
@@ -152,9 +125,7 @@ fn text(body: &Value, name: &str) -> Option<String> {
 }
 
 fn short(body: &Value, name: &str, max: usize) -> Result<String, Fault> {
-    text(body, name)
-        .filter(|text| (1..=max).contains(&text.chars().count()))
-        .ok_or_else(|| Fault::field(name))
+    text(body, name).filter(|text| (1..=max).contains(&text.chars().count())).ok_or_else(|| Fault::field(name))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -168,11 +139,7 @@ fn is_msisdn(text: &str) -> bool {
 
 /// `YYYYMMDDHHmmss`.
 fn is_timestamp(text: &str) -> bool {
-    let part = |range: std::ops::Range<usize>| {
-        text.get(range)
-            .and_then(|part| part.parse::<u32>().ok())
-            .unwrap_or(99)
-    };
+    let part = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(99);
     text.len() == 14
         && is_digits(text)
         && (1..=12).contains(&part(4..6))
@@ -183,8 +150,7 @@ fn is_timestamp(text: &str) -> bool {
 }
 
 fn is_web(text: &str) -> bool {
-    url::Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// `YYYYMMDDHHmmss` in East Africa Time, as Daraja writes dates.
@@ -241,15 +207,7 @@ impl Callback<'_> {
     /// The body. Written by hand because a JSON library would not keep the decimals of Amount; every text in
     /// it is the simulator's own and needs no escapes.
     pub(crate) fn body(&self) -> String {
-        let Callback {
-            merchant_id,
-            checkout_id,
-            verdict,
-            amount,
-            receipt,
-            decided_at,
-            phone,
-        } = self;
+        let Callback { merchant_id, checkout_id, verdict, amount, receipt, decided_at, phone } = self;
         let metadata = if verdict.code == 0 {
             let date = east_africa(*decided_at);
             format!(
@@ -330,11 +288,7 @@ mod tests {
             body[field] = value.clone();
             let fault = read(&body).expect_err(field);
             let expected = format!("Bad Request - Invalid {field}");
-            assert_eq!(
-                (fault.status, fault.code, fault.message),
-                (400, "400.002.02", expected),
-                "{value}"
-            );
+            assert_eq!((fault.status, fault.code, fault.message), (400, "400.002.02", expected), "{value}");
         }
     }
 
@@ -347,10 +301,7 @@ mod tests {
         body["BusinessShortCode"] = json!("600000");
         let fault = read(&body).expect_err("wrong");
         assert_eq!((fault.status, fault.code), (500, "500.001.1001"));
-        assert_eq!(
-            read_push(&config(), b"{").expect_err("no JSON").code,
-            "400.002.05"
-        );
+        assert_eq!(read_push(&config(), b"{").expect_err("no JSON").code, "400.002.05");
     }
 
     #[test]
@@ -372,19 +323,11 @@ mod tests {
         assert_eq!(inner["ResultCode"], json!(0));
         let items = inner["CallbackMetadata"]["Item"].as_array().expect("items");
         assert_eq!(items[2], json!({ "Name": "Balance" }));
-        assert_eq!(
-            items[3]["Value"],
-            json!(20_191_219_102_115_u64),
-            "East Africa Time"
-        );
+        assert_eq!(items[3]["Value"], json!(20_191_219_102_115_u64), "East Africa Time");
         assert_eq!(items[4]["Value"], json!(254_708_374_149_u64));
         callback.verdict = Outcome::Cancelled.verdict();
         let failed: Value = serde_json::from_str(&callback.body()).expect("valid JSON");
         assert_eq!(failed["Body"]["stkCallback"]["ResultCode"], json!(1032));
-        assert!(
-            failed["Body"]["stkCallback"]
-                .get("CallbackMetadata")
-                .is_none()
-        );
+        assert!(failed["Body"]["stkCallback"].get("CallbackMetadata").is_none());
     }
 }

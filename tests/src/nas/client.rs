@@ -41,10 +41,7 @@ pub(crate) struct Outcome {
 
 /// Sends a request until it is answered or given up. `hears` says whether an answer that has come reaches
 /// the router at all.
-pub(crate) async fn exchange(
-    request: &Request<'_>,
-    hears: impl Fn() -> bool,
-) -> io::Result<Outcome> {
+pub(crate) async fn exchange(request: &Request<'_>, hears: impl Fn() -> bool) -> io::Result<Outcome> {
     let socket = UdpSocket::bind((request.bind, 0)).await?;
     socket.connect(request.server).await?;
     let mut outcome = Outcome::default();
@@ -80,10 +77,7 @@ fn accept(request: &Request<'_>, datagram: &[u8]) -> bool {
         return false;
     };
     let fits = match sent.code() {
-        Code::AccessRequest => matches!(
-            reply.code(),
-            Code::AccessAccept | Code::AccessReject | Code::AccessChallenge
-        ),
+        Code::AccessRequest => matches!(reply.code(), Code::AccessAccept | Code::AccessReject | Code::AccessChallenge),
         _ => reply.code() == Code::AccountingResponse,
     };
     let signed = match check_reply(&reply, sent.authenticator(), request.secret) {
@@ -92,9 +86,7 @@ fn accept(request: &Request<'_>, datagram: &[u8]) -> bool {
         Check::Invalid | Check::Repeated | Check::BadLength => false,
     };
     let ours = reply.identifier() == sent.identifier();
-    fits && ours
-        && signed
-        && authenticator::verify_reply(&reply, sent.authenticator(), request.secret)
+    fits && ours && signed && authenticator::verify_reply(&reply, sent.authenticator(), request.secret)
 }
 
 #[cfg(test)]
@@ -107,9 +99,7 @@ mod tests {
         let ours = Secret::new(b"secret").expect("not empty");
         let theirs = Secret::new(secret).expect("not empty");
         let mut buf = [0; MAX_PACKET];
-        let sent = Builder::new(&mut buf, Code::AccessRequest, 7)
-            .finish_access_request(&ours, [3; 16])
-            .to_vec();
+        let sent = Builder::new(&mut buf, Code::AccessRequest, 7).finish_access_request(&ours, [3; 16]).to_vec();
         let mut builder = Builder::new(&mut buf, reply_code, identifier);
         if sign {
             builder.reserve_message_authenticator().expect("fits");
@@ -130,21 +120,9 @@ mod tests {
     fn only_the_servers_signed_answer_counts() {
         assert!(judge(Code::AccessAccept, 7, true, b"secret", true));
         assert!(judge(Code::AccessReject, 7, false, b"secret", false));
-        assert!(
-            !judge(Code::AccessAccept, 7, false, b"secret", true),
-            "no Message-Authenticator"
-        );
-        assert!(
-            !judge(Code::AccessAccept, 7, true, b"other", false),
-            "wrong secret"
-        );
-        assert!(
-            !judge(Code::AccessAccept, 8, true, b"secret", true),
-            "wrong identifier"
-        );
-        assert!(
-            !judge(Code::AccountingResponse, 7, true, b"secret", true),
-            "wrong kind"
-        );
+        assert!(!judge(Code::AccessAccept, 7, false, b"secret", true), "no Message-Authenticator");
+        assert!(!judge(Code::AccessAccept, 7, true, b"other", false), "wrong secret");
+        assert!(!judge(Code::AccessAccept, 8, true, b"secret", true), "wrong identifier");
+        assert!(!judge(Code::AccountingResponse, 7, true, b"secret", true), "wrong kind");
     }
 }

@@ -27,16 +27,8 @@ impl FromStr for LoginBy {
     type Err = UnknownLoginMethod;
 
     fn from_str(text: &str) -> Result<LoginBy, UnknownLoginMethod> {
-        let mut login_by = LoginBy {
-            http_chap: false,
-            http_pap: false,
-            mac: false,
-        };
-        for word in text
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-        {
+        let mut login_by = LoginBy { http_chap: false, http_pap: false, mac: false };
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match word {
                 "http-chap" => login_by.http_chap = true,
                 "http-pap" => login_by.http_pap = true,
@@ -106,11 +98,7 @@ impl NasConfig {
     ///
     /// # Errors
     /// If the secret is empty.
-    pub fn new(
-        auth: SocketAddr,
-        acct: SocketAddr,
-        secret: &[u8],
-    ) -> Result<NasConfig, EmptySecret> {
+    pub fn new(auth: SocketAddr, acct: SocketAddr, secret: &[u8]) -> Result<NasConfig, EmptySecret> {
         Ok(NasConfig {
             bind: Ipv4Addr::LOCALHOST,
             http_port: 0,
@@ -127,11 +115,7 @@ impl NasConfig {
             timeout: Duration::from_millis(300),
             require_message_auth: true,
             portal_url: "http://127.0.0.1:8080".to_owned(),
-            login_by: LoginBy {
-                http_chap: true,
-                http_pap: true,
-                mac: true,
-            },
+            login_by: LoginBy { http_chap: true, http_pap: true, mac: true },
             location: None,
             shared_users: None,
             interim_floor: Duration::from_secs(10),
@@ -144,11 +128,7 @@ impl NasConfig {
 
     /// NAS-IP-Address.
     pub(crate) fn nas_ip(&self) -> Ipv4Addr {
-        self.nas_ip.unwrap_or(if self.bind.is_unspecified() {
-            Ipv4Addr::LOCALHOST
-        } else {
-            self.bind
-        })
+        self.nas_ip.unwrap_or(if self.bind.is_unspecified() { Ipv4Addr::LOCALHOST } else { self.bind })
     }
 }
 
@@ -184,19 +164,9 @@ mod tests {
     #[test]
     fn login_by_reads_words_and_names_the_unknown_one() {
         let all: LoginBy = "http-chap, http-pap,mac".parse().expect("known words");
-        assert_eq!(
-            all,
-            LoginBy {
-                http_chap: true,
-                http_pap: true,
-                mac: true
-            }
-        );
+        assert_eq!(all, LoginBy { http_chap: true, http_pap: true, mac: true });
         let one: LoginBy = "http-pap".parse().expect("a known word");
         assert!(!one.http_chap && one.http_pap && !one.mac);
-        assert_eq!(
-            "trial".parse::<LoginBy>(),
-            Err(UnknownLoginMethod("trial".to_owned()))
-        );
+        assert_eq!("trial".parse::<LoginBy>(), Err(UnknownLoginMethod("trial".to_owned())));
     }
 }

@@ -67,9 +67,7 @@ fn genuine<'a>(config: &NasConfig, datagram: &'a [u8]) -> Option<Packet<'a>> {
 fn find(router: &Router, request: &Packet<'_>) -> Option<Mac> {
     let user = request.get(rfc2865::USER_NAME)?;
     let ip = request.get(rfc2865::FRAMED_IP_ADDRESS)?;
-    router
-        .find(user, ip, request.get(rfc2866::ACCT_SESSION_ID))
-        .map(|session| session.mac)
+    router.find(user, ip, request.get(rfc2866::ACCT_SESSION_ID)).map(|session| session.mac)
 }
 
 fn obey(router: &mut Router, now: Duration, request: &Packet<'_>, mac: Mac) {
@@ -80,11 +78,7 @@ fn obey(router: &mut Router, now: Duration, request: &Packet<'_>, mac: Mac) {
     }
 }
 
-fn write_answer(
-    config: &NasConfig,
-    request: &Packet<'_>,
-    refused: Option<u32>,
-) -> Result<Vec<u8>, BuildError> {
+fn write_answer(config: &NasConfig, request: &Packet<'_>, refused: Option<u32>) -> Result<Vec<u8>, BuildError> {
     let code = match (request.code(), refused.is_some()) {
         (Code::DisconnectRequest, false) => Code::DisconnectAck,
         (Code::DisconnectRequest, true) => Code::DisconnectNak,
@@ -97,9 +91,7 @@ fn write_answer(
         reply.put(rfc5176::ERROR_CAUSE, error_cause)?;
     }
     reply.put(rfc2865::NAS_IDENTIFIER, config.identity.as_bytes())?;
-    Ok(reply
-        .finish_reply(&config.secret, request.authenticator())
-        .to_vec())
+    Ok(reply.finish_reply(&config.secret, request.authenticator()).to_vec())
 }
 
 #[cfg(test)]
@@ -120,12 +112,8 @@ mod tests {
         let nowhere = ([127, 0, 0, 1], 9).into();
         let config = NasConfig::new(nowhere, nowhere, b"secret").expect("a secret");
         let mut router = Router::new(config.clone());
-        let attempt = router
-            .begin_login(NOW, PHONE, "ann", LoginMethod::HttpPap)
-            .expect("begun");
-        router
-            .finish_login(NOW, attempt, Some(Terms::default()))
-            .expect("granted");
+        let attempt = router.begin_login(NOW, PHONE, "ann", LoginMethod::HttpPap).expect("begun");
+        router.finish_login(NOW, attempt, Some(Terms::default())).expect("granted");
         (config, router)
     }
 
@@ -134,36 +122,20 @@ mod tests {
         let mut buf = [0; MAX_PACKET];
         let mut builder = Builder::new(&mut buf, code, 9);
         write(&mut builder);
-        builder
-            .finish_hashed_request(&Secret::new(secret).expect("not empty"))
-            .to_vec()
+        builder.finish_hashed_request(&Secret::new(secret).expect("not empty")).to_vec()
     }
 
     fn named(builder: &mut Builder<'_>) {
         builder.put(rfc2865::USER_NAME, &b"ann"[..]).expect("fits");
-        builder
-            .put(rfc2865::FRAMED_IP_ADDRESS, Ipv4Addr::new(10, 5, 50, 2))
-            .expect("fits");
+        builder.put(rfc2865::FRAMED_IP_ADDRESS, Ipv4Addr::new(10, 5, 50, 2)).expect("fits");
     }
 
-    fn ask(
-        router: &mut Router,
-        config: &NasConfig,
-        datagram: &[u8],
-    ) -> Option<(Code, Option<u32>, usize)> {
+    fn ask(router: &mut Router, config: &NasConfig, datagram: &[u8]) -> Option<(Code, Option<u32>, usize)> {
         let reply = answer(router, NOW, config, CoaBehaviour::Normal, datagram)?;
         let sent = Packet::parse(datagram).expect("well formed");
         let reply = Packet::parse(&reply).expect("well formed");
-        assert!(authenticator::verify_reply(
-            &reply,
-            sent.authenticator(),
-            &config.secret
-        ));
-        Some((
-            reply.code(),
-            reply.get(rfc5176::ERROR_CAUSE),
-            reply.attributes().count(),
-        ))
+        assert!(authenticator::verify_reply(&reply, sent.authenticator(), &config.secret));
+        Some((reply.code(), reply.get(rfc5176::ERROR_CAUSE), reply.attributes().count()))
     }
 
     #[test]
@@ -171,21 +143,13 @@ mod tests {
         let (config, mut router) = online();
         let cut = request(Code::DisconnectRequest, b"secret", |builder| {
             named(builder);
-            builder
-                .put(rfc2866::ACCT_SESSION_ID, &b"80100001"[..])
-                .expect("fits");
+            builder.put(rfc2866::ACCT_SESSION_ID, &b"80100001"[..]).expect("fits");
         });
-        assert_eq!(
-            ask(&mut router, &config, &cut),
-            Some((Code::DisconnectAck, None, 1))
-        );
+        assert_eq!(ask(&mut router, &config, &cut), Some((Code::DisconnectAck, None, 1)));
         assert!(router.session(PHONE).is_none());
         let stop = router.journal().of(PHONE).last().expect("a Stop").kind;
         assert_eq!(stop, ReportKind::Stop(cause::ADMIN_RESET));
-        assert_eq!(
-            ask(&mut router, &config, &cut),
-            Some((Code::DisconnectNak, Some(406), 2))
-        );
+        assert_eq!(ask(&mut router, &config, &cut), Some((Code::DisconnectNak, Some(406), 2)));
     }
 
     #[test]
@@ -193,21 +157,14 @@ mod tests {
         let (config, mut router) = online();
         let no_address = request(Code::DisconnectRequest, b"secret", |builder| {
             builder.put(rfc2865::USER_NAME, &b"ann"[..]).expect("fits");
-            builder
-                .put(rfc2866::ACCT_SESSION_ID, &b"80100001"[..])
-                .expect("fits");
+            builder.put(rfc2866::ACCT_SESSION_ID, &b"80100001"[..]).expect("fits");
         });
         let other_id = request(Code::DisconnectRequest, b"secret", |builder| {
             named(builder);
-            builder
-                .put(rfc2866::ACCT_SESSION_ID, &b"80100002"[..])
-                .expect("fits");
+            builder.put(rfc2866::ACCT_SESSION_ID, &b"80100002"[..]).expect("fits");
         });
         for datagram in [no_address, other_id] {
-            assert_eq!(
-                ask(&mut router, &config, &datagram),
-                Some((Code::DisconnectNak, Some(406), 2))
-            );
+            assert_eq!(ask(&mut router, &config, &datagram), Some((Code::DisconnectNak, Some(406), 2)));
         }
         assert!(router.session(PHONE).is_some());
     }
@@ -218,36 +175,20 @@ mod tests {
         let forged = request(Code::DisconnectRequest, b"guess", named);
         assert_eq!(ask(&mut router, &config, &forged), None);
         assert!(router.session(PHONE).is_some());
-        assert_eq!(
-            (router.stats().coa_bad_requests, router.stats().coa_requests),
-            (1, 0)
-        );
+        assert_eq!((router.stats().coa_bad_requests, router.stats().coa_requests), (1, 0));
     }
 
     #[test]
     fn a_coa_changes_speeds_and_one_without_changes_is_a_probe() {
         let (config, mut router) = online();
         let probe = request(Code::CoaRequest, b"secret", named);
-        assert_eq!(
-            ask(&mut router, &config, &probe),
-            Some((Code::CoaAck, None, 1))
-        );
+        assert_eq!(ask(&mut router, &config, &probe), Some((Code::CoaAck, None, 1)));
         let faster = request(Code::CoaRequest, b"secret", |builder| {
             named(builder);
-            builder
-                .put(mikrotik::RATE_LIMIT, &b"2M/4M"[..])
-                .expect("fits");
+            builder.put(mikrotik::RATE_LIMIT, &b"2M/4M"[..]).expect("fits");
         });
-        assert_eq!(
-            ask(&mut router, &config, &faster),
-            Some((Code::CoaAck, None, 1))
-        );
-        let speeds = router
-            .session(PHONE)
-            .expect("active")
-            .terms
-            .speeds()
-            .expect("a rate");
+        assert_eq!(ask(&mut router, &config, &faster), Some((Code::CoaAck, None, 1)));
+        let speeds = router.session(PHONE).expect("active").terms.speeds().expect("a rate");
         assert_eq!(speeds.rate.tx, 4_000_000);
     }
 
@@ -255,23 +196,11 @@ mod tests {
     fn misbehaviour_on_request() {
         let (config, mut router) = online();
         let cut = request(Code::DisconnectRequest, b"secret", named);
-        assert_eq!(
-            answer(&mut router, NOW, &config, CoaBehaviour::Silent, &cut),
-            None
-        );
+        assert_eq!(answer(&mut router, NOW, &config, CoaBehaviour::Silent, &cut), None);
         let nak = answer(&mut router, NOW, &config, CoaBehaviour::Nak(504), &cut).expect("a NAK");
-        assert_eq!(
-            Packet::parse(&nak)
-                .expect("well formed")
-                .get(rfc5176::ERROR_CAUSE),
-            Some(504)
-        );
-        let ack =
-            answer(&mut router, NOW, &config, CoaBehaviour::AckWithoutCut, &cut).expect("an ACK");
-        assert_eq!(
-            Packet::parse(&ack).expect("well formed").code(),
-            Code::DisconnectAck
-        );
+        assert_eq!(Packet::parse(&nak).expect("well formed").get(rfc5176::ERROR_CAUSE), Some(504));
+        let ack = answer(&mut router, NOW, &config, CoaBehaviour::AckWithoutCut, &cut).expect("an ACK");
+        assert_eq!(Packet::parse(&ack).expect("well formed").code(), Code::DisconnectAck);
         assert!(router.session(PHONE).is_some(), "nothing was cut");
     }
 }

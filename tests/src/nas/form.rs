@@ -33,8 +33,7 @@ impl LoginForm {
                 "dst" => form.dst = Some(value.into_owned()),
                 name => {
                     let room = form.injected.len() < INJECTED_MAX;
-                    form.injected
-                        .extend(injected(name, &value).filter(|_| room));
+                    form.injected.extend(injected(name, &value).filter(|_| room));
                 }
             }
         }
@@ -63,35 +62,21 @@ fn injected(name: &str, value: &str) -> Option<Injected> {
         None => (rest, false),
     };
     let (kind, vendor) = rest.split_once('-').unwrap_or((rest, "0"));
-    let octets = if number {
-        value.parse::<u32>().ok()?.to_be_bytes().to_vec()
-    } else {
-        value.as_bytes().to_vec()
-    };
+    let octets = if number { value.parse::<u32>().ok()?.to_be_bytes().to_vec() } else { value.as_bytes().to_vec() };
     let (kind, vendor) = (kind.parse().ok()?, vendor.parse().ok()?);
     // The router signs its own Message-Authenticator; no packet can hold the others.
-    let possible =
-        kind != 0 && !(vendor == 0 && matches!(kind, 26 | 80)) && (1..=247).contains(&octets.len());
-    possible.then_some(Injected {
-        vendor,
-        kind,
-        value: octets,
-    })
+    let possible = kind != 0 && !(vendor == 0 && matches!(kind, 26 | 80)) && (1..=247).contains(&octets.len());
+    possible.then_some(Injected { vendor, kind, value: octets })
 }
 
 /// A byte string as RouterOS prints it for JavaScript: every octet as `\ooo`.
 pub(crate) fn octal(octets: &[u8]) -> String {
-    octets
-        .iter()
-        .map(|octet| format!("\\{octet:03o}"))
-        .collect()
+    octets.iter().map(|octet| format!("\\{octet:03o}")).collect()
 }
 
 /// A value for a URL's query.
 pub(crate) fn escape_url(value: &str) -> String {
-    form_urlencoded::byte_serialize(value.as_bytes())
-        .collect::<String>()
-        .replace('+', "%20")
+    form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 #[cfg(test)]
@@ -106,54 +91,24 @@ mod tests {
         );
         assert_eq!(form.username.as_deref(), Some("ann"));
         assert_eq!(form.password, "a&b c");
-        let attribute = |vendor, kind, value: &[u8]| Injected {
-            vendor,
-            kind,
-            value: value.to_vec(),
-        };
-        let expected = [
-            attribute(0, 77, b"hello"),
-            attribute(0, 12, &[0, 0, 5, 120]),
-            attribute(14988, 9, b"realm"),
-        ];
+        let attribute = |vendor, kind, value: &[u8]| Injected { vendor, kind, value: value.to_vec() };
+        let expected = [attribute(0, 77, b"hello"), attribute(0, 12, &[0, 0, 5, 120]), attribute(14988, 9, b"realm")];
         assert_eq!(form.injected, expected);
     }
 
     #[test]
     fn only_web_addresses_are_destinations() {
-        let to = |dst: &str| {
-            LoginForm {
-                dst: Some(dst.to_owned()),
-                ..LoginForm::default()
-            }
-            .destination()
-            .is_some()
-        };
+        let to = |dst: &str| LoginForm { dst: Some(dst.to_owned()), ..LoginForm::default() }.destination().is_some();
         assert!(to("http://example.net/") && to("https://example.net/"));
         assert!(!to("javascript:alert(1)") && !to("/status") && !to(""));
     }
 
     #[test]
     fn a_digest_is_thirty_two_hexadecimal_digits() {
-        let form = |password: &str| LoginForm {
-            password: password.to_owned(),
-            ..LoginForm::default()
-        };
-        assert!(
-            form("00112233445566778899aabbccddeeff")
-                .chap_digest()
-                .is_some()
-        );
-        assert!(
-            form("00112233445566778899aabbccddeef")
-                .chap_digest()
-                .is_none()
-        );
-        assert!(
-            form("a clear password of 32 characters")
-                .chap_digest()
-                .is_none()
-        );
+        let form = |password: &str| LoginForm { password: password.to_owned(), ..LoginForm::default() };
+        assert!(form("00112233445566778899aabbccddeeff").chap_digest().is_some());
+        assert!(form("00112233445566778899aabbccddeef").chap_digest().is_none());
+        assert!(form("a clear password of 32 characters").chap_digest().is_none());
     }
 
     #[test]

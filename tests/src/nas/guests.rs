@@ -42,9 +42,7 @@ impl Guests {
     pub(crate) fn run(self, shell: &Arc<Shell>) {
         for number in 1..=self.count {
             let guest = live(Arc::clone(shell), Mac::guest(number), self.clone());
-            shell
-                .tasks
-                .spawn(shell.stop.clone().run_until_cancelled_owned(guest));
+            shell.tasks.spawn(shell.stop.clone().run_until_cancelled_owned(guest));
         }
     }
 }
@@ -66,16 +64,8 @@ async fn arrive(shell: &Arc<Shell>, mac: Mac, guests: &Guests) -> bool {
     if shell.with(|router, _| router.session(mac).is_some()) {
         return true;
     }
-    let proof = Proof::Pap {
-        password: guests.password.as_bytes().to_vec(),
-    };
-    let login = Login {
-        mac,
-        user: guests.user.clone(),
-        method: LoginMethod::HttpPap,
-        proof,
-        injected: Vec::new(),
-    };
+    let proof = Proof::Pap { password: guests.password.as_bytes().to_vec() };
+    let login = Login { mac, user: guests.user.clone(), method: LoginMethod::HttpPap, proof, injected: Vec::new() };
     shell.login(login).await.is_accepted()
 }
 
@@ -85,10 +75,7 @@ async fn browse(shell: &Arc<Shell>, mac: Mac, dice: &mut Dice) {
         tokio::time::sleep(STEP).await;
         let counted = shell.with(|router, now| {
             let speeds = router.session(mac)?.terms.speeds();
-            let (up, down) = burst(
-                dice,
-                speeds.map_or(OPEN_SPEED, |speeds| (speeds.rate.rx, speeds.rate.tx)),
-            );
+            let (up, down) = burst(dice, speeds.map_or(OPEN_SPEED, |speeds| (speeds.rate.rx, speeds.rate.tx)));
             router.traffic(now, mac, up, down)
         });
         if counted.is_none() {
@@ -99,14 +86,8 @@ async fn browse(shell: &Arc<Shell>, mac: Mac, dice: &mut Dice) {
 
 /// Octets of one step: mostly a little, now and then as much as the rate allows.
 fn burst(dice: &mut Dice, (up, down): (u64, u64)) -> (u64, u64) {
-    let share = if dice.between(1, 6) == 1 {
-        dice.between(60, 100)
-    } else {
-        dice.between(0, 15)
-    };
-    let octets = |rate: u64, open: u64| {
-        (if rate == 0 { open } else { rate }) / 8 * STEP.as_secs() * share / 100
-    };
+    let share = if dice.between(1, 6) == 1 { dice.between(60, 100) } else { dice.between(0, 15) };
+    let octets = |rate: u64, open: u64| (if rate == 0 { open } else { rate }) / 8 * STEP.as_secs() * share / 100;
     (octets(up, OPEN_SPEED.0) / 4, octets(down, OPEN_SPEED.1))
 }
 

@@ -86,16 +86,9 @@ impl Journal {
     }
 
     /// Records how a report went.
-    pub(crate) fn settle(
-        &mut self,
-        index: Option<usize>,
-        identifier: u8,
-        transmissions: u8,
-        delivery: Delivery,
-    ) {
+    pub(crate) fn settle(&mut self, index: Option<usize>, identifier: u8, transmissions: u8, delivery: Delivery) {
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
-            (entry.identifier, entry.transmissions, entry.delivery) =
-                (identifier, transmissions, delivery);
+            (entry.identifier, entry.transmissions, entry.delivery) = (identifier, transmissions, delivery);
         }
     }
 
@@ -107,24 +100,18 @@ impl Journal {
 
     /// The entries that the server has acknowledged.
     pub fn acknowledged(&self) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.delivery == Delivery::Acknowledged)
+        self.entries.iter().filter(|entry| entry.delivery == Delivery::Acknowledged)
     }
 
     /// The entries about one phone.
     pub fn of(&self, mac: Mac) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.mac == Some(mac))
+        self.entries.iter().filter(move |entry| entry.mac == Some(mac))
     }
 
     /// Whether nothing is on its way.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.entries
-            .iter()
-            .all(|entry| entry.delivery != Delivery::Pending)
+        self.entries.iter().all(|entry| entry.delivery != Delivery::Pending)
     }
 
     /// Reports that were sent after the journal was full.

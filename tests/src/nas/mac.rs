@@ -63,18 +63,11 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Mac, NotAMac> {
         let grouped = text.len() == 17;
-        let separators = text
-            .bytes()
-            .skip(2)
-            .step_by(3)
-            .all(|octet| matches!(octet, b':' | b'-'));
+        let separators = text.bytes().skip(2).step_by(3).all(|octet| matches!(octet, b':' | b'-'));
         if grouped && !separators {
             return Err(NotAMac);
         }
-        let digits: String = text
-            .chars()
-            .filter(|letter| !(grouped && matches!(letter, ':' | '-')))
-            .collect();
+        let digits: String = text.chars().filter(|letter| !(grouped && matches!(letter, ':' | '-'))).collect();
         let mut octets = [0; 6];
         hex::decode_to_slice(digits, &mut octets).map_err(|_| NotAMac)?;
         Ok(Mac(octets))
@@ -105,13 +98,7 @@ mod tests {
             let mac: Mac = text.parse().expect(text);
             assert_eq!(mac.to_string(), "02:AB:00:00:00:01");
         }
-        for text in [
-            "",
-            "02:ab:00:00:00",
-            "02:ab:00:00:00:0g",
-            "02ab:00000:01:00z",
-            "alice",
-        ] {
+        for text in ["", "02:ab:00:00:00", "02:ab:00:00:00:0g", "02ab:00000:01:00z", "alice"] {
             assert_eq!(text.parse::<Mac>(), Err(NotAMac), "{text}");
         }
     }

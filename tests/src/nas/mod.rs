@@ -98,26 +98,15 @@ impl Nas {
     pub async fn start(config: NasConfig) -> Result<Nas, NasError> {
         let bind_error = |what, port| {
             let address = SocketAddr::from((config.bind, port));
-            move |source| NasError::Bind {
-                what,
-                address,
-                source,
-            }
+            move |source| NasError::Bind { what, address, source }
         };
         let listener = TcpListener::bind((config.bind, config.http_port)).await;
         let listener = listener.map_err(bind_error("web servlet", config.http_port))?;
         let coa_socket = shell::bind_coa(config.bind, config.coa_port).await;
         let coa_socket = coa_socket.map_err(bind_error("CoA port", config.coa_port))?;
-        let http = listener
-            .local_addr()
-            .map_err(bind_error("web servlet", config.http_port))?;
-        let coa = coa_socket
-            .local_addr()
-            .map_err(bind_error("CoA port", config.coa_port))?;
-        let host = config
-            .hotspot_host
-            .clone()
-            .unwrap_or_else(|| http.to_string());
+        let http = listener.local_addr().map_err(bind_error("web servlet", config.http_port))?;
+        let coa = coa_socket.local_addr().map_err(bind_error("CoA port", config.coa_port))?;
+        let host = config.hotspot_host.clone().unwrap_or_else(|| http.to_string());
         let shell = Arc::new(Shell::new(config, format!("http://{host}")));
         shell.tasks.spawn(web::serve(Arc::clone(&shell), listener));
         shell.tasks.spawn(Arc::clone(&shell).serve_coa(coa_socket));
@@ -160,22 +149,14 @@ impl Nas {
 
     /// Logs in with a clear password.
     pub async fn login_pap(&self, mac: Mac, user: &str, password: &str) -> LoginOutcome {
-        let proof = Proof::Pap {
-            password: password.as_bytes().to_vec(),
-        };
+        let proof = Proof::Pap { password: password.as_bytes().to_vec() };
         self.login(mac, user, LoginMethod::HttpPap, proof).await
     }
 
     /// Logs in with the answer to a challenge, as the page's script would make it.
     pub async fn login_chap(&self, mac: Mac, user: &str, password: &str) -> LoginOutcome {
         let challenge = self.shell.with(|router, now| router.own_challenge(now));
-        self.login(
-            mac,
-            user,
-            LoginMethod::HttpChap,
-            chap_proof(challenge, password.as_bytes()),
-        )
-        .await
+        self.login(mac, user, LoginMethod::HttpChap, chap_proof(challenge, password.as_bytes())).await
     }
 
     /// Logs in by the phone's address.
@@ -184,27 +165,17 @@ impl Nas {
     }
 
     async fn login(&self, mac: Mac, user: &str, method: LoginMethod, proof: Proof) -> LoginOutcome {
-        self.shell
-            .login(Login {
-                mac,
-                user: user.to_owned(),
-                method,
-                proof,
-                injected: Vec::new(),
-            })
-            .await
+        self.shell.login(Login { mac, user: user.to_owned(), method, proof, injected: Vec::new() }).await
     }
 
     /// Traffic of a phone, in octets: what was let through, or `None` when it is not logged in.
     pub fn traffic(&self, mac: Mac, up: u64, down: u64) -> Option<(u64, u64)> {
-        self.shell
-            .with(|router, now| router.traffic(now, mac, up, down))
+        self.shell.with(|router, now| router.traffic(now, mac, up, down))
     }
 
     /// The user presses "log out". False if the phone was not logged in.
     pub fn logout(&self, mac: Mac) -> bool {
-        self.shell
-            .with(|router, now| router.end(now, mac, cause::USER_REQUEST))
+        self.shell.with(|router, now| router.end(now, mac, cause::USER_REQUEST))
     }
 
     /// The phone's session.
@@ -232,8 +203,7 @@ impl Nas {
     /// Every accounting report so far and what became of it.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
-        self.shell
-            .read(|router, _| router.journal().entries().to_vec())
+        self.shell.read(|router, _| router.journal().entries().to_vec())
     }
 
     /// Looks at the whole state.
@@ -268,10 +238,7 @@ impl Nas {
                 changes.changed().await.ok();
             }
         });
-        held.await.map_err(|_| NotInTime {
-            what: what.to_owned(),
-            within,
-        })
+        held.await.map_err(|_| NotInTime { what: what.to_owned(), within })
     }
 
     /// Switches the router off, as a power cut does: nobody is logged out and nothing is sent.

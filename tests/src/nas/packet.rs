@@ -16,13 +16,8 @@ use super::session::Attempt;
 /// How the phone proves who it is.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Proof {
-    Pap {
-        password: Vec<u8>,
-    },
-    Chap {
-        challenge: [u8; 16],
-        response: [u8; 17],
-    },
+    Pap { password: Vec<u8> },
+    Chap { challenge: [u8; 16], response: [u8; 17] },
 }
 
 /// An attribute that the login form asked for (`radius<id>[-<vendor>][u]`).
@@ -49,46 +44,25 @@ pub(crate) fn access_request(
     identifier: u8,
     authenticator: [u8; 16],
 ) -> Result<Vec<u8>, BuildError> {
-    let Access {
-        config,
-        attempt,
-        proof,
-        injected,
-        hotspot_url,
-    } = access;
+    let Access { config, attempt, proof, injected, hotspot_url } = access;
     let mut buf = [0; MAX_PACKET];
     let mut packet = Builder::new(&mut buf, Code::AccessRequest, identifier);
     put_identity(&mut packet, config, attempt)?;
     if let Some((id, name)) = &config.location {
-        packet
-            .put(wispr::LOCATION_ID, id.as_bytes())?
-            .put(wispr::LOCATION_NAME, name.as_bytes())?;
+        packet.put(wispr::LOCATION_ID, id.as_bytes())?.put(wispr::LOCATION_NAME, name.as_bytes())?;
     }
     match proof {
-        Proof::Pap { password } => {
-            packet.put_user_password(password, &authenticator, &config.secret)?
+        Proof::Pap { password } => packet.put_user_password(password, &authenticator, &config.secret)?,
+        Proof::Chap { challenge, response } => {
+            packet.put(rfc2865::CHAP_CHALLENGE, challenge)?.put(rfc2865::CHAP_PASSWORD, response)?
         }
-        Proof::Chap {
-            challenge,
-            response,
-        } => packet
-            .put(rfc2865::CHAP_CHALLENGE, challenge)?
-            .put(rfc2865::CHAP_PASSWORD, response)?,
     };
     packet
         .put(rfc2865::SERVICE_TYPE, rfc2865::service_type::LOGIN_USER)?
-        .put(
-            wispr::LOGOFF_URL,
-            format!("{hotspot_url}/logout").as_bytes(),
-        )?
+        .put(wispr::LOGOFF_URL, format!("{hotspot_url}/logout").as_bytes())?
         .put(rfc2865::NAS_IDENTIFIER, config.identity.as_bytes())?
         .put(rfc2865::NAS_IP_ADDRESS, config.nas_ip())?;
-    for Injected {
-        vendor,
-        kind,
-        value,
-    } in *injected
-    {
+    for Injected { vendor, kind, value } in *injected {
         match vendor {
             0 => packet.put_raw(*kind, value)?,
             vendor => packet.put_vendor_raw(*vendor, *kind, value)?,
@@ -97,9 +71,7 @@ pub(crate) fn access_request(
     if config.require_message_auth {
         packet.reserve_message_authenticator()?;
     }
-    Ok(packet
-        .finish_access_request(&config.secret, authenticator)
-        .to_vec())
+    Ok(packet.finish_access_request(&config.secret, authenticator).to_vec())
 }
 
 /// Writes an Accounting-Request. `unix_time` is the router's wall clock when it happened.
@@ -142,20 +114,10 @@ fn status_type(kind: ReportKind) -> u32 {
 }
 
 /// The attributes that say which phone it is, the same in Access- and Accounting-Requests.
-fn put_identity(
-    packet: &mut Builder<'_>,
-    config: &NasConfig,
-    attempt: &Attempt,
-) -> Result<(), BuildError> {
+fn put_identity(packet: &mut Builder<'_>, config: &NasConfig, attempt: &Attempt) -> Result<(), BuildError> {
     packet
-        .put(
-            rfc2865::NAS_PORT_TYPE,
-            rfc2865::nas_port_type::WIRELESS_802_11,
-        )?
-        .put(
-            rfc2865::CALLING_STATION_ID,
-            attempt.mac.to_string().as_bytes(),
-        )?
+        .put(rfc2865::NAS_PORT_TYPE, rfc2865::nas_port_type::WIRELESS_802_11)?
+        .put(rfc2865::CALLING_STATION_ID, attempt.mac.to_string().as_bytes())?
         .put(rfc2865::CALLED_STATION_ID, config.server_name.as_bytes())?
         .put(rfc2869::NAS_PORT_ID, config.interface.as_bytes())?
         .put(rfc2865::USER_NAME, attempt.user.as_bytes())?
@@ -213,25 +175,14 @@ mod tests {
     }
 
     fn kinds(bytes: &[u8]) -> Vec<u8> {
-        Packet::parse(bytes)
-            .expect("well formed")
-            .attributes()
-            .map(|attribute| attribute.kind)
-            .collect()
+        Packet::parse(bytes).expect("well formed").attributes().map(|attribute| attribute.kind).collect()
     }
 
     #[test]
     fn an_access_request_has_the_order_of_the_wire() {
         let config = config();
-        let proof = Proof::Chap {
-            challenge: [7; 16],
-            response: [9; 17],
-        };
-        let injected = [Injected {
-            vendor: 0,
-            kind: 77,
-            value: b"x".to_vec(),
-        }];
+        let proof = Proof::Chap { challenge: [7; 16], response: [9; 17] };
+        let injected = [Injected { vendor: 0, kind: 77, value: b"x".to_vec() }];
         let access = Access {
             config: &config,
             attempt: &attempt(),
@@ -240,18 +191,12 @@ mod tests {
             hotspot_url: "http://10.5.50.1",
         };
         let bytes = access_request(&access, 3, [5; 16]).expect("fits");
-        assert_eq!(
-            kinds(&bytes),
-            [61, 31, 30, 87, 1, 5, 44, 8, 26, 60, 3, 6, 26, 32, 4, 77, 80]
-        );
+        assert_eq!(kinds(&bytes), [61, 31, 30, 87, 1, 5, 44, 8, 26, 60, 3, 6, 26, 32, 4, 77, 80]);
         let packet = Packet::parse(&bytes).expect("well formed");
         assert_eq!(check_request(&packet, &config.secret), Check::Valid);
         assert_eq!(packet.get(rfc2866::ACCT_SESSION_ID), Some(&b"80100014"[..]));
         assert_eq!(packet.get(rfc2865::NAS_PORT), Some(0x8010_0014));
-        assert_eq!(
-            packet.get(wispr::LOGOFF_URL),
-            Some(&b"http://10.5.50.1/logout"[..])
-        );
+        assert_eq!(packet.get(wispr::LOGOFF_URL), Some(&b"http://10.5.50.1/logout"[..]));
     }
 
     #[test]
@@ -259,54 +204,26 @@ mod tests {
         let mut config = config();
         config.require_message_auth = false;
         config.location = Some(("isocc=ke".into(), "Town".into()));
-        let proof = Proof::Pap {
-            password: b"pass".to_vec(),
-        };
-        let access = Access {
-            config: &config,
-            attempt: &attempt(),
-            proof: &proof,
-            injected: &[],
-            hotspot_url: "http://h",
-        };
+        let proof = Proof::Pap { password: b"pass".to_vec() };
+        let access =
+            Access { config: &config, attempt: &attempt(), proof: &proof, injected: &[], hotspot_url: "http://h" };
         let bytes = access_request(&access, 3, [5; 16]).expect("fits");
-        assert_eq!(
-            kinds(&bytes),
-            [61, 31, 30, 87, 1, 5, 44, 8, 26, 26, 26, 2, 6, 26, 32, 4]
-        );
+        assert_eq!(kinds(&bytes), [61, 31, 30, 87, 1, 5, 44, 8, 26, 26, 26, 2, 6, 26, 32, 4]);
         let packet = Packet::parse(&bytes).expect("well formed");
         let hidden = packet.get(rfc2865::USER_PASSWORD).expect("a password");
         let mut out = [0; 128];
-        let revealed =
-            radius_proto::password::pap::reveal(hidden, &[5; 16], &config.secret, &mut out);
+        let revealed = radius_proto::password::pap::reveal(hidden, &[5; 16], &config.secret, &mut out);
         assert_eq!(revealed, Some(&b"pass"[..]));
     }
 
     #[test]
     fn a_stop_has_cause_class_and_both_halves_of_its_counters() {
         let config = config();
-        let usage = Usage {
-            up: (1 << 32) + 5,
-            down: 3 << 32,
-            up_packets: 1,
-            down_packets: 2,
-            seconds: 61,
-        };
-        let subject = Some(Subject {
-            attempt: attempt(),
-            class: vec![b"ticket".to_vec()],
-        });
-        let report = Report {
-            journal_index: None,
-            kind: ReportKind::Stop(1),
-            at: Duration::ZERO,
-            subject,
-            usage,
-        };
+        let usage = Usage { up: (1 << 32) + 5, down: 3 << 32, up_packets: 1, down_packets: 2, seconds: 61 };
+        let subject = Some(Subject { attempt: attempt(), class: vec![b"ticket".to_vec()] });
+        let report = Report { journal_index: None, kind: ReportKind::Stop(1), at: Duration::ZERO, subject, usage };
         let bytes = accounting_request(&config, &report, 9, 1_700_000_000).expect("fits");
-        let order = [
-            40, 49, 61, 31, 30, 87, 1, 5, 44, 8, 26, 25, 55, 42, 43, 52, 53, 47, 48, 46, 32, 41, 4,
-        ];
+        let order = [40, 49, 61, 31, 30, 87, 1, 5, 44, 8, 26, 25, 55, 42, 43, 52, 53, 47, 48, 46, 32, 41, 4];
         assert_eq!(kinds(&bytes), order);
         let packet = Packet::parse(&bytes).expect("well formed");
         assert!(authenticator::verify_request(&packet, &config.secret));
@@ -319,10 +236,7 @@ mod tests {
     #[test]
     fn a_start_counts_nothing_and_accounting_on_names_no_one() {
         let config = config();
-        let subject = Some(Subject {
-            attempt: attempt(),
-            class: vec![],
-        });
+        let subject = Some(Subject { attempt: attempt(), class: vec![] });
         let start = Report {
             journal_index: None,
             kind: ReportKind::Start,
@@ -331,18 +245,8 @@ mod tests {
             usage: Usage::default(),
         };
         let bytes = accounting_request(&config, &start, 9, 1).expect("fits");
-        assert_eq!(
-            kinds(&bytes),
-            [40, 61, 31, 30, 87, 1, 5, 44, 8, 26, 55, 32, 41, 4]
-        );
-        let on = Report {
-            kind: ReportKind::AccountingOn,
-            subject: None,
-            ..start
-        };
-        assert_eq!(
-            kinds(&accounting_request(&config, &on, 10, 1).expect("fits")),
-            [40, 32, 41, 4]
-        );
+        assert_eq!(kinds(&bytes), [40, 61, 31, 30, 87, 1, 5, 44, 8, 26, 55, 32, 41, 4]);
+        let on = Report { kind: ReportKind::AccountingOn, subject: None, ..start };
+        assert_eq!(kinds(&accounting_request(&config, &on, 10, 1).expect("fits")), [40, 32, 41, 4]);
     }
 }

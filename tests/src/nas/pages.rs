@@ -49,61 +49,39 @@ pub(crate) fn login(portal_url: &str, error: Option<&str>) -> String {
     let head = format!(
         "<meta http-equiv=\"cache-control\" content=\"no-store\"><meta http-equiv=\"refresh\" content=\"0; url={url}\">"
     );
-    let error = error
-        .map(|error| format!("<p class=\"error\" id=\"error\">{}</p>", escape(error)))
-        .unwrap_or_default();
+    let error = error.map(|error| format!("<p class=\"error\" id=\"error\">{}</p>", escape(error))).unwrap_or_default();
     page(
         "Wi-Fi login",
         &head,
-        &format!(
-            "{error}<p><a id=\"continue\" href=\"{url}\">Continue to the Wi-Fi portal</a></p>"
-        ),
+        &format!("{error}<p><a id=\"continue\" href=\"{url}\">Continue to the Wi-Fi portal</a></p>"),
     )
 }
 
 /// The status page of a logged-in phone.
 pub(crate) fn status(session: &Session, now: Duration) -> String {
     let usage = session.usage(now);
-    let left = session
-        .time_left(now)
-        .map_or("no limit".to_owned(), ros_time);
+    let left = session.time_left(now).map_or("no limit".to_owned(), ros_time);
     let bytes_left = session.bytes_left().map_or("no limit".to_owned(), octets);
     let rate = session.terms.rate_limit.as_deref().unwrap_or("none");
     let rows = [
         ("user", "User", session.user.clone()),
         ("ip", "IP address", session.ip.to_string()),
         ("mac", "MAC address", session.mac.to_string()),
-        (
-            "uptime",
-            "Connected",
-            ros_time(Duration::from_secs(u64::from(usage.seconds))),
-        ),
+        ("uptime", "Connected", ros_time(Duration::from_secs(u64::from(usage.seconds)))),
         ("time-left", "Time left", left),
-        (
-            "bytes",
-            "Bytes up / down",
-            format!("{} / {}", octets(usage.up), octets(usage.down)),
-        ),
+        ("bytes", "Bytes up / down", format!("{} / {}", octets(usage.up), octets(usage.down))),
         ("bytes-left", "Bytes left", bytes_left),
         ("rate-limit", "Rate limit", rate.to_owned()),
     ];
     let mut body = "<h1>You are logged in</h1><table>".to_owned();
     for (id, label, value) in rows {
-        let _ = write!(
-            body,
-            "<tr><th>{label}</th><td id=\"{id}\">{}</td></tr>",
-            escape(&value)
-        );
+        let _ = write!(body, "<tr><th>{label}</th><td id=\"{id}\">{}</td></tr>", escape(&value));
     }
     body.push_str(
         "</table><p><a id=\"internet\" href=\"/internet\">Go to the internet</a> &middot; \
          <a id=\"logout\" href=\"/logout\">Log out</a></p>",
     );
-    page(
-        "Wi-Fi status",
-        "<meta http-equiv=\"refresh\" content=\"10\">",
-        &body,
-    )
+    page("Wi-Fi status", "<meta http-equiv=\"refresh\" content=\"10\">", &body)
 }
 
 /// After logging out.
@@ -133,10 +111,7 @@ pub(crate) fn internet() -> String {
 /// What the simulator knows; `here` is the phone that this browser is.
 pub(crate) fn simulator(router: &Router, identity: &str, here: Mac, now: Duration) -> String {
     let mut body = format!("<h1>Simulated router {}</h1>", escape(identity));
-    let _ = write!(
-        body,
-        "<p>This browser is phone {here}. <a href=\"/\">Open a page</a> as this phone, or join as "
-    );
+    let _ = write!(body, "<p>This browser is phone {here}. <a href=\"/\">Open a page</a> as this phone, or join as ");
     for number in 1..=PHONES_OFFERED {
         let _ = write!(body, "<a href=\"/join?phone={number}\">phone {number}</a> ");
     }
@@ -171,11 +146,7 @@ pub(crate) fn simulator(router: &Router, identity: &str, here: Mac, now: Duratio
         stats.coa_naks,
         stats.coa_bad_requests,
     );
-    page(
-        "Simulated router",
-        "<meta http-equiv=\"refresh\" content=\"3\">",
-        &body,
-    )
+    page("Simulated router", "<meta http-equiv=\"refresh\" content=\"3\">", &body)
 }
 
 fn online_cells(session: &Session, now: Duration) -> String {
@@ -195,22 +166,10 @@ fn online_cells(session: &Session, now: Duration) -> String {
 /// A time as RouterOS prints it: `1d2h3m4s`.
 fn ros_time(time: Duration) -> String {
     let total = time.as_secs();
-    let parts = [
-        (total / 86400, 'd'),
-        (total / 3600 % 24, 'h'),
-        (total / 60 % 60, 'm'),
-        (total % 60, 's'),
-    ];
-    let text: String = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect();
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
+    let parts = [(total / 86400, 'd'), (total / 3600 % 24, 'h'), (total / 60 % 60, 'm'), (total % 60, 's')];
+    let text: String =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// Octets for people, in powers of 1024 with one digit.
@@ -226,11 +185,7 @@ fn octets(count: u64) -> String {
         whole /= 1024;
         unit = next;
     }
-    if unit == "B" {
-        format!("{whole} B")
-    } else {
-        format!("{whole}.{tenth} {unit}")
-    }
+    if unit == "B" { format!("{whole} B") } else { format!("{whole}.{tenth} {unit}") }
 }
 
 #[cfg(test)]
@@ -248,10 +203,7 @@ mod tests {
 
     #[test]
     fn what_a_user_sends_cannot_leave_its_attribute() {
-        let page = login(
-            "http://portal/h?error=%22&x=1\"><script>",
-            Some("<b>no</b>"),
-        );
+        let page = login("http://portal/h?error=%22&x=1\"><script>", Some("<b>no</b>"));
         assert!(!page.contains("<script>") && !page.contains("<b>"));
         assert!(page.contains("x=1&quot;&gt;&lt;script&gt;"));
     }

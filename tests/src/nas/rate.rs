@@ -42,37 +42,14 @@ impl RateLimit {
     pub fn parse(text: &str) -> Option<RateLimit> {
         let mut groups = text.split_ascii_whitespace();
         let rate = pair(groups.next()?, bits)?;
-        let burst = groups
-            .next()
-            .map(|group| pair(group, bits))
-            .unwrap_or(Some(Pair::default()))?;
-        let threshold = groups
-            .next()
-            .map(|group| pair(group, bits))
-            .unwrap_or(Some(rate))?;
+        let burst = groups.next().map(|group| pair(group, bits)).unwrap_or(Some(Pair::default()))?;
+        let threshold = groups.next().map(|group| pair(group, bits)).unwrap_or(Some(rate))?;
         let one_second = Some(Pair { rx: 1, tx: 1 });
-        let burst_time = groups
-            .next()
-            .map(|group| pair(group, seconds))
-            .unwrap_or(one_second)?;
-        let priority = groups
-            .next()
-            .map(|group| group.parse().ok())
-            .unwrap_or(Some(8))?;
-        let min_rate = groups
-            .next()
-            .map(|group| pair(group, bits))
-            .unwrap_or(Some(rate))?;
-        let sound =
-            groups.next().is_none() && (1..=8).contains(&priority) && min_within(min_rate, rate);
-        sound.then_some(RateLimit {
-            rate,
-            burst,
-            threshold,
-            burst_time,
-            priority,
-            min_rate,
-        })
+        let burst_time = groups.next().map(|group| pair(group, seconds)).unwrap_or(one_second)?;
+        let priority = groups.next().map(|group| group.parse().ok()).unwrap_or(Some(8))?;
+        let min_rate = groups.next().map(|group| pair(group, bits)).unwrap_or(Some(rate))?;
+        let sound = groups.next().is_none() && (1..=8).contains(&priority) && min_within(min_rate, rate);
+        sound.then_some(RateLimit { rate, burst, threshold, burst_time, priority, min_rate })
     }
 }
 
@@ -83,10 +60,7 @@ fn min_within(min: Pair, rate: Pair) -> bool {
 
 fn pair(group: &str, number: fn(&str) -> Option<u64>) -> Option<Pair> {
     let (rx, tx) = group.split_once('/').unwrap_or((group, group));
-    Some(Pair {
-        rx: number(rx)?,
-        tx: number(tx)?,
-    })
+    Some(Pair { rx: number(rx)?, tx: number(tx)? })
 }
 
 /// Decimal suffixes only: `k` is 1000, `M` is 1,000,000.
@@ -104,10 +78,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 fn plain(digits: &str) -> Option<u64> {
-    digits
-        .bytes()
-        .all(|octet| octet.is_ascii_digit())
-        .then(|| digits.parse().ok())?
+    digits.bytes().all(|octet| octet.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]
@@ -117,61 +88,24 @@ mod tests {
     #[test]
     fn the_examples_of_the_manual() {
         let one = RateLimit::parse("128k").expect("a rate");
-        assert_eq!(
-            one.rate,
-            Pair {
-                rx: 128_000,
-                tx: 128_000
-            }
-        );
+        assert_eq!(one.rate, Pair { rx: 128_000, tx: 128_000 });
         let two = RateLimit::parse("64k/128M").expect("two rates");
-        assert_eq!(
-            two.rate,
-            Pair {
-                rx: 64_000,
-                tx: 128_000_000
-            }
-        );
+        assert_eq!(two.rate, Pair { rx: 64_000, tx: 128_000_000 });
         let three = RateLimit::parse("64k 256k").expect("a burst");
-        assert_eq!(
-            (three.burst.tx, three.threshold.rx, three.burst_time.rx),
-            (256_000, 64_000, 1)
-        );
-        let four =
-            RateLimit::parse("64k/64k 256k/256k 128k/128k 10/10").expect("a burst with all parts");
-        assert_eq!(
-            (four.threshold.tx, four.burst_time.tx, four.priority),
-            (128_000, 10, 8)
-        );
+        assert_eq!((three.burst.tx, three.threshold.rx, three.burst_time.rx), (256_000, 64_000, 1));
+        let four = RateLimit::parse("64k/64k 256k/256k 128k/128k 10/10").expect("a burst with all parts");
+        assert_eq!((four.threshold.tx, four.burst_time.tx, four.priority), (128_000, 10, 8));
     }
 
     #[test]
     fn priority_and_minimum_come_last() {
         let all = RateLimit::parse("5M/10M 0/0 0/0 0/0 3 1M/2M").expect("every group");
-        assert_eq!(
-            (all.priority, all.min_rate),
-            (
-                3,
-                Pair {
-                    rx: 1_000_000,
-                    tx: 2_000_000
-                }
-            )
-        );
+        assert_eq!((all.priority, all.min_rate), (3, Pair { rx: 1_000_000, tx: 2_000_000 }));
     }
 
     #[test]
     fn what_a_router_refuses() {
-        for text in [
-            "",
-            "fast",
-            "5G",
-            "5M/",
-            "1M 0/0 0/0 0/0 9",
-            "1M 0 0 0 8 2M",
-            "1M 0 0 0 8 1M extra",
-            "-1M",
-        ] {
+        for text in ["", "fast", "5G", "5M/", "1M 0/0 0/0 0/0 9", "1M 0 0 0 8 2M", "1M 0 0 0 8 1M extra", "-1M"] {
             assert_eq!(RateLimit::parse(text), None, "{text}");
         }
     }

@@ -126,12 +126,7 @@ impl Router {
             journal: Journal::default(),
             stats: Stats::default(),
         };
-        router.report(
-            Duration::ZERO,
-            ReportKind::AccountingOn,
-            None,
-            Usage::default(),
-        );
+        router.report(Duration::ZERO, ReportKind::AccountingOn, None, Usage::default());
         router
     }
 
@@ -177,14 +172,7 @@ impl Router {
         }
         let ip = self.free_address(now).ok_or(Refusal::PoolEmpty)?;
         self.taken.insert(ip);
-        self.hosts.insert(
-            mac,
-            Host {
-                ip,
-                last_seen: now,
-                challenge: None,
-            },
-        );
+        self.hosts.insert(mac, Host { ip, last_seen: now, challenge: None });
         Ok(true)
     }
 
@@ -198,15 +186,9 @@ impl Router {
 
     /// The challenge for this phone's login page: the one that it was shown, while that is fresh.
     pub(crate) fn challenge(&mut self, now: Duration, mac: Mac) -> Option<Challenge> {
-        let fresh = Challenge {
-            id: self.dice.octets::<1>()[0],
-            octets: self.dice.octets(),
-            made: now,
-        };
+        let fresh = Challenge { id: self.dice.octets::<1>()[0], octets: self.dice.octets(), made: now };
         let host = self.hosts.get_mut(&mac)?;
-        let shown = host
-            .challenge
-            .filter(|shown| now.saturating_sub(shown.made) < CHALLENGE_LIFE);
+        let shown = host.challenge.filter(|shown| now.saturating_sub(shown.made) < CHALLENGE_LIFE);
         host.challenge = Some(shown.unwrap_or(fresh));
         host.challenge
     }
@@ -219,11 +201,7 @@ impl Router {
 
     /// A challenge that no page has shown, for a login by MAC address.
     pub(crate) fn own_challenge(&mut self, now: Duration) -> Challenge {
-        Challenge {
-            id: self.dice.octets::<1>()[0],
-            octets: self.dice.octets(),
-            made: now,
-        }
+        Challenge { id: self.dice.octets::<1>()[0], octets: self.dice.octets(), made: now }
     }
 
     /// 16 random octets, for a Request Authenticator.
@@ -253,18 +231,8 @@ impl Router {
         }
         let number = self.next_number();
         self.attempts.insert(mac, number);
-        let ip = self
-            .hosts
-            .get(&mac)
-            .map(|host| host.ip)
-            .expect("the phone has joined above");
-        Ok(Attempt {
-            number,
-            user: user.to_owned(),
-            mac,
-            ip,
-            method,
-        })
+        let ip = self.hosts.get(&mac).map(|host| host.ip).expect("the phone has joined above");
+        Ok(Attempt { number, user: user.to_owned(), mac, ip, method })
     }
 
     /// The server has answered (`granted` is `None` for a Reject or silence). A phone that was logged in
@@ -281,10 +249,7 @@ impl Router {
         }
         self.attempts.remove(&attempt.mac);
         let Some(terms) = granted else { return Ok(()) };
-        let others = self
-            .sessions()
-            .filter(|other| other.user == attempt.user && other.mac != attempt.mac)
-            .count();
+        let others = self.sessions().filter(|other| other.user == attempt.user && other.mac != attempt.mac).count();
         let allowed = terms.port_limit.or(self.config.shared_users);
         if allowed.is_some_and(|limit| others >= limit as usize) {
             return Err(Refusal::TooManySessions(attempt.user));
@@ -298,13 +263,7 @@ impl Router {
 
     /// Traffic of a phone: what was let through, or `None` when it is not logged in. Traffic that reaches a
     /// limit ends the session.
-    pub(crate) fn traffic(
-        &mut self,
-        now: Duration,
-        mac: Mac,
-        up: u64,
-        down: u64,
-    ) -> Option<(u64, u64)> {
+    pub(crate) fn traffic(&mut self, now: Duration, mac: Mac, up: u64, down: u64) -> Option<(u64, u64)> {
         if let Some(host) = self.hosts.get_mut(&mac) {
             host.last_seen = now;
         }
@@ -318,12 +277,7 @@ impl Router {
         let Some(session) = self.sessions.remove(&mac) else {
             return false;
         };
-        self.report(
-            now,
-            ReportKind::Stop(cause),
-            Some(&session),
-            session.usage(now),
-        );
+        self.report(now, ReportKind::Stop(cause), Some(&session), session.usage(now));
         true
     }
 
@@ -332,21 +286,13 @@ impl Router {
         let Some(session) = self.sessions.get(&mac).cloned() else {
             return false;
         };
-        self.report(
-            now,
-            ReportKind::InterimUpdate,
-            Some(&session),
-            session.usage(now),
-        );
+        self.report(now, ReportKind::InterimUpdate, Some(&session), session.usage(now));
         true
     }
 
     /// Applies a CoA to a session. A limit that is already passed ends it.
     pub(crate) fn amend(&mut self, now: Duration, mac: Mac, change: Terms) {
-        let (from_now, total_limit_too) = (
-            self.config.coa_timeout_from_now,
-            self.config.coa_total_limit,
-        );
+        let (from_now, total_limit_too) = (self.config.coa_timeout_from_now, self.config.coa_total_limit);
         if let Some(session) = self.sessions.get_mut(&mac) {
             session.amend(now, change, from_now, total_limit_too);
         }
@@ -372,11 +318,7 @@ impl Router {
             .collect();
         for mac in due {
             self.enforce(now, mac);
-            if self
-                .sessions
-                .get_mut(&mac)
-                .is_some_and(|session| session.interim_due(now))
-            {
+            if self.sessions.get_mut(&mac).is_some_and(|session| session.interim_due(now)) {
                 self.interim_now(now, mac);
             }
         }
@@ -396,8 +338,7 @@ impl Router {
         self.attempts.clear();
         self.sessions.clear();
         for unsent in self.reports.drain(..) {
-            self.journal
-                .settle(unsent.journal_index, 0, 0, Delivery::Dropped);
+            self.journal.settle(unsent.journal_index, 0, 0, Delivery::Dropped);
         }
         self.boot = (self.boot + 1) % 16;
         self.counter = 0;
@@ -410,23 +351,12 @@ impl Router {
     }
 
     /// Records how a report went.
-    pub(crate) fn settle(
-        &mut self,
-        report: &Report,
-        identifier: u8,
-        transmissions: u8,
-        delivery: Delivery,
-    ) {
-        self.journal
-            .settle(report.journal_index, identifier, transmissions, delivery);
+    pub(crate) fn settle(&mut self, report: &Report, identifier: u8, transmissions: u8, delivery: Delivery) {
+        self.journal.settle(report.journal_index, identifier, transmissions, delivery);
     }
 
     fn enforce(&mut self, now: Duration, mac: Mac) {
-        let cause = match self
-            .sessions
-            .get(&mac)
-            .and_then(|session| session.reached(now))
-        {
+        let cause = match self.sessions.get(&mac).and_then(|session| session.reached(now)) {
             None => return,
             Some(Reached::SessionTimeout) => cause::SESSION_TIMEOUT,
             Some(Reached::IdleTimeout) => cause::IDLE_TIMEOUT,
@@ -457,9 +387,7 @@ impl Router {
         }
         let stale = self
             .hosts()
-            .filter(|(mac, host)| {
-                !self.sessions.contains_key(mac) && now.saturating_sub(host.last_seen) > HOST_IDLE
-            })
+            .filter(|(mac, host)| !self.sessions.contains_key(mac) && now.saturating_sub(host.last_seen) > HOST_IDLE)
             .min_by_key(|(_, host)| host.last_seen)
             .map(|(mac, host)| (mac, host.ip));
         let (mac, ip) = stale?;
@@ -473,9 +401,7 @@ impl Router {
             at: now,
             kind,
             session_id: session.map(Session::session_id).unwrap_or_default(),
-            user: session
-                .map(|session| session.user.clone())
-                .unwrap_or_default(),
+            user: session.map(|session| session.user.clone()).unwrap_or_default(),
             mac: session.map(|session| session.mac),
             usage,
             identifier: 0,
@@ -484,13 +410,7 @@ impl Router {
         };
         let journal_index = self.journal.add(entry);
         let subject = session.map(Session::subject);
-        self.reports.push(Report {
-            journal_index,
-            kind,
-            at: now,
-            subject,
-            usage,
-        });
+        self.reports.push(Report { journal_index, kind, at: now, subject, usage });
     }
 }
 

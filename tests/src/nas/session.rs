@@ -98,19 +98,8 @@ pub(crate) enum Reached {
 }
 
 impl Session {
-    pub(crate) fn new(
-        attempt: Attempt,
-        now: Duration,
-        terms: Terms,
-        interim_floor: Duration,
-    ) -> Session {
-        let Attempt {
-            number,
-            user,
-            mac,
-            ip,
-            method,
-        } = attempt;
+    pub(crate) fn new(attempt: Attempt, now: Duration, terms: Terms, interim_floor: Duration) -> Session {
+        let Attempt { number, user, mac, ip, method } = attempt;
         let interim_every = terms.interim(interim_floor);
         Session {
             number,
@@ -136,25 +125,9 @@ impl Session {
 
     /// Whose reports are those of this session.
     pub(crate) fn subject(&self) -> Subject {
-        let Session {
-            number,
-            user,
-            mac,
-            ip,
-            method,
-            ..
-        } = self;
-        let attempt = Attempt {
-            number: *number,
-            user: user.clone(),
-            mac: *mac,
-            ip: *ip,
-            method: *method,
-        };
-        Subject {
-            attempt,
-            class: self.terms.class.clone(),
-        }
+        let Session { number, user, mac, ip, method, .. } = self;
+        let attempt = Attempt { number: *number, user: user.clone(), mac: *mac, ip: *ip, method: *method };
+        Subject { attempt, class: self.terms.class.clone() }
     }
 
     /// Octets from and to the client so far.
@@ -167,10 +140,7 @@ impl Session {
     #[must_use]
     pub fn usage(&self, now: Duration) -> Usage {
         let whole = now.saturating_sub(self.started).as_secs();
-        Usage {
-            seconds: u32::try_from(whole).unwrap_or(u32::MAX),
-            ..self.used
-        }
+        Usage { seconds: u32::try_from(whole).unwrap_or(u32::MAX), ..self.used }
     }
 
     /// Time left, if the session has an end.
@@ -182,9 +152,7 @@ impl Session {
     /// Octets left, if there is a limit for both ways together.
     #[must_use]
     pub fn bytes_left(&self) -> Option<u64> {
-        self.terms
-            .total_limit
-            .map(|limit| limit.saturating_sub(self.used.up.saturating_add(self.used.down)))
+        self.terms.total_limit.map(|limit| limit.saturating_sub(self.used.up.saturating_add(self.used.down)))
     }
 
     /// Counts traffic, at most up to the limits: the router cuts at the packet that reaches one. Returns
@@ -203,18 +171,12 @@ impl Session {
     }
 
     fn room_up(&self) -> u64 {
-        let own = self
-            .terms
-            .recv_limit
-            .map_or(u64::MAX, |limit| limit.saturating_sub(self.used.up));
+        let own = self.terms.recv_limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.used.up));
         own.min(self.bytes_left().unwrap_or(u64::MAX))
     }
 
     fn room_down(&self) -> u64 {
-        let own = self
-            .terms
-            .xmit_limit
-            .map_or(u64::MAX, |limit| limit.saturating_sub(self.used.down));
+        let own = self.terms.xmit_limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.used.down));
         own.min(self.bytes_left().unwrap_or(u64::MAX))
     }
 
@@ -226,23 +188,16 @@ impl Session {
         if self.ends_at.is_some_and(|end| end <= now) {
             return Some(Reached::SessionTimeout);
         }
-        self.idle_at()
-            .is_some_and(|end| end <= now)
-            .then_some(Reached::IdleTimeout)
+        self.idle_at().is_some_and(|end| end <= now).then_some(Reached::IdleTimeout)
     }
 
     fn idle_at(&self) -> Option<Duration> {
-        self.terms
-            .idle_timeout
-            .map(|limit| self.last_traffic + seconds(limit))
+        self.terms.idle_timeout.map(|limit| self.last_traffic + seconds(limit))
     }
 
     /// The next moment at which the router must look at this session.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        [self.ends_at, self.idle_at(), self.next_interim]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.ends_at, self.idle_at(), self.next_interim].into_iter().flatten().min()
     }
 
     /// Whether an Interim-Update is due; sets the next one.
@@ -256,13 +211,7 @@ impl Session {
     }
 
     /// Applies a CoA. `from_now` says what a new Session-Timeout counts from.
-    pub(crate) fn amend(
-        &mut self,
-        now: Duration,
-        change: Terms,
-        from_now: bool,
-        total_limit_too: bool,
-    ) {
+    pub(crate) fn amend(&mut self, now: Duration, change: Terms, from_now: bool, total_limit_too: bool) {
         if let Some(limit) = change.session_timeout {
             let base = if from_now { now } else { self.started };
             self.ends_at = Some(base + seconds(limit));

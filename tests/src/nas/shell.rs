@@ -120,9 +120,7 @@ impl Shell {
             changed: watch::Sender::new(0),
             identifier: AtomicU8::new(0),
             started: Instant::now(),
-            started_unix: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            started_unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
 
@@ -135,8 +133,7 @@ impl Shell {
         let reports = router.take_reports();
         drop(router);
         for report in reports {
-            self.tasks
-                .spawn(Arc::clone(self).deliver(report, self.power()));
+            self.tasks.spawn(Arc::clone(self).deliver(report, self.power()));
         }
         self.notify();
         answer
@@ -171,13 +168,8 @@ impl Shell {
 
     /// A phone joins the Wi-Fi. With `login-by=mac` a new one is tried by its address at once; `again` also
     /// tries one that was there.
-    pub(crate) async fn join(
-        self: &Arc<Self>,
-        mac: Mac,
-        again: bool,
-    ) -> Result<Option<LoginOutcome>, Refusal> {
-        let (new, online) =
-            self.with(|router, now| (router.join(now, mac), router.session(mac).is_some()));
+    pub(crate) async fn join(self: &Arc<Self>, mac: Mac, again: bool) -> Result<Option<LoginOutcome>, Refusal> {
+        let (new, online) = self.with(|router, now| (router.join(now, mac), router.session(mac).is_some()));
         if (!new? && !again) || online || !self.config.login_by.mac {
             return Ok(None);
         }
@@ -189,18 +181,9 @@ impl Shell {
         let proof = if self.config.login_by.http_chap {
             chap_proof(self.with(|router, now| router.own_challenge(now)), b"")
         } else {
-            Proof::Pap {
-                password: Vec::new(),
-            }
+            Proof::Pap { password: Vec::new() }
         };
-        self.login(Login {
-            mac,
-            user: mac.to_string(),
-            method: LoginMethod::Mac,
-            proof,
-            injected: Vec::new(),
-        })
-        .await
+        self.login(Login { mac, user: mac.to_string(), method: LoginMethod::Mac, proof, injected: Vec::new() }).await
     }
 
     /// Logs a phone in: asks the server, and begins the session if it says yes.
@@ -233,12 +216,7 @@ impl Shell {
         outcome
     }
 
-    async fn ask(
-        self: &Arc<Self>,
-        login: &Login,
-        attempt: Attempt,
-        authenticator: [u8; 16],
-    ) -> LoginOutcome {
+    async fn ask(self: &Arc<Self>, login: &Login, attempt: Attempt, authenticator: [u8; 16]) -> LoginOutcome {
         let access = Access {
             config: &self.config,
             attempt: &attempt,
@@ -246,45 +224,29 @@ impl Shell {
             injected: &login.injected,
             hotspot_url: &self.hotspot_url,
         };
-        let Ok(bytes) = packet::access_request(&access, self.next_identifier(), authenticator)
-        else {
-            self.with(|router, now| router.finish_login(now, attempt, None))
-                .ok();
+        let Ok(bytes) = packet::access_request(&access, self.next_identifier(), authenticator) else {
+            self.with(|router, now| router.finish_login(now, attempt, None)).ok();
             return LoginOutcome::Refused(Refusal::InvalidUsername);
         };
-        let asked = self
-            .power()
-            .run_until_cancelled_owned(self.exchange(&bytes, true))
-            .await;
+        let asked = self.power().run_until_cancelled_owned(self.exchange(&bytes, true)).await;
         let reply = asked.unwrap_or_default().reply;
         let parsed = reply.as_deref().and_then(|bytes| Packet::parse(bytes).ok());
         let Some(reply) = parsed else {
-            self.with(|router, now| router.finish_login(now, attempt, None))
-                .ok();
+            self.with(|router, now| router.finish_login(now, attempt, None)).ok();
             return LoginOutcome::Timeout;
         };
         let terms = Terms::read(&reply);
         let accepted = reply.code() == Code::AccessAccept;
         let (session_id, ip) = (attempt.session_id(), attempt.ip);
         let begun = self.with(|router, now| {
-            *(if accepted {
-                &mut router.stats.accepts
-            } else {
-                &mut router.stats.rejects
-            }) += 1;
+            *(if accepted { &mut router.stats.accepts } else { &mut router.stats.rejects }) += 1;
             router.finish_login(now, attempt, accepted.then(|| terms.clone()))
         });
         match begun {
             Err(refusal) => LoginOutcome::Refused(refusal),
-            Ok(()) if accepted => LoginOutcome::Accepted {
-                session_id,
-                ip,
-                terms: Box::new(terms),
-            },
+            Ok(()) if accepted => LoginOutcome::Accepted { session_id, ip, terms: Box::new(terms) },
             Ok(()) => {
-                let message = terms
-                    .reply_message
-                    .unwrap_or_else(|| Refusal::InvalidUsername.to_string());
+                let message = terms.reply_message.unwrap_or_else(|| Refusal::InvalidUsername.to_string());
                 LoginOutcome::Rejected { message }
             }
         }
@@ -295,13 +257,8 @@ impl Shell {
         let identifier = self.next_identifier();
         let happened = (self.started_unix + report.at).as_secs();
         let unix_time = u32::try_from(happened).unwrap_or(u32::MAX);
-        let outcome = match packet::accounting_request(&self.config, &report, identifier, unix_time)
-        {
-            Ok(bytes) => {
-                power
-                    .run_until_cancelled(self.exchange(&bytes, false))
-                    .await
-            }
+        let outcome = match packet::accounting_request(&self.config, &report, identifier, unix_time) {
+            Ok(bytes) => power.run_until_cancelled(self.exchange(&bytes, false)).await,
             Err(error) => {
                 warn!(%error, "a report does not fit into a packet");
                 None
@@ -331,11 +288,7 @@ impl Shell {
     async fn exchange(self: &Arc<Self>, bytes: &[u8], access: bool) -> Outcome {
         let request = client::Request {
             bind: self.config.bind,
-            server: if access {
-                self.config.auth
-            } else {
-                self.config.acct
-            },
+            server: if access { self.config.auth } else { self.config.acct },
             bytes,
             secret: &self.config.secret,
             timeout: self.config.timeout,
@@ -349,18 +302,13 @@ impl Shell {
         });
         self.with(|router, _| {
             let stats = &mut router.stats;
-            *(if access {
-                &mut stats.requests
-            } else {
-                &mut stats.acct_requests
-            }) += 1;
+            *(if access { &mut stats.requests } else { &mut stats.acct_requests }) += 1;
             stats.resends += u64::from(outcome.transmissions.saturating_sub(1));
             stats.bad_replies += outcome.bad_replies;
             stats.lost_replies += outcome.lost_replies;
             match &outcome.reply {
                 Some(_) => {
-                    stats.last_request_rtt_us =
-                        u64::try_from(outcome.round_trip.as_micros()).unwrap_or(u64::MAX)
+                    stats.last_request_rtt_us = u64::try_from(outcome.round_trip.as_micros()).unwrap_or(u64::MAX)
                 }
                 None if access => stats.timeouts += 1,
                 None => {}
@@ -373,8 +321,7 @@ impl Shell {
     pub(crate) async fn keep_time(self: Arc<Self>) {
         let mut changes = self.changes();
         loop {
-            let wait =
-                self.read(|router, now| router.next_deadline().map(|at| at.saturating_sub(now)));
+            let wait = self.read(|router, now| router.next_deadline().map(|at| at.saturating_sub(now)));
             let due = async {
                 match wait {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -403,22 +350,16 @@ impl Shell {
                 continue;
             };
             let Misbehaviour { coa, coa_delay, .. } = self.misbehaviour();
-            let reply = self.with(|router, now| {
-                dynauth::answer(router, now, &self.config, coa, &buf[..length])
-            });
-            let kind = reply
-                .as_ref()
-                .and_then(|bytes| Code::from_u8(bytes[0]))
-                .map_or("no answer", Code::name);
+            let reply = self.with(|router, now| dynauth::answer(router, now, &self.config, coa, &buf[..length]));
+            let kind = reply.as_ref().and_then(|bytes| Code::from_u8(bytes[0])).map_or("no answer", Code::name);
             info!(%peer, "a request on the CoA port: {kind}");
             let Some(reply) = reply else { continue };
             let socket = Arc::clone(&socket);
-            self.tasks
-                .spawn(self.power().run_until_cancelled_owned(async move {
-                    tokio::time::sleep(coa_delay).await;
-                    // Nobody repeats an answer that could not be sent; the server will ask again.
-                    drop(socket.send_to(&reply, peer).await);
-                }));
+            self.tasks.spawn(self.power().run_until_cancelled_owned(async move {
+                tokio::time::sleep(coa_delay).await;
+                // Nobody repeats an answer that could not be sent; the server will ask again.
+                drop(socket.send_to(&reply, peer).await);
+            }));
         }
     }
 
@@ -432,18 +373,14 @@ impl Shell {
     }
 
     fn notify(&self) {
-        self.changed
-            .send_modify(|revision| *revision = revision.wrapping_add(1));
+        self.changed.send_modify(|revision| *revision = revision.wrapping_add(1));
     }
 }
 
 /// The answer to a challenge.
 pub(crate) fn chap_proof(challenge: Challenge, password: &[u8]) -> Proof {
     let response = chap::response(challenge.id, password, &challenge.octets);
-    Proof::Chap {
-        challenge: challenge.octets,
-        response,
-    }
+    Proof::Chap { challenge: challenge.octets, response }
 }
 
 /// Binds the CoA port, with the error that a person needs.

@@ -16,22 +16,12 @@ const RECENT: usize = 20;
 pub(crate) fn state(router: &Router, identity: &str, now: Duration) -> Value {
     let hosts: Vec<Value> = router
         .hosts()
-        .map(|(mac, host)| {
-            json!({ "mac": mac, "ip": host.ip, "logged_in": router.session(mac).is_some() })
-        })
+        .map(|(mac, host)| json!({ "mac": mac, "ip": host.ip, "logged_in": router.session(mac).is_some() }))
         .collect();
-    let sessions: Vec<Value> = router
-        .sessions()
-        .map(|session| of_session(session, now))
-        .collect();
+    let sessions: Vec<Value> = router.sessions().map(|session| of_session(session, now)).collect();
     let entries = router.journal().entries();
     let recent: Vec<Value> = entries.iter().rev().take(RECENT).map(of_entry).collect();
-    let count = |delivery| {
-        entries
-            .iter()
-            .filter(|entry| entry.delivery == delivery)
-            .count()
-    };
+    let count = |delivery| entries.iter().filter(|entry| entry.delivery == delivery).count();
     json!({
         "identity": identity,
         "uptime_seconds": now.as_secs(),

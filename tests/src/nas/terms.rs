@@ -58,11 +58,7 @@ impl Terms {
             rate_limit: text(packet, mikrotik::RATE_LIMIT),
             recv_limit: octets(packet, mikrotik::RECV_LIMIT, mikrotik::RECV_LIMIT_GIGAWORDS),
             xmit_limit: octets(packet, mikrotik::XMIT_LIMIT, mikrotik::XMIT_LIMIT_GIGAWORDS),
-            total_limit: octets(
-                packet,
-                mikrotik::TOTAL_LIMIT,
-                mikrotik::TOTAL_LIMIT_GIGAWORDS,
-            ),
+            total_limit: octets(packet, mikrotik::TOTAL_LIMIT, mikrotik::TOTAL_LIMIT_GIGAWORDS),
             group: text(packet, mikrotik::GROUP),
             address_list: text(packet, mikrotik::ADDRESS_LIST),
             filter_id: text(packet, rfc2865::FILTER_ID),
@@ -135,15 +131,11 @@ mod tests {
         let mut buf = [0; MAX_PACKET];
         let mut accept = Builder::new(&mut buf, Code::AccessAccept, 1);
         accept.put(mikrotik::TOTAL_LIMIT, 7).expect("fits");
-        accept
-            .put(mikrotik::TOTAL_LIMIT_GIGAWORDS, 2)
-            .expect("fits");
+        accept.put(mikrotik::TOTAL_LIMIT_GIGAWORDS, 2).expect("fits");
         accept.put(rfc2865::SESSION_TIMEOUT, 0).expect("fits");
         accept.put(rfc2865::CLASS, &b"one"[..]).expect("fits");
         accept.put(rfc2865::CLASS, &b"two"[..]).expect("fits");
-        accept
-            .put(mikrotik::RATE_LIMIT, &b"1M/2M"[..])
-            .expect("fits");
+        accept.put(mikrotik::RATE_LIMIT, &b"1M/2M"[..]).expect("fits");
         let bytes = accept.finish_reply(&secret, &[0; 16]);
         let terms = Terms::read(&Packet::parse(bytes).expect("well formed"));
         assert_eq!(terms.total_limit, Some((2 << 32) + 7));
@@ -154,21 +146,10 @@ mod tests {
 
     #[test]
     fn a_coa_changes_only_what_it_names() {
-        let mut terms = Terms {
-            session_timeout: Some(60),
-            total_limit: Some(5),
-            ..Terms::default()
-        };
-        let change = Terms {
-            rate_limit: Some("1M".into()),
-            total_limit: Some(9),
-            ..Terms::default()
-        };
+        let mut terms = Terms { session_timeout: Some(60), total_limit: Some(5), ..Terms::default() };
+        let change = Terms { rate_limit: Some("1M".into()), total_limit: Some(9), ..Terms::default() };
         terms.amend(change.clone(), false);
-        assert_eq!(
-            (terms.session_timeout, terms.total_limit),
-            (Some(60), Some(5))
-        );
+        assert_eq!((terms.session_timeout, terms.total_limit), (Some(60), Some(5)));
         assert_eq!(terms.rate_limit.as_deref(), Some("1M"));
         terms.amend(change, true);
         assert_eq!(terms.total_limit, Some(9));
@@ -176,14 +157,8 @@ mod tests {
 
     #[test]
     fn the_floor_of_the_interval_holds() {
-        let terms = Terms {
-            interim_interval: Some(2),
-            ..Terms::default()
-        };
-        assert_eq!(
-            terms.interim(Duration::from_secs(10)),
-            Some(Duration::from_secs(10))
-        );
+        let terms = Terms { interim_interval: Some(2), ..Terms::default() };
+        assert_eq!(terms.interim(Duration::from_secs(10)), Some(Duration::from_secs(10)));
         assert_eq!(Terms::default().interim(Duration::from_secs(10)), None);
     }
 }

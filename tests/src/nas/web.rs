@@ -58,8 +58,7 @@ const LINGER: Duration = Duration::from_millis(500);
 pub(crate) async fn serve(shell: Arc<Shell>, listener: TcpListener) {
     let stop = shell.stop.clone();
     let service = routes(shell).into_make_service_with_connect_info::<SocketAddr>();
-    let serving =
-        axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let patience = async {
         stop.cancelled().await;
         tokio::time::sleep(LINGER).await;
@@ -96,10 +95,7 @@ struct Visitor {
 impl FromRequestParts<Arc<Shell>> for Visitor {
     type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        shell: &Arc<Shell>,
-    ) -> Result<Visitor, Response> {
+    async fn from_request_parts(parts: &mut Parts, shell: &Arc<Shell>) -> Result<Visitor, Response> {
         let Ok(Phone(mac)) = Phone::from_request_parts(parts, shell).await;
         if let Err(refusal) = shell.join(mac, false).await {
             return Err(no_service(&refusal));
@@ -116,23 +112,15 @@ impl FromRequestParts<Arc<Shell>> for Phone {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Shell>) -> Result<Phone, Infallible> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let by_address = peer.map_or(Mac::phone(0), Mac::of_peer);
         Ok(Phone(phone_cookie(&parts.headers).unwrap_or(by_address)))
     }
 }
 
 fn phone_cookie(headers: &HeaderMap) -> Option<Mac> {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find_map(|(name, value)| (name == PHONE_COOKIE).then(|| value.parse().ok())?)
 }
 
@@ -143,20 +131,12 @@ struct JoinQuery {
     phone: Option<u32>,
 }
 
-async fn join(
-    State(shell): State<Arc<Shell>>,
-    Phone(seen): Phone,
-    Query(query): Query<JoinQuery>,
-) -> Response {
+async fn join(State(shell): State<Arc<Shell>>, Phone(seen): Phone, Query(query): Query<JoinQuery>) -> Response {
     let mac = match (query.mac.as_deref(), query.phone) {
         (Some(text), _) => match text.parse() {
             Ok(mac) => mac,
             Err(error) => {
-                return (
-                    StatusCode::BAD_REQUEST,
-                    Html(pages::message(&format!("{error}: {text}"))),
-                )
-                    .into_response();
+                return (StatusCode::BAD_REQUEST, Html(pages::message(&format!("{error}: {text}")))).into_response();
             }
         },
         (None, Some(number)) => Mac::phone(number),
@@ -170,31 +150,18 @@ async fn join(
 }
 
 async fn root(State(shell): State<Arc<Shell>>, visitor: Visitor, uri: Uri) -> Response {
-    if visitor.online {
-        to("/status")
-    } else {
-        to_login(&shell, &uri)
-    }
+    if visitor.online { to("/status") } else { to_login(&shell, &uri) }
 }
 
 async fn elsewhere(State(shell): State<Arc<Shell>>, visitor: Visitor, uri: Uri) -> Response {
     if visitor.online {
-        return (
-            StatusCode::NOT_FOUND,
-            Html(pages::message(
-                "The simulated internet has one page: /internet",
-            )),
-        )
+        return (StatusCode::NOT_FOUND, Html(pages::message("The simulated internet has one page: /internet")))
             .into_response();
     }
     to_login(&shell, &uri)
 }
 
-async fn login_by_query(
-    State(shell): State<Arc<Shell>>,
-    visitor: Visitor,
-    RawQuery(query): RawQuery,
-) -> Response {
+async fn login_by_query(State(shell): State<Arc<Shell>>, visitor: Visitor, RawQuery(query): RawQuery) -> Response {
     let form = LoginForm::parse(query.unwrap_or_default().as_bytes());
     login(&shell, &visitor, form).await
 }
@@ -213,23 +180,12 @@ async fn login(shell: &Arc<Shell>, visitor: &Visitor, form: LoginForm) -> Respon
     };
     let outcome = match proof(shell, visitor.mac, &form) {
         Ok((method, proof)) => {
-            shell
-                .login(Login {
-                    mac: visitor.mac,
-                    user,
-                    method,
-                    proof,
-                    injected: form.injected.clone(),
-                })
-                .await
+            shell.login(Login { mac: visitor.mac, user, method, proof, injected: form.injected.clone() }).await
         }
         Err(refusal) => LoginOutcome::Refused(refusal),
     };
     match outcome.error() {
-        None => to(outcome
-            .terms()
-            .and_then(|terms| terms.redirection_url.as_deref())
-            .unwrap_or(&destination)),
+        None => to(outcome.terms().and_then(|terms| terms.redirection_url.as_deref()).unwrap_or(&destination)),
         Some(error) => login_page(shell, visitor.mac, &form, Some(&error)),
     }
 }
@@ -242,13 +198,7 @@ fn proof(shell: &Arc<Shell>, mac: Mac, form: &LoginForm) -> Result<(LoginMethod,
         let challenge = shown.ok_or(Refusal::ChallengeMissing)?;
         let mut response = [challenge.id; 17];
         response[1..].copy_from_slice(&digest);
-        return Ok((
-            LoginMethod::HttpChap,
-            Proof::Chap {
-                challenge: challenge.octets,
-                response,
-            },
-        ));
+        return Ok((LoginMethod::HttpChap, Proof::Chap { challenge: challenge.octets, response }));
     }
     if !login_by.http_pap {
         return Err(Refusal::ChallengeMissing);
@@ -256,12 +206,7 @@ fn proof(shell: &Arc<Shell>, mac: Mac, form: &LoginForm) -> Result<(LoginMethod,
     if form.password.len() > MAX_PASSWORD {
         return Err(Refusal::InvalidUsername);
     }
-    Ok((
-        LoginMethod::HttpPap,
-        Proof::Pap {
-            password: form.password.clone().into_bytes(),
-        },
-    ))
+    Ok((LoginMethod::HttpPap, Proof::Pap { password: form.password.clone().into_bytes() }))
 }
 
 /// `login.html` as an operator with an outside portal installs it: it sends the browser there with what the
@@ -269,18 +214,8 @@ fn proof(shell: &Arc<Shell>, mac: Mac, form: &LoginForm) -> Result<(LoginMethod,
 fn login_page(shell: &Arc<Shell>, mac: Mac, form: &LoginForm, error: Option<&str>) -> Response {
     let chap = shell.config.login_by.http_chap;
     let (ip, challenge) = shell.with(|router, now| {
-        let ip = router
-            .hosts()
-            .find(|(host, _)| *host == mac)
-            .map(|(_, host)| host.ip);
-        (
-            ip,
-            if chap {
-                router.challenge(now, mac)
-            } else {
-                None
-            },
-        )
+        let ip = router.hosts().find(|(host, _)| *host == mac).map(|(_, host)| host.ip);
+        (ip, if chap { router.challenge(now, mac) } else { None })
     });
     let mut url = format!(
         "{}/h?mac={}&ip={}&identity={}&link-login-only={}&link-orig={}&error={}",
@@ -294,44 +229,27 @@ fn login_page(shell: &Arc<Shell>, mac: Mac, form: &LoginForm, error: Option<&str
     );
     if let Some(challenge) = challenge {
         let (id, octets) = (octal(&[challenge.id]), octal(&challenge.octets));
-        url.push_str(&format!(
-            "&chap-id={}&chap-challenge={}",
-            escape_url(&id),
-            escape_url(&octets)
-        ));
+        url.push_str(&format!("&chap-id={}&chap-challenge={}", escape_url(&id), escape_url(&octets)));
     }
     Html(pages::login(&url, error)).into_response()
 }
 
 async fn status(State(shell): State<Arc<Shell>>, visitor: Visitor, uri: Uri) -> Response {
-    let page = shell.with(|router, now| {
-        router
-            .session(visitor.mac)
-            .map(|session| pages::status(session, now))
-    });
+    let page = shell.with(|router, now| router.session(visitor.mac).map(|session| pages::status(session, now)));
     page.map_or_else(|| to_login(&shell, &uri), |page| Html(page).into_response())
 }
 
 async fn logout(State(shell): State<Arc<Shell>>, visitor: Visitor) -> Response {
     let usage = shell.with(|router, now| {
-        let usage = router
-            .session(visitor.mac)
-            .map(|session| session.usage(now));
+        let usage = router.session(visitor.mac).map(|session| session.usage(now));
         router.end(now, visitor.mac, cause::USER_REQUEST);
         usage
     });
-    usage.map_or_else(
-        || to("/login"),
-        |usage| Html(pages::logged_out(&usage)).into_response(),
-    )
+    usage.map_or_else(|| to("/login"), |usage| Html(pages::logged_out(&usage)).into_response())
 }
 
 async fn probe(State(shell): State<Arc<Shell>>, visitor: Visitor, uri: Uri) -> Response {
-    if visitor.online {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        to_login(&shell, &uri)
-    }
+    if visitor.online { StatusCode::NO_CONTENT.into_response() } else { to_login(&shell, &uri) }
 }
 
 async fn internet(State(shell): State<Arc<Shell>>, visitor: Visitor, uri: Uri) -> Response {
@@ -355,14 +273,10 @@ async fn download(
     Query(query): Query<DownloadQuery>,
     uri: Uri,
 ) -> Response {
-    let Some((_, down)) =
-        shell.with(|router, now| router.traffic(now, visitor.mac, 0, query.bytes))
-    else {
+    let Some((_, down)) = shell.with(|router, now| router.traffic(now, visitor.mac, 0, query.bytes)) else {
         return to_login(&shell, &uri);
     };
-    let sent = usize::try_from(down)
-        .unwrap_or(usize::MAX)
-        .min(DOWNLOAD_SENT_MAX);
+    let sent = usize::try_from(down).unwrap_or(usize::MAX).min(DOWNLOAD_SENT_MAX);
     ([("x-counted-octets", down.to_string())], vec![b'.'; sent]).into_response()
 }
 
@@ -371,8 +285,7 @@ async fn sim(State(shell): State<Arc<Shell>>, Phone(mac): Phone) -> Html<String>
 }
 
 async fn sim_state(State(shell): State<Arc<Shell>>) -> Response {
-    Json(shell.with(|router, now| state::state(router, &shell.config.identity, now)))
-        .into_response()
+    Json(shell.with(|router, now| state::state(router, &shell.config.identity, now))).into_response()
 }
 
 /// Traffic that a test or the demo makes.
@@ -384,18 +297,13 @@ struct Traffic {
 }
 
 async fn sim_traffic(State(shell): State<Arc<Shell>>, Json(traffic): Json<Traffic>) -> Response {
-    let counted =
-        shell.with(|router, now| router.traffic(now, traffic.mac, traffic.up, traffic.down));
+    let counted = shell.with(|router, now| router.traffic(now, traffic.mac, traffic.up, traffic.down));
     match counted {
         Some((up, down)) => {
             let online = shell.with(|router, _| router.session(traffic.mac).is_some());
             Json(json!({ "up": up, "down": down, "logged_in": online })).into_response()
         }
-        None => (
-            StatusCode::CONFLICT,
-            Json(json!({ "error": "this phone is not logged in" })),
-        )
-            .into_response(),
+        None => (StatusCode::CONFLICT, Json(json!({ "error": "this phone is not logged in" }))).into_response(),
     }
 }
 
@@ -405,24 +313,14 @@ fn to(location: &str) -> Response {
 
 /// The hotspot's redirect: `link-orig` is what the browser asked for.
 fn to_login(shell: &Shell, uri: &Uri) -> Response {
-    to(&format!(
-        "/login?dst={}",
-        escape_url(&format!("{}{uri}", shell.hotspot_url))
-    ))
+    to(&format!("/login?dst={}", escape_url(&format!("{}{uri}", shell.hotspot_url))))
 }
 
 fn no_service(refusal: &Refusal) -> Response {
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        Html(pages::message(&refusal.to_string())),
-    )
-        .into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, Html(pages::message(&refusal.to_string()))).into_response()
 }
 
 /// A location that a header can hold: a browser may have sent anything as `dst`.
 fn header_safe(location: &str) -> String {
-    location
-        .chars()
-        .filter(|letter| letter.is_ascii_graphic())
-        .collect()
+    location.chars().filter(|letter| letter.is_ascii_graphic()).collect()
 }

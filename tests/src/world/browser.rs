@@ -42,7 +42,8 @@ impl Browser {
     /// # Panics
     /// If Chromium is there and cannot be started.
     pub async fn open(scripts: bool) -> Option<Browser> {
-        let (Some(chromium), Some(driver)) = (std::env::var_os("MLANGO_CHROMIUM"), std::env::var_os("MLANGO_CHROMEDRIVER"))
+        let (Some(chromium), Some(driver)) =
+            (std::env::var_os("MLANGO_CHROMIUM"), std::env::var_os("MLANGO_CHROMEDRIVER"))
         else {
             println!("skipped: Chromium and its driver are not installed (MLANGO_CHROMIUM, MLANGO_CHROMEDRIVER)");
             return None;
@@ -56,7 +57,8 @@ impl Browser {
             .spawn()
             .expect("chromedriver starts");
         let port = port_of(&mut driver).await;
-        let profile = std::env::temp_dir().join(format!("mlango-chromium-{:016x}", u64::from_be_bytes(shared::rng::bytes())));
+        let profile =
+            std::env::temp_dir().join(format!("mlango-chromium-{:016x}", u64::from_be_bytes(shared::rng::bytes())));
         let mut switches: Vec<String> = SWITCHES.iter().map(ToString::to_string).collect();
         switches.push(format!("--user-data-dir={}", profile.display()));
         let javascript = if scripts { 1 } else { 2 };
@@ -86,7 +88,8 @@ impl Browser {
 
     /// Waits until the page says something.
     pub async fn wait_for(&self, words: &str) {
-        eventually(&format!("the page says {words:?}"), || async { self.text().await.contains(words).then_some(()) }).await;
+        eventually(&format!("the page says {words:?}"), || async { self.text().await.contains(words).then_some(()) })
+            .await;
     }
 
     /// Types into the field of that name, in place of what stands there.

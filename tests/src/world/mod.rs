@@ -118,10 +118,18 @@ impl World {
         let redis_url = variable("MLANGO_TEST_REDIS_URL");
         let name = format!("mlango_test_{:016x}", u64::from_be_bytes(shared::rng::bytes()));
         let options: PgConnectOptions = server.parse().expect("MLANGO_TEST_DATABASE_URL is a PostgreSQL URL");
-        let maintenance = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.expect("PostgreSQL for tests answers");
+        let maintenance = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .expect("PostgreSQL for tests answers");
         maintenance.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database for this test");
         maintenance.close().await;
-        let pool = PgPoolOptions::new().max_connections(4).connect_with(options.clone().database(&name)).await.expect("the test's database answers");
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.clone().database(&name))
+            .await
+            .expect("the test's database answers");
 
         let path = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(&path).expect("a folder for this test");
@@ -240,7 +248,8 @@ impl World {
     /// A simulated router whose RADIUS server is the running radiusd, registered under its name.
     pub async fn router(&self, name: &str, change: impl FnOnce(&mut NasConfig)) -> Nas {
         let ready = self.radiusd.as_ref().expect("radiusd runs").ready.clone();
-        let address = |key: &str| -> SocketAddr { ready[key].as_str().expect("an address").parse().expect("an address") };
+        let address =
+            |key: &str| -> SocketAddr { ready[key].as_str().expect("an address").parse().expect("an address") };
         let secret = shared::rng::secret();
         let mut config = NasConfig::new(address("auth"), address("acct"), secret.as_bytes()).expect("a secret");
         config.identity = name.to_owned();
@@ -249,7 +258,9 @@ impl World {
         change(&mut config);
         let bind = config.bind;
         let nas = Nas::start(config).await.expect("the router starts");
-        let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now()).await.expect("a site");
+        let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now())
+            .await
+            .expect("a site");
         let new = store::nas::NewNas {
             id: shared::rng::id(self.clock.now()),
             name,
@@ -267,7 +278,10 @@ impl World {
 
     /// Waits until radiusd has learnt of a router.
     async fn radiusd_knows(&self, name: &str) {
-        let url = format!("http://{}/metrics", self.radiusd.as_ref().expect("radiusd runs").ready["admin"].as_str().expect("an address"));
+        let url = format!(
+            "http://{}/metrics",
+            self.radiusd.as_ref().expect("radiusd runs").ready["admin"].as_str().expect("an address")
+        );
         eventually("radiusd reads the new router", || async {
             let text = reqwest::get(&url).await.ok()?.text().await.ok()?;
             text.contains(&format!("mlango_nas_known{{nas=\"{name}\"}} 1")).then_some(())
@@ -276,7 +290,11 @@ impl World {
     }
 
     /// Puts a package on sale.
-    pub async fn package(&self, slug: &str, change: impl FnOnce(&mut store::package::Package)) -> store::package::Package {
+    pub async fn package(
+        &self,
+        slug: &str,
+        change: impl FnOnce(&mut store::package::Package),
+    ) -> store::package::Package {
         let mut package = store::package::Package {
             id: shared::rng::id(self.clock.now()),
             slug: slug.to_owned(),
@@ -305,7 +323,9 @@ impl World {
 }
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with ./mlango test, which starts PostgreSQL and Redis"))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run the tests with ./mlango test, which starts PostgreSQL and Redis")
+    })
 }
 
 /// How the programs reach PostgreSQL: through the tap's socket.
@@ -316,6 +336,8 @@ fn tapped_url(directory: &std::path::Path, options: &PgConnectOptions, database:
 fn direct_url(options: &PgConnectOptions, database: &str) -> String {
     match options.get_socket() {
         Some(socket) => format!("postgres:///{database}?host={}&user={}", socket.display(), options.get_username()),
-        None => format!("postgres://{}@{}:{}/{database}", options.get_username(), options.get_host(), options.get_port()),
+        None => {
+            format!("postgres://{}@{}:{}/{database}", options.get_username(), options.get_host(), options.get_port())
+        }
     }
 }

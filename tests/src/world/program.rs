@@ -21,7 +21,8 @@ pub struct Program {
 impl Program {
     pub(super) async fn start(name: &'static str, config: &Path, directory: &Path) -> Program {
         let number = u32::from_be_bytes(shared::rng::bytes());
-        let (ready_file, log) = (directory.join(format!("{name}-{number:08x}.ready")), directory.join(format!("{name}-{number:08x}.log")));
+        let (ready_file, log) =
+            (directory.join(format!("{name}-{number:08x}.ready")), directory.join(format!("{name}-{number:08x}.log")));
         let output = std::fs::File::create(&log).expect("a log file");
         let errors = output.try_clone().expect("a second handle");
         let child = Command::new(binary(name))

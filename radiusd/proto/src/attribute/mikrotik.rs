@@ -81,11 +81,7 @@ impl SessionId {
         }
         let number = u32::from_str_radix(text, 16).ok()?;
         let [service, rest, ..] = number.to_be_bytes();
-        Some(SessionId {
-            service,
-            boot: rest >> 4,
-            counter: number & 0x000f_ffff,
-        })
+        Some(SessionId { service, boot: rest >> 4, counter: number & 0x000f_ffff })
     }
 }
 
@@ -96,21 +92,8 @@ mod tests {
     #[test]
     fn session_ids_split_into_service_boot_and_counter() {
         let parsed = SessionId::parse(b"81a0012f").expect("eight hexadecimal digits");
-        assert_eq!(
-            parsed,
-            SessionId {
-                service: 0x81,
-                boot: 10,
-                counter: 0x12f
-            }
-        );
-        for other in [
-            &b"81a0012"[..],
-            b"81a0012ff",
-            b"+1a0012f",
-            b"81a0012g",
-            b"\xff1a0012f",
-        ] {
+        assert_eq!(parsed, SessionId { service: 0x81, boot: 10, counter: 0x12f });
+        for other in [&b"81a0012"[..], b"81a0012ff", b"+1a0012f", b"81a0012g", b"\xff1a0012f"] {
             assert_eq!(SessionId::parse(other), None, "{other:?}");
         }
     }

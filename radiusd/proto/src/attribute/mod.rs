@@ -61,12 +61,7 @@ impl<T> Attr<T> {
     /// A vendor's attribute, in the layout that RFC 2865 §5.26 recommends.
     #[must_use]
     pub const fn vendor(vendor: u32, kind: u8, name: &'static str) -> Attr<T> {
-        Attr {
-            vendor,
-            kind,
-            name,
-            marker: PhantomData,
-        }
+        Attr { vendor, kind, name, marker: PhantomData }
     }
 }
 
@@ -243,10 +238,7 @@ impl Prefix {
     pub fn new(address: Ipv6Addr, length: u8) -> Option<Prefix> {
         let unused = 128_u32.checked_sub(u32::from(length))?;
         let mask = u128::MAX.checked_shl(unused).unwrap_or(0);
-        Some(Prefix {
-            address: Ipv6Addr::from_bits(address.to_bits() & mask),
-            length,
-        })
+        Some(Prefix { address: Ipv6Addr::from_bits(address.to_bits() & mask), length })
     }
 
     /// The first address of the prefix.
@@ -328,10 +320,7 @@ impl NamedValues {
     /// The name of a value, if it has one.
     #[must_use]
     pub fn name(&self, number: u32) -> Option<&'static str> {
-        self.values
-            .iter()
-            .find(|(value, _)| *value == number)
-            .map(|(_, name)| *name)
+        self.values.iter().find(|(value, _)| *value == number).map(|(_, name)| *name)
     }
 }
 
@@ -341,35 +330,15 @@ mod tests {
 
     #[test]
     fn a_prefix_needs_all_its_bits_and_nothing_after_them() {
-        let decode = |octets: &[u8]| {
-            Ipv6Prefix::decode(octets).map(|prefix| (prefix.address(), prefix.length()))
-        };
+        let decode = |octets: &[u8]| Ipv6Prefix::decode(octets).map(|prefix| (prefix.address(), prefix.length()));
         let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0);
-        assert_eq!(
-            decode(&[0, 32, 0x20, 0x01, 0x0d, 0xb8]),
-            Some((documentation, 32))
-        );
-        assert_eq!(
-            decode(&[0, 32, 0x20, 0x01, 0x0d, 0xb8, 0, 0]),
-            Some((documentation, 32))
-        );
+        assert_eq!(decode(&[0, 32, 0x20, 0x01, 0x0d, 0xb8]), Some((documentation, 32)));
+        assert_eq!(decode(&[0, 32, 0x20, 0x01, 0x0d, 0xb8, 0, 0]), Some((documentation, 32)));
         assert_eq!(decode(&[0, 0]), Some((Ipv6Addr::UNSPECIFIED, 0)));
-        assert_eq!(
-            decode(&[0, 40, 0x20, 0x01, 0x0d, 0xb8]),
-            None,
-            "octets are missing"
-        );
-        assert_eq!(
-            decode(&[0, 24, 0x20, 0x01, 0x0d, 0xb8]),
-            None,
-            "bits after the prefix"
-        );
+        assert_eq!(decode(&[0, 40, 0x20, 0x01, 0x0d, 0xb8]), None, "octets are missing");
+        assert_eq!(decode(&[0, 24, 0x20, 0x01, 0x0d, 0xb8]), None, "bits after the prefix");
         assert_eq!(decode(&[0, 129, 0x20]), None, "more than 128 bits");
-        assert_eq!(
-            decode(&[[0, 128], [1; 2]].concat().repeat(5)),
-            None,
-            "more than 16 octets"
-        );
+        assert_eq!(decode(&[[0, 128], [1; 2]].concat().repeat(5)), None, "more than 16 octets");
         assert_eq!(decode(&[0]), None);
         assert_eq!(Prefix::new(documentation, 129), None);
     }

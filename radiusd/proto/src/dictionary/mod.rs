@@ -65,9 +65,7 @@ impl AttributeDef {
 
     /// Every value that has a name, in the order of the numbers.
     pub fn values(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.values
-            .iter()
-            .map(|(&number, name)| (number, name.as_str()))
+        self.values.iter().map(|(&number, name)| (number, name.as_str()))
     }
 }
 
@@ -89,10 +87,7 @@ impl Dictionary {
     ///
     /// # Errors
     /// The first line that cannot be read, with its file and number.
-    pub fn load(
-        name: &str,
-        read: &mut dyn FnMut(&str) -> Option<String>,
-    ) -> Result<Dictionary, DictionaryError> {
+    pub fn load(name: &str, read: &mut dyn FnMut(&str) -> Option<String>) -> Result<Dictionary, DictionaryError> {
         parse::load(name, read)
     }
 
@@ -119,9 +114,7 @@ impl Dictionary {
     /// A vendor by its name, in any case.
     #[must_use]
     pub fn vendor_by_name(&self, name: &str) -> Option<&VendorDef> {
-        self.vendors
-            .values()
-            .find(|vendor| vendor.name.eq_ignore_ascii_case(name))
+        self.vendors.values().find(|vendor| vendor.name.eq_ignore_ascii_case(name))
     }
 
     /// Every attribute, in the order of the files.
@@ -142,23 +135,17 @@ impl Dictionary {
         }
         let index = self.attributes.len();
         self.by_name.insert(key, index);
-        self.by_number
-            .insert((attribute.vendor, attribute.number), index);
+        self.by_number.insert((attribute.vendor, attribute.number), index);
         self.attributes.push(attribute);
         Ok(())
     }
 
     fn add_value(&mut self, attribute: &str, name: &str, number: u32) -> Result<(), ErrorKind> {
         let unknown = || ErrorKind::UnknownAttribute(attribute.to_string());
-        let index = *self
-            .by_name
-            .get(&attribute.to_ascii_lowercase())
-            .ok_or_else(unknown)?;
+        let index = *self.by_name.get(&attribute.to_ascii_lowercase()).ok_or_else(unknown)?;
         let attribute = self.attributes.get_mut(index).ok_or_else(unknown)?;
         attribute.values.insert(number, name.to_string());
-        attribute
-            .value_numbers
-            .insert(name.to_ascii_lowercase(), number);
+        attribute.value_numbers.insert(name.to_ascii_lowercase(), number);
         Ok(())
     }
 }

@@ -60,10 +60,7 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ErrorKind::FileMissing => f.write_str("the file is not there"),
-            ErrorKind::IncludedTooDeep => write!(
-                f,
-                "files include each other more than {MAX_INCLUDE_DEPTH} deep"
-            ),
+            ErrorKind::IncludedTooDeep => write!(f, "files include each other more than {MAX_INCLUDE_DEPTH} deep"),
             ErrorKind::UnknownStatement(word) => write!(f, "unknown statement {word:?}"),
             ErrorKind::TooFewWords => f.write_str("too few words"),
             ErrorKind::BadNumber(word) => write!(f, "{word:?} is not a number that fits here"),
@@ -92,34 +89,20 @@ impl fmt::Display for DictionaryError {
 impl core::error::Error for DictionaryError {}
 
 /// Reads a file and what it includes.
-pub(super) fn load(
-    name: &str,
-    read: &mut dyn FnMut(&str) -> Option<String>,
-) -> Result<Dictionary, DictionaryError> {
-    let mut parser = Parser {
-        dictionary: Dictionary::default(),
-        late_values: Vec::new(),
-        passed_over: BTreeSet::new(),
-        read,
-    };
+pub(super) fn load(name: &str, read: &mut dyn FnMut(&str) -> Option<String>) -> Result<Dictionary, DictionaryError> {
+    let mut parser =
+        Parser { dictionary: Dictionary::default(), late_values: Vec::new(), passed_over: BTreeSet::new(), read };
     parser.file(name, 0)?;
-    let Parser {
-        mut dictionary,
-        late_values,
-        passed_over,
-        ..
-    } = parser;
+    let Parser { mut dictionary, late_values, passed_over, .. } = parser;
     for late in late_values {
         if passed_over.contains(&late.attribute.to_ascii_lowercase()) {
             continue;
         }
-        dictionary
-            .add_value(&late.attribute, &late.name, late.number)
-            .map_err(|kind| DictionaryError {
-                file: late.file,
-                line: late.line,
-                kind,
-            })?;
+        dictionary.add_value(&late.attribute, &late.name, late.number).map_err(|kind| DictionaryError {
+            file: late.file,
+            line: late.line,
+            kind,
+        })?;
     }
     Ok(dictionary)
 }
@@ -155,14 +138,7 @@ struct Place<'f> {
 
 impl Parser<'_> {
     fn file(&mut self, file: &str, depth: usize) -> Result<(), DictionaryError> {
-        let mut place = Place {
-            file,
-            line: 0,
-            depth,
-            vendor: None,
-            nested: 0,
-            extended: false,
-        };
+        let mut place = Place { file, line: 0, depth, vendor: None, nested: 0, extended: false };
         let text = (self.read)(file).ok_or_else(|| place.error(ErrorKind::FileMissing))?;
         for (index, line) in text.lines().enumerate() {
             place.line = index + 1;
@@ -179,12 +155,7 @@ impl Parser<'_> {
         }
     }
 
-    fn statement(
-        &mut self,
-        place: &mut Place<'_>,
-        keyword: &str,
-        words: &[&str],
-    ) -> Result<(), DictionaryError> {
+    fn statement(&mut self, place: &mut Place<'_>, keyword: &str, words: &[&str]) -> Result<(), DictionaryError> {
         match keyword.to_ascii_uppercase().as_str() {
             "$INCLUDE" => return self.include(place, words, false),
             "$INCLUDE-" => return self.include(place, words, true),
@@ -202,19 +173,14 @@ impl Parser<'_> {
             "ATTRIBUTE" => self.attribute(place, words),
             "VALUE" => self.value(place, words),
             // Statements of FreeRADIUS' version 4 about things that this crate does not have.
-            "PROTOCOL" | "BEGIN-PROTOCOL" | "END-PROTOCOL" | "FLAGS" | "STRUCT" | "MEMBER"
-            | "ENUM" | "ALIAS" | "DEFINE" => Ok(()),
+            "PROTOCOL" | "BEGIN-PROTOCOL" | "END-PROTOCOL" | "FLAGS" | "STRUCT" | "MEMBER" | "ENUM" | "ALIAS"
+            | "DEFINE" => Ok(()),
             _ => Err(ErrorKind::UnknownStatement(keyword.to_string())),
         }
         .map_err(|kind| place.error(kind))
     }
 
-    fn include(
-        &mut self,
-        place: &Place<'_>,
-        words: &[&str],
-        optional: bool,
-    ) -> Result<(), DictionaryError> {
+    fn include(&mut self, place: &Place<'_>, words: &[&str], optional: bool) -> Result<(), DictionaryError> {
         let [name, ..] = words else {
             return Err(place.error(ErrorKind::TooFewWords));
         };
@@ -224,7 +190,11 @@ impl Parser<'_> {
         let path = beside(place.file, name);
         match self.file(&path, place.depth + 1) {
             Err(error) if error.kind == ErrorKind::FileMissing && error.file == path => {
-                if optional { Ok(()) } else { Err(error) }
+                if optional {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
             other => other,
         }
@@ -236,20 +206,10 @@ impl Parser<'_> {
         };
         let number = parse_number(number)?;
         let mut format = (1, 1);
-        for option in options
-            .iter()
-            .filter_map(|option| option.strip_prefix("format="))
-        {
+        for option in options.iter().filter_map(|option| option.strip_prefix("format=")) {
             format = parse_format(option).ok_or_else(|| ErrorKind::BadFormat(option.to_owned()))?;
         }
-        self.dictionary.vendors.insert(
-            number,
-            VendorDef {
-                name: (*name).to_owned(),
-                number,
-                format,
-            },
-        );
+        self.dictionary.vendors.insert(number, VendorDef { name: (*name).to_owned(), number, format });
         Ok(())
     }
 
@@ -258,9 +218,7 @@ impl Parser<'_> {
             return Err(ErrorKind::TooFewWords);
         };
         let number = self.vendor_number(name)?;
-        place.extended = options
-            .iter()
-            .any(|option| option.starts_with("parent=") || option.starts_with("format="));
+        place.extended = options.iter().any(|option| option.starts_with("parent=") || option.starts_with("format="));
         if place.vendor.replace(number).is_some() {
             return Err(ErrorKind::UnbalancedVendor((*name).to_owned()));
         }
@@ -333,19 +291,13 @@ impl Parser<'_> {
 
     fn vendor_number(&self, name: &str) -> Result<u32, ErrorKind> {
         let vendor = self.dictionary.vendor_by_name(name);
-        vendor
-            .map(|vendor| vendor.number)
-            .ok_or_else(|| ErrorKind::UnknownVendor(name.to_owned()))
+        vendor.map(|vendor| vendor.number).ok_or_else(|| ErrorKind::UnknownVendor(name.to_owned()))
     }
 }
 
 impl Place<'_> {
     fn error(&self, kind: ErrorKind) -> DictionaryError {
-        DictionaryError {
-            file: self.file.to_owned(),
-            line: self.line,
-            kind,
-        }
+        DictionaryError { file: self.file.to_owned(), line: self.line, kind }
     }
 }
 
@@ -368,16 +320,8 @@ fn parse_number(word: &str) -> Result<u32, ErrorKind> {
 /// `type_octets,length_octets[,c]`, or the names of the extended formats, which are not opened here.
 fn parse_format(word: &str) -> Option<(u8, u8)> {
     let mut parts = word.split(',');
-    let kind = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|octets| [1, 2, 4].contains(octets))?;
-    let length = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|octets| [0, 1, 2].contains(octets))?;
+    let kind = parts.next()?.parse().ok().filter(|octets| [1, 2, 4].contains(octets))?;
+    let length = parts.next()?.parse().ok().filter(|octets| [0, 1, 2].contains(octets))?;
     Some((kind, length))
 }
 

@@ -4,9 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::attribute::{
-    Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Value, ValueType,
-};
+use crate::attribute::{Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Value, ValueType};
 use crate::attribute::{microsoft, mikrotik, rfc2865};
 use crate::packet::{Attribute, Packet, VendorAttributes};
 
@@ -23,24 +21,15 @@ impl Dictionary {
     /// The packet as text.
     #[must_use]
     pub fn show<'d, 'p>(&'d self, packet: &Packet<'p>) -> PacketText<'d, 'p> {
-        PacketText {
-            dictionary: self,
-            packet: *packet,
-        }
+        PacketText { dictionary: self, packet: *packet }
     }
 }
 
 impl fmt::Display for PacketText<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (code, identifier) = (self.packet.code(), self.packet.identifier());
-        writeln!(
-            f,
-            "{code} id {identifier} length {}",
-            self.packet.as_bytes().len()
-        )?;
-        self.packet
-            .attributes()
-            .try_for_each(|attribute| self.attribute(f, &attribute))
+        writeln!(f, "{code} id {identifier} length {}", self.packet.as_bytes().len())?;
+        self.packet.attributes().try_for_each(|attribute| self.attribute(f, &attribute))
     }
 }
 
@@ -49,14 +38,8 @@ impl PacketText<'_, '_> {
         if attribute.kind != rfc2865::VENDOR_SPECIFIC.kind {
             return self.line(f, 0, attribute.kind, attribute.value);
         }
-        let vendor = attribute
-            .value
-            .first_chunk()
-            .map_or(0, |id| u32::from_be_bytes(*id));
-        let usual_format = self
-            .dictionary
-            .vendor(vendor)
-            .is_none_or(|vendor| vendor.format == (1, 1));
+        let vendor = attribute.value.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+        let usual_format = self.dictionary.vendor(vendor).is_none_or(|vendor| vendor.format == (1, 1));
         let mut inner = VendorAttributes::open(attribute.value, vendor).peekable();
         if vendor == 0 || !usual_format || inner.peek().is_none() {
             return self.line(f, 0, attribute.kind, attribute.value);
@@ -105,35 +88,22 @@ fn is_secret(vendor: u32, kind: u8) -> bool {
 
 /// Whether a dictionary says that the value travels hidden, or is a secret.
 fn has_secret_flag(flags: &str) -> bool {
-    flags
-        .split(',')
-        .any(|flag| flag == "secret" || (flag.starts_with("encrypt=") && flag != "encrypt=0"))
+    flags.split(',').any(|flag| flag == "secret" || (flag.starts_with("encrypt=") && flag != "encrypt=0"))
 }
 
-fn write_value(
-    f: &mut fmt::Formatter<'_>,
-    known: Option<&AttributeDef>,
-    value: &[u8],
-) -> fmt::Result {
-    let shown = match known.and_then(|known| known.value_type.map(|value_type| (known, value_type)))
-    {
+fn write_value(f: &mut fmt::Formatter<'_>, known: Option<&AttributeDef>, value: &[u8]) -> fmt::Result {
+    let shown = match known.and_then(|known| known.value_type.map(|value_type| (known, value_type))) {
         None | Some((_, ValueType::Octets | ValueType::Vsa)) => None,
         Some((_, ValueType::Text)) => Some(write_text(f, value)),
-        Some((known, ValueType::Integer)) => {
-            Integer::decode(value).map(|number| match known.value_name(number) {
-                Some(name) => f.write_str(name),
-                None => write!(f, "{number}"),
-            })
-        }
+        Some((known, ValueType::Integer)) => Integer::decode(value).map(|number| match known.value_name(number) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{number}"),
+        }),
         Some((_, ValueType::Date)) => Date::decode(value).map(|seconds| write_date(f, seconds)),
         Some((_, ValueType::Ipv4)) => Ipv4::decode(value).map(|address| write!(f, "{address}")),
         Some((_, ValueType::Ipv6)) => Ipv6::decode(value).map(|address| write!(f, "{address}")),
-        Some((_, ValueType::Ipv6Prefix)) => {
-            Ipv6Prefix::decode(value).map(|prefix| write!(f, "{prefix}"))
-        }
-        Some((_, ValueType::InterfaceId)) => {
-            InterfaceId::decode(value).map(|id| write_interface_id(f, id))
-        }
+        Some((_, ValueType::Ipv6Prefix)) => Ipv6Prefix::decode(value).map(|prefix| write!(f, "{prefix}")),
+        Some((_, ValueType::InterfaceId)) => InterfaceId::decode(value).map(|id| write_interface_id(f, id)),
     };
     // A value whose width is wrong for its type is shown as it is.
     shown.unwrap_or_else(|| write_octets(f, value))
@@ -150,10 +120,7 @@ fn write_octets(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
 
 fn write_interface_id(f: &mut fmt::Formatter<'_>, id: [u8; 8]) -> fmt::Result {
     let [a, b, c, d, e, g, h, i] = id;
-    write!(
-        f,
-        "{a:02x}{b:02x}:{c:02x}{d:02x}:{e:02x}{g:02x}:{h:02x}{i:02x}"
-    )
+    write!(f, "{a:02x}{b:02x}:{c:02x}{d:02x}:{e:02x}{g:02x}:{h:02x}{i:02x}")
 }
 
 /// Seconds since 1970 as RFC 3339, in UTC.
@@ -161,10 +128,7 @@ fn write_date(f: &mut fmt::Formatter<'_>, seconds: u32) -> fmt::Result {
     let (day, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(day);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    write!(
-        f,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-    )
+    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Year, month and day of a day number since 1970, in the Gregorian calendar. Years are counted from March,
@@ -174,16 +138,11 @@ fn civil(day: u32) -> (u32, u32, u32) {
     const DAYS_IN_400_YEARS: u32 = 146_097;
     let shifted = day + DAYS_0000_03_01_TO_1970;
     let (era, day_of_era) = (shifted / DAYS_IN_400_YEARS, shifted % DAYS_IN_400_YEARS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + u32::from(month <= 2);
     (year, month, day_of_month)
 }

@@ -13,12 +13,7 @@ use alloc::vec::Vec;
 
 /// Loads `main` from a set of named texts.
 fn load(files: &[(&str, &str)]) -> Result<Dictionary, DictionaryError> {
-    Dictionary::load("main", &mut |name| {
-        files
-            .iter()
-            .find(|(file, _)| *file == name)
-            .map(|(_, text)| (*text).into())
-    })
+    Dictionary::load("main", &mut |name| files.iter().find(|(file, _)| *file == name).map(|(_, text)| (*text).into()))
 }
 
 fn error(text: &str) -> (String, usize, ErrorKind) {
@@ -48,28 +43,14 @@ END-VENDOR   Mikrotik
 fn look_ups_by_name_and_number() {
     let dictionary = load(&[("main", SAMPLE)]).expect("loads");
     let service = dictionary.attribute("service-TYPE").expect("declared");
-    assert_eq!(
-        (service.number, service.value_type),
-        (6, Some(ValueType::Integer))
-    );
-    assert_eq!(
-        (service.value_name(1), service.value_number("login-user")),
-        (Some("Login-User"), Some(1))
-    );
+    assert_eq!((service.number, service.value_type), (6, Some(ValueType::Integer)));
+    assert_eq!((service.value_name(1), service.value_number("login-user")), (Some("Login-User"), Some(1)));
     assert_eq!(service.value_name(2), None);
     let password = dictionary.attribute_by_number(0, 2).expect("declared");
-    assert_eq!(
-        (password.name.as_str(), password.flags.as_str()),
-        ("User-Password", "encrypt=1,unheard-of")
-    );
+    assert_eq!((password.name.as_str(), password.flags.as_str()), ("User-Password", "encrypt=1,unheard-of"));
     let rate = dictionary.attribute_by_number(14988, 8).expect("declared");
     assert_eq!(rate.name, "Mikrotik-Rate-Limit");
-    assert_eq!(
-        dictionary
-            .vendor_by_name("MIKROTIK")
-            .map(|vendor| vendor.number),
-        Some(14988)
-    );
+    assert_eq!(dictionary.vendor_by_name("MIKROTIK").map(|vendor| vendor.number), Some(14988));
     assert_eq!(dictionary.attribute_by_number(14988, 6), None);
 }
 
@@ -81,12 +62,7 @@ fn includes_are_relative_to_the_including_file() {
         ("sub/b", "ATTRIBUTE Later 9 integer"),
     ])
     .expect("loads");
-    assert_eq!(
-        dictionary
-            .attribute("Later")
-            .and_then(|later| later.value_number("yes")),
-        Some(1)
-    );
+    assert_eq!(dictionary.attribute("Later").and_then(|later| later.value_number("yes")), Some(1));
 }
 
 #[test]
@@ -101,77 +77,30 @@ fn what_is_not_known_is_passed_over() {
          END-VENDOR Odd\nBEGIN-VENDOR Odd\nATTRIBUTE Near 2 integer\nEND-VENDOR Odd",
     )])
     .expect("loads");
-    assert_eq!(
-        dictionary
-            .attribute("Strange")
-            .map(|strange| strange.value_type),
-        Some(None)
-    );
-    assert_eq!(
-        dictionary.attribute("Wide").map(|wide| wide.value_type),
-        Some(Some(ValueType::Octets))
-    );
-    assert_eq!(
-        dictionary
-            .attribute_by_number(8164, 300)
-            .map(|odd| odd.name.as_str()),
-        Some("Odd-One")
-    );
+    assert_eq!(dictionary.attribute("Strange").map(|strange| strange.value_type), Some(None));
+    assert_eq!(dictionary.attribute("Wide").map(|wide| wide.value_type), Some(Some(ValueType::Octets)));
+    assert_eq!(dictionary.attribute_by_number(8164, 300).map(|odd| odd.name.as_str()), Some("Odd-One"));
     assert_eq!(dictionary.vendor(8164).map(|odd| odd.format), Some((2, 2)));
-    let names: Vec<&str> = dictionary
-        .attributes()
-        .map(|attribute| attribute.name.as_str())
-        .collect();
+    let names: Vec<&str> = dictionary.attributes().map(|attribute| attribute.name.as_str()).collect();
     assert_eq!(names, ["Strange", "Wide", "Odd-One", "Near"]);
 }
 
 #[test]
 fn every_error_names_file_line_and_cause() {
     let main = |line, kind| ("main".into(), line, kind);
-    assert_eq!(
-        error("\nATTRIBUT x 1 string"),
-        main(2, ErrorKind::UnknownStatement("ATTRIBUT".into()))
-    );
+    assert_eq!(error("\nATTRIBUT x 1 string"), main(2, ErrorKind::UnknownStatement("ATTRIBUT".into())));
     assert_eq!(error("ATTRIBUTE x 1"), main(1, ErrorKind::TooFewWords));
-    assert_eq!(
-        error("VALUE x y z"),
-        main(1, ErrorKind::BadNumber("z".into()))
-    );
-    assert_eq!(
-        error("VENDOR v 4294967296"),
-        main(1, ErrorKind::BadNumber("4294967296".into()))
-    );
-    assert_eq!(
-        error("VENDOR v 1 format=3,1"),
-        main(1, ErrorKind::BadFormat("3,1".into()))
-    );
-    assert_eq!(
-        error("BEGIN-VENDOR v"),
-        main(1, ErrorKind::UnknownVendor("v".into()))
-    );
-    assert_eq!(
-        error("VENDOR v 1\nEND-VENDOR v"),
-        main(2, ErrorKind::UnbalancedVendor("v".into()))
-    );
-    assert_eq!(
-        error("VENDOR v 1\nBEGIN-VENDOR v"),
-        main(2, ErrorKind::UnbalancedVendor("1".into()))
-    );
-    assert_eq!(
-        error("ATTRIBUTE a 1 string\nATTRIBUTE A 2 string"),
-        main(2, ErrorKind::NameTaken("A".into()))
-    );
-    assert_eq!(
-        error("\n\nVALUE a b 1"),
-        main(3, ErrorKind::UnknownAttribute("a".into()))
-    );
-    assert_eq!(
-        error("$INCLUDE gone"),
-        ("gone".into(), 0, ErrorKind::FileMissing)
-    );
+    assert_eq!(error("VALUE x y z"), main(1, ErrorKind::BadNumber("z".into())));
+    assert_eq!(error("VENDOR v 4294967296"), main(1, ErrorKind::BadNumber("4294967296".into())));
+    assert_eq!(error("VENDOR v 1 format=3,1"), main(1, ErrorKind::BadFormat("3,1".into())));
+    assert_eq!(error("BEGIN-VENDOR v"), main(1, ErrorKind::UnknownVendor("v".into())));
+    assert_eq!(error("VENDOR v 1\nEND-VENDOR v"), main(2, ErrorKind::UnbalancedVendor("v".into())));
+    assert_eq!(error("VENDOR v 1\nBEGIN-VENDOR v"), main(2, ErrorKind::UnbalancedVendor("1".into())));
+    assert_eq!(error("ATTRIBUTE a 1 string\nATTRIBUTE A 2 string"), main(2, ErrorKind::NameTaken("A".into())));
+    assert_eq!(error("\n\nVALUE a b 1"), main(3, ErrorKind::UnknownAttribute("a".into())));
+    assert_eq!(error("$INCLUDE gone"), ("gone".into(), 0, ErrorKind::FileMissing));
     assert_eq!(error("$INCLUDE main"), main(1, ErrorKind::IncludedTooDeep));
-    let shown =
-        load(&[("main", "$INCLUDE sub"), ("sub", "\nVALUE a b")]).expect_err("must not load");
+    let shown = load(&[("main", "$INCLUDE sub"), ("sub", "\nVALUE a b")]).expect_err("must not load");
     assert_eq!(format!("{shown}"), "sub:2: too few words");
 }
 
@@ -181,39 +110,22 @@ fn packets_print_as_lines_without_passwords() {
     let secret = Secret::new(b"s3cr3t").expect("not empty");
     let mut buf = [0; MAX_PACKET];
     let mut builder = Builder::new(&mut buf, Code::AccessRequest, 7);
-    builder
-        .put(rfc2865::USER_NAME, b"eve\"\nUser-Name = \"root\xff")
-        .expect("fits");
-    builder
-        .put_user_password(b"open sesame", &[1; 16], &secret)
-        .expect("fits");
+    builder.put(rfc2865::USER_NAME, b"eve\"\nUser-Name = \"root\xff").expect("fits");
+    builder.put_user_password(b"open sesame", &[1; 16], &secret).expect("fits");
     builder.put(rfc2865::SERVICE_TYPE, 1).expect("fits");
-    builder
-        .put(rfc2865::FRAMED_IP_ADDRESS, [10, 5, 50, 2].into())
-        .expect("fits");
-    builder
-        .put(rfc2869::EVENT_TIMESTAMP, 1_709_210_096)
-        .expect("fits");
-    builder
-        .put(rfc3162::FRAMED_INTERFACE_ID, [0, 1, 2, 3, 4, 5, 6, 0xff])
-        .expect("fits");
+    builder.put(rfc2865::FRAMED_IP_ADDRESS, [10, 5, 50, 2].into()).expect("fits");
+    builder.put(rfc2869::EVENT_TIMESTAMP, 1_709_210_096).expect("fits");
+    builder.put(rfc3162::FRAMED_INTERFACE_ID, [0, 1, 2, 3, 4, 5, 6, 0xff]).expect("fits");
     let prefix = Prefix::new([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0].into(), 32).expect("at most 128");
-    builder
-        .put(rfc3162::FRAMED_IPV6_PREFIX, prefix)
-        .expect("fits");
+    builder.put(rfc3162::FRAMED_IPV6_PREFIX, prefix).expect("fits");
     builder.put(mikrotik::RATE_LIMIT, b"2M/5M").expect("fits");
-    builder
-        .put(mikrotik::WIRELESS_PSK, b"wireless key")
-        .expect("fits");
+    builder.put(mikrotik::WIRELESS_PSK, b"wireless key").expect("fits");
     builder.put_vendor_raw(9, 1, b"x").expect("fits");
     builder.put_raw(26, &[0, 0, 0, 9, 1]).expect("fits");
     builder.put_raw(6, &[1, 2]).expect("fits");
     builder.put_raw(200, &[0xab]).expect("fits");
     let octets = builder.finish_access_request(&secret, [1; 16]).to_vec();
-    let text = format!(
-        "{}",
-        dictionary.show(&Packet::parse(&octets).expect("well formed"))
-    );
+    let text = format!("{}", dictionary.show(&Packet::parse(&octets).expect("well formed")));
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     assert_eq!(
         lines,
@@ -245,14 +157,9 @@ fn passwords_are_masked_even_if_the_dictionary_is_silent() {
     let mut builder = Builder::new(&mut buf, Code::AccessRequest, 7);
     builder.put_raw(2, b"not hidden at all").expect("fits");
     builder.put_raw(3, b"a chap response").expect("fits");
-    builder
-        .put_vendor_raw(311, 25, b"an ms-chap response")
-        .expect("fits");
+    builder.put_vendor_raw(311, 25, b"an ms-chap response").expect("fits");
     let octets = builder.finish_access_request(&secret, [1; 16]);
-    let text = format!(
-        "{}",
-        dictionary.show(&Packet::parse(octets).expect("well formed"))
-    );
+    let text = format!("{}", dictionary.show(&Packet::parse(octets).expect("well formed")));
     assert_eq!(text.matches("<masked>").count(), 3, "{text}");
     assert!(!text.contains("0x") && !text.contains("hidden"), "{text}");
 }

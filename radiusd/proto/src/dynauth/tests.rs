@@ -22,12 +22,8 @@ fn request(code: Code) -> Vec<u8> {
     let mut buf = [0; MAX_PACKET];
     let mut builder = Builder::new(&mut buf, code, 77);
     builder.put(rfc2865::USER_NAME, b"guest").expect("fits");
-    builder
-        .put(rfc2866::ACCT_SESSION_ID, b"80100014")
-        .expect("fits");
-    builder
-        .put(rfc2869::EVENT_TIMESTAMP, NOW_SECONDS)
-        .expect("fits");
+    builder.put(rfc2866::ACCT_SESSION_ID, b"80100014").expect("fits");
+    builder.put(rfc2869::EVENT_TIMESTAMP, NOW_SECONDS).expect("fits");
     builder.reserve_message_authenticator().expect("fits");
     builder.finish_hashed_request(&secret()).to_vec()
 }
@@ -38,9 +34,7 @@ fn answer(to: &[u8], code: Code, fill: impl FnOnce(&mut Builder<'_>)) -> Vec<u8>
     let mut buf = [0; MAX_PACKET];
     let mut builder = reply(&mut buf, code, &request).expect("fits");
     fill(&mut builder);
-    builder
-        .finish_reply(&secret(), request.authenticator())
-        .to_vec()
+    builder.finish_reply(&secret(), request.authenticator()).to_vec()
 }
 
 fn sent(code: Code) -> (Vec<u8>, Transaction) {
@@ -61,8 +55,7 @@ fn hand_with(transaction: &mut Transaction, octets: &[u8], policy: ReplyPolicy) 
 
 /// When each transmission happens and when it gives up, with one jitter throughout.
 fn schedule(timers: Timers, jitter_permille: i32) -> (Vec<Duration>, Duration) {
-    let mut transaction =
-        Transaction::new(&request(Code::DisconnectRequest), peer(), timers).expect("a request");
+    let mut transaction = Transaction::new(&request(Code::DisconnectRequest), peer(), timers).expect("a request");
     let (mut now, mut sends) = (Duration::ZERO, vec![]);
     for _ in 0..100 {
         match transaction.poll(now, jitter_permille) {
@@ -76,9 +69,7 @@ fn schedule(timers: Timers, jitter_permille: i32) -> (Vec<Duration>, Duration) {
 }
 
 fn seconds(list: &[f64]) -> Vec<Duration> {
-    list.iter()
-        .map(|&seconds| Duration::from_secs_f64(seconds))
-        .collect()
+    list.iter().map(|&seconds| Duration::from_secs_f64(seconds)).collect()
 }
 
 #[test]
@@ -87,24 +78,15 @@ fn o1_the_request_verifies_under_both_proofs() {
         let octets = request(code);
         let packet = Packet::parse(&octets).expect("well formed");
         assert!(authenticator::verify_request(&packet, &secret()));
-        assert_eq!(
-            message_authenticator::check_request(&packet, &secret()),
-            Check::Valid
-        );
+        assert_eq!(message_authenticator::check_request(&packet, &secret()), Check::Valid);
     }
 }
 
 #[test]
 fn o2_a_retransmission_is_the_same_octets() {
     let (request, mut transaction) = sent(Code::DisconnectRequest);
-    assert_eq!(
-        transaction.poll(Duration::from_millis(1999), 0),
-        Action::WaitUntil(Duration::from_secs(2))
-    );
-    assert_eq!(
-        transaction.poll(Duration::from_secs(2), 0),
-        Action::Send(&request)
-    );
+    assert_eq!(transaction.poll(Duration::from_millis(1999), 0), Action::WaitUntil(Duration::from_secs(2)));
+    assert_eq!(transaction.poll(Duration::from_secs(2), 0), Action::Send(&request));
     assert_eq!(transaction.transmissions(), 2);
 }
 
@@ -114,11 +96,7 @@ fn o4_intervals_double_up_to_mrt_and_end_at_mrd() {
     assert_eq!(sends, seconds(&[0.0, 2.0, 6.0, 14.0]));
     assert_eq!(end, Duration::from_secs(30));
 
-    let long = Timers {
-        max_duration: Duration::from_secs(1000),
-        max_transmissions: 6,
-        ..Timers::default()
-    };
+    let long = Timers { max_duration: Duration::from_secs(1000), max_transmissions: 6, ..Timers::default() };
     let (sends, end) = schedule(long, 0);
     assert_eq!(sends, seconds(&[0.0, 2.0, 6.0, 14.0, 30.0, 46.0]));
     assert_eq!(end, Duration::from_secs(62));
@@ -126,10 +104,7 @@ fn o4_intervals_double_up_to_mrt_and_end_at_mrd() {
 
 #[test]
 fn o4_mrd_ends_it_even_while_the_next_transmission_is_far() {
-    let short = Timers {
-        max_duration: Duration::from_secs(20),
-        ..Timers::default()
-    };
+    let short = Timers { max_duration: Duration::from_secs(20), ..Timers::default() };
     let (sends, end) = schedule(short, 0);
     assert_eq!(sends, seconds(&[0.0, 2.0, 6.0, 14.0]));
     assert_eq!(end, Duration::from_secs(20));
@@ -137,10 +112,7 @@ fn o4_mrd_ends_it_even_while_the_next_transmission_is_far() {
 
 #[test]
 fn o4_ends_after_mrc_transmissions() {
-    let three = Timers {
-        max_transmissions: 3,
-        ..Timers::default()
-    };
+    let three = Timers { max_transmissions: 3, ..Timers::default() };
     let (sends, end) = schedule(three, 0);
     assert_eq!(sends, seconds(&[0.0, 2.0, 6.0]));
     assert_eq!(end, Duration::from_secs(14));
@@ -148,10 +120,7 @@ fn o4_ends_after_mrc_transmissions() {
 
 #[test]
 fn o4_jitter_varies_every_wait_and_is_clamped_to_a_tenth() {
-    let long = Timers {
-        max_duration: Duration::from_secs(1000),
-        ..Timers::default()
-    };
+    let long = Timers { max_duration: Duration::from_secs(1000), ..Timers::default() };
     // 2(1+0.1), times 2.1 twice, then 16(1+0.1).
     let (sends, _) = schedule(long, 100);
     assert_eq!(sends, seconds(&[0.0, 2.2, 6.82, 16.522, 34.122]));
@@ -169,11 +138,7 @@ fn o5_an_identifier_is_never_out_twice_and_rests_longest() {
     identifiers.give_back(250);
     assert_eq!(identifiers.in_use(), 0);
     let mut taken: Vec<u8> = core::iter::from_fn(|| identifiers.take()).collect();
-    assert_eq!(
-        taken.last(),
-        Some(&250),
-        "the one just given back comes last"
-    );
+    assert_eq!(taken.last(), Some(&250), "the one just given back comes last");
     taken.sort_unstable();
     assert_eq!(taken, (0..=255).collect::<Vec<u8>>());
     assert_eq!((identifiers.take(), identifiers.in_use()), (None, 256));
@@ -186,25 +151,14 @@ fn o6_ack_and_nak_end_it_and_later_ones_are_late() {
     let (request, mut transaction) = sent(Code::DisconnectRequest);
     let ack = answer(&request, Code::DisconnectAck, |_| {});
     assert_eq!(hand(&mut transaction, &ack), Outcome::Ack);
-    assert_eq!(
-        hand(&mut transaction, &ack),
-        Outcome::Ignored(Ignored::Late)
-    );
-    assert_eq!(
-        transaction.poll(Duration::from_secs(2), 0),
-        Action::Answered
-    );
+    assert_eq!(hand(&mut transaction, &ack), Outcome::Ignored(Ignored::Late));
+    assert_eq!(transaction.poll(Duration::from_secs(2), 0), Action::Answered);
 
     let (request, mut transaction) = sent(Code::CoaRequest);
     let nak = answer(&request, Code::CoaNak, |builder| {
         builder.put(rfc5176::ERROR_CAUSE, 503).expect("fits");
     });
-    assert_eq!(
-        hand(&mut transaction, &nak),
-        Outcome::Nak {
-            error_cause: Some(503)
-        }
-    );
+    assert_eq!(hand(&mut transaction, &nak), Outcome::Nak { error_cause: Some(503) });
 }
 
 #[test]
@@ -224,19 +178,10 @@ fn o6_what_is_not_the_answer_changes_nothing() {
     );
     let mut wrong_id = ack.clone();
     wrong_id[1] ^= 1;
-    assert_eq!(
-        hand(&mut transaction, &wrong_id),
-        Outcome::Ignored(Ignored::WrongIdentifier)
-    );
+    assert_eq!(hand(&mut transaction, &wrong_id), Outcome::Ignored(Ignored::WrongIdentifier));
     let coa = answer(&request, Code::CoaAck, |_| {});
-    assert_eq!(
-        hand(&mut transaction, &coa),
-        Outcome::Ignored(Ignored::WrongCode)
-    );
-    assert_eq!(
-        transaction.poll(Duration::from_secs(1), 0),
-        Action::WaitUntil(Duration::from_secs(2))
-    );
+    assert_eq!(hand(&mut transaction, &coa), Outcome::Ignored(Ignored::WrongCode));
+    assert_eq!(transaction.poll(Duration::from_secs(1), 0), Action::WaitUntil(Duration::from_secs(2)));
     assert_eq!(hand(&mut transaction, &ack), Outcome::Ack);
 }
 
@@ -245,51 +190,28 @@ fn o6_a_reply_before_or_after_the_time_is_ignored() {
     let request = request(Code::DisconnectRequest);
     let ack = answer(&request, Code::DisconnectAck, |_| {});
     let mut transaction = Transaction::new(&request, peer(), Timers::default()).expect("a request");
-    assert_eq!(
-        hand(&mut transaction, &ack),
-        Outcome::Ignored(Ignored::Early)
-    );
+    assert_eq!(hand(&mut transaction, &ack), Outcome::Ignored(Ignored::Early));
     assert_eq!(transaction.poll(Duration::ZERO, 0), Action::Send(&request));
-    assert_eq!(
-        transaction.poll(Duration::from_secs(30), 0),
-        Action::TimedOut
-    );
-    assert_eq!(
-        hand(&mut transaction, &ack),
-        Outcome::Ignored(Ignored::Late)
-    );
-    assert_eq!(
-        transaction.poll(Duration::from_secs(31), 0),
-        Action::TimedOut
-    );
+    assert_eq!(transaction.poll(Duration::from_secs(30), 0), Action::TimedOut);
+    assert_eq!(hand(&mut transaction, &ack), Outcome::Ignored(Ignored::Late));
+    assert_eq!(transaction.poll(Duration::from_secs(31), 0), Action::TimedOut);
 }
 
 #[test]
 fn b7_message_authenticator_of_a_reply_is_checked_when_there_and_wanted_when_asked() {
-    let strict = ReplyPolicy {
-        require_message_authenticator: true,
-        ..ReplyPolicy::default()
-    };
+    let strict = ReplyPolicy { require_message_authenticator: true, ..ReplyPolicy::default() };
     let (request, mut transaction) = sent(Code::DisconnectRequest);
     let plain = answer(&request, Code::DisconnectAck, |_| {});
-    assert_eq!(
-        hand_with(&mut transaction, &plain, strict),
-        Outcome::Ignored(Ignored::NoMessageAuthenticator)
-    );
+    assert_eq!(hand_with(&mut transaction, &plain, strict), Outcome::Ignored(Ignored::NoMessageAuthenticator));
     // A Message-Authenticator of zeros under a right Response Authenticator.
-    let seed = Packet::parse(&request)
-        .expect("well formed")
-        .authenticator();
+    let seed = Packet::parse(&request).expect("well formed").authenticator();
     let mut forged = answer(&request, Code::DisconnectAck, |builder| {
         builder.put_raw(81, &[0; 16]).expect("fits");
     });
     forged[20] = 80;
     let signature = secret().md5_after(&[&forged[..4], seed, &forged[20..]]);
     forged[4..20].copy_from_slice(&signature);
-    assert_eq!(
-        hand(&mut transaction, &forged),
-        Outcome::Ignored(Ignored::BadMessageAuthenticator)
-    );
+    assert_eq!(hand(&mut transaction, &forged), Outcome::Ignored(Ignored::BadMessageAuthenticator));
     let signed = answer(&request, Code::DisconnectAck, |builder| {
         builder.reserve_message_authenticator().expect("fits");
     });
@@ -304,20 +226,11 @@ fn o7_a_stale_event_timestamp_is_ignored_if_the_caller_minds() {
             builder.put(rfc2869::EVENT_TIMESTAMP, stamp).expect("fits");
         })
     };
-    let minds = ReplyPolicy {
-        wall_clock_seconds: Some(NOW_SECONDS),
-        ..ReplyPolicy::default()
-    };
+    let minds = ReplyPolicy { wall_clock_seconds: Some(NOW_SECONDS), ..ReplyPolicy::default() };
     for stamp in [NOW_SECONDS - 301, NOW_SECONDS + 301] {
-        assert_eq!(
-            hand_with(&mut transaction, &stamped(stamp), minds),
-            Outcome::Ignored(Ignored::StaleEventTimestamp)
-        );
+        assert_eq!(hand_with(&mut transaction, &stamped(stamp), minds), Outcome::Ignored(Ignored::StaleEventTimestamp));
     }
-    assert_eq!(
-        hand_with(&mut transaction, &stamped(NOW_SECONDS - 300), minds),
-        Outcome::Ack
-    );
+    assert_eq!(hand_with(&mut transaction, &stamped(NOW_SECONDS - 300), minds), Outcome::Ack);
 }
 
 #[test]
@@ -338,11 +251,9 @@ fn o9_error_causes_are_classified() {
 #[test]
 fn o9_a_failure_cause_in_an_ack_is_a_violation() {
     let request = request(Code::DisconnectRequest);
-    for (code, cause, violation) in [
-        (Code::DisconnectAck, 503, Some(503)),
-        (Code::DisconnectAck, 201, None),
-        (Code::DisconnectNak, 503, None),
-    ] {
+    for (code, cause, violation) in
+        [(Code::DisconnectAck, 503, Some(503)), (Code::DisconnectAck, 201, None), (Code::DisconnectNak, 503, None)]
+    {
         let octets = answer(&request, code, |builder| {
             builder.put(rfc5176::ERROR_CAUSE, cause).expect("fits");
         });
@@ -354,17 +265,8 @@ fn o9_a_failure_cause_in_an_ack_is_a_violation() {
 #[test]
 fn only_disconnect_and_coa_requests_make_a_transaction() {
     let mut buf = [0; MAX_PACKET];
-    let octets =
-        Builder::new(&mut buf, Code::AccountingRequest, 1).finish_hashed_request(&secret());
+    let octets = Builder::new(&mut buf, Code::AccountingRequest, 1).finish_hashed_request(&secret());
     let refused = |octets| Transaction::new(octets, peer(), Timers::default()).err();
-    assert_eq!(
-        refused(octets),
-        Some(NotARequest::WrongCode(Code::AccountingRequest))
-    );
-    assert_eq!(
-        refused(&octets[..19]),
-        Some(NotARequest::Malformed(ParseError::TooShort {
-            received: 19
-        }))
-    );
+    assert_eq!(refused(octets), Some(NotARequest::WrongCode(Code::AccountingRequest)));
+    assert_eq!(refused(&octets[..19]), Some(NotARequest::Malformed(ParseError::TooShort { received: 19 })));
 }

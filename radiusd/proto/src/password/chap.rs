@@ -20,9 +20,7 @@ pub fn verify(chap_password: &[u8], challenge: &[u8], password: &[u8]) -> bool {
     let Ok(received) = <&[u8; CHAP_PASSWORD]>::try_from(chap_password) else {
         return false;
     };
-    response(received[0], password, challenge)
-        .ct_eq(received)
-        .into()
+    response(received[0], password, challenge).ct_eq(received).into()
 }
 
 /// The CHAP-Password for a challenge.
@@ -40,9 +38,7 @@ pub fn response(id: u8, password: &[u8], challenge: &[u8]) -> [u8; CHAP_PASSWORD
 /// The challenge that an Access-Request answers.
 #[must_use]
 pub fn challenge<'a>(request: &Packet<'a>) -> &'a [u8] {
-    request
-        .get(rfc2865::CHAP_CHALLENGE)
-        .unwrap_or(request.authenticator())
+    request.get(rfc2865::CHAP_CHALLENGE).unwrap_or(request.authenticator())
 }
 
 #[cfg(test)]

@@ -25,21 +25,13 @@ pub fn reveal<'o>(
     out: &'o mut [u8; MAX_PASSWORD],
 ) -> Option<&'o [u8]> {
     let padded = reveal_padded(hidden, authenticator, secret, out)?;
-    let length = padded
-        .iter()
-        .rposition(|&octet| octet != 0)
-        .map_or(0, |last| last + 1);
+    let length = padded.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
     Some(&padded[..length])
 }
 
 /// Whether the hidden password is this one, in a time that depends on neither.
 #[must_use]
-pub fn verify(
-    hidden: &[u8],
-    authenticator: &[u8; AUTHENTICATOR],
-    secret: &Secret,
-    password: &[u8],
-) -> bool {
+pub fn verify(hidden: &[u8], authenticator: &[u8; AUTHENTICATOR], secret: &Secret, password: &[u8]) -> bool {
     let mut revealed = Zeroizing::new([0; MAX_PASSWORD]);
     let mut expected = Zeroizing::new([0; MAX_PASSWORD]);
     let Some(target) = expected.get_mut(..password.len()) else {
@@ -106,17 +98,10 @@ mod tests {
     fn lengths_outside_rfc2865_are_refused() {
         let mut out = [0; MAX_PASSWORD];
         for length in [0, 1, 15, 17, 127, 129, 144, 253] {
-            assert_eq!(
-                reveal(&[7; 253][..length], &[1; 16], &secret(), &mut out),
-                None,
-                "{length}"
-            );
+            assert_eq!(reveal(&[7; 253][..length], &[1; 16], &secret(), &mut out), None, "{length}");
         }
         for length in (16..=128).step_by(16) {
-            assert!(
-                reveal(&[7; 253][..length], &[1; 16], &secret(), &mut out).is_some(),
-                "{length}"
-            );
+            assert!(reveal(&[7; 253][..length], &[1; 16], &secret(), &mut out).is_some(), "{length}");
         }
         assert_eq!(hide(&[b'x'; 129], &[1; 16], &secret(), &mut out), None);
     }
@@ -125,10 +110,7 @@ mod tests {
     fn nul_inside_stays_and_nul_at_the_end_is_padding() {
         let (mut hidden, mut plain) = ([0; MAX_PASSWORD], [0; MAX_PASSWORD]);
         let hidden = hide(b"a\0b\0\0", &[9; 16], &secret(), &mut hidden).expect("short enough");
-        assert_eq!(
-            reveal(hidden, &[9; 16], &secret(), &mut plain),
-            Some(&b"a\0b"[..])
-        );
+        assert_eq!(reveal(hidden, &[9; 16], &secret(), &mut plain), Some(&b"a\0b"[..]));
         assert!(verify(hidden, &[9; 16], &secret(), b"a\0b"));
         assert!(!verify(hidden, &[9; 16], &secret(), b"a"));
     }
@@ -151,10 +133,7 @@ mod tests {
         let (mut hidden, mut plain) = ([0; MAX_PASSWORD], [0; MAX_PASSWORD]);
         let hidden = hide(b"", &[5; 16], &secret(), &mut hidden).expect("short enough");
         assert_eq!(hidden.len(), 16);
-        assert_eq!(
-            reveal(hidden, &[5; 16], &secret(), &mut plain),
-            Some(&b""[..])
-        );
+        assert_eq!(reveal(hidden, &[5; 16], &secret(), &mut plain), Some(&b""[..]));
         assert!(verify(hidden, &[5; 16], &secret(), b""));
     }
 }

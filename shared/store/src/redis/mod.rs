@@ -36,10 +36,7 @@ impl Redis {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_connection_timeout(Some(CONNECTION_TIMEOUT))
             .set_number_of_retries(1);
-        Ok(Redis {
-            connection: client.get_connection_manager_lazy(settings)?,
-            prefix: config.prefix.as_str().into(),
-        })
+        Ok(Redis { connection: client.get_connection_manager_lazy(settings)?, prefix: config.prefix.as_str().into() })
     }
 
     /// Whether Redis answers.
