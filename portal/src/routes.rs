@@ -1,8 +1,9 @@
-//! All URLs on one screen.
+//! All URLs on one screen: what browsers, providers and programs reach, and through which layers.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Redirect;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
@@ -31,6 +32,7 @@ pub fn public(app: App) -> Router {
     Router::new()
         .merge(guests)
         .merge(webhooks::routes())
+        .route("/admin/", get(|| async { Redirect::permanent("/admin") }))
         .nest("/admin", admin::routes())
         .nest("/api/v1", api::routes())
         .fallback(hotspot::nowhere)

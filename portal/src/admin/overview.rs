@@ -1,4 +1,4 @@
-//! `/admin`: how things stand now.
+//! `/admin`: how things stand now: who is online, what was sold today, what waits for news.
 
 use std::time::Duration;
 

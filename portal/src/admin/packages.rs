@@ -1,4 +1,4 @@
-//! `/admin/packages`: what is sold.
+//! `/admin/packages`: what is sold, at what price and with which limits.
 
 use askama::Template;
 use axum::extract::State;

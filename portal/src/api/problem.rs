@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_stores_words_stay_inside() {
-        let error = StoreError::Schema("select secret from nas".into());
+        let error = StoreError::Schema("a column named secret is missing".into());
         let (status, _, body) = document(error.into()).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!body.to_string().contains("secret"));

@@ -1,4 +1,4 @@
-//! The interface against its description.
+//! The interface against its description: every route is in the OpenAPI document, and every path there is a route.
 
 use std::collections::BTreeSet;
 

@@ -109,16 +109,16 @@ pub struct NewOrder<'a> {
     pub visit: &'a serde_json::Value,
 }
 
-/// Writes an order down, with the customer if new. Returns its identity and code.
-pub async fn place(db: &Db, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<(Uuid, String)> {
+/// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
+/// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
+pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
     let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
-    let (id, code) = (rng::id(now), rng::code(8));
-    sqlx::query!(
+    let placed = sqlx::query!(
         "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at, package)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12) ON CONFLICT (id) DO NOTHING",
         id,
-        code,
+        rng::code(8),
         user_id,
         new.phone.as_str(),
         new.package.id,
@@ -131,9 +131,10 @@ pub async fn place(db: &Db, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<(
         serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?
     )
     .execute(&mut *tx)
-    .await?;
+    .await?
+    .rows_affected();
     tx.commit().await?;
-    Ok((id, code))
+    Ok(placed == 1)
 }
 
 struct Row {
@@ -259,32 +260,4 @@ pub async fn sales_since(db: &Db, since: OffsetDateTime) -> Result<Vec<Sales>> {
         })
     })
     .collect()
-}
-
-/// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
-/// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
-pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
-    let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
-    let placed = sqlx::query!(
-        "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at, package)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12) ON CONFLICT (id) DO NOTHING",
-        id,
-        rng::code(8),
-        user_id,
-        new.phone.as_str(),
-        new.package.id,
-        new.package.price.minor,
-        new.package.price.currency.as_str(),
-        new.nas_id,
-        new.mac.map(|mac| mac.to_string()),
-        new.visit,
-        now,
-        serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    tx.commit().await?;
-    Ok(placed == 1)
 }
