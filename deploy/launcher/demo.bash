@@ -31,7 +31,7 @@ start_demo() {
     start_child nas-sim TERM '' "$BIN/nas-sim" --bind "$ROUTER_ADDRESS" --http-port "$ROUTER_PORT" --coa-port "$COA_PORT" \
         --identity demo-router --auth "127.0.0.1:$AUTH_PORT" --acct "127.0.0.1:$ACCT_PORT" \
         --secret-file "$SECRETS/demo-router.secret" --portal-url "$(portal_url)" \
-        --guests "${MLANGO_DEMO_GUESTS:-$DEMO_GUESTS_DEFAULT}" --guest-login "$DEMO_USER" --guest-password-file "$SECRETS/demo.password"
+        --timeout-ms 1100 --guests "${MLANGO_DEMO_GUESTS:-$DEMO_GUESTS_DEFAULT}" --guest-login "$DEMO_USER" --guest-password-file "$SECRETS/demo.password"
     await daraja-sim 20 "listen on port $DARAJA_PORT" listens "$(daraja_url)/"
     await nas-sim 20 "listen on $ROUTER_ADDRESS:$ROUTER_PORT" listens "$(join_url)"
 }

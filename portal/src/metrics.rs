@@ -46,15 +46,7 @@ impl Metrics {
     /// All metrics, at zero.
     pub(crate) fn new() -> Metrics {
         let registry = Registry::new();
-        let build = gauges(&registry, "mlango_build_info", "What runs.", &["version", "component"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), "portal"]).set(1);
-        let in_flight = IntGauge::new("mlango_http_requests_in_flight", "Requests being answered.");
-        let http_in_flight = in_flight.expect("a valid metric name");
-        register(&registry, &http_in_flight);
-        #[cfg(target_os = "linux")]
-        registry
-            .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
-            .expect("every metric is registered once");
+        let http_in_flight = of_the_process(&registry);
         Metrics {
             http_duration: histograms(
                 &registry,
@@ -136,6 +128,20 @@ impl Metrics {
     pub(crate) fn step(&self, step: &str, site: Option<&str>) {
         self.funnel.with_label_values(&[step, site.unwrap_or("")]).inc();
     }
+}
+
+/// What runs, what it uses, and how many requests it answers just now.
+fn of_the_process(registry: &Registry) -> IntGauge {
+    let build = gauges(registry, "mlango_build_info", "What runs.", &["version", "component"]);
+    build.with_label_values(&[env!("CARGO_PKG_VERSION"), "portal"]).set(1);
+    let in_flight = IntGauge::new("mlango_http_requests_in_flight", "Requests being answered.");
+    let http_in_flight = in_flight.expect("a valid metric name");
+    register(registry, &http_in_flight);
+    #[cfg(target_os = "linux")]
+    registry
+        .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+        .expect("every metric is registered once");
+    http_in_flight
 }
 
 fn register<C: prometheus::core::Collector + Clone + 'static>(registry: &Registry, collector: &C) {

@@ -51,7 +51,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     });
     let mut serving = tokio::spawn(public.into_future());
     tokio::select! {
-        result = &mut serving => result.context("the web server stopped")?.context("the web server stopped")?,
+        // Looked at first: an idle server ends in the same moment.
+        biased;
         () = shutdown.cancelled() => {
             tracing::info!("shutting down: finishing what is under way");
             if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
@@ -59,6 +60,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
                 serving.abort();
             }
         }
+        result = &mut serving => result.context("the web server stopped")?.context("the web server stopped")?,
     }
     shutdown.cancel();
     tracker.close();

@@ -9,4 +9,5 @@ mod guest;
 mod login;
 mod purchase;
 mod radclient;
+mod routers;
 mod settlement;

@@ -29,6 +29,11 @@ impl Site {
         Site { brand: portal.brand.clone(), support_phone: portal.support_phone.clone() }
     }
 
+    /// The number as a `tel:` address takes it: digits and a leading plus.
+    pub fn support_tel(&self) -> String {
+        self.support_phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+    }
+
     /// URL of a file of `static/`, for templates.
     pub fn asset(&self, name: &str) -> String {
         assets::url(name)

@@ -1,0 +1,138 @@
+//! Routers and what passes between them and the server besides logins: who is who, names that memory does not hold,
+//! commands that are lost, refused or answered late, and a server that stops.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tests::nas::{CoaBehaviour, LoginOutcome, Mac, Misbehaviour};
+use tests::world::{World, eventually};
+
+fn mac(number: u8) -> Mac {
+    Mac([0x02, 0, 0, 0, 0, number])
+}
+
+#[tokio::test]
+async fn a_router_is_known_by_its_address_and_only_its_own_secret_counts() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let package = world.package("one-hour", |p| p.device_limit = 9).await;
+    world.grant(&package, "amina", "siri").await;
+    let first = world.router("first", |config| config.bind = Ipv4Addr::new(127, 0, 9, 1)).await;
+    let second = world.router("second", |config| config.bind = Ipv4Addr::new(127, 0, 9, 2)).await;
+    assert!(first.login_chap(mac(1), "amina", "siri").await.is_accepted());
+    assert!(second.login_chap(mac(2), "amina", "siri").await.is_accepted());
+    // A third device at an address that nobody registered, with every name right.
+    let ready = world.radiusd.as_ref().unwrap();
+    let (auth, acct) = (ready.address("auth").parse().unwrap(), ready.address("acct").parse().unwrap());
+    let mut config = tests::nas::NasConfig::new(auth, acct, b"whatever").unwrap();
+    (config.bind, config.identity) = (Ipv4Addr::new(127, 0, 9, 3), "first".into());
+    let stranger = tests::nas::Nas::start(config).await.unwrap();
+    assert_eq!(stranger.login_pap(mac(3), "amina", "siri").await, LoginOutcome::Timeout);
+    let dropped = r#"mlango_radius_packets_dropped_total{listener="auth",reason="unknown_client"}"#;
+    assert!(ready.metric(dropped).await >= 3.0, "three transmissions, three counts");
+    let routers: Vec<String> = sqlx::query_scalar("SELECT n.name FROM sessions s JOIN nas n ON n.id = s.nas_id ORDER BY 1")
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+    assert!(routers.iter().all(|name| name == "first" || name == "second"), "{routers:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_memory_does_not_hold_is_looked_up_once() {
+    let mut world = World::new().await;
+    let package = world.package("one-hour", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    sqlx::query("UPDATE entitlements SET starts_at = now() - interval '31 days', expires_at = now() - interval '30 days', state = 'expired'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.start_radiusd().await;
+    let radiusd = world.radiusd.as_ref().unwrap();
+    assert!(radiusd.metric("mlango_directory_entitlements").await < 1.0, "what ended long ago is not in memory");
+    let router = world.router("cafe", |_| {}).await;
+    for (misses, attempt) in [(1.0, "first"), (1.0, "second")] {
+        let refused = router.login_pap(mac(1), "amina", "siri").await;
+        assert_eq!(refused.error().as_deref(), Some("Your time is used up. Please buy a new package."), "{attempt}");
+        let counted = radiusd.metric(r#"mlango_radius_policy_cache_requests_total{result="miss"}"#).await;
+        assert!((counted - misses).abs() < f64::EPSILON, "{attempt}: {counted}");
+    }
+}
+
+async fn online_and_asked_to_go(world: &World, router: &tests::nas::Nas) {
+    let package = world.package("one-hour", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    let session = eventually("the session is recorded", || async {
+        store::session::open(&world.db, 10).await.ok()?.into_iter().next()
+    })
+    .await;
+    store::session::disconnect(&world.db, session.id, world.clock.now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_disconnect_is_sent_again_until_the_router_hears_it() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    router.misbehave(Misbehaviour { coa: CoaBehaviour::Silent, ..Misbehaviour::default() });
+    online_and_asked_to_go(&world, &router).await;
+    eventually("the first request is lost", || async { (router.stats().coa_requests >= 1).then_some(()) }).await;
+    router.misbehave(Misbehaviour::default());
+    router.wait_for("the next one is heard", Duration::from_secs(20), |r| r.sessions().count() == 0).await.unwrap();
+    let attempts: i32 = eventually("it is proved", || async {
+        sqlx::query_scalar("SELECT attempts FROM nas_commands WHERE state = 'proved'").fetch_optional(&world.pool).await.ok()?
+    })
+    .await;
+    assert_eq!(attempts, 1, "one command, sent again with the same identifier");
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_with_its_cause_and_the_session_stays_on_the_list() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    router.misbehave(Misbehaviour { coa: CoaBehaviour::Nak(501), ..Misbehaviour::default() });
+    online_and_asked_to_go(&world, &router).await;
+    let cause: i32 = eventually("the refusal is recorded", || async {
+        sqlx::query_scalar("SELECT error_cause FROM nas_commands WHERE state = 'refused'").fetch_optional(&world.pool).await.ok()?
+    })
+    .await;
+    assert_eq!(cause, 501);
+    let listed = store::session::open(&world.db, 10).await.unwrap();
+    assert_eq!((listed.len(), listed[0].cut.as_deref()), (1, Some("refused")));
+}
+
+#[tokio::test]
+async fn a_session_that_the_router_does_not_have_is_closed() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    // 503: the router knows of no such session.
+    router.misbehave(Misbehaviour { coa: CoaBehaviour::Nak(503), ..Misbehaviour::default() });
+    online_and_asked_to_go(&world, &router).await;
+    let cause: String = eventually("the session is closed as lost", || async {
+        sqlx::query_scalar("SELECT terminate_cause FROM sessions_ended").fetch_optional(&world.pool).await.ok()?
+    })
+    .await;
+    assert_eq!(cause, "Lost-Service");
+    assert!(store::session::open(&world.db, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_answers_what_it_took() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-hour", |p| p.device_limit = 50).await;
+    world.grant(&package, "amina", "siri").await;
+    for number in 0..20 {
+        assert!(router.login_pap(mac(number), "amina", "siri").await.is_accepted());
+    }
+    assert!(world.radiusd.take().unwrap().stop().await, "it ends well");
+    router.wait_for("every report is settled", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();
+    let acknowledged = router.read(|r| r.journal().acknowledged().filter(|e| !e.session_id.is_empty()).count());
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&world.pool).await.unwrap();
+    assert!(stored >= i64::try_from(acknowledged).unwrap(), "{acknowledged} acknowledged, {stored} stored");
+    let bound: i64 = sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(bound, 20, "what logins changed is written down before it ends");
+}
