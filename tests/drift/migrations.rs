@@ -16,8 +16,8 @@ fn faults(name: &str, text: &str) -> Vec<&'static str> {
     }) {
         faults.push("is not named YYYYMMDDHHMMSS_what.sql");
     }
-    if !text.lines().next().is_some_and(|line| line.strip_prefix("-- Why: ").is_some_and(|why| why.trim().len() >= 20))
-    {
+    let reason = text.lines().next().and_then(|line| line.strip_prefix("-- Why: ")).unwrap_or_default();
+    if reason.trim().len() < 20 {
         faults.push("does not begin with a line `-- Why: …` that gives the reason");
     }
     let names_public = |line: &str| line.split("--").next().is_some_and(|code| code.to_lowercase().contains("public."));

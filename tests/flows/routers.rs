@@ -30,10 +30,11 @@ async fn a_router_is_known_by_its_address_and_only_its_own_secret_counts() {
     assert_eq!(stranger.login_pap(mac(3), "amina", "siri").await, LoginOutcome::Timeout);
     let dropped = r#"mlango_radius_packets_dropped_total{listener="auth",reason="unknown_client"}"#;
     assert!(ready.metric(dropped).await >= 3.0, "three transmissions, three counts");
-    let routers: Vec<String> = sqlx::query_scalar("SELECT n.name FROM sessions s JOIN nas n ON n.id = s.nas_id ORDER BY 1")
-        .fetch_all(&world.pool)
-        .await
-        .unwrap();
+    let routers: Vec<String> =
+        sqlx::query_scalar("SELECT n.name FROM sessions s JOIN nas n ON n.id = s.nas_id ORDER BY 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
     assert!(routers.iter().all(|name| name == "first" || name == "second"), "{routers:?}");
 }
 
@@ -80,7 +81,10 @@ async fn a_lost_disconnect_is_sent_again_until_the_router_hears_it() {
     router.misbehave(Misbehaviour::default());
     router.wait_for("the next one is heard", Duration::from_secs(20), |r| r.sessions().count() == 0).await.unwrap();
     let attempts: i32 = eventually("it is proved", || async {
-        sqlx::query_scalar("SELECT attempts FROM nas_commands WHERE state = 'proved'").fetch_optional(&world.pool).await.ok()?
+        sqlx::query_scalar("SELECT attempts FROM nas_commands WHERE state = 'proved'")
+            .fetch_optional(&world.pool)
+            .await
+            .ok()?
     })
     .await;
     assert_eq!(attempts, 1, "one command, sent again with the same identifier");
@@ -94,7 +98,10 @@ async fn a_refusal_is_recorded_with_its_cause_and_the_session_stays_on_the_list(
     router.misbehave(Misbehaviour { coa: CoaBehaviour::Nak(501), ..Misbehaviour::default() });
     online_and_asked_to_go(&world, &router).await;
     let cause: i32 = eventually("the refusal is recorded", || async {
-        sqlx::query_scalar("SELECT error_cause FROM nas_commands WHERE state = 'refused'").fetch_optional(&world.pool).await.ok()?
+        sqlx::query_scalar("SELECT error_cause FROM nas_commands WHERE state = 'refused'")
+            .fetch_optional(&world.pool)
+            .await
+            .ok()?
     })
     .await;
     assert_eq!(cause, 501);
@@ -133,6 +140,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
     let acknowledged = router.read(|r| r.journal().acknowledged().filter(|e| !e.session_id.is_empty()).count());
     let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions").fetch_one(&world.pool).await.unwrap();
     assert!(stored >= i64::try_from(acknowledged).unwrap(), "{acknowledged} acknowledged, {stored} stored");
-    let bound: i64 = sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.unwrap();
+    let bound: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.unwrap();
     assert_eq!(bound, 20, "what logins changed is written down before it ends");
 }

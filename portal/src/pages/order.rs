@@ -1,6 +1,6 @@
 //! The page of an order, `/o/{token}`: from waiting for the PIN, over going online, to the end of the package.
 //!
-//! Everything shown follows from the store, so the page can be closed, reopened, and looked at twice. [`stage`] decides
+//! Everything shown follows from the store, so the page can be closed, reopened, and looked at twice. [`Known::stage`] decides
 //! what it is about; [`state`] gives the same to the page's script, which reads the page anew when the stage changes.
 //! The grant never waits for this page: it only logs the guest in.
 

@@ -1,7 +1,7 @@
 //! Plain words for what routers and M-Pesa say.
 //!
 //! Routers' sentences are recognised by a part that does not change; M-Pesa's reasons come as
-//! [`Reason`](crate::payments::reason::Reason). A guest reads what happened and what to do next, never a code.
+//! [`Reason`]. A guest reads what happened and what to do next, never a code.
 
 use crate::payments::reason::Reason;
 
