@@ -3,9 +3,11 @@
 //! `./mlango test` kills five times, `./mlango test --full` fifty.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tests::nas::{Delivery, Mac, ReportKind};
+use tests::nas::{Delivery, Mac, Nas, ReportKind, Router};
 use tests::world::{World, eventually};
 
 fn mac(number: u8) -> Mac {
@@ -13,6 +15,7 @@ fn mac(number: u8) -> Mac {
 }
 
 const GUESTS: u8 = 20;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn no_acknowledged_record_is_lost_when_radiusd_is_killed() {
@@ -29,43 +32,46 @@ async fn no_acknowledged_record_is_lost_when_radiusd_is_killed() {
     for number in 0..GUESTS {
         assert!(router.login_pap(mac(number), "amina", "siri").await.is_accepted());
     }
+    let (router, stop) = (Arc::new(router), Arc::new(AtomicBool::new(false)));
+    let load = tokio::spawn(report_without_pause(Arc::clone(&router), Arc::clone(&stop)));
     for round in 0..kills {
-        for number in 0..GUESTS {
-            router.traffic(mac(number), 1000 + u64::from(number), 7000);
-            router.interim_now(mac(number));
-        }
-        // At another moment of the work each time: after so many of this round's reports were acknowledged.
-        let wanted = usize::from(GUESTS) * round / kills;
-        let base = acknowledged(&router);
+        // At another moment of the work each time, with reports in every state.
+        let wanted = acknowledged(&router) + 20 + round % 37;
         router
-            .wait_for("some reports are acknowledged", Duration::from_secs(20), move |r| {
-                r.journal().acknowledged().count() >= base + wanted.min(1) || r.journal().is_settled()
-            })
+            .wait_for("reports are acknowledged", PATIENCE, move |r| r.journal().acknowledged().count() >= wanted)
             .await
             .unwrap();
         world.radiusd.take().unwrap().kill().await;
         world.start_radiusd().await;
-        router
-            .wait_for("the router has an answer or has given up", Duration::from_secs(20), |r| r.journal().is_settled())
-            .await
-            .unwrap();
     }
+    stop.store(true, Ordering::SeqCst);
+    load.await.unwrap();
     for number in 0..GUESTS {
         router.interim_now(mac(number));
     }
-    router
-        .wait_for("the last reports are acknowledged", Duration::from_secs(20), |r| r.journal().is_settled())
-        .await
-        .unwrap();
+    router.wait_for("the last reports are acknowledged", PATIENCE, |r| r.journal().is_settled()).await.unwrap();
     check(&world, &router).await;
 }
 
-fn acknowledged(router: &tests::nas::Nas) -> usize {
+/// Every guest uses some data and the router reports it, over and over, with up to a hundred reports under way.
+async fn report_without_pause(router: Arc<Nas>, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::SeqCst) {
+        for number in 0..GUESTS {
+            router.traffic(mac(number), 1000 + u64::from(number), 7000);
+            router.interim_now(mac(number));
+        }
+        let few = |r: &Router| r.journal().entries().iter().rev().take(100).any(|e| e.delivery != Delivery::Pending);
+        router.wait_for("there is room for more reports", PATIENCE, few).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+fn acknowledged(router: &Nas) -> usize {
     router.journal().iter().filter(|entry| entry.delivery == Delivery::Acknowledged).count()
 }
 
 /// Every acknowledged report is in the database, once, and usage is the maximum of what was counted.
-async fn check(world: &World, router: &tests::nas::Nas) {
+async fn check(world: &World, router: &Nas) {
     let journal = router.journal();
     let mut expected: HashMap<String, (i64, i64)> = HashMap::new();
     for entry in journal.iter().filter(|e| e.delivery == Delivery::Acknowledged && e.kind != ReportKind::AccountingOn) {
