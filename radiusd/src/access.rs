@@ -164,8 +164,17 @@ pub struct Granted {
     pub record: Option<store::entitlement::Activation>,
 }
 
+/// Whether what memory holds was just read from PostgreSQL for this login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// As the feed left it; a change may be on its way.
+    Usual,
+    /// Read a moment ago.
+    Fresh,
+}
+
 /// Judges a login by what is in memory.
-pub fn judge(login: &Login<'_>, directory: &Directory, now: OffsetDateTime) -> Verdict {
+pub fn judge(login: &Login<'_>, directory: &Directory, memory: Memory, now: OffsetDateTime) -> Verdict {
     if login.is_mac_login() {
         return judge_device(login, directory, now);
     }
@@ -174,11 +183,16 @@ pub fn judge(login: &Login<'_>, directory: &Directory, now: OffsetDateTime) -> V
         CredentialKind::Voucher => login.proves_voucher(&credential.password),
         CredentialKind::Password | CredentialKind::OneTime => login.proves(&credential.password),
     };
+    // The portal makes a new one-time password and the browser sends it at once: it may overtake the feed.
+    let denied = |denial| match (credential.kind, memory) {
+        (CredentialKind::OneTime, Memory::Usual) => Verdict::NotInMemory,
+        _ => Verdict::Denied(denial),
+    };
     if !proved {
-        return Verdict::Denied(Denial::BadPassword);
+        return denied(Denial::BadPassword);
     }
     if let Err(denial) = policy::check_credential(&credential, login.mac, now) {
-        return Verdict::Denied(denial);
+        return denied(denial);
     }
     let Some(held) = directory.entitlement(credential.entitlement) else { return Verdict::NotInMemory };
     admit(&held, login.mac, Some(&credential), directory, now)
@@ -336,7 +350,7 @@ mod tests {
         let packet = Packet::parse(octets).expect("our own packet");
         let mut scratch = [0; 128];
         let login = Login::read(&packet, &secret(), true, &mut scratch).expect("readable");
-        judge(&login, directory, now)
+        judge(&login, directory, Memory::Fresh, now)
     }
 
     fn denial(verdict: Verdict) -> Option<Denial> {
@@ -382,6 +396,25 @@ mod tests {
         assert!(matches!(ask(&directory, "ORDER234", &way, MAC, soon), Verdict::Granted(_)));
         let later = NOW + Duration::from_secs(60);
         assert_eq!(denial(ask(&directory, "ORDER234", &way, MAC, later)), Some(Denial::CredentialOver));
+    }
+
+    #[test]
+    fn a_new_one_time_password_may_overtake_the_feed() {
+        let directory = directory();
+        let judged = |memory| {
+            let mut buffer = [0; MAX_PACKET];
+            let mut request = Builder::new(&mut buffer, Code::AccessRequest, 1);
+            request.put(rfc2865::CALLING_STATION_ID, MAC.as_bytes()).expect("fits");
+            request.put(rfc2865::USER_NAME, b"ORDER234").expect("fits");
+            request.put_user_password(b"newer", &[7; 16], &secret()).expect("fits");
+            let octets = request.finish_access_request(&secret(), [7; 16]);
+            let packet = Packet::parse(octets).expect("our own packet");
+            let mut scratch = [0; 128];
+            let login = Login::read(&packet, &secret(), true, &mut scratch).expect("readable");
+            judge(&login, &directory, memory, NOW)
+        };
+        assert!(matches!(judged(Memory::Usual), Verdict::NotInMemory), "so it is looked up");
+        assert_eq!(denial(judged(Memory::Fresh)), Some(Denial::BadPassword));
     }
 
     #[test]

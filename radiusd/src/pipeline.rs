@@ -24,7 +24,7 @@ use store::Db;
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 
-use crate::access::{self, Granted, Login, Unreadable, Verdict};
+use crate::access::{self, Granted, Login, Memory, Unreadable, Verdict};
 use crate::accounting::{self, Reading};
 use crate::client::{Client, Registry};
 use crate::directory::Directory;
@@ -210,7 +210,7 @@ impl Pipeline {
                 return self.drop_packet(exchange.port, "bad_secret", exchange.key.source, exchange.received);
             }
         };
-        match access::judge(&login, &self.directory, now) {
+        match access::judge(&login, &self.directory, Memory::Usual, now) {
             Verdict::Granted(granted) => {
                 self.metrics.directory_lookups.with_label_values(&["hit"]).inc();
                 self.accept(&exchange, packet, &login, granted, now);
@@ -240,7 +240,7 @@ impl Pipeline {
                 return pipeline.reject(exchange, &packet, Denial::CannotCheck);
             }
             let now = pipeline.clock.now();
-            match access::judge(&login, &pipeline.directory, now) {
+            match access::judge(&login, &pipeline.directory, Memory::Fresh, now) {
                 Verdict::Granted(granted) => pipeline.accept(&exchange, &packet, &login, granted, now),
                 Verdict::Denied(denial) => pipeline.reject(exchange, &packet, denial),
                 Verdict::NotInMemory => pipeline.reject(exchange, &packet, unknown),

@@ -24,6 +24,8 @@ use crate::metrics::Metrics;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure, wait this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Everything is read again this often, which lets go of what ended long ago.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Entitlements read by one statement.
 const READ_AT_ONCE: usize = 500;
 
@@ -43,6 +45,8 @@ pub(crate) struct Position {
     /// Changes at or above the horizon that were applied already.
     applied: HashSet<i64>,
     read_at: OffsetDateTime,
+    /// When everything was read last.
+    loaded_at: OffsetDateTime,
 }
 
 impl Feed {
@@ -97,7 +101,7 @@ impl Feed {
             routers = self.clients.load().all().count(),
             "directory read"
         );
-        Ok(Position { horizon, applied: HashSet::new(), read_at: now })
+        Ok(Position { horizon, applied: HashSet::new(), read_at: now, loaded_at: now })
     }
 
     async fn read_clients(&self) -> Result<(), StoreError> {
@@ -147,7 +151,7 @@ impl Feed {
 
     async fn catch_up(&self, position: &mut Position) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if source::too_long_away(position.read_at, now) {
+        if source::too_long_away(position.read_at, now) || now - position.loaded_at > READ_AGAIN_AFTER {
             *position = self.read_everything().await?;
             return Ok(());
         }

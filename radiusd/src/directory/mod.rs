@@ -141,6 +141,8 @@ impl Directory {
         let before = self.entitlements.get(&id).map(|entry| Arc::clone(&entry));
         let mut pending = Vec::new();
         if let Some(before) = &before {
+            // A reading that began before an accounting batch was committed must not take its usage back.
+            entitlement.used_octets = entitlement.used_octets.max(before.used.load(Ordering::Relaxed));
             let live = before.live();
             pending.extend(
                 live.pending
@@ -293,6 +295,15 @@ mod tests {
         assert_eq!(held.login(Some(A), NOW), Some(false), "the same device again changes nothing");
         assert_eq!(held.login(Some(B), NOW), None);
         assert_eq!(held.snapshot().expires_at, Some(NOW + Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_late_reading_takes_no_usage_back() {
+        let directory = Directory::new();
+        directory.put(entitlement(1), vec![], NOW);
+        directory.set_used(&[(Uuid::from_u128(1), 500)]);
+        directory.put(Entitlement { used_octets: 300, ..entitlement(1) }, vec![], NOW);
+        assert_eq!(directory.entitlement(Uuid::from_u128(1)).expect("there").snapshot().used_octets, 500);
     }
 
     #[test]

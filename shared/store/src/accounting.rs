@@ -96,7 +96,9 @@ pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<
     let first_use: Vec<(Uuid, OffsetDateTime)> =
         batch.iter().filter_map(|r| Some((r.entitlement?, r.started_at()))).collect();
     let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = first_use.into_iter().unzip();
-    lock_entitlements(&mut tx, &ids).await?;
+    // A change of an entitlement moves the deadlines of its open sessions by trigger. Without the lock it could commit
+    // between our reading of the deadline and our inserting of the session, which would keep the old one.
+    entitlement::lock(&mut tx, &ids).await?;
     entitlement::start_clocks(&mut tx, &ids, &at).await?;
     let mut merged = merge_open(&mut tx, &batch).await?;
     let inserted: Vec<Uuid> = merged.iter().filter(|m| m.inserted).map(|m| m.id).collect();
@@ -109,18 +111,6 @@ pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<
     let used = add_usage(&mut tx, &merged, now).await?;
     tx.commit().await?;
     Ok(Merged { used, ended: ended.len(), repeated })
-}
-
-/// Locks the entitlements of the batch before anything is read of them, always in one order.
-///
-/// A change of an entitlement (more time, less time, revoked) moves the deadlines of its open sessions by trigger.
-/// Without this lock such a change could commit between our reading of the deadline and our inserting of the
-/// session, and the new session would keep the old deadline.
-async fn lock_entitlements(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
-    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
-        .fetch_all(tx)
-        .await?;
-    Ok(())
 }
 
 /// Several reports about one session in a batch become one: the join, done in memory.

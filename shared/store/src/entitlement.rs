@@ -198,6 +198,7 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
     let mut tx = db.pool.begin().await?;
     let ids: Vec<Uuid> = logins.iter().map(|l| l.entitlement).collect();
     let at: Vec<OffsetDateTime> = logins.iter().map(|l| l.at).collect();
+    lock(&mut tx, &ids).await?;
     start_clocks(&mut tx, &ids, &at).await?;
     let macs: Vec<Option<String>> = logins.iter().map(|l| l.mac.map(|mac| mac.to_string())).collect();
     bind_devices(&mut tx, &ids, &macs, &at).await?;
@@ -220,6 +221,15 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// Locks entitlements, always in one order, so that two transactions that change several of them never wait for
+/// each other in a circle.
+pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+        .fetch_all(tx)
+        .await?;
     Ok(())
 }
 
@@ -248,7 +258,7 @@ async fn bind_devices(
         let Some(mac) = mac else { continue };
         sqlx::query!(
             "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
-             SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1 FOR UPDATE) e
+             SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1) e
              WHERE (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
              ON CONFLICT DO NOTHING",
             id,

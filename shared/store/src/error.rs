@@ -56,8 +56,9 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error),
             sqlx::Error::Database(db) => match db.code().as_deref() {
-                // Class 57: operator intervention (shutdown, cannot connect now); 53: resources; 08: connection.
-                Some(code) if ["57", "53", "08", "25006"].iter().any(|class| code.starts_with(class)) => {
+                // Class 57: operator intervention (shutdown, cannot connect now); 53: resources; 08: connection;
+                // 40: rolled back for another transaction's sake; 25006: read-only, as a standby is.
+                Some(code) if ["57", "53", "08", "40", "25006"].iter().any(|class| code.starts_with(class)) => {
                     StoreError::Unavailable(error)
                 }
                 Some("23505") => {
