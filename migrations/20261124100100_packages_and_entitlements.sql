@@ -10,7 +10,7 @@ CREATE TABLE packages (
     currency         char(3) NOT NULL,
     -- Whether the clock starts at the purchase or at the first login.
     starts           text NOT NULL DEFAULT 'first_login' CHECK (starts IN ('purchase', 'first_login')),
-    duration_seconds bigint CHECK (duration_seconds > 0),
+    duration_seconds bigint CHECK (duration_seconds BETWEEN 1 AND 315360000), -- ten years
     quota_octets     bigint CHECK (quota_octets > 0),
     up_bps           bigint CHECK (up_bps >= 0),
     down_bps         bigint CHECK (down_bps >= 0),
@@ -48,7 +48,7 @@ CREATE TABLE entitlements (
     order_id         uuid UNIQUE,
     package_name     text NOT NULL,
     starts           text NOT NULL CHECK (starts IN ('purchase', 'first_login')),
-    duration_seconds bigint CHECK (duration_seconds > 0),
+    duration_seconds bigint CHECK (duration_seconds BETWEEN 1 AND 315360000), -- ten years
     quota_octets     bigint CHECK (quota_octets > 0),
     up_bps           bigint CHECK (up_bps >= 0),
     down_bps         bigint CHECK (down_bps >= 0),

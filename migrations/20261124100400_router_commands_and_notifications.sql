@@ -48,4 +48,4 @@ BEGIN
     PERFORM pg_notify('mlango_commands', '');
     RETURN NULL;
 END $$;
-CREATE TRIGGER nas_commands_told AFTER INSERT ON nas_commands FOR EACH STATEMENT EXECUTE FUNCTION tell_commands();
+CREATE TRIGGER nas_commands_told AFTER INSERT OR UPDATE OF due_at ON nas_commands FOR EACH STATEMENT EXECUTE FUNCTION tell_commands();

@@ -73,6 +73,8 @@ CREATE TRIGGER credentials_deleted AFTER DELETE ON credentials
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION directory_after_parts();
 CREATE TRIGGER entitlement_devices_inserted AFTER INSERT ON entitlement_devices
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION directory_after_parts();
+CREATE TRIGGER entitlement_devices_updated AFTER UPDATE ON entitlement_devices
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION directory_after_parts();
 CREATE TRIGGER entitlement_devices_deleted AFTER DELETE ON entitlement_devices
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION directory_after_parts();
 

@@ -51,8 +51,8 @@ impl<'a> Login<'a> {
     /// Reads a login; a PAP password is revealed into `scratch`.
     ///
     /// # Errors
-    /// [`Unreadable::Denied`]: answer with a Reject. [`Unreadable::WrongSecret`]: the revealed password is no
-    /// text, and nothing else proves the secret, so the router's secret is another one: stay silent.
+    /// [`Unreadable::Denied`]: answer with a Reject. [`Unreadable::Silent`]: say nothing. That is so when the revealed
+    /// password is no text and nothing else proves the secret: the router's secret is another one.
     pub fn read(
         packet: &Packet<'a>,
         secret: &Secret,
@@ -61,7 +61,13 @@ impl<'a> Login<'a> {
     ) -> Result<Login<'a>, Unreadable> {
         let denied = |denial| Err(Unreadable::Denied(denial));
         if packet.count(rfc2869::EAP_MESSAGE) > 0 {
-            return denied(Denial::EapNotOffered);
+            let passwords = packet.count(rfc2865::USER_PASSWORD) + packet.count(rfc2865::CHAP_PASSWORD);
+            // RFC 3579 §3.1, §3.3: unsigned, or beside a password, it is no request to be answered.
+            return if secret_is_proved && passwords == 0 {
+                denied(Denial::EapNotOffered)
+            } else {
+                Err(Unreadable::Silent("eap_unsigned_or_with_password"))
+            };
         }
         let once = [
             packet.count(rfc2865::USER_NAME),
@@ -83,7 +89,7 @@ impl<'a> Login<'a> {
         let password = pap::reveal(hidden, packet.authenticator(), secret, scratch)
             .ok_or(Unreadable::Denied(Denial::BadRequest))?;
         if !secret_is_proved && !is_text(password) {
-            return Err(Unreadable::WrongSecret);
+            return Err(Unreadable::Silent("bad_secret"));
         }
         Ok(Login { name, mac, proof: Proof::Pap { password } })
     }
@@ -133,8 +139,8 @@ impl<'a> Login<'a> {
 pub enum Unreadable {
     /// Refuse it for this reason.
     Denied(Denial),
-    /// Say nothing.
-    WrongSecret,
+    /// Say nothing, for this reason.
+    Silent(&'static str),
 }
 
 /// With a wrong secret a revealed password is noise; people type text.
@@ -449,7 +455,7 @@ mod tests {
         let octets = request.finish_access_request(&secret(), [7; 16]);
         let packet = Packet::parse(octets).expect("our own packet");
         let read = Login::read(&packet, &secret(), false, &mut [0; 128]).map(|login| login.method());
-        assert_eq!(read, Err(Unreadable::WrongSecret));
+        assert_eq!(read, Err(Unreadable::Silent("bad_secret")));
     }
 
     #[test]

@@ -15,10 +15,13 @@ use store::accounting::{Event, Report, SessionKey};
 use uuid::Uuid;
 
 use crate::directory::Directory;
+use crate::policy;
 use crate::ticket::Ticket;
 
 /// Longest Acct-Delay-Time that is believed: RouterOS gives a report up after seconds, others after hours.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+/// No session moves more than a pebibyte; a counter that says so is cut off there, so that it can harm no sum.
+const MAX_OCTETS: u64 = 1 << 50;
 /// Longest text that is stored of a name.
 const MAX_TEXT: usize = 253;
 
@@ -65,7 +68,9 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDa
     let report = Report {
         session: ticket.map_or(SessionKey { id: Uuid::nil(), opened_on: now.date() }, |(_, key)| key),
         nas,
-        entitlement: ticket.map(|(ticket, _)| ticket.entitlement).or_else(|| entitlement_of(directory, user_name, mac)),
+        entitlement: ticket
+            .map(|(ticket, _)| ticket.entitlement)
+            .or_else(|| entitlement_of(directory, user_name, mac, now)),
         user_name: text(user_name),
         mac,
         framed_ip: packet.get(rfc2865::FRAMED_IP_ADDRESS).map(IpAddr::V4),
@@ -81,17 +86,20 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDa
 }
 
 /// Without a ticket, the entitlement is the one that this name or device opens now.
-fn entitlement_of(directory: &Directory, user_name: &[u8], mac: Option<Mac>) -> Option<Uuid> {
+fn entitlement_of(directory: &Directory, user_name: &[u8], mac: Option<Mac>, now: OffsetDateTime) -> Option<Uuid> {
     if let Some(credential) = directory.login(user_name) {
         return Some(credential.entitlement);
     }
     let is_mac_login = mac.is_some() && Mac::from_bytes(user_name) == mac;
-    directory.device(mac.filter(|_| is_mac_login)?).last().map(|held| held.snapshot().id)
+    // The one that a login by this device would use now, else the newest.
+    let held = directory.device(mac.filter(|_| is_mac_login)?);
+    let usable = held.iter().find(|held| policy::decide(&held.snapshot(), mac, now).is_ok());
+    usable.or(held.last()).map(|held| held.snapshot().id)
 }
 
 /// Gigawords count how often 32 bits have wrapped (RFC 2869 §5.1, §5.2).
 fn wide(gigawords: Option<u32>, octets: Option<u32>) -> u64 {
-    u64::from(gigawords.unwrap_or(0)) << 32 | u64::from(octets.unwrap_or(0))
+    (u64::from(gigawords.unwrap_or(0)) << 32 | u64::from(octets.unwrap_or(0))).min(MAX_OCTETS)
 }
 
 /// Text for PostgreSQL, which takes neither broken UTF-8 nor NUL; the length is bounded by the attribute.

@@ -14,6 +14,8 @@ use crate::metrics::Metrics;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Deadlines claimed in one go.
 const AT_ONCE: u32 = 500;
+/// Longest wait for one look: a connection that died in silence must not stop the clock.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Every so many looks, the slower upkeep.
 const UPKEEP_EVERY: u64 = 40;
 /// Every so many upkeeps, the daily work.
@@ -22,7 +24,9 @@ const DAILY_EVERY: u64 = 8640;
 pub(crate) async fn run(db: Db, clock: Clock, metrics: Metrics, stop: CancellationToken) {
     let mut turn: u64 = 0;
     loop {
-        match look(&db, &clock, &metrics, turn).await {
+        let looked = tokio::time::timeout(PATIENCE, look(&db, &clock, &metrics, turn)).await;
+        let too_slow = StoreError::TooSlow { operation: "deadlines", patience: PATIENCE };
+        match looked.unwrap_or(Err(too_slow)) {
             Ok(()) => {}
             Err(error) if error.is_unavailable() => tracing::debug!(%error, "deadlines wait for PostgreSQL"),
             Err(error) => tracing::error!(%error, "deadlines"),

@@ -33,6 +33,7 @@ mod throttle;
 pub mod ticket;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -75,7 +76,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     background.spawn(admin::serve(admin.0, Arc::clone(&health), metrics.clone(), db.clone(), stop_background.clone()));
     let Some(position) = feed.load(&shutdown).await? else { return Ok(()) };
-    background.spawn(feed.follow(position, stop_background.clone()));
+    let vital = Vital { failed: CancellationToken::new(), tracker: background.clone(), stop: stop_background.clone() };
+    vital.spawn("the directory's feed", feed.follow(position, stop_background.clone()));
 
     let duplicates = pipeline::Duplicates::new();
     let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
@@ -87,10 +89,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         metrics.clone(),
         Arc::clone(&duplicates),
     );
-    background.spawn(login_writer);
-    let commands = dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone()).await?;
-    background.spawn(commands.run(stop_background.clone()));
-    background.spawn(deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
+    vital.spawn("the writer of logins", login_writer);
+    let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
+    let commands =
+        dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone(), interim).await?;
+    vital.spawn("the sender of commands", commands.run(stop_background.clone()));
+    vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
     background.spawn(client::flush_last_seen(
         db.clone(),
         clock.clone(),
@@ -119,7 +123,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     health.set_listening();
     lifecycle::announce(&ready)?;
 
-    shutdown.cancelled().await;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = vital.failed.cancelled() => {}
+        () = journal.failed() => vital.failed.cancel(),
+        () = readers.wait() => vital.failed.cancel(),
+    }
     tracing::info!("stopping: no new requests; committing what was received");
     lifecycle::stopping();
     stop_listening.cancel();
@@ -132,6 +141,32 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         tracing::warn!("some background work did not stop in time");
     }
     db.close().await;
+    anyhow::ensure!(
+        !vital.failed.is_cancelled(),
+        "a part of the server has failed; its reason stands in the log above"
+    );
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tasks without which the server only seems to work: when one ends before it is told to, the whole server stops and
+/// is started again by whoever watches it.
+struct Vital {
+    failed: CancellationToken,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Vital {
+    fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let (failed, stop) = (self.failed.clone(), self.stop.clone());
+        let task = tokio::spawn(work);
+        self.tracker.spawn(async move {
+            let ended = task.await;
+            if !stop.is_cancelled() && (ended.is_err() || !failed.is_cancelled()) {
+                tracing::error!(task = name, error = ?ended.err(), "a vital part ended by itself");
+                failed.cancel();
+            }
+        });
+    }
 }

@@ -53,7 +53,8 @@ async fn write(db: Db, mut queue: mpsc::Receiver<Activation>, stop: Cancellation
             match attempt.await {
                 Ok(Ok(())) => break,
                 Ok(Err(error)) if !error.is_unavailable() => {
-                    tracing::error!(%error, logins = batch.len(), "logins could not be written down");
+                    tracing::error!(%error, logins = batch.len(), "PostgreSQL refuses these logins; they are tried one by one");
+                    one_by_one(&db, &batch).await;
                     break;
                 }
                 Ok(Err(error)) => tracing::warn!(%error, logins = batch.len(), "logins wait for PostgreSQL"),
@@ -64,5 +65,15 @@ async fn write(db: Db, mut queue: mpsc::Receiver<Activation>, stop: Cancellation
             }
         }
         batch.clear();
+    }
+}
+
+/// One login that PostgreSQL refuses must not take the others with it.
+async fn one_by_one(db: &Db, batch: &[Activation]) {
+    for login in batch {
+        let attempt = tokio::time::timeout(PATIENCE, entitlement::activate(db, std::slice::from_ref(login)));
+        if let Ok(Err(error)) = attempt.await {
+            tracing::error!(%error, entitlement = %login.entitlement, "a login could not be written down");
+        }
     }
 }

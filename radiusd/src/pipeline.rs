@@ -205,9 +205,9 @@ impl Pipeline {
         let login = match Login::read(packet, &exchange.secret, signed, &mut scratch) {
             Ok(login) => login,
             Err(Unreadable::Denied(denial)) => return self.reject(exchange, packet, denial),
-            Err(Unreadable::WrongSecret) => {
+            Err(Unreadable::Silent(reason)) => {
                 self.duplicates.forget(&exchange);
-                return self.drop_packet(exchange.port, "bad_secret", exchange.key.source, exchange.received);
+                return self.drop_packet(exchange.port, reason, exchange.key.source, exchange.received);
             }
         };
         match access::judge(&login, &self.directory, Memory::Usual, now) {
@@ -457,7 +457,7 @@ pub(crate) struct Duplicates {
     shards: Vec<Mutex<DuplicateCache>>,
 }
 
-/// Number of shards; a source's packets share one.
+/// Number of shards; a request and its retransmissions share one.
 const SHARDS: usize = 16;
 /// Requests remembered in each.
 const SHARD_CAPACITY: usize = 8192;

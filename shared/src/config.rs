@@ -176,8 +176,10 @@ pub struct Mpesa {
     /// A file that holds it.
     pub consumer_secret_file: Option<PathBuf>,
     /// Paybill, or a till's store number.
+    #[serde(deserialize_with = "text")]
     pub shortcode: String,
     /// Till number, where it differs from the shortcode.
+    #[serde(default, deserialize_with = "optional_text")]
     pub party_b: Option<String>,
     /// Lipa na M-Pesa passkey.
     #[serde(default)]
@@ -199,9 +201,33 @@ pub struct Mpesa {
 }
 
 /// A string that prints as `***`.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        text(from).map(Secret)
+    }
+}
+
+/// Text, also where the environment made a number of it. The error names no value: it may be a secret.
+fn text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Spelling {
+        Text(String),
+        Whole(u64),
+    }
+    match Spelling::deserialize(from) {
+        Ok(Spelling::Text(text)) => Ok(text),
+        Ok(Spelling::Whole(number)) => Ok(number.to_string()),
+        Err(_) => Err(serde::de::Error::custom("this must be text; in the environment, put it in double quotes")),
+    }
+}
+
+fn optional_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    text(from).map(Some)
+}
 
 impl Secret {
     /// The secret itself.
@@ -411,6 +437,19 @@ mod tests {
     fn a_missing_secret_is_named() {
         let error = load(&SMALL.replace("seal_key = \"5a5a\"", "")).expect_err("no key");
         assert_eq!(error.to_string(), "configuration: secrets.seal_key is missing; set it or secrets.seal_key_file");
+    }
+
+    #[test]
+    fn a_number_is_text_where_text_is_wanted_and_an_error_shows_no_secret() {
+        let mpesa = |passkey: &str| {
+            load(&format!(
+                "{SMALL}\n[mpesa]\nbase_url = \"http://h\"\nconsumer_key = \"k\"\nconsumer_secret = \"s\"\nshortcode = 174379\npasskey = {passkey}"
+            ))
+        };
+        let config = mpesa("123456").expect("valid").mpesa.expect("there");
+        assert_eq!((config.shortcode.as_str(), config.passkey.expose()), ("174379", "123456"));
+        let error = mpesa("[123456]").expect_err("not text").to_string();
+        assert!(!error.contains("123456") && error.contains("passkey"), "{error}");
     }
 
     #[test]

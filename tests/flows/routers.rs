@@ -109,6 +109,13 @@ async fn a_refusal_is_recorded_with_its_cause_and_the_session_stays_on_the_list(
     assert_eq!(cause, 501);
     let listed = store::session::open(&world.db, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].cut.as_deref()), (1, Some("refused")));
+    // The operator presses the button again: it is tried now, and not when its own back-off is over.
+    router.misbehave(Misbehaviour::default());
+    store::session::disconnect(&world.db, listed[0].id, world.clock.now()).await.unwrap();
+    router
+        .wait_for("the router has cut the session", Duration::from_secs(8), |r| r.sessions().count() == 0)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

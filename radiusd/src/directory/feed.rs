@@ -24,6 +24,8 @@ use crate::metrics::Metrics;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure, wait this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Longest wait for one look, and for a reading of everything.
+const LOOK_PATIENCE: Duration = Duration::from_secs(60);
 /// Everything is read again this often, which lets go of what ended long ago.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Entitlements read by one statement.
@@ -140,7 +142,8 @@ impl Feed {
             Some(listener) => listener,
             None => listener.insert(self.db.listen(&[Channel::Directory]).await?),
         };
-        self.catch_up(position).await?;
+        let too_slow = StoreError::TooSlow { operation: "reading changes", patience: LOOK_PATIENCE };
+        tokio::time::timeout(LOOK_PATIENCE, self.catch_up(position)).await.unwrap_or(Err(too_slow))?;
         self.note_following(true);
         match tokio::time::timeout(LOOK_EVERY, heard.next()).await {
             // A hint, a reopened connection, or time for a look: the next step catches up in any case.

@@ -88,7 +88,7 @@ impl Held {
         }
         if live.starts_at.is_none() {
             live.starts_at = Some(now);
-            live.expires_at = self.entitlement.duration.map(|duration| now + duration);
+            live.expires_at = self.entitlement.duration.and_then(|duration| now.checked_add(duration.try_into().ok()?));
             changed = true;
         }
         Some(changed)

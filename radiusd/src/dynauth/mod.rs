@@ -35,6 +35,12 @@ const MAX_IN_FLIGHT: usize = 4096;
 const LEASE: Duration = Duration::from_secs(45);
 /// An acknowledged cut whose Stop has not come by then is asked for again.
 const PROOF_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for PostgreSQL between two looks at the socket.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A command that finds no free identifier, 256 being under way to its router, is tried again this soon.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+/// Missed reports after which a session that its router cannot find is believed to be gone.
+const SILENT_INTERVALS: f32 = 2.5;
 /// First wait before a refused or unanswered command is tried again; doubles up to the last.
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 const RETRY_LAST: Duration = Duration::from_secs(900);
@@ -53,6 +59,8 @@ pub(crate) struct Sender {
     clock: Clock,
     clients: Arc<ArcSwap<Registry>>,
     metrics: Metrics,
+    /// A session that was not heard of for so long may well be gone.
+    silence: Duration,
     socket: UdpSocket,
     in_flight: HashMap<(SocketAddr, u8), InFlight>,
     identifiers: HashMap<SocketAddr, Identifiers>,
@@ -65,6 +73,7 @@ impl Sender {
         clock: Clock,
         clients: Arc<ArcSwap<Registry>>,
         metrics: Metrics,
+        interim: Duration,
     ) -> anyhow::Result<Sender> {
         // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
         let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
@@ -72,7 +81,8 @@ impl Sender {
             Err(_) => UdpSocket::bind(("0.0.0.0", 0)).await?,
         };
         let (in_flight, identifiers) = (HashMap::new(), HashMap::new());
-        Ok(Sender { db, clock, clients, metrics, socket, in_flight, identifiers, listener: None })
+        let silence = interim.mul_f32(SILENT_INTERVALS);
+        Ok(Sender { db, clock, clients, metrics, silence, socket, in_flight, identifiers, listener: None })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
@@ -81,7 +91,9 @@ impl Sender {
         while !stop.is_cancelled() {
             let now = self.clock.monotonic();
             if now >= look_at {
-                if let Err(error) = self.take_commands().await {
+                let too_slow = StoreError::TooSlow { operation: "claiming commands", patience: PATIENCE };
+                let taken = tokio::time::timeout(PATIENCE, self.take_commands()).await.unwrap_or(Err(too_slow));
+                if let Err(error) = taken {
                     tracing::debug!(%error, "commands to routers wait for PostgreSQL");
                     self.listener = None;
                 }
@@ -126,8 +138,7 @@ impl Sender {
             return self.record(&command, Answer::Unanswered).await;
         };
         let Some(identifier) = self.identifiers.entry(peer).or_default().take() else {
-            // 256 are under way to this router; the lease brings this one back.
-            return Ok(());
+            return command::give_back(&self.db, command.id, self.clock.now() + BUSY_PAUSE).await;
         };
         let mut buffer = [0; MAX_PACKET];
         let built = request::disconnect(&mut buffer, &command, identifier, &client.secret, self.clock.now())
@@ -145,6 +156,7 @@ impl Sender {
             Err(error) => {
                 tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
                 self.give_back(peer, identifier);
+                self.record(&command, Answer::Unanswered).await?;
             }
         }
         Ok(())
@@ -197,10 +209,7 @@ impl Sender {
                 return;
             }
             Outcome::Ack => Answer::Acknowledged,
-            Outcome::Nak { error_cause } => {
-                let gone = is_gone(error_cause, in_flight.client.acknowledges(false));
-                Answer::Refused { error_cause, gone }
-            }
+            Outcome::Nak { error_cause } => Answer::Refused { error_cause },
         };
         let Some(in_flight) = self.in_flight.remove(&key) else { return };
         self.give_back(key.0, key.1);
@@ -217,22 +226,38 @@ impl Sender {
                 self.metrics.commands.with_label_values(&["disconnect", "ack"]).inc();
                 tracing::info!(nas = %client.name, session = %command.session, reason = %command.reason, "the router acknowledged the disconnect");
             }
-            Answer::Refused { gone: true, .. } => {
-                self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
-                self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
-                tracing::info!(nas = %client.name, session = %command.session, "the router has no such session: closed at its last report");
-                if let Err(error) = store::session::end_lost(&self.db, command.session, self.clock.now()).await {
-                    tracing::warn!(%error, session = %command.session, "a session that is gone could not be closed");
+            Answer::Refused { error_cause } => {
+                if self.close_if_gone(command, is_gone(error_cause, client.acknowledges(false))).await {
+                    self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
+                    self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
+                    tracing::info!(nas = %client.name, session = %command.session, "the router has no such session: closed at its last report");
+                    return;
                 }
-                return;
-            }
-            Answer::Refused { error_cause, .. } => {
                 self.metrics.commands.with_label_values(&["disconnect", "nak"]).inc();
                 tracing::warn!(nas = %client.name, session = %command.session, ?error_cause, "the router refused the disconnect");
             }
             Answer::Unanswered => {}
         }
         self.record_or_log(command, answer).await;
+    }
+
+    /// Closes a session that its router does not have. Returns whether it did.
+    async fn close_if_gone(&self, command: &Command, gone: Gone) -> bool {
+        let now = self.clock.now();
+        let silent_since = match gone {
+            Gone::Surely => None,
+            Gone::IfSilent => Some(now - self.silence),
+            Gone::No => return false,
+        };
+        let closing = store::session::end_lost(&self.db, command.session, silent_since, now);
+        match tokio::time::timeout(PATIENCE, closing).await {
+            Ok(Ok(closed)) => closed,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, session = %command.session, "a session that is gone could not be closed");
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     async fn record_or_log(&self, command: &Command, answer: Answer) {
@@ -243,6 +268,11 @@ impl Sender {
     }
 
     async fn record(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
+        let too_slow = StoreError::TooSlow { operation: "recording an answer", patience: PATIENCE };
+        tokio::time::timeout(PATIENCE, self.write_answer(command, answer)).await.unwrap_or(Err(too_slow))
+    }
+
+    async fn write_answer(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
         let now = self.clock.now();
         let wait = match answer {
             Answer::Acknowledged => PROOF_PATIENCE,
@@ -261,12 +291,25 @@ impl Sender {
     }
 }
 
-/// Whether a NAK says that the session is not there. RouterOS answers 406 for a session it does not know; that is
-/// believed of a router that has acknowledged a command before, since a router that cannot do it at all says 406 too.
-fn is_gone(cause: Option<u32>, acknowledged_before: bool) -> bool {
+/// What a NAK says of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gone {
+    /// It is not there.
+    Surely,
+    /// It is not there, if no report of it comes either.
+    IfSilent,
+    /// Nothing: the router cannot or will not.
+    No,
+}
+
+/// RouterOS answers 406 for a session that it does not know, and also where it cannot do what is asked. It is believed
+/// only of a router that has acknowledged a command before, and only while the session itself is silent: a guest who is
+/// still online must stay on the list.
+fn is_gone(cause: Option<u32>, acknowledged_before: bool) -> Gone {
     match classify(cause) {
-        NakMeaning::SessionGone => true,
-        _ => cause == Some(error_cause::UNSUPPORTED_EXTENSION) && acknowledged_before,
+        NakMeaning::SessionGone => Gone::Surely,
+        _ if cause == Some(error_cause::UNSUPPORTED_EXTENSION) && acknowledged_before => Gone::IfSilent,
+        _ => Gone::No,
     }
 }
 
@@ -309,11 +352,11 @@ mod tests {
 
     #[test]
     fn a_nak_means_gone_only_where_that_can_be_believed() {
-        assert!(is_gone(Some(503), false));
-        assert!(!is_gone(Some(406), false));
-        assert!(is_gone(Some(406), true));
+        assert_eq!(is_gone(Some(503), false), Gone::Surely);
+        assert_eq!(is_gone(Some(406), false), Gone::No);
+        assert_eq!(is_gone(Some(406), true), Gone::IfSilent);
         for cause in [None, Some(401), Some(404), Some(501), Some(506)] {
-            assert!(!is_gone(cause, true), "{cause:?}");
+            assert_eq!(is_gone(cause, true), Gone::No, "{cause:?}");
         }
     }
 

@@ -59,6 +59,7 @@ pub(crate) struct Journal {
     entrance: Option<Entrance>,
     tasks: TaskTracker,
     hurry: CancellationToken,
+    failed: CancellationToken,
 }
 
 impl Journal {
@@ -70,7 +71,7 @@ impl Journal {
         metrics: Metrics,
         duplicates: Arc<Duplicates>,
     ) -> Journal {
-        let (tasks, hurry) = (TaskTracker::new(), CancellationToken::new());
+        let (tasks, hurry, failed) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let mut queues = Vec::new();
         for _ in 0..WRITERS {
             let (sender, queue) = mpsc::channel(settings.accounting_queue / WRITERS);
@@ -83,16 +84,27 @@ impl Journal {
                 duplicates: Arc::clone(&duplicates),
                 hurry: hurry.clone(),
             };
-            tasks.spawn(writer.run(queue));
+            let (work, failed) = (tokio::spawn(writer.run(queue)), failed.clone());
+            tasks.spawn(async move {
+                if let Err(error) = work.await {
+                    tracing::error!(%error, "a journal writer has failed");
+                    failed.cancel();
+                }
+            });
         }
         tasks.close();
         let capacity = i64::try_from(settings.accounting_queue).unwrap_or(i64::MAX);
         metrics.queue_capacity.with_label_values(&["accounting"]).set(capacity);
-        Journal { entrance: Some(Entrance { queues, metrics }), tasks, hurry }
+        Journal { entrance: Some(Entrance { queues, metrics }), tasks, hurry, failed }
     }
 
     pub(crate) fn entrance(&self) -> Entrance {
         self.entrance.clone().expect("it is there until the drain")
+    }
+
+    /// Waits until a writer fails, for ever if none does.
+    pub(crate) async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Waits until everything that entered is durable and answered, or PostgreSQL stays away for too long.

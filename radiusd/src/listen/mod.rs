@@ -55,13 +55,20 @@ impl Listeners {
         self.acct
     }
 
-    /// Begins to read. The tracker ends when all readers have stopped.
+    /// Begins to read. The tracker ends when all readers have stopped; one that fails stops the others.
     pub(crate) fn start(self, pipeline: &Arc<Pipeline>, workers: usize, stop: &CancellationToken) -> TaskTracker {
         let tasks = TaskTracker::new();
         for (number, (port, socket)) in self.sockets.into_iter().enumerate() {
             let number = u8::try_from(number).unwrap_or(u8::MAX);
             for _ in 0..workers {
-                tasks.spawn(udp::read(Arc::clone(&socket), port, number, Arc::clone(pipeline), stop.clone()));
+                let reader = udp::read(Arc::clone(&socket), port, number, Arc::clone(pipeline), stop.clone());
+                let (reader, stop) = (tokio::spawn(reader), stop.clone());
+                tasks.spawn(async move {
+                    if let Err(error) = reader.await {
+                        tracing::error!(%error, port = port.label(), "a reader has failed");
+                    }
+                    stop.cancel();
+                });
             }
         }
         tasks.close();

@@ -3,8 +3,9 @@
 //! Accounting is a join: counters merge by maximum, the start is the earliest, a Stop is final. Any order, any
 //! repetition and any split over servers gives the same rows. The steps, all set-based:
 //!
-//! 1. lock the entitlements in one order, and start the clocks of those that begin at their first use;
-//! 2. merge into the open sessions; each row keeps what this merge added (`delta_*`), which is what counts;
+//! 1. lock the entitlements in one order;
+//! 2. merge into the open sessions; each row keeps what this merge added (`delta_*`), which is what counts; a new
+//!    session starts the clock of an entitlement that begins at its first use;
 //! 3. a row that was *inserted* may belong to a session that has ended already (a late report): such rows are
 //!    merged into the history instead. Looking after the insert, and not before, is what makes it safe against
 //!    another server that ends the session at the same moment: our insert waits for its commit;
@@ -93,17 +94,16 @@ pub struct Merged {
 pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
     let batch = collapse(reports);
     let mut tx = db.pool.begin().await?;
-    let first_use: Vec<(Uuid, OffsetDateTime)> =
-        batch.iter().filter_map(|r| Some((r.entitlement?, r.started_at()))).collect();
-    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = first_use.into_iter().unzip();
+    let mut ids: Vec<Uuid> = batch.iter().filter_map(|report| report.entitlement).collect();
+    ids.dedup();
     // A change of an entitlement moves the deadlines of its open sessions by trigger. Without the lock it could commit
     // between our reading of the deadline and our inserting of the session, which would keep the old one.
     entitlement::lock(&mut tx, &ids).await?;
-    entitlement::start_clocks(&mut tx, &ids, &at).await?;
     let mut merged = merge_open(&mut tx, &batch).await?;
     let inserted: Vec<Uuid> = merged.iter().filter(|m| m.inserted).map(|m| m.id).collect();
     let late = merge_history(&mut tx, &inserted).await?;
     merged.retain(|m| !late.iter().any(|l| l.id == m.id));
+    start_clocks(&mut tx, &batch, &merged).await?;
     let ended: Vec<Uuid> = merged.iter().filter(|m| m.ended).map(|m| m.id).collect();
     end(&mut tx, &ended, now).await?;
     merged.extend(late);
@@ -111,6 +111,15 @@ pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<
     let used = add_usage(&mut tx, &merged, now).await?;
     tx.commit().await?;
     Ok(Merged { used, ended: ended.len(), repeated })
+}
+
+/// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger.
+/// A running session starts nothing: what its device bought meanwhile is for later.
+async fn start_clocks(tx: &mut PgConnection, batch: &[Report], merged: &[Delta]) -> Result<()> {
+    let started: HashMap<Uuid, OffsetDateTime> = batch.iter().map(|r| (r.session.id, r.started_at())).collect();
+    let new = merged.iter().filter(|m| m.inserted).filter_map(|m| Some((m.entitlement?, *started.get(&m.id)?)));
+    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = new.unzip();
+    if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &at).await }
 }
 
 /// Several reports about one session in a batch become one: the join, done in memory.
@@ -332,7 +341,11 @@ async fn add_usage(tx: &mut PgConnection, merged: &[Delta], now: OffsetDateTime)
     for delta in merged.iter().filter(|delta| !delta.adds_nothing()) {
         let Some(entitlement) = delta.entitlement else { continue };
         let sum = by_pair.entry((entitlement, delta.nas)).or_default();
-        *sum = (sum.0 + delta.input, sum.1 + delta.output, sum.2 + delta.seconds);
+        *sum = (
+            sum.0.saturating_add(delta.input),
+            sum.1.saturating_add(delta.output),
+            sum.2.saturating_add(delta.seconds),
+        );
     }
     if by_pair.is_empty() {
         return Ok(Vec::new());

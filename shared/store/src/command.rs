@@ -37,19 +37,17 @@ pub struct Command {
 pub enum Answer {
     /// Disconnect-ACK.
     Acknowledged,
-    /// Disconnect-NAK with its Error-Cause; `gone`: the router says there is no such session.
+    /// Disconnect-NAK.
     Refused {
-        /// RFC 5176 §3.5.
+        /// Error-Cause (RFC 5176 §3.5).
         error_cause: Option<u32>,
-        /// The session is not there (any more).
-        gone: bool,
     },
     /// Nothing, to the last transmission.
     Unanswered,
 }
 
 /// Takes commands that are due; each is handed to one server and comes back after `lease` unless answered.
-/// A command whose session has ended, or has been given more time, is abandoned on the way.
+/// A command whose session has been given more time is abandoned on the way; that of an ended one was proved by its end.
 pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Command>> {
     let mut tx = db.pool.begin().await?;
     sqlx::query!(
@@ -95,7 +93,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
 pub async fn answered(db: &Db, id: Uuid, answer: Answer, now: OffsetDateTime, retry_at: OffsetDateTime) -> Result<()> {
     let (state, error_cause) = match answer {
         Answer::Acknowledged => ("acknowledged", None),
-        Answer::Refused { error_cause, .. } => ("refused", error_cause),
+        Answer::Refused { error_cause } => ("refused", error_cause),
         Answer::Unanswered => ("unanswered", None),
     };
     sqlx::query!(
@@ -106,6 +104,18 @@ pub async fn answered(db: &Db, id: Uuid, answer: Answer, now: OffsetDateTime, re
         error_cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
         now,
         retry_at
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Gives a claimed command back unsent, to be claimed again at `until`.
+pub async fn give_back(db: &Db, id: Uuid, until: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE nas_commands SET lease_until = $2, attempts = greatest(attempts - 1, 0) WHERE id = $1 AND state NOT IN ('proved', 'abandoned')",
+        id,
+        until
     )
     .execute(&db.pool)
     .await?;

@@ -174,6 +174,11 @@ impl CredentialRow {
     }
 }
 
+/// A credential that does not open is left out, so that one damaged row does not keep all the others from being read.
+fn readable(row: CredentialRow, db: &Db) -> Option<Credential> {
+    row.open(db).inspect_err(|error| tracing::error!(%error, "a credential is left out")).ok()
+}
+
 /// Reads these entitlements with their credentials. Those that are gone are left out.
 pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
     let rows = sqlx::query_as!(
@@ -197,7 +202,9 @@ pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
     .await?;
     let mut by_entitlement: HashMap<Uuid, Vec<Credential>> = HashMap::with_capacity(rows.len());
     for row in credentials {
-        by_entitlement.entry(row.entitlement_id).or_default().push(row.open(db)?);
+        if let Some(credential) = readable(row, db) {
+            by_entitlement.entry(credential.entitlement).or_default().push(credential);
+        }
     }
     rows.into_iter()
         .map(|row| {
@@ -237,7 +244,9 @@ pub async fn read_all(
     )
     .fetch(&db.pool);
     while let Some(row) = credentials.try_next().await? {
-        opens(row.open(db)?);
+        if let Some(credential) = readable(row, db) {
+            opens(credential);
+        }
     }
     Ok(())
 }

@@ -92,6 +92,7 @@ pub async fn prompted(
     next_check: OffsetDateTime,
 ) -> Result<()> {
     let mut tx = db.pool.begin().await?;
+    lock_order(&mut tx, id).await?;
     // A callback may have been faster than the answer: the references are noted in any state, the state only moves on.
     let order = sqlx::query_scalar!(
         "UPDATE payments SET merchant_request_id = $2, checkout_request_id = $3, updated_at = $4,
@@ -133,6 +134,14 @@ pub async fn failed(db: &Db, id: Uuid, code: &str, text: &str, now: OffsetDateTi
     move_on(db, id, "failed", &["created", "prompted", "unknown", "confirming"], (code, text), now, None).await
 }
 
+/// Locks a payment's order, which everyone locks before the payment itself.
+async fn lock_order(tx: &mut sqlx::PgConnection, payment: Uuid) -> Result<()> {
+    sqlx::query!("SELECT id FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE", payment)
+        .fetch_optional(tx)
+        .await?;
+    Ok(())
+}
+
 /// Moves a payment and its order from one of `from` to `to`; elsewhere it changes nothing.
 async fn move_on(
     db: &Db,
@@ -144,6 +153,7 @@ async fn move_on(
     next_check: Option<OffsetDateTime>,
 ) -> Result<()> {
     let mut tx = db.pool.begin().await?;
+    lock_order(&mut tx, id).await?;
     let from: Vec<String> = from.iter().map(|&state| state.to_owned()).collect();
     let order = sqlx::query_scalar!(
         "UPDATE payments SET state = $2, result_code = nullif($4, ''), result_text = nullif($5, ''), updated_at = $6,

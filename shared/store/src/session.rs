@@ -203,8 +203,8 @@ pub async fn disconnect(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
     Ok(())
 }
 
-/// Writes a Disconnect to the outbox for each session that has none under way. Without a reason given, the
-/// entitlement's state tells it.
+/// Writes a Disconnect to the outbox for each session. One that is under way goes on; one that waits to be tried
+/// again is tried now. Without a reason given, the entitlement's state tells it; an operator's wish stays one.
 async fn request_cuts(
     tx: &mut sqlx::PgConnection,
     sessions: &[Uuid],
@@ -218,7 +218,11 @@ async fn request_cuts(
                 coalesce($3, CASE e.state WHEN 'exhausted' THEN 'quota' WHEN 'revoked' THEN 'revoked' ELSE 'expired' END), $4, $4
          FROM unnest($1::uuid[], $2::uuid[]) AS c (id, session) JOIN sessions s ON s.id = c.session
               LEFT JOIN entitlements e ON e.id = s.entitlement_id
-         ON CONFLICT (session_id, kind) WHERE state NOT IN ('proved', 'abandoned') DO NOTHING",
+         ON CONFLICT (session_id, kind) WHERE state NOT IN ('proved', 'abandoned') DO UPDATE SET
+             reason = CASE WHEN nas_commands.reason = 'operator' THEN 'operator' ELSE EXCLUDED.reason END,
+             due_at = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN EXCLUDED.due_at ELSE nas_commands.due_at END,
+             attempts = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN 0 ELSE nas_commands.attempts END,
+             lease_until = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN NULL ELSE nas_commands.lease_until END",
         &ids,
         sessions,
         reason,
@@ -229,16 +233,22 @@ async fn request_cuts(
     .rows_affected())
 }
 
-/// Closes a session that its router does not have any more, at what was last reported of it.
-pub async fn end_lost(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
+/// Closes a session that its router does not have any more, at what was last reported of it. With `silent_since`,
+/// only if nothing was heard of it since then. Returns whether it is closed now.
+pub async fn end_lost(db: &Db, id: Uuid, silent_since: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
-    sqlx::query!(
-        "UPDATE sessions SET ended_at = last_heard_at, terminate_cause = 'Lost-Service' WHERE id = $1 AND ended_at IS NULL",
-        id
+    let closed = sqlx::query!(
+        "UPDATE sessions SET ended_at = last_heard_at, terminate_cause = 'Lost-Service'
+         WHERE id = $1 AND ended_at IS NULL AND ($2::timestamptz IS NULL OR last_heard_at < $2)",
+        id,
+        silent_since
     )
     .execute(&mut *tx)
-    .await?;
-    accounting::end(&mut tx, &[id], now).await?;
+    .await?
+    .rows_affected();
+    if closed == 1 {
+        accounting::end(&mut tx, &[id], now).await?;
+    }
     tx.commit().await?;
-    Ok(())
+    Ok(closed == 1)
 }
