@@ -9,10 +9,16 @@ use ipnet::IpNet;
 /// Most octets that are read as a secret from standard input.
 pub(super) const MAX_SECRET: u64 = 4096;
 
+/// Longest time that a package may last, seconds: ten years, as the database holds it too.
+const MAX_DURATION: u64 = 315_360_000;
+
 /// `90s`, `30m`, `1h`, `1d` or `1w`.
 pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let seconds = with_unit(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)]);
-    seconds.map(Duration::from_secs).ok_or("write a number and its unit, such as 30m, 1h, 1d or 1w")
+    match with_unit(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)]) {
+        Some(seconds) if seconds <= MAX_DURATION => Ok(Duration::from_secs(seconds)),
+        Some(_) => Err("at most ten years"),
+        None => Err("write a number and its unit, such as 30m, 1h, 1d or 1w"),
+    }
 }
 
 /// `500MB`, `2GB`: decimal, as data is sold.
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn values_without_sense_are_refused() {
-        for text in ["", "1", "h", "1x", "-1h", "1.5h", "0m", "99999999999999999999w"] {
+        for text in ["", "1", "h", "1x", "-1h", "1.5h", "0m", "3651d", "99999999999999999999w"] {
             assert!(duration(text).is_err(), "{text}");
         }
         for text in ["", "-1", "20.5", "20.", ".50", "1e3", "KSh 20", "99999999999999999999"] {
