@@ -76,7 +76,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     background.spawn(admin::serve(admin.0, Arc::clone(&health), metrics.clone(), db.clone(), stop_background.clone()));
     let Some(position) = feed.load(&shutdown).await? else { return Ok(()) };
-    let vital = Vital { failed: CancellationToken::new(), tracker: background.clone(), stop: stop_background.clone() };
+    let vital =
+        Vital { failed: CancellationToken::new(), tracker: background.clone(), stopping: CancellationToken::new() };
     vital.spawn("the directory's feed", feed.follow(position, stop_background.clone()));
 
     let duplicates = pipeline::Duplicates::new();
@@ -129,6 +130,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         () = journal.failed() => vital.failed.cancel(),
         () = readers.wait() => vital.failed.cancel(),
     }
+    vital.stopping.cancel();
     tracing::info!("stopping: no new requests; committing what was received");
     lifecycle::stopping();
     stop_listening.cancel();
@@ -154,16 +156,17 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 struct Vital {
     failed: CancellationToken,
     tracker: TaskTracker,
-    stop: CancellationToken,
+    /// From here on an end is no failure.
+    stopping: CancellationToken,
 }
 
 impl Vital {
     fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let (failed, stop) = (self.failed.clone(), self.stop.clone());
+        let (failed, stopping) = (self.failed.clone(), self.stopping.clone());
         let task = tokio::spawn(work);
         self.tracker.spawn(async move {
             let ended = task.await;
-            if !stop.is_cancelled() && (ended.is_err() || !failed.is_cancelled()) {
+            if ended.is_err() || !stopping.is_cancelled() {
                 tracing::error!(task = name, error = ?ended.err(), "a vital part ended by itself");
                 failed.cancel();
             }
