@@ -98,7 +98,7 @@ cmd_bench() {
 # The query macros are checked against a real database once, here, and what they learnt is checked in;
 # every other build reads that.
 cmd_sqlx() {
-    local check='' fresh=$TEST_HOME/sqlx url
+    local check='' fresh=$TEST_HOME/sqlx url what
     case ${1:-} in
         --check) check=yes ;;
         '') ;;
@@ -113,7 +113,10 @@ cmd_sqlx() {
     rm -rf "$fresh" && mkdir -p "$fresh" "$ROOT/.sqlx"
     # The macros run only when the crate is compiled.
     touch "$ROOT/shared/store/src/lib.rs"
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=$url run_tied cargo build -p store ||
+    # For the check the same build as the tests', whose dependencies are compiled already; for renewing the store alone,
+    # since what uses it may not compile yet.
+    [[ -n $check ]] && what=(--workspace --bins) || what=(-p store)
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=$url run_tied cargo build "${what[@]}" ||
         fail "The store does not build against the migrated database: the compiler's reason stands above."
     if diff -rq "$ROOT/.sqlx" "$fresh"; then
         say ".sqlx is fresh: $(find "$fresh" -name 'query-*.json' | wc -l) queries."
