@@ -121,7 +121,11 @@ impl Sender {
             return Ok(());
         }
         for command in command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE).await? {
-            self.begin(command).await?;
+            // One that cannot be begun comes back with its lease; the others were claimed too and must not wait for it.
+            let session = command.session;
+            if let Err(error) = self.begin(command).await {
+                tracing::warn!(%error, %session, "a command could not be begun; its lease brings it back");
+            }
         }
         Ok(())
     }

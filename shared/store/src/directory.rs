@@ -46,8 +46,6 @@ pub struct Changes {
     pub everything: bool,
     /// Where to go on.
     pub next: Horizon,
-    /// The highest change that was read; with an equal `next`, a repeated reading brings nothing new.
-    pub last: Option<i64>,
 }
 
 /// The present horizon: changes committed from now on are read from here.
@@ -58,8 +56,8 @@ pub async fn horizon(db: &Db) -> Result<Horizon> {
     Ok(Horizon(xmin))
 }
 
-/// What changed since `since`. Rows up to change number `seen` were read before and are left out, unless a
-/// transaction was open then that has committed since.
+/// What changed since `since`. Changes whose numbers are in `seen` were applied before and are left out. With it come the
+/// numbers of all changes that were read: the next reading's `seen`.
 pub async fn changes(db: &Db, since: Horizon, seen: &std::collections::HashSet<i64>) -> Result<(Changes, Vec<i64>)> {
     let rows = sqlx::query!(
         r#"SELECT c.id, c.what, c.entitlement_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "xmin!"
@@ -68,13 +66,12 @@ pub async fn changes(db: &Db, since: Horizon, seen: &std::collections::HashSet<i
     )
     .fetch_all(&db.pool)
     .await?;
-    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: false, next: since, last: None };
+    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: false, next: since };
     let mut read = Vec::with_capacity(rows.len());
     for row in rows {
         changes.next = Horizon(row.xmin);
         let Some(id) = row.id else { continue };
         read.push(id);
-        changes.last = changes.last.max(Some(id));
         if seen.contains(&id) {
             continue;
         }
