@@ -1,0 +1,12 @@
+//! Access-Request: who asks, with what proof, and what memory says to it.
+//!
+//! [`login`] reads what a login is made of; [`judge`] says what memory makes of it. Neither waits.
+
+mod judge;
+mod login;
+#[cfg(test)]
+mod tests;
+
+pub use judge::{Granted, Memory, Verdict, judge};
+pub(crate) use judge::{MAX_LOOKUPS, look_up};
+pub use login::{Login, Scratch, Unreadable};
