@@ -29,6 +29,7 @@ mod logins;
 pub mod metrics;
 mod pipeline;
 pub mod policy;
+mod road;
 mod throttle;
 pub mod ticket;
 

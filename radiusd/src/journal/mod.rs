@@ -119,6 +119,11 @@ impl Journal {
 }
 
 impl Entrance {
+    /// Whether every writer can take another record.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queues.iter().all(|queue| queue.capacity() > 0)
+    }
+
     /// Hands a record over, or gives it back if there is no room.
     pub(crate) fn enter(&self, job: Job) -> Result<(), Box<Job>> {
         let writer = partition(&job) % self.queues.len();
@@ -208,7 +213,7 @@ impl Writer {
         self.directory.set_used(&merged.used);
         for job in batch.iter() {
             self.metrics.accounting_records.with_label_values(&[job.status, "stored"]).inc();
-            pipeline::answer(
+            pipeline::answer_directly(
                 &self.duplicates,
                 &self.metrics,
                 &self.clock,
