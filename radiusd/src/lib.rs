@@ -22,6 +22,7 @@ pub mod client;
 mod deadline;
 pub mod directory;
 mod dynauth;
+pub mod harness;
 mod journal;
 mod lifecycle;
 mod listen;

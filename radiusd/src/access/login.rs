@@ -4,16 +4,17 @@
 
 use radius_proto::attribute::{rfc2865, rfc2869};
 use radius_proto::password::{chap, pap};
-use radius_proto::{Packet, Secret};
+use radius_proto::{BuildError, Builder, Packet, Secret};
 use shared::mac::Mac;
 use shared::voucher;
 use subtle::ConstantTimeEq as _;
 
 use super::Service;
+use super::ms_chap::MsChap;
 use crate::policy::Denial;
 
 /// What a login is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Login<'a> {
     /// User-Name, octet for octet.
     pub name: &'a [u8],
@@ -24,10 +25,11 @@ pub struct Login<'a> {
     proof: Proof<'a>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Proof<'a> {
     Pap { password: &'a [u8] },
     Chap { response: &'a [u8], challenge: &'a [u8] },
+    MsChap(MsChap<'a>),
 }
 
 /// Room for a revealed User-Password.
@@ -59,6 +61,10 @@ impl<'a> Login<'a> {
         let service = Service::of(packet);
         let mac = device(service, name, fields.calling_station_id.at_most_one().ok_or(bad)?);
         let challenge = fields.chap_challenge.at_most_one().ok_or(bad)?;
+        if fields.passwords == 0 {
+            let login = MsChap::read(packet).map_err(|()| bad)?.ok_or(bad)?;
+            return Ok(Login { name, mac, service, proof: Proof::MsChap(login) });
+        }
         if fields.passwords != 1 {
             return Err(bad);
         }
@@ -81,6 +87,7 @@ impl<'a> Login<'a> {
             (_, true) => "mac",
             (Proof::Pap { .. }, _) => "pap",
             (Proof::Chap { .. }, _) => "chap",
+            (Proof::MsChap(login), _) => login.method(),
         }
     }
 
@@ -94,6 +101,20 @@ impl<'a> Login<'a> {
         match &self.proof {
             Proof::Pap { password } => bool::from(password.ct_eq(expected)),
             Proof::Chap { response, challenge } => chap::verify(response, challenge, expected),
+            Proof::MsChap(login) => login.proves(self.name, expected),
+        }
+    }
+
+    /// Writes what the method owes the client into an Access-Accept.
+    pub(crate) fn put_accept(
+        &self,
+        reply: &mut Builder<'_>,
+        request_authenticator: &[u8; 16],
+        secret: &Secret,
+    ) -> Result<(), BuildError> {
+        match &self.proof {
+            Proof::Pap { .. } | Proof::Chap { .. } => Ok(()),
+            Proof::MsChap(login) => login.put_accept(reply, request_authenticator, secret),
         }
     }
 
@@ -109,7 +130,7 @@ impl<'a> Login<'a> {
                 .ok()
                 .and_then(voucher::normalise)
                 .is_some_and(|again| bool::from(again.as_bytes().ct_eq(code))),
-            Proof::Chap { .. } => self.proves(code),
+            Proof::Chap { .. } | Proof::MsChap(_) => self.proves(code),
         };
         typed_again || self.proves(self.name) || self.proves(b"")
     }

@@ -5,6 +5,7 @@
 
 mod judge;
 mod login;
+mod ms_chap;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -12,4 +13,5 @@ mod tests;
 pub use judge::{Granted, Memory, Verdict, judge};
 pub(crate) use judge::{MAX_LOOKUPS, look_up};
 pub use login::{Login, Scratch, Unreadable};
+pub(crate) use ms_chap::put_refusal;
 pub use service::Service;

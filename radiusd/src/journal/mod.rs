@@ -119,6 +119,12 @@ impl Journal {
 }
 
 impl Entrance {
+    /// An entrance to a queue without a writer, and the queue's other end.
+    pub(crate) fn detached(metrics: Metrics) -> (Entrance, mpsc::Receiver<Job>) {
+        let (queue, unread) = mpsc::channel(MAX_BATCH);
+        (Entrance { queues: vec![queue], metrics }, unread)
+    }
+
     /// Whether every writer can take another record.
     pub(crate) fn has_room(&self) -> bool {
         self.queues.iter().all(|queue| queue.capacity() > 0)

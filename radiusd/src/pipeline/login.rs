@@ -107,6 +107,7 @@ impl Pipeline {
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet).and_then(|mut reply| {
             policy::put_accept(&mut reply, &granted.grant, &ticket.encode(), self.settings.interim_seconds)?;
+            login.put_accept(&mut reply, &exchange.authenticator, &exchange.secret)?;
             reply.copy_proxy_state(packet)?;
             Ok(reply)
         });
@@ -146,6 +147,7 @@ impl Pipeline {
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessReject, packet).and_then(|mut reply| {
             policy::put_reject(&mut reply, denial)?;
+            access::put_refusal(&mut reply, packet)?;
             reply.copy_proxy_state(packet)?;
             Ok(reply)
         });
