@@ -83,6 +83,7 @@ impl Harness {
         let pipeline = Arc::new(Pipeline {
             db: Db::open(&nowhere, seal)?,
             clients: Arc::new(ArcSwap::from_pointee(Registry::new(routers, &Registry::default()))),
+            administrators: Arc::default(),
             directory,
             logins,
             journal,
