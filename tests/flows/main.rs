@@ -9,5 +9,6 @@ mod guest;
 mod login;
 mod purchase;
 mod radclient;
+mod radsec;
 mod routers;
 mod settlement;
