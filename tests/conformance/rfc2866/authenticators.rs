@@ -1,4 +1,4 @@
-//! RFC 2866 section 3: the Authenticator of an Accounting-Request is a proof, and of its answer too.
+//! Section 3, the packet alone: the Authenticator of an Accounting-Request is a proof, and of its answer too.
 
 use radius_proto::attribute::rfc2866::{self, acct_status_type};
 use radius_proto::{Builder, Code, MAX_PACKET, Packet, Secret, authenticator, reply};

@@ -1,4 +1,4 @@
-//! RFC 2869 section 5.14 and the mitigations of CVE-2024-3596: Message-Authenticator.
+//! Section 5.14 and the mitigations of CVE-2024-3596, the packet alone: Message-Authenticator.
 
 use radius_proto::attribute::rfc2865;
 use radius_proto::message_authenticator::{self, Check};

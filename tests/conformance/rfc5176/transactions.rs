@@ -1,5 +1,5 @@
-//! RFC 5176: what the server sends to a NAS, and what it makes of the answer. The timers and the handling of
-//! replies are tested beside the transaction itself, in `radius-proto`.
+//! The packet and the transaction alone: what is sent to a NAS, and what is made of its answer. The timers and the
+//! handling of replies are tested beside the transaction itself, in `radius-proto`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
