@@ -35,8 +35,8 @@ pub struct Client {
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
     /// The secret shared with it.
-    pub secret: Secret,
-    old_secret: Option<(Secret, OffsetDateTime)>,
+    pub secret: Arc<Secret>,
+    old_secret: Option<(Arc<Secret>, OffsetDateTime)>,
     policy: MessageAuthenticatorPolicy,
     limits_proxy_state: bool,
     signs: AtomicBool,
@@ -48,8 +48,9 @@ pub struct Client {
 
 impl Client {
     fn new(nas: &Nas) -> Option<Client> {
-        let secret = Secret::new(&nas.secret).ok()?;
-        let old_secret = nas.old_secret.as_ref().and_then(|(old, until)| Some((Secret::new(old).ok()?, *until)));
+        let secret = Arc::new(Secret::new(&nas.secret).ok()?);
+        let old_secret =
+            nas.old_secret.as_ref().and_then(|(old, until)| Some((Arc::new(Secret::new(old).ok()?), *until)));
         Some(Client {
             id: nas.id,
             name: nas.name.clone(),
@@ -69,7 +70,7 @@ impl Client {
     }
 
     /// The secrets that count at `now`: the present one, and during a rotation the one before.
-    pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Arc<Secret>> {
         let old = self.old_secret.as_ref().filter(move |(_, until)| *until > now).map(|(secret, _)| secret);
         std::iter::once(&self.secret).chain(old)
     }

@@ -22,6 +22,7 @@ pub mod client;
 mod deadline;
 pub mod directory;
 mod dynauth;
+pub mod harness;
 mod journal;
 mod lifecycle;
 mod listen;
@@ -29,6 +30,7 @@ mod logins;
 pub mod metrics;
 mod pipeline;
 pub mod policy;
+mod road;
 mod throttle;
 pub mod ticket;
 

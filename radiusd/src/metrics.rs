@@ -2,11 +2,18 @@
 //! RADIUS codes and reasons of ours, never a user, a MAC or a phone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+
+use radius_proto::Code;
+
+use crate::access::Service;
+use crate::client::Client;
+use crate::pipeline::Port;
 
 /// Bounds of RADIUS latencies, seconds.
 const RADIUS_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
@@ -46,8 +53,12 @@ pub struct Inner {
     pub duration: HistogramVec,
     /// Logins, by how the password was proved.
     pub methods: IntCounterVec,
-    /// Look-ups in memory, by result.
-    pub directory_lookups: IntCounterVec,
+    /// Logins by the service of the router that asks.
+    pub services: IntCounterVec,
+    /// Look-ups in memory that found the name or device.
+    pub directory_hits: IntCounter,
+    /// Look-ups in memory that did not.
+    pub directory_misses: IntCounter,
     /// Entitlements in memory.
     pub directory_entitlements: IntGauge,
     /// 1 while memory is not up to date with PostgreSQL.
@@ -93,6 +104,7 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), "radiusd"]).set(1);
         #[cfg(target_os = "linux")]
         r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let lookups = counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?;
         let inner = Inner {
             received: counters(
                 r,
@@ -117,12 +129,9 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             methods: counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?,
-            directory_lookups: counters(
-                r,
-                "mlango_radius_policy_cache_requests_total",
-                "Look-ups in memory.",
-                &["result"],
-            )?,
+            services: counters(r, "mlango_radius_access_requests_total", "Logins by service.", &["service"])?,
+            directory_hits: lookups.with_label_values(&["hit"]),
+            directory_misses: lookups.with_label_values(&["miss"]),
             directory_entitlements: gauge(r, "mlango_directory_entitlements", "Entitlements in memory.")?,
             degraded: gauges(r, "mlango_radius_degraded_mode", "1 while answering from memory alone.", &["component"])?,
             accounting_records: counters(
@@ -165,6 +174,32 @@ impl Metrics {
             registry,
         };
         Ok(Metrics(Arc::new(inner)))
+    }
+
+    /// A packet came that parsed and whose sender is known.
+    pub(crate) fn note_received(&self, port: Port, code: Code) {
+        self.received.with_label_values(&[port.label(), code.name()]).inc();
+    }
+
+    /// A packet got no answer.
+    pub(crate) fn note_dropped(&self, port: Port, reason: &'static str) {
+        self.dropped.with_label_values(&[port.label(), reason]).inc();
+    }
+
+    /// A login came from this service.
+    pub(crate) fn note_service(&self, service: Service) {
+        self.services.with_label_values(&[service.label()]).inc();
+    }
+
+    /// A login was accepted that was proved by this method.
+    pub(crate) fn note_method(&self, method: &'static str) {
+        self.methods.with_label_values(&[method]).inc();
+    }
+
+    /// An answer was given, so long after its request came.
+    pub(crate) fn note_answer(&self, code: Code, client: &Client, took: Duration) {
+        self.responses.with_label_values(&[code.name(), &client.name]).inc();
+        self.duration.with_label_values(&[code.name()]).observe(took.as_secs_f64());
     }
 
     /// The text that Prometheus reads.

@@ -8,9 +8,13 @@
 //! * [`peer`]: the `radius` crate decodes what we encode, and the other way round.
 
 mod peer;
+mod rfc2433;
+mod rfc2548;
+mod rfc2759;
 mod rfc2865;
 mod rfc2866;
 mod rfc2869;
+mod rfc3079;
 mod rfc5176;
 mod shared_data;
 mod support;
