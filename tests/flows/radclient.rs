@@ -32,12 +32,8 @@ async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
     let new = store::nas::NewNas {
         id: shared::rng::id(world.clock.now()),
         name: "localhost",
-        site_id: None,
-        address: "127.0.0.1/32".parse().unwrap(),
-        identifier: None,
         secret: b"testing123",
-        coa_port: 3799,
-        hotspot_hosts: &[],
+        settings: store::nas::Settings { address: Some("127.0.0.1/32".parse().unwrap()), ..Default::default() },
     };
     store::nas::save(&world.db, &new, world.clock.now()).await.unwrap();
     let package = world.package("one-hour", |p| p.device_limit = 100).await;

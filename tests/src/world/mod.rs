@@ -264,12 +264,15 @@ impl World {
         let new = store::nas::NewNas {
             id: shared::rng::id(self.clock.now()),
             name,
-            site_id: Some(site),
-            address: ipnet::IpNet::from(std::net::IpAddr::V4(bind)),
-            identifier: Some(name),
             secret: secret.as_bytes(),
-            coa_port: nas.coa_addr().port(),
-            hotspot_hosts: &[nas.http_addr().to_string()],
+            settings: store::nas::Settings {
+                site_id: Some(site),
+                address: Some(ipnet::IpNet::from(std::net::IpAddr::V4(bind))),
+                identifier: Some(name),
+                coa_port: Some(nas.coa_addr().port()),
+                hotspot_hosts: Some(&[nas.http_addr().to_string()]),
+                ..Default::default()
+            },
         };
         store::nas::save(&self.db, &new, self.clock.now()).await.expect("the router is registered");
         self.radiusd_knows(name).await;
