@@ -7,12 +7,18 @@
 //! * [`vectors`]: the files under `tests/vectors`, written by a script that shares no code with us.
 //! * [`shared_data`]: packets that other projects and the RFCs publish, read in place if they are there.
 //! * [`peer`]: the `radius` crate decodes what we encode, and the other way round.
+//! * [`pyrad`]: so does a Python package, passwords and keys included.
 
 mod blast_radius;
 mod peer;
+mod pyrad;
+mod rfc2433;
+mod rfc2548;
+mod rfc2759;
 mod rfc2865;
 mod rfc2866;
 mod rfc2869;
+mod rfc3079;
 mod rfc3579;
 mod rfc5080;
 mod rfc5176;

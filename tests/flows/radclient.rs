@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
-use tests::world::{Registration, World, eventually};
+use tests::world::{World, at, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -30,7 +30,7 @@ async fn radclient(server: &str, kind: &str, secret: &str, attributes: &str) -> 
 async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    world.register(&Registration::new("localhost", Ipv4Addr::LOCALHOST, b"testing123")).await;
+    world.register("localhost", b"testing123", at(Ipv4Addr::LOCALHOST)).await;
     let package = world.package("one-hour", |p| p.device_limit = 100).await;
     world.grant(&package, "amina", "siri").await;
     let radiusd = world.radiusd.as_ref().unwrap();

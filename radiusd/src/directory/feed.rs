@@ -16,6 +16,7 @@ use store::{Channel, Db, Listener, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::Directory;
+use crate::administrators::Administrators;
 use crate::client::Registry;
 use crate::lifecycle::Health;
 use crate::metrics::Metrics;
@@ -37,6 +38,7 @@ pub(crate) struct Feed {
     pub(crate) clock: Clock,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clients: Arc<ArcSwap<Registry>>,
+    pub(crate) administrators: Arc<ArcSwap<Administrators>>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Metrics,
 }
@@ -114,6 +116,7 @@ impl Feed {
             self.metrics.known.with_label_values(&[&client.name]).set(1);
         }
         self.clients.store(Arc::new(registry));
+        self.administrators.store(Arc::new(Administrators::new(store::router_login::all(&self.db).await?)));
         Ok(())
     }
 

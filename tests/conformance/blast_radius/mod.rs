@@ -5,13 +5,21 @@
 use std::net::Ipv4Addr;
 
 use radius_proto::{Code, Packet};
-use tests::world::eventually;
+use store::nas::{Requirement, Settings};
 use tests::world::lab::{Draft, Lab, LabSettings, MAC, NAME, PASSWORD, Port, SECRET};
+use tests::world::{at, eventually};
 
 const NO: &str = "no_message_authenticator";
 
-async fn lab(must_sign: &'static str) -> Lab {
-    Lab::with(LabSettings { must_sign, ..LabSettings::default() }).await
+/// A router on that address that is asked this much.
+fn router(address: Ipv4Addr, requirement: Requirement) -> Settings<'static> {
+    Settings { require_message_authenticator: Some(requirement), ..at(address) }
+}
+
+/// A laboratory whose router must sign.
+async fn strict() -> Lab {
+    let router = router(Ipv4Addr::LOCALHOST, Requirement::Yes);
+    Lab::with(LabSettings { router, ..LabSettings::default() }).await
 }
 
 /// The customer's login without a signature.
@@ -23,9 +31,9 @@ fn unsigned(lab: &Lab) -> Draft {
 async fn b1_every_answer_to_a_login_begins_with_a_signature_whatever_is_set() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
     let mut routers = Vec::new();
-    for (number, must_sign) in ["no", "auto", "yes"].into_iter().enumerate() {
-        let address = Ipv4Addr::new(127, 0, 0, 10 + u8::try_from(number).expect("three"));
-        routers.push((must_sign, lab.another_router(must_sign, address, must_sign).await));
+    for (last, requirement) in [(11, Requirement::No), (12, Requirement::Auto), (13, Requirement::Yes)] {
+        let router = router(Ipv4Addr::new(127, 0, 0, last), requirement);
+        routers.push((requirement, lab.another_router(requirement.as_str(), router).await));
     }
     lab.start().await;
     let to = lab.address(Port::Auth);
@@ -44,13 +52,13 @@ async fn b1_every_answer_to_a_login_begins_with_a_signature_whatever_is_set() {
     ] {
         let octets = draft.finish();
         let is_signed = Packet::parse(&octets).unwrap().attributes().any(|a| a.kind == 80);
-        for (must_sign, wire) in &routers {
-            if *must_sign == "yes" && !is_signed {
+        for (requirement, wire) in &routers {
+            if *requirement == Requirement::Yes && !is_signed {
                 continue;
             }
             // `ask` wants Message-Authenticator straight after octet 20, and right.
             let answer = wire.ask(to, &octets, SECRET).await;
-            assert_eq!((answer.code(), &answer.octets[20..22]), (code, &[80, 18][..]), "{must_sign}");
+            assert_eq!((answer.code(), &answer.octets[20..22]), (code, &[80, 18][..]), "{requirement:?}");
         }
     }
 }
@@ -66,7 +74,7 @@ async fn b2_so_does_the_answer_to_status_server() {
 
 #[tokio::test]
 async fn b3_a_router_that_must_sign_and_does_not_is_met_with_silence() {
-    let lab = lab("yes").await;
+    let lab = strict().await;
     let password = PASSWORD.as_bytes();
     let logins = [
         unsigned(&lab),
@@ -83,7 +91,7 @@ async fn b3_a_router_that_must_sign_and_does_not_is_met_with_silence() {
 #[tokio::test]
 async fn b3_a_router_that_has_signed_once_must_go_on_doing_so_also_after_a_restart() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
-    let old = lab.another_router("old", Ipv4Addr::new(127, 0, 0, 3), "auto").await;
+    let old = lab.another_router("old", at(Ipv4Addr::new(127, 0, 0, 3))).await;
     lab.start().await;
     assert!(lab.answered(Port::Auth, &unsigned(&lab)).await.is_accept(), "before it has signed");
     // A Status-Server is always signed and proves nothing about what the router does with logins.
@@ -111,7 +119,7 @@ async fn b3_a_router_that_has_signed_once_must_go_on_doing_so_also_after_a_resta
 
 #[tokio::test]
 async fn b5_the_place_of_a_received_signature_does_not_matter() {
-    let lab = lab("yes").await;
+    let lab = strict().await;
     let password = PASSWORD.as_bytes();
     let router = lab.knock(NAME, MAC).finish()[20..].to_vec();
     let first = Draft::new(Code::AccessRequest, SECRET).sign().octets(&router).pap(password);
@@ -124,7 +132,7 @@ async fn b5_the_place_of_a_received_signature_does_not_matter() {
 
 #[tokio::test]
 async fn b6_what_is_discarded_is_logged_seldom_and_gets_no_protocol_error() {
-    let lab = lab("yes").await;
+    let lab = strict().await;
     let octets = unsigned(&lab).finish();
     for _ in 0..5 {
         let before = lab.drops().await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use radius_proto::Code;
 use radius_proto::attribute::rfc2866;
-use tests::world::Registration;
+use tests::world::at;
 use tests::world::lab::{Answer, Lab, LabSettings, NAME, Port, SECRET, Wire, free_port};
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn d5_listeners_of_both_families_answer_from_the_address_that_was_asked() 
     settings.world.auth_listen = auth.map(|address| address.to_string()).to_vec();
     settings.world.acct_listen = acct.map(|address| address.to_string()).to_vec();
     let mut lab = Lab::prepare(settings).await;
-    lab.world.register(&Registration::new("six", Ipv6Addr::LOCALHOST, SECRET)).await;
+    lab.world.register("six", SECRET, at(Ipv6Addr::LOCALHOST)).await;
     lab.start().await;
     let six = Wire::at(Ipv6Addr::LOCALHOST).await;
     for (auth, acct) in auth.into_iter().zip(acct) {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use radius_proto::Code;
 use radius_proto::attribute::{rfc2865, rfc2866};
-use tests::world::Registration;
+use store::nas::Settings;
+use tests::world::at;
 use tests::world::lab::{Answer, Draft, Lab, LabSettings, MAC, NAME, PASSWORD, Port, SECRET, Wire};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);
@@ -43,9 +44,8 @@ async fn c1_a_source_that_is_not_registered_is_met_with_silence_and_asks_nothing
 #[tokio::test]
 async fn c2_the_secret_is_that_of_the_source_address_whatever_the_packet_says_of_its_sender() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
-    let named =
-        Registration { identifier: Some("neighbour"), ..Registration::new("neighbour", NEIGHBOUR, NEIGHBOURS_SECRET) };
-    lab.world.register(&named).await;
+    let named = Settings { identifier: Some("neighbour"), ..at(NEIGHBOUR) };
+    lab.world.register("neighbour", NEIGHBOURS_SECRET, named).await;
     lab.start().await;
     let neighbour = Wire::at(NEIGHBOUR).await;
     let claims =
@@ -77,8 +77,9 @@ async fn c2_the_secret_is_that_of_the_source_address_whatever_the_packet_says_of
 async fn c2_a_router_may_be_a_network_and_the_longest_prefix_decides() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
     for (name, network, secret) in [("wide", "127.8.0.0/16", &b"wide"[..]), ("narrow", "127.8.8.0/24", b"narrow")] {
-        let address = network.parse().unwrap();
-        lab.world.register(&Registration { address, ..Registration::new(name, NEIGHBOUR, secret) }).await;
+        lab.world
+            .register(name, secret, Settings { address: Some(network.parse().unwrap()), ..Settings::default() })
+            .await;
     }
     lab.start().await;
     for (source, secret) in [([127, 8, 1, 1], &b"wide"[..]), ([127, 8, 8, 200], b"narrow")] {
@@ -98,16 +99,7 @@ async fn c3_an_empty_secret_is_refused_when_the_router_is_registered() {
         assert!(complaint.contains("secret"), "{complaint}");
     }
     let now = lab.world.clock.now();
-    let open = store::nas::NewNas {
-        id: shared::rng::id(now),
-        name: "open",
-        site_id: None,
-        address: ipnet::IpNet::from(IpAddr::V4(NEIGHBOUR)),
-        identifier: None,
-        secret: b"",
-        coa_port: 3799,
-        hotspot_hosts: &[],
-    };
+    let open = store::nas::NewNas { id: shared::rng::id(now), name: "open", secret: b"", settings: at(NEIGHBOUR) };
     assert!(store::nas::save(&lab.world.db, &open, now).await.is_err());
     lab.start().await;
     let neighbour = Wire::at(NEIGHBOUR).await;
@@ -192,7 +184,7 @@ async fn c2_an_ipv6_router_is_known_by_its_address_too() {
     settings.world.auth_listen = vec!["[::1]:0".to_owned()];
     let mut lab = Lab::prepare(settings).await;
     let localhost = std::net::Ipv6Addr::LOCALHOST;
-    lab.world.register(&Registration::new("six", localhost, b"six")).await;
+    lab.world.register("six", b"six", at(localhost)).await;
     lab.start().await;
     let wire = Wire::at(localhost).await;
     let login = Draft::new(Code::AccessRequest, b"six").put(rfc2865::USER_NAME, NAME.as_bytes());

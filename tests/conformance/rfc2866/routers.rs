@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use radius_proto::Code;
 use radius_proto::attribute::rfc2866::acct_status_type::{ACCOUNTING_OFF, ACCOUNTING_ON, START};
 use radius_proto::attribute::{rfc2865, rfc2866};
-use tests::world::Registration;
+use tests::world::at;
 use tests::world::lab::{Draft, Lab, LabSettings, Port, SECRET, Wire};
 
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -13,7 +13,7 @@ const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 #[tokio::test]
 async fn a8_a_router_that_starts_or_stops_is_answered_and_touches_no_other_routers_sessions() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
-    let neighbours = lab.world.register(&Registration::new("neighbour", NEIGHBOUR, SECRET)).await;
+    let neighbours = lab.world.register("neighbour", SECRET, at(NEIGHBOUR)).await;
     lab.start().await;
     let neighbour = Wire::at(NEIGHBOUR).await;
     let to = lab.address(Port::Acct);

@@ -5,7 +5,14 @@ use std::net::Ipv4Addr;
 
 use radius_proto::Code;
 use radius_proto::attribute::{rfc2865, rfc2869};
+use store::nas::{Requirement, Settings};
+use tests::world::at;
 use tests::world::lab::{Draft, Lab, LabSettings, MAC, NAME, PASSWORD, Port, SECRET};
+
+/// A router that need not sign.
+fn lax(address: Ipv4Addr) -> Settings<'static> {
+    Settings { require_message_authenticator: Some(Requirement::No), ..at(address) }
+}
 
 /// An EAP-Response/Identity (RFC 3748 §5.1), as an access point sends it first.
 fn identity() -> Vec<u8> {
@@ -16,7 +23,7 @@ fn identity() -> Vec<u8> {
 #[tokio::test]
 async fn c5_eap_without_a_signature_or_beside_a_password_is_met_with_silence() {
     // A router that need not sign, so that it is not for the want of a signature alone.
-    let lab = Lab::with(LabSettings { must_sign: "no", ..LabSettings::default() }).await;
+    let lab = Lab::with(LabSettings { router: lax(Ipv4Addr::LOCALHOST), ..LabSettings::default() }).await;
     let eap = || lab.knock(NAME, MAC).put(rfc2869::EAP_MESSAGE, &identity());
     let password = PASSWORD.as_bytes();
     let reason = "eap_unsigned_or_with_password";
@@ -54,9 +61,10 @@ async fn c5_a_signed_eap_request_is_refused_in_a_well_formed_answer() {
 
 #[tokio::test]
 async fn c6_a_message_authenticator_that_is_wrong_repeated_or_of_another_length_is_met_with_silence() {
-    let mut lab = Lab::prepare(LabSettings { must_sign: "auto", ..LabSettings::default() }).await;
-    let lax = lab.another_router("lax", Ipv4Addr::new(127, 0, 0, 11), "no").await;
-    let strict = lab.another_router("strict", Ipv4Addr::new(127, 0, 0, 12), "yes").await;
+    let mut lab = Lab::prepare(LabSettings::default()).await;
+    let no_need = lab.another_router("lax", lax(Ipv4Addr::new(127, 0, 0, 11))).await;
+    let must = Settings { require_message_authenticator: Some(Requirement::Yes), ..at(Ipv4Addr::new(127, 0, 0, 12)) };
+    let strict = lab.another_router("strict", must).await;
     lab.start().await;
     let bare = || lab.knock(NAME, MAC).pap(PASSWORD.as_bytes());
     let mut one_bit = lab.good_login().finish();
@@ -82,11 +90,11 @@ async fn c6_a_message_authenticator_that_is_wrong_repeated_or_of_another_length_
     let to = lab.address(Port::Auth);
     for (octets, reason) in forged {
         // Also where the router need not sign: what is there must be right.
-        for wire in [&lab.wire, &lax, &strict] {
+        for wire in [&lab.wire, &no_need, &strict] {
             lab.silent_from(wire, to, Port::Auth, &octets, reason).await;
         }
     }
-    for wire in [&lab.wire, &lax, &strict] {
+    for wire in [&lab.wire, &no_need, &strict] {
         assert!(wire.ask(to, &lab.good_login().finish(), SECRET).await.is_accept());
     }
 }

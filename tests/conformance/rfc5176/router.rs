@@ -8,7 +8,7 @@ use radius_proto::attribute::rfc2866::acct_status_type::{START, STOP};
 use radius_proto::attribute::{rfc2865, rfc2866, rfc2869, rfc5176};
 use radius_proto::{Attr, Code, Packet, Value};
 use tests::world::lab::{Datagram, Draft, Lab, MAC, Port, Wire, hmac_md5, md5};
-use tests::world::{Registration, eventually};
+use tests::world::{at, eventually};
 use uuid::Uuid;
 
 /// The secret of every such router.
@@ -37,8 +37,8 @@ impl Router {
         let address = Ipv4Addr::new(127, 0, 1, number);
         let wire = Wire::at(address).await;
         let name = format!("router-{number}");
-        let coa_port = wire.address().port();
-        let id = lab.world.register(&Registration { coa_port, ..Registration::new(&name, address, SECRET) }).await;
+        let settings = store::nas::Settings { coa_port: Some(wire.address().port()), ..at(address) };
+        let id = lab.world.register(&name, SECRET, settings).await;
         Router { id, wire }
     }
 

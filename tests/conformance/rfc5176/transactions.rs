@@ -52,7 +52,7 @@ fn a_router_that_answers_after_a_retransmission_is_understood() {
     builder.put(rfc5176::ERROR_CAUSE, rfc5176::error_cause::SESSION_CONTEXT_NOT_FOUND).expect("fits");
     let answer = builder.finish_reply(&secret(), request.authenticator());
     let answer = Packet::parse(answer).expect("well formed");
-    let outcome = transaction.handle_reply(router, &answer, &secret(), ReplyPolicy::default());
+    let outcome = transaction.handle_reply(router, &answer, &secret(), ReplyPolicy::default(), 1_790_000_000);
     assert_eq!(outcome, Outcome::Nak { error_cause: Some(503) });
     assert_eq!(classify(Some(503)), NakMeaning::SessionGone);
     assert_eq!(transaction.poll(next, 0), Action::Answered);

@@ -104,38 +104,9 @@ impl Default for Settings {
     }
 }
 
-/// What a router is registered with.
-#[derive(Clone, Copy, Debug)]
-pub struct Registration<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Where its packets come from.
-    pub address: ipnet::IpNet,
-    /// The secret.
-    pub secret: &'a [u8],
-    /// Where it takes commands.
-    pub coa_port: u16,
-    /// Its site.
-    pub site: Option<uuid::Uuid>,
-    /// Its NAS-Identifier.
-    pub identifier: Option<&'a str>,
-    /// Hosts that its login page names.
-    pub hotspot_hosts: &'a [String],
-}
-
-impl<'a> Registration<'a> {
-    /// A router with one address.
-    pub fn new(name: &'a str, address: impl Into<std::net::IpAddr>, secret: &'a [u8]) -> Registration<'a> {
-        Registration {
-            name,
-            address: ipnet::IpNet::from(address.into()),
-            secret,
-            coa_port: 3799,
-            site: None,
-            identifier: None,
-            hotspot_hosts: &[],
-        }
-    }
+/// The settings of a router with this one address.
+pub fn at(address: impl Into<std::net::IpAddr>) -> store::nas::Settings<'static> {
+    store::nas::Settings { address: Some(ipnet::IpNet::from(address.into())), ..store::nas::Settings::default() }
 }
 
 /// A folder that is removed with its owner.
@@ -301,38 +272,15 @@ impl World {
         ran.expect_err("the command must fail")
     }
 
-    /// Registers a router of any kind and returns its identity. A running radiusd learns of it by itself.
+    /// Registers a router and returns its identity. A running radiusd learns of it by itself.
     ///
     /// # Panics
     /// If it cannot be registered.
-    pub async fn register(&self, router: &Registration<'_>) -> uuid::Uuid {
+    pub async fn register(&self, name: &str, secret: &[u8], settings: store::nas::Settings<'_>) -> uuid::Uuid {
         let now = self.clock.now();
-        let new = store::nas::NewNas {
-            id: shared::rng::id(now),
-            name: router.name,
-            site_id: router.site,
-            address: router.address,
-            identifier: router.identifier,
-            secret: router.secret,
-            coa_port: router.coa_port,
-            hotspot_hosts: router.hotspot_hosts,
-        };
+        let new = store::nas::NewNas { id: shared::rng::id(now), name, secret, settings };
         store::nas::save(&self.db, &new, now).await.expect("the router is registered");
         new.id
-    }
-
-    /// Says whether a router must sign its requests: `auto`, `yes` or `no`.
-    ///
-    /// # Panics
-    /// If there is no such router.
-    pub async fn must_sign(&self, name: &str, policy: &str) {
-        let changed = sqlx::query("UPDATE nas SET require_message_authenticator = $2 WHERE name = $1")
-            .bind(name)
-            .bind(policy)
-            .execute(&self.pool)
-            .await
-            .expect("one of auto, yes, no");
-        assert_eq!(changed.rows_affected(), 1, "there is no router {name}");
     }
 
     /// A simulated router whose RADIUS server is the running radiusd, registered under its name.
@@ -351,14 +299,14 @@ impl World {
         let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now())
             .await
             .expect("a site");
-        let registration = Registration {
-            site: Some(site),
+        let settings = store::nas::Settings {
+            site_id: Some(site),
             identifier: Some(name),
-            coa_port: nas.coa_addr().port(),
-            hotspot_hosts: &[nas.http_addr().to_string()],
-            ..Registration::new(name, bind, secret.as_bytes())
+            coa_port: Some(nas.coa_addr().port()),
+            hotspot_hosts: Some(&[nas.http_addr().to_string()]),
+            ..at(bind)
         };
-        self.register(&registration).await;
+        self.register(name, secret.as_bytes(), settings).await;
         self.radiusd_knows(name).await;
         nas
     }

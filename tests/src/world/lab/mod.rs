@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use draft::{Draft, hmac_md5, md5};
 pub use wire::{Answer, Datagram, Wire};
 
-use super::{Program, Registration, Settings, World, eventually};
+use super::{Program, Settings, World, at, eventually};
 
 /// The secret between the test and radiusd.
 pub const SECRET: &[u8] = b"between us two";
@@ -64,15 +64,13 @@ impl Port {
 pub struct LabSettings {
     /// The world's settings; rejects are not held back, so that their order says something.
     pub world: Settings,
-    /// `auto`, `yes` or `no`: whether the router must sign (`require_message_authenticator`).
-    pub must_sign: &'static str,
-    /// Where the router takes commands.
-    pub coa_port: u16,
+    /// What else the router is registered with; its address is 127.0.0.1.
+    pub router: store::nas::Settings<'static>,
 }
 
 impl Default for LabSettings {
     fn default() -> LabSettings {
-        LabSettings { world: Settings { reject_delay_ms: 0, ..Settings::default() }, must_sign: "auto", coa_port: 3799 }
+        LabSettings { world: Settings { reject_delay_ms: 0, ..Settings::default() }, router: at(Ipv4Addr::LOCALHOST) }
     }
 }
 
@@ -116,18 +114,17 @@ impl Lab {
             .await;
         let entitlement = world.grant(&package, NAME, PASSWORD).await;
         let wire = Wire::at(Ipv4Addr::LOCALHOST).await;
-        let registration =
-            Registration { coa_port: settings.coa_port, ..Registration::new(ROUTER, Ipv4Addr::LOCALHOST, SECRET) };
-        let router = world.register(&registration).await;
-        world.must_sign(ROUTER, settings.must_sign).await;
+        let router = world.register(ROUTER, SECRET, settings.router).await;
         Lab { world, wire, router, package, entitlement, met: Mutex::new(HashMap::new()) }
     }
 
-    /// Registers another router under the same secret, and returns its socket. `must_sign` is as in [`LabSettings`].
-    /// radiusd must not run yet.
-    pub async fn another_router(&self, name: &str, address: Ipv4Addr, must_sign: &str) -> Wire {
-        self.world.register(&Registration::new(name, address, SECRET)).await;
-        self.world.must_sign(name, must_sign).await;
+    /// Registers another router under the same secret, and returns its socket. radiusd must not run yet.
+    ///
+    /// # Panics
+    /// If it cannot be registered.
+    pub async fn another_router(&self, name: &str, settings: store::nas::Settings<'_>) -> Wire {
+        let address = settings.address.expect("a router has an address").addr();
+        self.world.register(name, SECRET, settings).await;
         Wire::at(address).await
     }
 
