@@ -23,7 +23,7 @@ pub async fn seed(
 ) -> Result<(u32, u32)> {
     let mut made = 0;
     for first in (1..=customers).step_by(CHUNK as usize) {
-        made += chunk(db, package, first, (first + CHUNK - 1).min(customers), now).await?;
+        made += chunk(db, package, first, customers, now).await?;
     }
     let mut opened = 0;
     for first in (1..=sessions.min(customers)).step_by(CHUNK as usize) {
@@ -32,11 +32,14 @@ pub async fn seed(
     Ok((made, opened))
 }
 
-async fn chunk(db: &Db, package: &Package, first: u32, last: u32, now: OffsetDateTime) -> Result<u32> {
+/// The customers from `first` on, as many as one statement inserts.
+async fn chunk(db: &Db, package: &Package, first: u32, customers: u32, now: OffsetDateTime) -> Result<u32> {
     let mut rows = Vec::new();
-    for number in first..=last {
+    for number in first..=(first + CHUNK - 1).min(customers) {
         let login = format!("user{number:07}");
-        let (entitlement, credential) = (rng::id(now), rng::id(now));
+        // They came one after the other, as customers do, so that their order is that of their ids.
+        let came = now - time::Duration::milliseconds(i64::from(customers - number));
+        let (entitlement, credential) = (rng::id(came), rng::id(came));
         rows.push((
             entitlement,
             credential,
