@@ -137,7 +137,7 @@ pub(crate) struct Engine {
     arrivals: Option<Arrivals>,
     waiting: usize,
     buffer: Box<[u8; MAX_PACKET]>,
-    warm: Tally,
+    outside: Tally,
     count: Count,
 }
 
@@ -164,7 +164,7 @@ impl Engine {
             arrivals,
             waiting: 0,
             buffer: Box::new([0; MAX_PACKET]),
-            warm: Tally::default(),
+            outside: Tally::default(),
             count,
         })
     }
@@ -207,12 +207,12 @@ impl Engine {
         }
     }
 
-    /// The tally of the round that a moment belongs to.
+    /// The tally of the round that a moment belongs to. What happens before the first round or after the last
+    /// belongs to none; the seconds of a run have it all.
     fn tally(&mut self, at: u64) -> &mut Tally {
-        let Some(since) = at.checked_sub(nanoseconds(self.plan.warm)) else { return &mut self.warm };
-        let round = usize::try_from(since / nanoseconds(self.plan.round).max(1)).unwrap_or(usize::MAX);
-        let last = self.count.rounds.len().saturating_sub(1);
-        self.count.rounds.get_mut(round.min(last)).unwrap_or(&mut self.warm)
+        let since = at.checked_sub(nanoseconds(self.plan.warm));
+        let round = since.and_then(|since| usize::try_from(since / nanoseconds(self.plan.round).max(1)).ok());
+        round.and_then(|round| self.count.rounds.get_mut(round)).unwrap_or(&mut self.outside)
     }
 
     /// Takes what has come to one port. Returns how many.

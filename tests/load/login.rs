@@ -39,11 +39,17 @@ pub(crate) struct Login {
     /// Open loop: so many logins begin each second, with RouterOS' three tries of 300 ms.
     #[arg(long)]
     pub(crate) rate: Option<f64>,
-    /// After the rounds, the rate of --then-seconds more.
-    #[arg(long, requires = "rate")]
+    /// Instead of --rate: a share of what this earlier report measured.
+    #[arg(long, conflicts_with_all = ["rate", "outstanding"])]
+    pub(crate) rate_from: Option<PathBuf>,
+    /// The share of --rate-from.
+    #[arg(long, default_value_t = 0.5, requires = "rate_from")]
+    pub(crate) share: f64,
+    /// After the rounds, this rate for --then-seconds; with --rate-from a share.
+    #[arg(long)]
     pub(crate) then_rate: Option<f64>,
     /// How long --then-rate goes on.
-    #[arg(long, default_value_t = 5, requires = "then_rate")]
+    #[arg(long, default_value_t = 4, requires = "then_rate")]
     pub(crate) then_seconds: u64,
     /// Customers, as `portal seed` makes them.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=9_999_999))]
@@ -51,6 +57,9 @@ pub(crate) struct Login {
     /// Each customer once, in order, and no rounds: binds every device.
     #[arg(long)]
     pub(crate) once: bool,
+    /// The first customer of --once.
+    #[arg(long, default_value_t = 1, requires = "once")]
+    pub(crate) first: u32,
     /// CHAP instead of PAP.
     #[arg(long)]
     pub(crate) chap: bool,
@@ -100,7 +109,8 @@ impl Login {
     ///
     /// # Errors
     /// If the run could not be made, or an answer was wrong, or none came.
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        self.read_rate()?;
         let report = self.measure()?;
         report.print();
         if let Some(path) = &self.json {
@@ -114,11 +124,25 @@ impl Login {
         }
     }
 
+    /// Takes the rate from an earlier report.
+    fn read_rate(&mut self) -> anyhow::Result<()> {
+        let Some(path) = &self.rate_from else { return Ok(()) };
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let earlier: Report =
+            serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))?;
+        let capacity = earlier.median(|round| round.accepted_per_second);
+        ensure!(capacity > 0.0, "{} measured nothing", path.display());
+        self.rate = Some(capacity * self.share);
+        self.then_rate = self.then_rate.map(|share| capacity * share);
+        Ok(())
+    }
+
     /// Makes the run.
     ///
     /// # Errors
     /// If a port cannot be opened, or a watched process has ended.
     pub(crate) fn measure(&self) -> anyhow::Result<Report> {
+        ensure!((1..=self.users).contains(&self.first), "--first lies beyond --users");
         let start = Instant::now();
         let stop = AtomicBool::new(false);
         let recipe = self.recipe()?;
@@ -174,7 +198,7 @@ impl Login {
             }
         };
         let customers = if self.once {
-            Customers::Each { next: 1, last: self.users, again: Vec::new() }
+            Customers::Each { next: self.first, last: self.users, again: Vec::new() }
         } else {
             Customers::Uniform { count: self.users }
         };
@@ -230,12 +254,14 @@ impl Login {
             Round::new(tally, lasted, &spent)
         });
         let pace = match self.rate {
+            Some(_) if self.rate_from.is_some() => format!("open, {}×", self.share),
             Some(rate) => format!("open {rate:.0}/s"),
             None => format!("closed {}", self.outstanding),
         };
         let mut report = Report::new(&self.label, &pace, count, rounds.collect(), flood);
-        if self.then_rate.is_none() {
-            report.seconds.clear();
+        match self.then_rate {
+            Some(_) => report.then_seconds = usize::try_from(self.then_seconds).unwrap_or(0),
+            None => report.seconds.clear(),
         }
         report
     }

@@ -6,6 +6,7 @@
 //! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
 //! error.
 
+mod change;
 mod engine;
 mod flood;
 mod histogram;
@@ -14,6 +15,7 @@ mod pace;
 mod report;
 mod request;
 mod responder;
+mod table;
 mod tally;
 mod watch;
 mod wire;
@@ -25,12 +27,14 @@ use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
 use radius_proto::Secret;
 
 use crate::responder::Responder;
+use crate::watch::Watched;
 
 /// The load generator of `./mlango bench`.
 #[derive(Debug, Parser)]
@@ -45,6 +49,12 @@ enum Command {
     Login(Box<login::Login>),
     /// A server with no logic: the ceiling.
     Responder(Respond),
+    /// The runs of a bench, side by side.
+    Table(table::Table),
+    /// How soon radiusd honours changes.
+    Change(Box<change::Change>),
+    /// Fails unless a process is at rest.
+    Idle(Idle),
 }
 
 /// A server with no logic.
@@ -73,10 +83,35 @@ impl Respond {
     }
 }
 
+/// Whether a process is at rest.
+#[derive(Debug, Args)]
+struct Idle {
+    /// The process.
+    #[arg(long)]
+    pid: u32,
+}
+
+/// How long a process is looked at, and the share of a core below which it is at rest.
+const REST: (Duration, f64) = (Duration::from_millis(500), 0.05);
+
+impl Idle {
+    fn run(&self) -> anyhow::Result<()> {
+        let process = Watched { name: "the process".into(), pid: self.pid, with_children: false };
+        let before = process.look()?;
+        std::thread::sleep(REST.0);
+        let spent = report::number(process.look()?.cpu - before.cpu) / 1e9 / REST.0.as_secs_f64();
+        anyhow::ensure!(spent < REST.1, "the process uses {:.0} % of a core", spent * 100.0);
+        Ok(())
+    }
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Login(login) => login.run(),
         Command::Responder(respond) => respond.run(),
+        Command::Table(table) => table.run(),
+        Command::Change(change) => change.run(),
+        Command::Idle(idle) => idle.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,9 @@ pub(crate) struct Report {
     /// Its seconds, where an open run asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seconds: Vec<Second>,
+    /// How many of them came after the load had ended.
+    #[serde(default)]
+    pub(crate) then_seconds: usize,
     /// What a flood beside it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flood: Option<Flood>,
@@ -112,7 +115,14 @@ impl Round {
 impl Report {
     /// Puts the parts of a run together.
     pub(crate) fn new(label: &str, pace: &str, count: &Count, rounds: Vec<Round>, flood: Option<Flood>) -> Report {
-        Report { label: label.to_owned(), pace: pace.to_owned(), rounds, seconds: count.seconds.clone(), flood }
+        Report {
+            label: label.to_owned(),
+            pace: pace.to_owned(),
+            rounds,
+            seconds: count.seconds.clone(),
+            then_seconds: 0,
+            flood,
+        }
     }
 
     /// The median over the rounds of what `of` reads.
@@ -179,6 +189,10 @@ impl Report {
             words.push(format!("flood: {} sent, {} answered", flood.sent, flood.answered));
         }
         println!("    {}", words.join("; "));
+        if !self.seconds.is_empty() {
+            let each = self.seconds.iter().map(|second| format!("{}/{}", second.useful, second.asked));
+            println!("    useful of asked, by second: {}", each.collect::<Vec<_>>().join(" "));
+        }
     }
 }
 
