@@ -31,10 +31,10 @@ pub struct Wish {
 /// Makes the logins that are not there yet and opens sessions for the first of them at `nas`. Returns how many of
 /// each were made.
 pub async fn seed(db: &Db, package: &Package, nas: Uuid, wish: Wish, now: OffsetDateTime) -> Result<(u32, u32)> {
-    let Wish { customers, sessions, bound } = wish;
+    let Wish { customers, sessions, .. } = wish;
     let firsts = futures::stream::iter((1..=customers).step_by(CHUNK as usize));
     let made = firsts
-        .map(|first| chunk(db, package, first, (first + CHUNK - 1).min(customers), bound, now))
+        .map(|first| chunk(db, package, wish, first, now))
         .buffer_unordered(AT_ONCE)
         .try_fold(0, |made, more| async move { Ok(made + more) })
         .await?;
@@ -56,9 +56,9 @@ struct Customer {
 }
 
 impl Customer {
-    fn new(db: &Db, number: u32, now: OffsetDateTime) -> Customer {
+    fn new(db: &Db, number: u32, came: OffsetDateTime) -> Customer {
         let login = format!("user{number:07}");
-        let (entitlement, credential) = (rng::id(now), rng::id(now));
+        let (entitlement, credential) = (rng::id(came), rng::id(came));
         Customer {
             number,
             entitlement,
@@ -70,8 +70,12 @@ impl Customer {
     }
 }
 
-async fn chunk(db: &Db, package: &Package, first: u32, last: u32, bound: bool, now: OffsetDateTime) -> Result<u32> {
-    let mut customers: Vec<Customer> = (first..=last).map(|number| Customer::new(db, number, now)).collect();
+/// The customers from `first` on, as many as one statement inserts.
+async fn chunk(db: &Db, package: &Package, wish: Wish, first: u32, now: OffsetDateTime) -> Result<u32> {
+    let last = (first + CHUNK - 1).min(wish.customers);
+    // They came one after the other, as customers do, so that their order is that of their ids.
+    let came = |number| now - time::Duration::milliseconds(i64::from(wish.customers - number));
+    let mut customers: Vec<Customer> = (first..=last).map(|number| Customer::new(db, number, came(number))).collect();
     let lookups: Vec<Vec<u8>> = customers.iter().map(|customer| customer.lookup.clone()).collect();
     let mut tx = db.pool.begin().await?;
     let known = sqlx::query_scalar!("SELECT lookup FROM credentials WHERE lookup = ANY ($1)", &lookups)
@@ -81,7 +85,7 @@ async fn chunk(db: &Db, package: &Package, first: u32, last: u32, bound: bool, n
     customers.retain(|customer| !known.contains(&customer.lookup));
     let entitlements: Vec<Uuid> = customers.iter().map(|customer| customer.entitlement).collect();
     grant(&mut tx, package, &entitlements, now).await?;
-    if bound {
+    if wish.bound {
         let numbers: Vec<i32> = customers.iter().map(|c| i32::try_from(c.number).unwrap_or(i32::MAX)).collect();
         bind(&mut tx, &entitlements, &numbers, now).await?;
     }
