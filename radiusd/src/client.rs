@@ -35,9 +35,10 @@ pub struct Client {
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
     /// The secret shared with it.
-    pub secret: Secret,
-    old_secret: Option<(Secret, OffsetDateTime)>,
+    pub secret: Arc<Secret>,
+    old_secret: Option<(Arc<Secret>, OffsetDateTime)>,
     policy: MessageAuthenticatorPolicy,
+    limits_proxy_state: bool,
     signs: AtomicBool,
     /// Unix seconds; 0 before the first packet.
     heard: AtomicI64,
@@ -47,8 +48,9 @@ pub struct Client {
 
 impl Client {
     fn new(nas: &Nas) -> Option<Client> {
-        let secret = Secret::new(&nas.secret).ok()?;
-        let old_secret = nas.old_secret.as_ref().and_then(|(old, until)| Some((Secret::new(old).ok()?, *until)));
+        let secret = Arc::new(Secret::new(&nas.secret).ok()?);
+        let old_secret =
+            nas.old_secret.as_ref().and_then(|(old, until)| Some((Arc::new(Secret::new(old).ok()?), *until)));
         Some(Client {
             id: nas.id,
             name: nas.name.clone(),
@@ -57,6 +59,7 @@ impl Client {
             secret,
             old_secret,
             policy: nas.require_message_authenticator,
+            limits_proxy_state: nas.limit_proxy_state,
             signs: AtomicBool::new(
                 nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
             ),
@@ -67,7 +70,7 @@ impl Client {
     }
 
     /// The secrets that count at `now`: the present one, and during a rotation the one before.
-    pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Arc<Secret>> {
         let old = self.old_secret.as_ref().filter(move |(_, until)| *until > now).map(|(secret, _)| secret);
         std::iter::once(&self.secret).chain(old)
     }
@@ -80,6 +83,13 @@ impl Client {
             MessageAuthenticatorPolicy::No => false,
             MessageAuthenticatorPolicy::Auto { .. } => self.signs.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether an Access-Request that carries Proxy-State and no Message-Authenticator is left unanswered: the shape that
+    /// the attack on RADIUS needs (CVE-2024-3596). Asked only where an unsigned request is taken at all; a proxy is
+    /// registered without it.
+    pub fn limits_proxy_state(&self) -> bool {
+        self.limits_proxy_state
     }
 
     /// Notes a valid Message-Authenticator. `true` the first time, so that it can be written down.
@@ -208,6 +218,7 @@ mod tests {
             old_secret: Some((b"older".to_vec(), OffsetDateTime::UNIX_EPOCH + Duration::from_secs(100))),
             coa_port: 3799,
             require_message_authenticator: policy,
+            limit_proxy_state: true,
             hotspot_hosts: vec![],
             last_seen_at: None,
         }

@@ -30,6 +30,12 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
+    /// A queue without a writer, and its other end.
+    pub(crate) fn detached(metrics: Metrics) -> (Logins, mpsc::Receiver<Activation>) {
+        let (queue, unread) = mpsc::channel(MAX_BATCH);
+        (Logins { queue, metrics }, unread)
+    }
+
     /// Hands a login in; without room it is counted as lost.
     pub(crate) fn write(&self, login: Activation) {
         if self.queue.try_send(login).is_err() {

@@ -134,8 +134,11 @@ pub struct Radius {
     /// How long a rejected login waits for its answer, milliseconds, so that guessing is slow.
     /// Default 1000, 0–5000.
     pub reject_delay_ms: u64,
-    /// Reader tasks per socket. Default 2, 1–64.
+    /// Readers per socket, each a thread. Default 2, 1–64.
     pub workers: usize,
+    /// A request that waited longer than this in the socket's buffer is shed unseen, milliseconds: its router has given
+    /// up or has asked again. Default 1000, 100–10000.
+    pub stale_after_ms: u64,
     /// Accounting records that may wait for the database before new ones are left for the router to
     /// send again. Default 8192, 64–1000000.
     pub accounting_queue: usize,
@@ -273,6 +276,7 @@ impl Default for Radius {
             interim_seconds: 60,
             reject_delay_ms: 1000,
             workers: 2,
+            stale_after_ms: 1000,
             accounting_queue: 8192,
             lookup_timeout_ms: 200,
         }
@@ -317,6 +321,7 @@ impl Config {
         range("database.max_connections", u64::from(self.database.max_connections), 2, 200)?;
         range("radius.interim_seconds", u64::from(radius.interim_seconds), 10, 3600)?;
         range("radius.reject_delay_ms", radius.reject_delay_ms, 0, 5000)?;
+        range("radius.stale_after_ms", radius.stale_after_ms, 100, 10_000)?;
         range("radius.workers", radius.workers as u64, 1, 64)?;
         range("radius.accounting_queue", radius.accounting_queue as u64, 64, 1_000_000)?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;

@@ -1,8 +1,9 @@
 //! The vectors of our own making, each field of which is checked.
 
-use radius_proto::attribute::rfc2865;
+use radius_proto::attribute::{microsoft, rfc2865};
 use radius_proto::message_authenticator::Check;
-use radius_proto::password::{chap, pap};
+use radius_proto::password::mschap::{self, ErrorCode, Failure};
+use radius_proto::password::{chap, mppe, pap};
 use radius_proto::{Packet, Secret};
 use serde_json::Value;
 
@@ -22,6 +23,11 @@ fn the_examples_of_rfc2865_section_7() {
 #[test]
 fn packets_in_the_shape_of_routeros() {
     assert_eq!(check_all("routeros.json"), 16);
+}
+
+#[test]
+fn logins_by_mschap_and_their_keys() {
+    assert_eq!(check_all("mschap.json"), 5);
 }
 
 #[test]
@@ -57,6 +63,8 @@ fn check_all(file: &str) -> usize {
         let secret = support::secret(support::text(record, "secret"));
         check_proofs(name, record, &packet, &secret);
         check_passwords(name, record, &packet, &secret);
+        check_mschap(name, record, &packet);
+        check_keys(name, record, &packet, &secret);
     }
     records.len()
 }
@@ -95,5 +103,53 @@ fn check_passwords(name: &str, record: &Value, packet: &Packet<'_>, secret: &Sec
         let response = packet.get(rfc2865::CHAP_PASSWORD).unwrap_or_else(|| panic!("{name}: no CHAP-Password"));
         assert!(chap::verify(response, chap::challenge(packet), password.as_bytes()), "{name}");
         assert!(!chap::verify(response, chap::challenge(packet), b"another"), "{name}");
+    }
+}
+
+fn check_mschap(name: &str, record: &Value, packet: &Packet<'_>) {
+    let challenge = packet.get(microsoft::MS_CHAP_CHALLENGE).unwrap_or_default();
+    if let Some(password) = record["mschap"].as_str() {
+        let response = packet.get(microsoft::MS_CHAP_RESPONSE).unwrap_or_else(|| panic!("{name}: no response"));
+        assert!(mschap::verify_v1(challenge, response, password.as_bytes()).is_some(), "{name}");
+        assert!(mschap::verify_v1(challenge, response, b"another").is_none(), "{name}");
+    }
+    if let Some(password) = record["mschap2"].as_str() {
+        let response = packet.get(microsoft::MS_CHAP2_RESPONSE).unwrap_or_else(|| panic!("{name}: no response"));
+        let user = packet.get(rfc2865::USER_NAME).unwrap_or_else(|| panic!("{name}: no User-Name"));
+        let proof = mschap::verify_v2(challenge, response, user, password.as_bytes());
+        let proof = proof.unwrap_or_else(|| panic!("{name}: not verified"));
+        assert!(mschap::verify_v2(challenge, response, user, b"another").is_none(), "{name}");
+        // The answer to it is another record, in which the script wrote what it computed itself.
+        let answers = records("mschap.json");
+        let keys = answers.iter().map(|answer| &answer["mschap2_keys"]).find(|keys| keys.is_object());
+        let keys = keys.unwrap_or_else(|| panic!("{name}: no answer has keys"));
+        assert_eq!(hex::encode(proof.success), support::text(keys, "success"), "{name}");
+        assert_eq!(hex::encode(*proof.session_keys().send), support::text(keys, "send"), "{name}");
+        assert_eq!(hex::encode(*proof.session_keys().receive), support::text(keys, "receive"), "{name}");
+    }
+    if let Some(challenge) = record["mschap2_error"].as_str() {
+        let challenge = support::octets(challenge).try_into().expect("sixteen octets");
+        let failure = Failure::v2(7, ErrorCode::AuthenticationFailure, &challenge);
+        assert_eq!(packet.get(microsoft::MS_CHAP_ERROR), Some(failure.as_bytes()), "{name}");
+    }
+}
+
+fn check_keys(name: &str, record: &Value, packet: &Packet<'_>, secret: &Secret) {
+    let Some(request) = support::request_authenticator(record) else { return };
+    if record["mschap2_keys"].is_object() {
+        let keys = &record["mschap2_keys"];
+        for (attr, field) in [(microsoft::MS_MPPE_SEND_KEY, "send"), (microsoft::MS_MPPE_RECV_KEY, "receive")] {
+            let hidden = packet.get(attr).unwrap_or_else(|| panic!("{name}: no {field} key"));
+            let key = mppe::reveal_key(hidden, &request, secret).unwrap_or_else(|| panic!("{name}: {field}"));
+            assert_eq!(hex::encode(*key), support::text(keys, field), "{name}");
+            let salt = u16::from_be_bytes([hidden[0], hidden[1]]);
+            assert_eq!(mppe::hide_key(&key, salt, &request, secret)[..], *hidden, "{name}");
+        }
+    }
+    if let Some(keys) = record["mschap_keys"].as_str() {
+        let hidden = packet.get(microsoft::MS_CHAP_MPPE_KEYS).unwrap_or_else(|| panic!("{name}: no keys"));
+        let revealed = mppe::reveal_v1_keys(hidden, &request, secret).unwrap_or_else(|| panic!("{name}: not revealed"));
+        assert_eq!(hex::encode(*revealed), keys, "{name}");
+        assert_eq!(mppe::hide_v1_keys(&revealed, &request, secret)[..], *hidden, "{name}");
     }
 }

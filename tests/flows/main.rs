@@ -9,5 +9,6 @@ mod guest;
 mod login;
 mod purchase;
 mod radclient;
+mod registry;
 mod routers;
 mod settlement;

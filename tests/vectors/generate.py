@@ -12,7 +12,7 @@ import pathlib
 import struct
 
 ZERO = bytes(16)
-MIKROTIK, WISPR = 14988, 14122
+MICROSOFT, MIKROTIK, WISPR = 311, 14988, 14122
 
 
 def md5(*parts):
@@ -42,6 +42,20 @@ def hide(password, secret, authenticator):
         previous = bytes(a ^ b for a, b in zip(padded[start : start + 16], md5(secret, previous)))
         hidden += previous
     return hidden
+
+
+def hide_salted(key, secret, authenticator, salt):
+    """RFC 2548 section 2.4.2."""
+    padded = bytes([len(key)]) + key + bytes(-(len(key) + 1) % 16)
+    hidden, previous = b"", authenticator + salt
+    for start in range(0, len(padded), 16):
+        previous = bytes(a ^ b for a, b in zip(padded[start : start + 16], md5(secret, previous)))
+        hidden += previous
+    return salt + hidden
+
+
+def sha1(*parts):
+    return hashlib.sha1(b"".join(parts)).digest()
 
 
 def chap(identifier, password, challenge):
@@ -96,6 +110,9 @@ class Lines:
 
     def wispr(self, kind, name, value):
         return self.add(vendor(WISPR, kind, value.encode()), "WISPr-" + name, quoted(value))
+
+    def microsoft(self, kind, name, value, shown):
+        return self.add(vendor(MICROSOFT, kind, value), "MS-" + name, shown)
 
     def date(self, kind, name, value, shown):
         return self.add(attribute(kind, number(value)), name, shown)
@@ -299,6 +316,68 @@ def rfc2865():
     ]
 
 
+def mschap():
+    """PPP logins by MS-CHAP. The responses and the hashes of the password are those that RFC 2433 appendix B and RFC
+    2759 section 9.2 print, so that neither DES nor MD4 is needed here; the rest is computed."""
+    secret, key = "our-own-secret-7", b"our-own-secret-7"
+    random = md5(b"request authenticator")
+    challenge = bytes.fromhex("5b5d7c7d7b3f2f3e3c2c602132262628")
+    peer_challenge = bytes.fromhex("21402324255e262a28295f2b3a337c7e")
+    nt_response = bytes.fromhex("82309ecd8d708b5ea08faa3981cd83544233114a3d85d6df")
+    hash_hash = bytes.fromhex("41c00c584bd2d91c4017a2a12fa59f3f")
+    out = []
+
+    def ask(identifier, name, user, challenge_, kind, attribute_name, response, **more):
+        lines = Lines().integer(6, "Service-Type", 2, "Framed-User").integer(7, "Framed-Protocol", 1, "PPP")
+        lines.string(1, "User-Name", user)
+        lines.microsoft(11, "CHAP-Challenge", challenge_, "0x" + challenge_.hex())
+        lines.microsoft(kind, attribute_name, response, "<masked>").message_authenticator()
+        out.append(vector(name, "Access-Request", 1, identifier, lines, secret, random, False, **more))
+
+    def answer(identifier, name, code_name, code, lines, **more):
+        out.append(
+            vector(name, code_name, code, identifier, lines, secret, random, True,
+                   request_authenticator=random.hex(), authenticator="valid", **more)
+        )
+
+    response = b"\x07\x00" + peer_challenge + bytes(8) + nt_response
+    ask(31, "MS-CHAPv2 login", "BIGCO\\User", challenge, 25, "CHAP2-Response", response, mschap2="clientPass")
+    out[-1]["text"][2] = 'User-Name = "BIGCO\\\\User"'  # as it is escaped for people
+
+    hashed = sha1(peer_challenge, challenge, b"User")[:8]
+    inner = sha1(hash_hash, nt_response, b"Magic server to client signing constant")
+    proof = sha1(inner, hashed, b"Pad to make it do more than one iteration").hex().upper()
+    success = b"\x07S=" + proof.encode()
+    master = sha1(hash_hash, nt_response, b"This is the MPPE Master Key")[:16]
+
+    def start_key(text):
+        return sha1(master, bytes(40), text, b"\xf2" * 40)[:16]
+
+    send = start_key(b"On the client side, this is the receive key; on the server side, it is the send key.")
+    receive = start_key(b"On the client side, this is the send key; on the server side, it is the receive key.")
+    lines = Lines().message_authenticator().microsoft(26, "CHAP2-Success", success, "0x" + success.hex())
+    lines.microsoft(16, "MPPE-Send-Key", hide_salted(send, key, random, b"\x92\x34"), "<masked>")
+    lines.microsoft(17, "MPPE-Recv-Key", hide_salted(receive, key, random, b"\x92\x35"), "<masked>")
+    lines.microsoft(7, "MPPE-Encryption-Policy", number(1), "Encryption-Allowed")
+    lines.microsoft(8, "MPPE-Encryption-Types", number(6), "RC4-40or128-bit-Allowed")
+    answer(31, "MS-CHAPv2 accept with keys", "Access-Accept", 2, lines,
+           mschap2_keys={"send": send.hex(), "receive": receive.hex(), "success": success.hex()})
+
+    error = b"\x07E=691 R=0 C=" + challenge.hex().upper().encode() + b" V=3 M=Access denied"
+    lines = Lines().message_authenticator()
+    lines.microsoft(2, "CHAP-Error", error, quoted("\\x07" + error[1:].decode()))
+    answer(31, "MS-CHAPv2 reject", "Access-Reject", 3, lines, mschap2_error=challenge.hex())
+
+    first = bytes.fromhex("102db5df085d3041")
+    response = b"\x01\x01" + bytes(24) + bytes.fromhex("4e9d3c8f9cfd385d5bf4d3246791956ca4c351ab409a3d61")
+    ask(32, "MS-CHAPv1 login", "User", first, 1, "CHAP-Response", response, mschap="MyPw")
+
+    lines = Lines().message_authenticator()
+    lines.microsoft(12, "CHAP-MPPE-Keys", hide(bytes(8) + hash_hash, key, random), "<masked>")
+    answer(32, "MS-CHAPv1 accept with keys", "Access-Accept", 2, lines, mschap_keys=(bytes(8) + hash_hash).hex())
+    return out
+
+
 def malformed():
     """Datagrams that break one rule each; `discard` is the reason."""
 
@@ -352,6 +431,7 @@ def unsigned():
     ]
 
 
-for file, rows in {"rfc2865": rfc2865(), "routeros": routeros(), "malformed": malformed(), "unsigned": unsigned()}.items():
+files = {"rfc2865": rfc2865(), "routeros": routeros(), "mschap": mschap(), "malformed": malformed(), "unsigned": unsigned()}
+for file, rows in files.items():
     target = pathlib.Path(__file__).with_name(file + ".json")
     target.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")

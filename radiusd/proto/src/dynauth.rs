@@ -55,17 +55,27 @@ impl Default for Timers {
 /// Largest random variation of a wait, in thousandths (RFC 5080 §2.2.1: "between -0.1 and +0.1").
 pub const MAX_JITTER_PERMILLE: i32 = 100;
 
-/// Default age, in seconds, at which the Event-Timestamp of a reply is stale (RFC 5176 §6.3: 300 s).
+/// Default distance, in seconds, at which the Event-Timestamp of a reply is stale (RFC 5176 §6.3: 300 s).
 pub const EVENT_TIMESTAMP_WINDOW_SECONDS: u32 = 300;
 
 /// What a reply must have, beyond a right Authenticator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReplyPolicy {
     /// Whether a reply without Message-Authenticator is ignored. One that is present must be right in any case.
     pub require_message_authenticator: bool,
-    /// The caller's clock in seconds since 1970, if replies with an Event-Timestamp further than
-    /// [`EVENT_TIMESTAMP_WINDOW_SECONDS`] from it are to be ignored. A router's clock may be wrong.
-    pub wall_clock_seconds: Option<u32>,
+    /// Seconds between the Event-Timestamp of a reply, if it has one, and the caller's clock, beyond which it is
+    /// ignored. `None` for a router whose clock is known to be wrong.
+    pub event_timestamp_window_seconds: Option<u32>,
+}
+
+impl Default for ReplyPolicy {
+    /// No Message-Authenticator is asked for, since not every NAS sends one; stale replies are ignored.
+    fn default() -> ReplyPolicy {
+        ReplyPolicy {
+            require_message_authenticator: false,
+            event_timestamp_window_seconds: Some(EVENT_TIMESTAMP_WINDOW_SECONDS),
+        }
+    }
 }
 
 /// What to do now.
@@ -85,7 +95,10 @@ pub enum Action<'t> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The NAS did it.
-    Ack,
+    Ack {
+        /// The Error-Cause, if the NAS gave one. None is wanted: see [`Outcome::violation`].
+        error_cause: Option<u32>,
+    },
     /// The NAS did not do it; [`classify`] says what to make of the cause.
     Nak {
         /// The Error-Cause, if the NAS gave one.
@@ -94,6 +107,25 @@ pub enum Outcome {
     /// Not an answer to this request; nothing has changed.
     Ignored(Ignored),
 }
+
+impl Outcome {
+    /// The Error-Cause that may not stand in such an answer: one of success (2xx) in a NAK, one of failure (4xx and
+    /// 5xx) in an ACK (RFC 5176 §3.5). It is worth a log line that names the router; the answer counts all the same.
+    #[must_use]
+    pub fn violation(&self) -> Option<u32> {
+        match self {
+            Outcome::Ack { error_cause } => error_cause.filter(|cause| FAILURES.contains(cause)),
+            Outcome::Nak { error_cause } => error_cause.filter(|cause| SUCCESSES.contains(cause)),
+            Outcome::Ignored(_) => None,
+        }
+    }
+}
+
+/// Error-Causes that only an ACK may carry (RFC 5176 §3.5).
+const SUCCESSES: core::ops::RangeInclusive<u32> = 200..=299;
+
+/// Error-Causes that only a NAK may carry (RFC 5176 §3.5).
+const FAILURES: core::ops::RangeInclusive<u32> = 400..=599;
 
 /// Why a packet was not an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -246,31 +278,29 @@ impl Transaction {
     }
 
     /// Judges a packet that arrived. Only the first right answer counts; all others are ignored (RFC 5080
-    /// §2.2.2, RFC 5176 §3.4).
+    /// §2.2.2, RFC 5176 §3.4). `wall_clock_seconds` is the time now, in seconds since 1970.
     pub fn handle_reply(
         &mut self,
         source: SocketAddr,
         reply: &Packet<'_>,
         secret: &Secret,
         policy: ReplyPolicy,
+        wall_clock_seconds: u32,
     ) -> Outcome {
-        if let Some(reason) = self.objection(source, reply, secret, policy) {
+        let objection = self.stranger(source, reply).or_else(|| self.forgery(reply, secret, policy));
+        if let Some(reason) = objection.or_else(|| stale(reply, policy, wall_clock_seconds)) {
             return Outcome::Ignored(reason);
         }
         self.state = State::Answered;
+        let error_cause = reply.get(rfc5176::ERROR_CAUSE);
         match reply.code() {
-            Code::DisconnectAck | Code::CoaAck => Outcome::Ack,
-            _ => Outcome::Nak { error_cause: reply.get(rfc5176::ERROR_CAUSE) },
+            Code::DisconnectAck | Code::CoaAck => Outcome::Ack { error_cause },
+            _ => Outcome::Nak { error_cause },
         }
     }
 
-    fn objection(
-        &self,
-        source: SocketAddr,
-        reply: &Packet<'_>,
-        secret: &Secret,
-        policy: ReplyPolicy,
-    ) -> Option<Ignored> {
+    /// Why a packet cannot be an answer to this request, by what anyone may read.
+    fn stranger(&self, source: SocketAddr, reply: &Packet<'_>) -> Option<Ignored> {
         match self.state {
             State::Waiting { .. } => {}
             State::Fresh => return Some(Ignored::Early),
@@ -286,29 +316,27 @@ impl Transaction {
             Code::DisconnectRequest => [Code::DisconnectAck, Code::DisconnectNak],
             _ => [Code::CoaAck, Code::CoaNak],
         };
-        if !answers.contains(&reply.code()) {
-            return Some(Ignored::WrongCode);
-        }
+        (!answers.contains(&reply.code())).then_some(Ignored::WrongCode)
+    }
+
+    /// Why a packet does not come from who shares the secret.
+    fn forgery(&self, reply: &Packet<'_>, secret: &Secret, policy: ReplyPolicy) -> Option<Ignored> {
         if !authenticator::verify_reply(reply, &self.authenticator, secret) {
             return Some(Ignored::BadAuthenticator);
         }
         match message_authenticator::check_reply(reply, &self.authenticator, secret) {
-            Check::Valid => {}
-            Check::Absent if policy.require_message_authenticator => {
-                return Some(Ignored::NoMessageAuthenticator);
-            }
-            Check::Absent => {}
-            Check::Invalid | Check::Repeated | Check::BadLength => {
-                return Some(Ignored::BadMessageAuthenticator);
-            }
+            Check::Absent if policy.require_message_authenticator => Some(Ignored::NoMessageAuthenticator),
+            Check::Valid | Check::Absent => None,
+            Check::Invalid | Check::Repeated | Check::BadLength => Some(Ignored::BadMessageAuthenticator),
         }
-        let stamp = reply.get(rfc2869::EVENT_TIMESTAMP);
-        let stale = policy
-            .wall_clock_seconds
-            .zip(stamp)
-            .is_some_and(|(clock, stamp)| clock.abs_diff(stamp) > EVENT_TIMESTAMP_WINDOW_SECONDS);
-        stale.then_some(Ignored::StaleEventTimestamp)
     }
+}
+
+/// Whether the Event-Timestamp of a reply is too old or too new (RFC 5176 §6.3). A reply without one is not.
+fn stale(reply: &Packet<'_>, policy: ReplyPolicy, wall_clock_seconds: u32) -> Option<Ignored> {
+    let window = policy.event_timestamp_window_seconds?;
+    let distance = reply.get(rfc2869::EVENT_TIMESTAMP)?.abs_diff(wall_clock_seconds);
+    (distance > window).then_some(Ignored::StaleEventTimestamp)
 }
 
 fn scale(duration: Duration, permille: i32) -> Duration {
@@ -325,7 +353,7 @@ pub enum NakMeaning {
     /// hotspot session that it does not know, so a caller that has had an ACK from this NAS may take 406 for
     /// [`NakMeaning::SessionGone`].
     Permanent,
-    /// It may work later: try again as a new transaction, a bounded number of times.
+    /// It may work later: try again as a new transaction with a new Identifier, a bounded number of times.
     RetryLater,
     /// The request matched several sessions: send more that tells them apart.
     AddAttributes,
@@ -335,33 +363,25 @@ pub enum NakMeaning {
     Unknown,
 }
 
-/// What to make of the Error-Cause of a NAK (RFC 5176 §3.5).
+/// What to make of the Error-Cause of a NAK (RFC 5176 §3.5). That section calls every 4xx an error of the one who
+/// asked, so those without a name here are permanent too.
 #[must_use]
 pub fn classify(cause: Option<u32>) -> NakMeaning {
     match cause {
         Some(error_cause::SESSION_CONTEXT_NOT_FOUND) => NakMeaning::SessionGone,
-        Some(
-            error_cause::UNSUPPORTED_ATTRIBUTE..=error_cause::INVALID_ATTRIBUTE_VALUE
-            | error_cause::ADMINISTRATIVELY_PROHIBITED
-            | error_cause::SESSION_CONTEXT_NOT_REMOVABLE,
-        ) => NakMeaning::Permanent,
+        Some(400..=499 | error_cause::ADMINISTRATIVELY_PROHIBITED | error_cause::SESSION_CONTEXT_NOT_REMOVABLE) => {
+            NakMeaning::Permanent
+        }
         Some(
             error_cause::REQUEST_NOT_ROUTABLE
             | error_cause::OTHER_PROXY_PROCESSING_ERROR
             | error_cause::RESOURCES_UNAVAILABLE,
         ) => NakMeaning::RetryLater,
         Some(error_cause::MULTIPLE_SESSION_SELECTION_UNSUPPORTED) => NakMeaning::AddAttributes,
-        Some(200..=299) => NakMeaning::Violation,
+        Some(cause) if SUCCESSES.contains(&cause) => NakMeaning::Violation,
+        // Among them 507, Request-Initiated: it answers a request to authorize again, which is never sent.
         _ => NakMeaning::Unknown,
     }
-}
-
-/// The Error-Cause of an ACK, if it is one of failure: a violation of RFC 5176 §3.5 worth a log line. The ACK
-/// counts all the same.
-#[must_use]
-pub fn ack_violation(reply: &Packet<'_>) -> Option<u32> {
-    let is_ack = matches!(reply.code(), Code::DisconnectAck | Code::CoaAck);
-    reply.get(rfc5176::ERROR_CAUSE).filter(|cause| is_ack && (400..600).contains(cause))
 }
 
 /// The Identifiers of one source port towards one NAS: none is in use twice, and a returned one rests as long

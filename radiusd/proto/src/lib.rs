@@ -1,4 +1,4 @@
-//! The RADIUS protocol as functions of bytes: RFC 2865, 2866, 2869, 3162, 5080, 5176 and 5997.
+//! The RADIUS protocol as functions of bytes: RFC 2548, 2865, 2866, 2869, 3162, 5080, 5176 and 5997.
 //!
 //! A packet has two forms. [`Packet`] is a checked view over the octets of a datagram: its lengths are
 //! checked once, in [`Packet::parse`], and every accessor after that cannot fail. [`Builder`] writes a
@@ -7,7 +7,7 @@
 //! Between the two stand
 //! * [`attribute`]: typed names of attributes, so that `packet.get(rfc2865::FRAMED_IP_ADDRESS)` is an address;
 //! * [`authenticator`] and [`message_authenticator`]: the two proofs that a packet comes from who shares the [`Secret`];
-//! * [`password`]: User-Password (PAP) and CHAP-Password;
+//! * [`password`]: User-Password (PAP), CHAP-Password, MS-CHAP of both versions and its session keys;
 //! * [`duplicate`]: the server's memory of requests that it has answered (RFC 5080 §2.2.2);
 //! * [`dynauth`]: the client side of Disconnect and CoA (RFC 5176), with the timers of RFC 5080 §2.2.1;
 //! * [`dictionary`]: the text form, for people: attribute names from files in FreeRADIUS' format.

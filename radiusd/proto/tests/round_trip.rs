@@ -4,11 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use radius_proto::attribute::{
-    Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Octets, Prefix, TABLES, ValueType, rfc2865,
+    Attr, Date, Integer, InterfaceId, Ipv4, Ipv6, Ipv6Prefix, Octets, Prefix, TABLES, ValueType, microsoft, rfc2865,
 };
 use radius_proto::limits::{MAX_ATTRIBUTES, MAX_PASSWORD, MAX_VALUE, MAX_VENDOR_VALUE};
 use radius_proto::message_authenticator::{self, Check};
-use radius_proto::password::{chap, pap};
+use radius_proto::password::{chap, mppe, mschap, pap};
 use radius_proto::{BuildError, Builder, Code, MAX_PACKET, Packet, Secret, authenticator, reply};
 
 /// An attribute to write: vendor (0 for none), number, value.
@@ -66,6 +66,15 @@ fn read_all(packet: &Packet<'_>, secret: &Secret) -> usize {
     }
     for response in packet.all(rfc2865::CHAP_PASSWORD) {
         let _ = chap::verify(response, chap::challenge(packet), b"x");
+    }
+    let challenge = packet.get(microsoft::MS_CHAP_CHALLENGE).unwrap_or_default();
+    for response in packet.all(microsoft::MS_CHAP_RESPONSE).chain(packet.all(microsoft::MS_CHAP2_RESPONSE)) {
+        let _ = mschap::verify_v1(challenge, response, b"x");
+        let _ = mschap::verify_v2(challenge, response, b"x", b"x");
+    }
+    for hidden in packet.all(microsoft::MS_MPPE_SEND_KEY).chain(packet.all(microsoft::MS_CHAP_MPPE_KEYS)) {
+        let _ = mppe::reveal_key(hidden, packet.authenticator(), secret);
+        let _ = mppe::reveal_v1_keys(hidden, packet.authenticator(), secret);
     }
     total
 }

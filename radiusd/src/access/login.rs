@@ -4,27 +4,32 @@
 
 use radius_proto::attribute::{rfc2865, rfc2869};
 use radius_proto::password::{chap, pap};
-use radius_proto::{Packet, Secret};
+use radius_proto::{BuildError, Builder, Packet, Secret};
 use shared::mac::Mac;
 use shared::voucher;
 use subtle::ConstantTimeEq as _;
 
+use super::Service;
+use super::ms_chap::MsChap;
 use crate::policy::Denial;
 
 /// What a login is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Login<'a> {
     /// User-Name, octet for octet.
     pub name: &'a [u8],
-    /// Calling-Station-Id, if it is a MAC address.
+    /// The device, if the request names one by its MAC address.
     pub mac: Option<Mac>,
+    /// The part of the router that asks.
+    pub service: Service,
     proof: Proof<'a>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Proof<'a> {
     Pap { password: &'a [u8] },
     Chap { response: &'a [u8], challenge: &'a [u8] },
+    MsChap(MsChap<'a>),
 }
 
 /// Room for a revealed User-Password.
@@ -42,39 +47,38 @@ impl<'a> Login<'a> {
         secret_is_proved: bool,
         scratch: &'a mut Scratch,
     ) -> Result<Login<'a>, Unreadable> {
-        let denied = |denial| Err(Unreadable::Denied(denial));
-        if packet.count(rfc2869::EAP_MESSAGE) > 0 {
-            let passwords = packet.count(rfc2865::USER_PASSWORD) + packet.count(rfc2865::CHAP_PASSWORD);
+        let fields = Fields::of(packet);
+        if fields.eap > 0 {
             // RFC 3579 §3.1, §3.3: unsigned, or beside a password, it is no request to be answered.
-            return if secret_is_proved && passwords == 0 {
-                denied(Denial::EapNotOffered)
+            return Err(if secret_is_proved && fields.passwords == 0 {
+                Unreadable::Denied(Denial::EapNotOffered)
             } else {
-                Err(Unreadable::Silent("eap_unsigned_or_with_password"))
-            };
+                Unreadable::Silent("eap_unsigned_or_with_password")
+            });
         }
-        let once = [
-            packet.count(rfc2865::USER_NAME),
-            packet.count(rfc2865::USER_PASSWORD) + packet.count(rfc2865::CHAP_PASSWORD),
-        ];
-        let at_most_once = [packet.count(rfc2865::CALLING_STATION_ID), packet.count(rfc2865::CHAP_CHALLENGE)];
-        if once != [1, 1] || at_most_once.iter().any(|&count| count > 1) {
-            return denied(Denial::BadRequest);
+        let bad = Unreadable::Denied(Denial::BadRequest);
+        let name = fields.user_name.only().filter(|name| !name.is_empty()).ok_or(bad)?;
+        let service = Service::of(packet);
+        let mac = device(service, name, fields.calling_station_id.at_most_one().ok_or(bad)?);
+        let challenge = fields.chap_challenge.at_most_one().ok_or(bad)?;
+        if fields.passwords == 0 {
+            let login = MsChap::read(packet).map_err(|()| bad)?.ok_or(bad)?;
+            return Ok(Login { name, mac, service, proof: Proof::MsChap(login) });
         }
-        let name = packet
-            .get(rfc2865::USER_NAME)
-            .filter(|name| !name.is_empty())
-            .ok_or(Unreadable::Denied(Denial::BadRequest))?;
-        let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
-        if let Some(response) = packet.get(rfc2865::CHAP_PASSWORD) {
-            return Ok(Login { name, mac, proof: Proof::Chap { response, challenge: chap::challenge(packet) } });
+        if fields.passwords != 1 {
+            return Err(bad);
         }
-        let hidden = packet.get(rfc2865::USER_PASSWORD).unwrap_or_default();
-        let password = pap::reveal(hidden, packet.authenticator(), secret, scratch)
-            .ok_or(Unreadable::Denied(Denial::BadRequest))?;
+        if let Some(response) = fields.chap_password.only() {
+            // RFC 2865 §5.3: without a CHAP-Challenge the Request Authenticator is the challenge.
+            let challenge = challenge.filter(|octets| !octets.is_empty()).unwrap_or(packet.authenticator());
+            return Ok(Login { name, mac, service, proof: Proof::Chap { response, challenge } });
+        }
+        let hidden = fields.user_password.only().ok_or(bad)?;
+        let password = pap::reveal(hidden, packet.authenticator(), secret, scratch).ok_or(bad)?;
         if !secret_is_proved && !is_text(password) {
             return Err(Unreadable::Silent("bad_secret"));
         }
-        Ok(Login { name, mac, proof: Proof::Pap { password } })
+        Ok(Login { name, mac, service, proof: Proof::Pap { password } })
     }
 
     /// The method, for the metrics.
@@ -83,6 +87,7 @@ impl<'a> Login<'a> {
             (_, true) => "mac",
             (Proof::Pap { .. }, _) => "pap",
             (Proof::Chap { .. }, _) => "chap",
+            (Proof::MsChap(login), _) => login.method(),
         }
     }
 
@@ -92,10 +97,24 @@ impl<'a> Login<'a> {
     }
 
     /// Whether the proof was made with `expected`, in constant time.
-    pub(super) fn proves(&self, expected: &[u8]) -> bool {
+    pub(crate) fn proves(&self, expected: &[u8]) -> bool {
         match &self.proof {
             Proof::Pap { password } => bool::from(password.ct_eq(expected)),
             Proof::Chap { response, challenge } => chap::verify(response, challenge, expected),
+            Proof::MsChap(login) => login.proves(self.name, expected),
+        }
+    }
+
+    /// Writes what the method owes the client into an Access-Accept.
+    pub(crate) fn put_accept(
+        &self,
+        reply: &mut Builder<'_>,
+        request_authenticator: &[u8; 16],
+        secret: &Secret,
+    ) -> Result<(), BuildError> {
+        match &self.proof {
+            Proof::Pap { .. } | Proof::Chap { .. } => Ok(()),
+            Proof::MsChap(login) => login.put_accept(reply, request_authenticator, secret),
         }
     }
 
@@ -111,10 +130,74 @@ impl<'a> Login<'a> {
                 .ok()
                 .and_then(voucher::normalise)
                 .is_some_and(|again| bool::from(again.as_bytes().ct_eq(code))),
-            Proof::Chap { .. } => self.proves(code),
+            Proof::Chap { .. } | Proof::MsChap(_) => self.proves(code),
         };
         typed_again || self.proves(self.name) || self.proves(b"")
     }
+}
+
+/// The standard attributes that a login is read from, each with how often it stands there.
+#[derive(Default)]
+struct Fields<'a> {
+    user_name: Field<'a>,
+    user_password: Field<'a>,
+    chap_password: Field<'a>,
+    chap_challenge: Field<'a>,
+    calling_station_id: Field<'a>,
+    /// Passwords of every kind together.
+    passwords: usize,
+    eap: usize,
+}
+
+#[derive(Default)]
+struct Field<'a> {
+    value: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Field<'a> {
+    /// The value, if it stands there exactly once.
+    fn only(&self) -> Option<&'a [u8]> {
+        (self.count == 1).then_some(self.value)
+    }
+
+    /// The value if it is there; `None` if it is there more than once.
+    fn at_most_one(&self) -> Option<Option<&'a [u8]>> {
+        (self.count <= 1).then_some(self.only())
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// One walk over the packet.
+    fn of(packet: &Packet<'a>) -> Fields<'a> {
+        let mut fields = Fields::default();
+        for attribute in packet.attributes() {
+            let field = match attribute.kind {
+                kind if kind == rfc2865::USER_NAME.kind => &mut fields.user_name,
+                kind if kind == rfc2865::USER_PASSWORD.kind => &mut fields.user_password,
+                kind if kind == rfc2865::CHAP_PASSWORD.kind => &mut fields.chap_password,
+                kind if kind == rfc2865::CHAP_CHALLENGE.kind => &mut fields.chap_challenge,
+                kind if kind == rfc2865::CALLING_STATION_ID.kind => &mut fields.calling_station_id,
+                kind if kind == rfc2869::EAP_MESSAGE.kind => {
+                    fields.eap += 1;
+                    continue;
+                }
+                _ => continue,
+            };
+            *field = Field { value: attribute.value, count: field.count + 1 };
+        }
+        fields.passwords = fields.user_password.count + fields.chap_password.count;
+        fields
+    }
+}
+
+/// The device that a request is about. RouterOS' DHCP server gives a client identifier (`1:0:e1:c:38:c8:f8`, hardware
+/// type and octets without leading zeros) as Calling-Station-Id, and the MAC as User-Name.
+fn device(service: Service, name: &[u8], calling_station_id: Option<&[u8]>) -> Option<Mac> {
+    if service == Service::Dhcp {
+        return Mac::from_bytes(name);
+    }
+    Mac::from_bytes(calling_station_id?)
 }
 
 /// Why a login could not be read.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::Directory;
 use super::load::{self, Rereading};
+use crate::administrators::Administrators;
 use crate::client::Registry;
 use crate::lifecycle::Health;
 use crate::metrics::Metrics;
@@ -47,6 +48,7 @@ pub(crate) struct Feed {
     pub(crate) clock: Clock,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clients: Arc<ArcSwap<Registry>>,
+    pub(crate) administrators: Arc<ArcSwap<Administrators>>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Metrics,
 }
@@ -125,6 +127,7 @@ impl Feed {
             self.metrics.known.with_label_values(&[&client.name]).set(1);
         }
         self.clients.store(Arc::new(registry));
+        self.administrators.store(Arc::new(Administrators::new(store::router_login::all(&self.db).await?)));
         Ok(())
     }
 

@@ -205,14 +205,18 @@ impl Sender {
         let Ok(packet) = Packet::parse(datagram) else { return };
         let key = (source, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
-        let outcome =
-            in_flight.transaction.handle_reply(source, &packet, &in_flight.client.secret, ReplyPolicy::default());
+        let wall_clock = u32::try_from(self.clock.now().unix_timestamp()).unwrap_or(u32::MAX);
+        let (secret, policy) = (&in_flight.client.secret, ReplyPolicy::default());
+        let outcome = in_flight.transaction.handle_reply(source, &packet, secret, policy, wall_clock);
+        if let Some(error_cause) = outcome.violation() {
+            tracing::warn!(nas = %in_flight.client.name, code = %packet.code(), error_cause, "the router's answer and its Error-Cause contradict each other");
+        }
         let answer = match outcome {
             Outcome::Ignored(reason) => {
                 tracing::debug!(nas = %in_flight.client.name, ?reason, "an answer to a command was ignored");
                 return;
             }
-            Outcome::Ack => Answer::Acknowledged,
+            Outcome::Ack { .. } => Answer::Acknowledged,
             Outcome::Nak { error_cause } => Answer::Refused { error_cause },
         };
         let Some(in_flight) = self.in_flight.remove(&key) else { return };

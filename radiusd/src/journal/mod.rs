@@ -119,6 +119,17 @@ impl Journal {
 }
 
 impl Entrance {
+    /// An entrance to a queue without a writer, and the queue's other end.
+    pub(crate) fn detached(metrics: Metrics) -> (Entrance, mpsc::Receiver<Job>) {
+        let (queue, unread) = mpsc::channel(MAX_BATCH);
+        (Entrance { queues: vec![queue], metrics }, unread)
+    }
+
+    /// Whether every writer can take another record.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queues.iter().all(|queue| queue.capacity() > 0)
+    }
+
     /// Hands a record over, or gives it back if there is no room.
     pub(crate) fn enter(&self, job: Job) -> Result<(), Box<Job>> {
         let writer = partition(&job) % self.queues.len();
@@ -208,7 +219,7 @@ impl Writer {
         self.directory.set_used(&merged.used);
         for job in batch.iter() {
             self.metrics.accounting_records.with_label_values(&[job.status, "stored"]).inc();
-            pipeline::answer(
+            pipeline::answer_directly(
                 &self.duplicates,
                 &self.metrics,
                 &self.clock,

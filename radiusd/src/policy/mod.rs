@@ -57,13 +57,15 @@ pub enum Denial {
     BadRequest,
     /// EAP is not offered here.
     EapNotOffered,
+    /// Somebody who wants to sign in to the router itself and may not.
+    RouterLogin,
     /// A name that memory does not know, and PostgreSQL could not be asked.
     CannotCheck,
 }
 
 impl Denial {
     /// All reasons.
-    pub const ALL: [Denial; 12] = [
+    pub const ALL: [Denial; 13] = [
         Denial::UnknownUser,
         Denial::BadPassword,
         Denial::CredentialOver,
@@ -75,6 +77,7 @@ impl Denial {
         Denial::UnknownDevice,
         Denial::BadRequest,
         Denial::EapNotOffered,
+        Denial::RouterLogin,
         Denial::CannotCheck,
     ];
 
@@ -92,6 +95,7 @@ impl Denial {
             Denial::UnknownDevice => "unknown_device",
             Denial::BadRequest => "bad_request",
             Denial::EapNotOffered => "eap_not_offered",
+            Denial::RouterLogin => "router_login",
             Denial::CannotCheck => "db_unavailable",
         }
     }
@@ -110,6 +114,7 @@ impl Denial {
             Denial::UnknownDevice => "Welcome. Please choose a package to go online.",
             Denial::BadRequest => "The router sent a login that cannot be understood. Please try again.",
             Denial::EapNotOffered => "This network does not offer this kind of login.",
+            Denial::RouterLogin => "This name and password do not open the router.",
             Denial::CannotCheck => "We cannot check this login right now. Please try again in a minute.",
         }
     }

@@ -9,7 +9,7 @@ attributes! {
     MS_CHAP_RESPONSE: Octets = 1, "MS-CHAP-Response", "§2.1.3. Fifty octets.";
     MS_CHAP_ERROR: Text = 2, "MS-CHAP-Error", "§2.1.5. An identifier octet, then text.";
     MS_MPPE_ENCRYPTION_POLICY: Integer = 7, "MS-MPPE-Encryption-Policy", "§2.4.4. See [`ms_mppe_encryption_policy`].";
-    MS_MPPE_ENCRYPTION_TYPES: Integer = 8, "MS-MPPE-Encryption-Types", "§2.4.5. Bits: 2 is 40-bit RC4, 4 is 128-bit RC4.";
+    MS_MPPE_ENCRYPTION_TYPES: Integer = 8, "MS-MPPE-Encryption-Types", "§2.4.5. Bits, see [`ms_mppe_encryption_types`].";
     MS_CHAP_DOMAIN: Text = 10, "MS-CHAP-Domain", "§2.1.4. An identifier octet, then text.";
     MS_CHAP_CHALLENGE: Octets = 11, "MS-CHAP-Challenge", "§2.1.2.";
     MS_CHAP_MPPE_KEYS: Octets = 12, "MS-CHAP-MPPE-Keys", "§2.4.1. Hidden as User-Password is.";
@@ -25,5 +25,10 @@ attributes! {
     @ms_mppe_encryption_policy, "MS-MPPE-Encryption-Policy" {
         ALLOWED = 1, "Encryption-Allowed";
         REQUIRED = 2, "Encryption-Required";
+    }
+    @ms_mppe_encryption_types, "MS-MPPE-Encryption-Types" {
+        RC4_40 = 2, "RC4-40bit-Allowed";
+        RC4_128 = 4, "RC4-128bit-Allowed";
+        RC4_40_OR_128 = 6, "RC4-40or128-bit-Allowed";
     }
 }

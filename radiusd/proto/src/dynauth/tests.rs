@@ -10,6 +10,9 @@ use core::net::Ipv4Addr;
 
 const NOW_SECONDS: u32 = 1_800_000_000;
 
+/// An ACK as it should be: without an Error-Cause.
+const ACK: Outcome = Outcome::Ack { error_cause: None };
+
 fn secret() -> Secret {
     Secret::new(b"between us two").expect("not empty")
 }
@@ -50,7 +53,7 @@ fn hand(transaction: &mut Transaction, octets: &[u8]) -> Outcome {
 
 fn hand_with(transaction: &mut Transaction, octets: &[u8], policy: ReplyPolicy) -> Outcome {
     let packet = Packet::parse(octets).expect("well formed");
-    transaction.handle_reply(peer(), &packet, &secret(), policy)
+    transaction.handle_reply(peer(), &packet, &secret(), policy, NOW_SECONDS)
 }
 
 /// When each transmission happens and when it gives up, with one jitter throughout.
@@ -88,6 +91,45 @@ fn o2_a_retransmission_is_the_same_octets() {
     assert_eq!(transaction.poll(Duration::from_millis(1999), 0), Action::WaitUntil(Duration::from_secs(2)));
     assert_eq!(transaction.poll(Duration::from_secs(2), 0), Action::Send(&request));
     assert_eq!(transaction.transmissions(), 2);
+}
+
+#[test]
+fn o2_every_transmission_until_the_end_is_the_same_octets_to_the_same_peer() {
+    let request = request(Code::CoaRequest);
+    let mut transaction = Transaction::new(&request, peer(), Timers::default()).expect("a request");
+    let mut now = Duration::ZERO;
+    let end = loop {
+        match transaction.poll(now, 37) {
+            Action::Send(octets) => assert_eq!(octets, request),
+            Action::WaitUntil(next) => now = next,
+            end => break end == Action::TimedOut,
+        }
+    };
+    assert!(end && transaction.transmissions() > 1);
+    assert_eq!((transaction.peer(), transaction.identifier()), (peer(), 77));
+}
+
+#[test]
+fn o3_a_refreshed_event_timestamp_is_another_request() {
+    let mut identifiers = Identifiers::new(77);
+    let made: Vec<Vec<u8>> = [NOW_SECONDS, NOW_SECONDS + 30]
+        .map(|stamp| {
+            let mut buf = [0; MAX_PACKET];
+            let identifier = identifiers.take().expect("free");
+            let mut builder = Builder::new(&mut buf, Code::DisconnectRequest, identifier);
+            builder.put(rfc2866::ACCT_SESSION_ID, b"80100014").expect("fits");
+            builder.put(rfc2869::EVENT_TIMESTAMP, stamp).expect("fits");
+            builder.finish_hashed_request(&secret()).to_vec()
+        })
+        .into();
+    let [first, second] = [&made[0], &made[1]].map(|octets| Packet::parse(octets).expect("well formed"));
+    assert_ne!(first.identifier(), second.identifier());
+    assert_ne!(first.authenticator(), second.authenticator());
+    // The answer to the one is no answer to the other.
+    let mut transaction = Transaction::new(&made[1], peer(), Timers::default()).expect("a request");
+    assert_eq!(transaction.poll(Duration::ZERO, 0), Action::Send(&made[1]));
+    let ack = answer(&made[0], Code::DisconnectAck, |_| {});
+    assert_eq!(hand(&mut transaction, &ack), Outcome::Ignored(Ignored::WrongIdentifier));
 }
 
 #[test]
@@ -150,7 +192,7 @@ fn o5_an_identifier_is_never_out_twice_and_rests_longest() {
 fn o6_ack_and_nak_end_it_and_later_ones_are_late() {
     let (request, mut transaction) = sent(Code::DisconnectRequest);
     let ack = answer(&request, Code::DisconnectAck, |_| {});
-    assert_eq!(hand(&mut transaction, &ack), Outcome::Ack);
+    assert_eq!(hand(&mut transaction, &ack), ACK);
     assert_eq!(hand(&mut transaction, &ack), Outcome::Ignored(Ignored::Late));
     assert_eq!(transaction.poll(Duration::from_secs(2), 0), Action::Answered);
 
@@ -168,12 +210,12 @@ fn o6_what_is_not_the_answer_changes_nothing() {
     let packet = Packet::parse(&ack).expect("well formed");
     let stranger = SocketAddr::from((Ipv4Addr::new(10, 5, 50, 2), 3799));
     assert_eq!(
-        transaction.handle_reply(stranger, &packet, &secret(), ReplyPolicy::default()),
+        transaction.handle_reply(stranger, &packet, &secret(), ReplyPolicy::default(), NOW_SECONDS),
         Outcome::Ignored(Ignored::WrongSource)
     );
     let other = Secret::new(b"another").expect("not empty");
     assert_eq!(
-        transaction.handle_reply(peer(), &packet, &other, ReplyPolicy::default()),
+        transaction.handle_reply(peer(), &packet, &other, ReplyPolicy::default(), NOW_SECONDS),
         Outcome::Ignored(Ignored::BadAuthenticator)
     );
     let mut wrong_id = ack.clone();
@@ -182,7 +224,7 @@ fn o6_what_is_not_the_answer_changes_nothing() {
     let coa = answer(&request, Code::CoaAck, |_| {});
     assert_eq!(hand(&mut transaction, &coa), Outcome::Ignored(Ignored::WrongCode));
     assert_eq!(transaction.poll(Duration::from_secs(1), 0), Action::WaitUntil(Duration::from_secs(2)));
-    assert_eq!(hand(&mut transaction, &ack), Outcome::Ack);
+    assert_eq!(hand(&mut transaction, &ack), ACK);
 }
 
 #[test]
@@ -215,27 +257,44 @@ fn b7_message_authenticator_of_a_reply_is_checked_when_there_and_wanted_when_ask
     let signed = answer(&request, Code::DisconnectAck, |builder| {
         builder.reserve_message_authenticator().expect("fits");
     });
-    assert_eq!(hand_with(&mut transaction, &signed, strict), Outcome::Ack);
+    assert_eq!(hand_with(&mut transaction, &signed, strict), ACK);
 }
 
 #[test]
-fn o7_a_stale_event_timestamp_is_ignored_if_the_caller_minds() {
+fn o7_a_stale_event_timestamp_is_ignored_unless_the_caller_does_not_mind() {
     let (request, mut transaction) = sent(Code::DisconnectRequest);
     let stamped = |stamp| {
         answer(&request, Code::DisconnectAck, |builder| {
             builder.put(rfc2869::EVENT_TIMESTAMP, stamp).expect("fits");
         })
     };
-    let minds = ReplyPolicy { wall_clock_seconds: Some(NOW_SECONDS), ..ReplyPolicy::default() };
-    for stamp in [NOW_SECONDS - 301, NOW_SECONDS + 301] {
-        assert_eq!(hand_with(&mut transaction, &stamped(stamp), minds), Outcome::Ignored(Ignored::StaleEventTimestamp));
+    let stale = Outcome::Ignored(Ignored::StaleEventTimestamp);
+    for stamp in [0, NOW_SECONDS - 301, NOW_SECONDS + 301, u32::MAX] {
+        assert_eq!(hand(&mut transaction, &stamped(stamp)), stale, "{stamp}");
+        assert_eq!(transaction.poll(Duration::from_secs(1), 0), Action::WaitUntil(Duration::from_secs(2)));
     }
-    assert_eq!(hand_with(&mut transaction, &stamped(NOW_SECONDS - 300), minds), Outcome::Ack);
+    let narrow = ReplyPolicy { event_timestamp_window_seconds: Some(299), ..ReplyPolicy::default() };
+    assert_eq!(hand_with(&mut transaction, &stamped(NOW_SECONDS - 300), narrow), stale);
+    assert_eq!(hand(&mut transaction, &stamped(NOW_SECONDS - 300)), ACK);
+
+    let (request, mut transaction) = sent(Code::DisconnectRequest);
+    let old = answer(&request, Code::DisconnectAck, |builder| {
+        builder.put(rfc2869::EVENT_TIMESTAMP, 0).expect("fits");
+    });
+    let any = ReplyPolicy { event_timestamp_window_seconds: None, ..ReplyPolicy::default() };
+    assert_eq!(hand_with(&mut transaction, &old, any), ACK);
+}
+
+#[test]
+fn o7_a_reply_without_event_timestamp_is_never_stale() {
+    let (request, mut transaction) = sent(Code::CoaRequest);
+    let at_once = ReplyPolicy { event_timestamp_window_seconds: Some(0), ..ReplyPolicy::default() };
+    assert_eq!(hand_with(&mut transaction, &answer(&request, Code::CoaAck, |_| {}), at_once), ACK);
 }
 
 #[test]
 fn o9_error_causes_are_classified() {
-    for cause in [401, 402, 403, 404, 405, 406, 407, 501, 504] {
+    for cause in [401, 402, 403, 404, 405, 406, 407, 499, 501, 504] {
         assert_eq!(classify(Some(cause)), NakMeaning::Permanent, "{cause}");
     }
     for cause in [502, 505, 506] {
@@ -243,23 +302,53 @@ fn o9_error_causes_are_classified() {
     }
     assert_eq!(classify(Some(503)), NakMeaning::SessionGone);
     assert_eq!(classify(Some(508)), NakMeaning::AddAttributes);
-    assert_eq!(classify(Some(201)), NakMeaning::Violation);
-    assert_eq!(classify(Some(999)), NakMeaning::Unknown);
-    assert_eq!(classify(None), NakMeaning::Unknown);
+    for cause in [200, 201, 202, 299] {
+        assert_eq!(classify(Some(cause)), NakMeaning::Violation, "{cause}");
+    }
+    for cause in [None, Some(0), Some(199), Some(300), Some(507), Some(510), Some(599), Some(600), Some(u32::MAX)] {
+        assert_eq!(classify(cause), NakMeaning::Unknown, "{cause:?}");
+    }
 }
 
 #[test]
-fn o9_a_failure_cause_in_an_ack_is_a_violation() {
-    let request = request(Code::DisconnectRequest);
-    for (code, cause, violation) in
-        [(Code::DisconnectAck, 503, Some(503)), (Code::DisconnectAck, 201, None), (Code::DisconnectNak, 503, None)]
-    {
+fn o9_every_named_error_cause_has_a_meaning_or_is_never_asked_for() {
+    let named = rfc5176::TABLE.values.iter().find(|values| values.attribute == "Error-Cause").expect("declared");
+    for &(cause, name) in named.values {
+        let unknown = classify(Some(cause)) == NakMeaning::Unknown;
+        assert_eq!(unknown, cause == error_cause::REQUEST_INITIATED, "{name}");
+    }
+}
+
+#[test]
+fn o9_a_cause_that_contradicts_its_answer_is_surfaced_and_the_answer_counts() {
+    use Code::{CoaAck, CoaNak, DisconnectAck, DisconnectNak};
+    for (asked, code, cause, violation) in [
+        (Code::DisconnectRequest, DisconnectAck, 503, true),
+        (Code::DisconnectRequest, DisconnectAck, 201, false),
+        (Code::DisconnectRequest, DisconnectNak, 201, true),
+        (Code::DisconnectRequest, DisconnectNak, 503, false),
+        (Code::CoaRequest, CoaAck, 401, true),
+        (Code::CoaRequest, CoaAck, 599, true),
+        (Code::CoaRequest, CoaAck, 600, false),
+        (Code::CoaRequest, CoaNak, 202, true),
+        (Code::CoaRequest, CoaNak, 401, false),
+    ] {
+        let (request, mut transaction) = sent(asked);
         let octets = answer(&request, code, |builder| {
             builder.put(rfc5176::ERROR_CAUSE, cause).expect("fits");
         });
-        let packet = Packet::parse(&octets).expect("well formed");
-        assert_eq!(ack_violation(&packet), violation, "{code} {cause}");
+        let outcome = hand(&mut transaction, &octets);
+        let error_cause = Some(cause);
+        let expected = match code {
+            DisconnectAck | CoaAck => Outcome::Ack { error_cause },
+            _ => Outcome::Nak { error_cause },
+        };
+        assert_eq!(outcome, expected, "{code} {cause}");
+        assert_eq!(outcome.violation(), violation.then_some(cause), "{code} {cause}");
+        assert_eq!(transaction.poll(Duration::from_secs(2), 0), Action::Answered);
     }
+    assert_eq!(ACK.violation(), None);
+    assert_eq!(Outcome::Ignored(Ignored::Late).violation(), None);
 }
 
 #[test]

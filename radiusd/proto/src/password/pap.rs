@@ -61,7 +61,8 @@ pub fn hide<'o>(
     Some(&out[..length])
 }
 
-fn reveal_padded<'o>(
+/// As [`reveal`], with the padding: what was hidden need not be text that ends where the NULs start.
+pub(super) fn reveal_padded<'o>(
     hidden: &[u8],
     authenticator: &[u8; AUTHENTICATOR],
     secret: &Secret,
@@ -80,7 +81,7 @@ fn reveal_padded<'o>(
     Some(&out[..hidden.len()])
 }
 
-fn xor(block: &mut [u8], mask: &[u8; BLOCK]) {
+pub(super) fn xor(block: &mut [u8], mask: &[u8; BLOCK]) {
     for (octet, mask) in block.iter_mut().zip(mask) {
         *octet ^= mask;
     }

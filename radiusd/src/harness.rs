@@ -1,0 +1,123 @@
+//! The pipeline by itself, with no socket and no database behind it: what benches, fuzzing and the test that counts
+//! allocations hand packets to.
+//!
+//! Whatever would go to PostgreSQL goes nowhere: a name that memory does not know is refused as "cannot check", and
+//! accounting records pile up in a bounded queue that nobody reads. Nothing in the running server uses this module.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use shared::config;
+use shared::seal::SealKey;
+use shared::time::Clock;
+use store::Db;
+use store::directory::Entry;
+use store::entitlement::Activation;
+use store::nas::Nas;
+use tokio::sync::mpsc;
+
+use crate::access;
+use crate::client::Registry;
+use crate::directory::Directory;
+use crate::journal::{Entrance, Job};
+use crate::listen::Endpoint;
+use crate::logins::Logins;
+use crate::metrics::Metrics;
+use crate::pipeline::{self, Arrival, Duplicates, Pipeline, Port};
+use crate::road::{Road, Sink};
+use crate::throttle::Throttle;
+
+/// A pipeline in hand.
+pub struct Harness {
+    pipeline: Arc<Pipeline>,
+    endpoints: [Arc<Endpoint>; 2],
+    /// Held so that the queues stay open.
+    _unread: (mpsc::Receiver<Job>, mpsc::Receiver<Activation>),
+}
+
+/// The last answer, in room that is made once.
+struct Last {
+    octets: Vec<u8>,
+    answers: usize,
+}
+
+impl Sink for Last {
+    fn push(&mut self, _road: &Road, packet: &[u8]) {
+        self.octets.clear();
+        self.octets.extend_from_slice(packet);
+        self.answers += 1;
+    }
+}
+
+/// What takes the answers of a [`Harness`], one at a time.
+pub struct Answers(Last);
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers(Last { octets: Vec::with_capacity(radius_proto::MAX_PACKET), answers: 0 })
+    }
+}
+
+impl Harness {
+    /// A pipeline that serves these routers and knows these entitlements.
+    ///
+    /// # Errors
+    /// If a metric is registered twice, or no port is free on loopback.
+    pub fn new(routers: &[Nas], entries: Vec<Entry>) -> anyhow::Result<Harness> {
+        let clock = Clock::system();
+        let metrics = Metrics::new()?;
+        let seal = Arc::new(SealKey::from_hex(&"0".repeat(64))?);
+        let nowhere =
+            config::Database { write: "postgres://nobody@127.0.0.1:1/none".into(), listen: None, max_connections: 2 };
+        let directory = Arc::new(Directory::new());
+        for entry in entries {
+            directory.put(entry, clock.now());
+        }
+        let (journal, records) = Entrance::detached(metrics.clone());
+        let (logins, activations) = Logins::detached(metrics.clone());
+        let settings = config::Radius { reject_delay_ms: 0, ..config::Radius::default() };
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let endpoint = |port, number| Endpoint::bind(loopback, port, number).map(Arc::new);
+        let endpoints = [endpoint(Port::Auth, 0)?, endpoint(Port::Acct, 1)?];
+        let pipeline = Arc::new(Pipeline {
+            db: Db::open(&nowhere, seal)?,
+            clients: Arc::new(ArcSwap::from_pointee(Registry::new(routers, &Registry::default()))),
+            administrators: Arc::default(),
+            directory,
+            logins,
+            journal,
+            metrics,
+            duplicates: Duplicates::new(),
+            throttle: Throttle::default(),
+            lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
+            delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
+            settings,
+            clock,
+        });
+        Ok(Harness { pipeline, endpoints, _unread: (records, activations) })
+    }
+
+    /// Hands a datagram to the authentication port, or to the accounting port. Returns the answer, if there is one at
+    /// once.
+    pub fn take<'a>(
+        &self,
+        accounting: bool,
+        peer: SocketAddr,
+        datagram: &[u8],
+        answers: &'a mut Answers,
+    ) -> Option<&'a [u8]> {
+        let endpoint = &self.endpoints[usize::from(accounting)];
+        let before = answers.0.answers;
+        let clock = &self.pipeline.clock;
+        let arrival = Arrival {
+            port: endpoint.port,
+            listener: endpoint.number,
+            road: Road::Udp { endpoint: Arc::clone(endpoint), peer, local: None },
+            received: clock.monotonic(),
+            now: clock.now(),
+        };
+        self.pipeline.take(&mut answers.0, arrival, datagram);
+        (answers.0.answers > before).then_some(&answers.0.octets[..])
+    }
+}

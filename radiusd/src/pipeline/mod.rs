@@ -1,0 +1,278 @@
+//! One packet's whole path.
+//!
+//! ```text
+//! parse → who is asking → is it authentic → seen before? → Access-Request:     read, judge, answer   (login)
+//!                                                          Accounting-Request: read, to the journal  (report)
+//!                                                          Status-Server:      answer                (report)
+//! ```
+//!
+//! Everything here runs on a reader and does not wait. Three things continue elsewhere, each bounded: a look-up of a
+//! name that memory does not know, an Access-Reject that is held back, and an accounting record on its way to
+//! PostgreSQL. A packet without an answer is counted under its reason; "silent" means just that.
+
+mod duplicates;
+mod login;
+mod report;
+mod silence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use radius_proto::attribute::rfc2865;
+use radius_proto::duplicate::{Finish, Key};
+use radius_proto::message_authenticator::{self, Check};
+use radius_proto::{Builder, Code, Packet, Secret, authenticator};
+use shared::config;
+use shared::time::{Clock, OffsetDateTime};
+use store::Db;
+use tokio::sync::Semaphore;
+
+pub(crate) use duplicates::Duplicates;
+
+use crate::administrators::Administrators;
+use crate::client::{Client, Registry};
+use crate::directory::Directory;
+use crate::journal::Entrance;
+use crate::logins::Logins;
+use crate::metrics::Metrics;
+use crate::road::{Direct, Road, Sink};
+use crate::throttle::Throttle;
+
+/// Access-Rejects that may be held back at the same time; beyond that they are sent at once.
+pub(crate) const MAX_DELAYED_REJECTS: usize = 4096;
+
+/// Which service a packet came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Port {
+    /// 1812.
+    Auth,
+    /// 1813.
+    Acct,
+}
+
+impl Port {
+    pub(crate) const ALL: [Port; 2] = [Port::Auth, Port::Acct];
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Port::Auth => "auth",
+            Port::Acct => "acct",
+        }
+    }
+
+    /// Whether this kind of packet belongs here. Status-Server belongs everywhere (RFC 5997 §3).
+    fn takes(self, code: Code) -> bool {
+        match code {
+            Code::AccessRequest => self == Port::Auth,
+            Code::AccountingRequest => self == Port::Acct,
+            Code::StatusServer => true,
+            _ => false,
+        }
+    }
+}
+
+/// Everything that a packet may need.
+pub(crate) struct Pipeline {
+    pub(crate) settings: config::Radius,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) clients: Arc<ArcSwap<Registry>>,
+    pub(crate) administrators: Arc<ArcSwap<Administrators>>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) logins: Logins,
+    pub(crate) journal: Entrance,
+    pub(crate) metrics: Metrics,
+    pub(crate) duplicates: Arc<Duplicates>,
+    pub(crate) throttle: Throttle,
+    pub(crate) lookups: Semaphore,
+    pub(crate) delayed: Arc<Semaphore>,
+}
+
+/// How a packet came.
+pub(crate) struct Arrival {
+    /// Which service.
+    pub(crate) port: Port,
+    /// The listener's number, for the duplicate cache.
+    pub(crate) listener: u8,
+    /// Where its answer goes.
+    pub(crate) road: Road,
+    /// When it came, monotonic.
+    pub(crate) received: Duration,
+    /// The moment as of which it is handled.
+    pub(crate) now: OffsetDateTime,
+}
+
+/// Where an answer goes, and what it answers.
+#[derive(Clone)]
+pub(crate) struct Exchange {
+    pub(crate) road: Road,
+    pub(crate) port: Port,
+    pub(crate) client: Arc<Client>,
+    /// The secret that the request was made with.
+    pub(crate) secret: Arc<Secret>,
+    pub(crate) key: Key,
+    pub(crate) authenticator: [u8; 16],
+    /// When it came, monotonic.
+    pub(crate) received: Duration,
+}
+
+/// What is known of the secret that a request was made with.
+struct Proof {
+    /// The secret that it proved, or the router's present one.
+    secret: Arc<Secret>,
+    /// Whether the request proved it. An unsigned Access-Request proves nothing by itself.
+    proved: bool,
+}
+
+impl Pipeline {
+    /// Takes one packet. Never waits, never fails: the worst that happens is silence, counted.
+    pub(crate) fn take(self: &Arc<Self>, out: &mut dyn Sink, arrival: Arrival, datagram: &[u8]) {
+        let packet = match Packet::parse(datagram) {
+            Ok(packet) => packet,
+            Err(error) => return self.drop_packet(&arrival, error.reason()),
+        };
+        let Some(client) = self.clients.load().find(arrival.road.peer().ip()).cloned() else {
+            return self.drop_packet(&arrival, "unknown_client");
+        };
+        self.metrics.note_received(arrival.port, packet.code());
+        let proof = match self.authenticate(&packet, arrival.port, &client, arrival.now) {
+            Ok(proof) => proof,
+            Err(reason) => return self.drop_packet(&arrival, reason),
+        };
+        client.hear(arrival.now);
+        let exchange = Exchange {
+            port: arrival.port,
+            secret: proof.secret,
+            client,
+            key: Key { source: arrival.road.peer(), identifier: packet.identifier(), listener: arrival.listener },
+            authenticator: *packet.authenticator(),
+            received: arrival.received,
+            road: arrival.road,
+        };
+        if self.is_duplicate(out, &exchange) {
+            return;
+        }
+        match packet.code() {
+            Code::AccessRequest => self.access(out, exchange, &packet, proof.proved, arrival.now),
+            Code::AccountingRequest => self.accounting(out, exchange, &packet, arrival.now),
+            _ => self.status(out, &exchange, &packet),
+        }
+    }
+
+    /// Checks that the packet belongs here and was made with a secret of this router.
+    fn authenticate(
+        &self,
+        packet: &Packet<'_>,
+        port: Port,
+        client: &Client,
+        now: OffsetDateTime,
+    ) -> Result<Proof, &'static str> {
+        if !port.takes(packet.code()) {
+            return Err("wrong_port");
+        }
+        if packet.code() == Code::AccountingRequest {
+            let fits = |secret: &&Arc<Secret>| {
+                authenticator::verify_request(packet, secret)
+                    && !message_authenticator::check_request(packet, secret).must_discard()
+            };
+            let secret = client.secrets(now).find(fits).ok_or("bad_authenticator")?;
+            return Ok(Proof { secret: Arc::clone(secret), proved: true });
+        }
+        let mut verdict = "bad_message_authenticator";
+        for secret in client.secrets(now) {
+            match message_authenticator::check_request(packet, secret) {
+                Check::Valid => {
+                    // A Status-Server is always signed, whatever else its sender does.
+                    if packet.code() == Code::AccessRequest {
+                        self.note_signature(client);
+                    }
+                    return Ok(Proof { secret: Arc::clone(secret), proved: true });
+                }
+                Check::Absent => {
+                    may_be_unsigned(packet, client)?;
+                    return Ok(Proof { secret: Arc::clone(secret), proved: false });
+                }
+                Check::Repeated => verdict = "repeated_message_authenticator",
+                Check::Invalid | Check::BadLength => {}
+            }
+        }
+        Err(verdict)
+    }
+
+    /// A router that signs once must go on doing so, also after our restart.
+    fn note_signature(&self, client: &Client) {
+        if client.learn_that_it_signs() {
+            let (db, id, name) = (self.db.clone(), client.id, client.name.clone());
+            tokio::spawn(async move {
+                if let Err(error) = store::nas::sends_message_authenticator(&db, id).await {
+                    tracing::warn!(nas = %name, %error, "that this router signs its requests could not be written down");
+                }
+            });
+        }
+    }
+
+    /// Signs an answer, remembers it and sends it.
+    fn finish(
+        &self,
+        out: &mut dyn Sink,
+        exchange: &Exchange,
+        built: Result<Builder<'_>, radius_proto::BuildError>,
+        code: Code,
+    ) {
+        match built {
+            Ok(builder) => {
+                let reply = builder.finish_reply(&exchange.secret, &exchange.authenticator);
+                answer(out, &self.duplicates, &self.metrics, &self.clock, exchange, reply, code);
+            }
+            Err(error) => {
+                tracing::error!(nas = %exchange.client.name, %error, "an answer could not be built");
+                self.give_up(exchange, "reply_too_long");
+            }
+        }
+    }
+}
+
+/// Whether this Access-Request may come without a Message-Authenticator (CVE-2024-3596). A router that must sign is
+/// not excused; and where none must, one with a Proxy-State, which the attack needs, is refused unless the router is
+/// known to be a proxy.
+fn may_be_unsigned(packet: &Packet<'_>, client: &Client) -> Result<(), &'static str> {
+    if packet.code() == Code::StatusServer || client.requires_message_authenticator() {
+        return Err("no_message_authenticator");
+    }
+    if client.limits_proxy_state() && packet.count(rfc2865::PROXY_STATE) > 0 {
+        return Err("unsigned_proxy_state");
+    }
+    Ok(())
+}
+
+/// Remembers an answer and sends it, unless the router has moved on to another request.
+pub(crate) fn answer(
+    out: &mut dyn Sink,
+    duplicates: &Duplicates,
+    metrics: &Metrics,
+    clock: &Clock,
+    exchange: &Exchange,
+    reply: &[u8],
+    code: Code,
+) {
+    let finish = duplicates.with(&exchange.key, |cache| cache.finish(&exchange.key, &exchange.authenticator, reply));
+    if finish == Finish::Replaced {
+        metrics.note_dropped(exchange.port, "superseded");
+        return;
+    }
+    out.push(&exchange.road, reply);
+    metrics.note_answer(code, &exchange.client, clock.monotonic().saturating_sub(exchange.received));
+}
+
+/// Answers outside of a reader's batch.
+pub(crate) fn answer_directly(
+    duplicates: &Duplicates,
+    metrics: &Metrics,
+    clock: &Clock,
+    exchange: &Exchange,
+    reply: &[u8],
+    code: Code,
+) {
+    answer(&mut Direct, duplicates, metrics, clock, exchange, reply, code);
+}

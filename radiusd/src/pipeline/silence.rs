@@ -1,0 +1,52 @@
+//! Silence: what gets no answer is counted under its reason, and logged once in a while.
+
+use super::{Arrival, Exchange, Pipeline};
+
+impl Pipeline {
+    /// A packet that proved nothing, or does not belong here.
+    pub(super) fn drop_packet(&self, arrival: &Arrival, reason: &'static str) {
+        self.metrics.note_dropped(arrival.port, reason);
+        if let Some(more) = self.throttle.permit(reason, arrival.received) {
+            let (source, port) = (arrival.road.peer(), arrival.port.label());
+            tracing::warn!(%source, port, reason, more, "no answer: {}", explain(reason));
+        }
+    }
+
+    /// A request that was authentic and cannot be answered; its retransmission is processed afresh.
+    pub(super) fn give_up(&self, exchange: &Exchange, reason: &'static str) {
+        self.duplicates.forget(exchange);
+        self.metrics.note_dropped(exchange.port, reason);
+        if let Some(more) = self.throttle.permit(reason, exchange.received) {
+            let (source, port) = (exchange.key.source, exchange.port.label());
+            tracing::warn!(%source, port, nas = %exchange.client.name, reason, more, "no answer: {}", explain(reason));
+        }
+    }
+
+    /// A request that waited in the socket's buffer until nobody waits for its answer any more. It is not looked at:
+    /// under overload the work goes to those who still wait.
+    pub(crate) fn shed(&self, arrival: &Arrival) {
+        self.drop_packet(arrival, "stale");
+    }
+}
+
+/// What a person should make of a reason.
+fn explain(reason: &str) -> &'static str {
+    match reason {
+        "unknown_client" => "this address is not a registered router (portal nas add)",
+        "bad_authenticator" | "bad_message_authenticator" | "bad_secret" => {
+            "the router's secret is not the one we have"
+        }
+        "no_message_authenticator" => "the request is not signed, and this router must sign (require-message-auth)",
+        "unsigned_proxy_state" => {
+            "an unsigned request with Proxy-State may be an attack (CVE-2024-3596); let the proxy sign"
+        }
+        "wrong_port" => "this kind of packet does not belong on this port",
+        "stale" => "requests come faster than they can be answered: those that waited too long are shed",
+        "queue_full" => "accounting comes faster than PostgreSQL takes it; the router will try again",
+        "cannot_store" => "accounting cannot be stored, so the router shall try another server",
+        "no_session_id" | "no_status_type" | "unknown_status_type" => {
+            "this accounting report says too little to be recorded"
+        }
+        _ => "the packet is malformed",
+    }
+}

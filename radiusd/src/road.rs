@@ -1,0 +1,57 @@
+//! The way back to whoever asked: a [`Road`] is where an answer goes, a [`Sink`] is who carries it there.
+//!
+//! An answer that is ready while its request is still in hand goes into the reader's own sink, which sends a whole
+//! batch with one system call. One that is ready later (a reject that is held back, an acknowledgement after its
+//! commit) goes [`Direct`]ly. Neither waits: what cannot be sent at once is lost, as the network may lose it, and the
+//! router asks again.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::listen::Endpoint;
+
+/// Where an answer goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Road {
+    /// Back over the socket that the request came to.
+    Udp {
+        /// The socket.
+        endpoint: Arc<Endpoint>,
+        /// Who asked.
+        peer: SocketAddr,
+        /// Which of our addresses was asked, where the socket has several: the answer leaves from there (RFC 2865 §3).
+        local: Option<IpAddr>,
+    },
+}
+
+impl Road {
+    /// Who asked.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        match self {
+            Road::Udp { peer, .. } => *peer,
+        }
+    }
+
+    /// Sends one packet now.
+    pub(crate) fn send(&self, packet: &[u8]) {
+        match self {
+            Road::Udp { endpoint, peer, local } => endpoint.send(packet, *peer, *local),
+        }
+    }
+}
+
+/// Who carries answers.
+pub(crate) trait Sink {
+    /// Takes an answer; it has left, or is lost, when the sink's batch is over.
+    fn push(&mut self, road: &Road, packet: &[u8]);
+}
+
+/// Sends each answer at once.
+#[derive(Debug)]
+pub(crate) struct Direct;
+
+impl Sink for Direct {
+    fn push(&mut self, road: &Road, packet: &[u8]) {
+        road.send(packet);
+    }
+}
