@@ -38,6 +38,7 @@ pub struct Client {
     pub secret: Arc<Secret>,
     old_secret: Option<(Arc<Secret>, OffsetDateTime)>,
     policy: MessageAuthenticatorPolicy,
+    limits_proxy_state: bool,
     signs: AtomicBool,
     /// Unix seconds; 0 before the first packet.
     heard: AtomicI64,
@@ -58,6 +59,7 @@ impl Client {
             secret,
             old_secret,
             policy: nas.require_message_authenticator,
+            limits_proxy_state: nas.limit_proxy_state,
             signs: AtomicBool::new(
                 nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
             ),
@@ -83,9 +85,11 @@ impl Client {
         }
     }
 
-    /// Whether an unsigned Access-Request with a Proxy-State is refused.
+    /// Whether an Access-Request that carries Proxy-State and no Message-Authenticator is left unanswered: the shape that
+    /// the attack on RADIUS needs (CVE-2024-3596). Asked only where an unsigned request is taken at all; a proxy is
+    /// registered without it.
     pub fn limits_proxy_state(&self) -> bool {
-        true
+        self.limits_proxy_state
     }
 
     /// Notes a valid Message-Authenticator. `true` the first time, so that it can be written down.
@@ -219,6 +223,7 @@ mod tests {
             old_secret: Some((b"older".to_vec(), OffsetDateTime::UNIX_EPOCH + Duration::from_secs(100))),
             coa_port: 3799,
             require_message_authenticator: policy,
+            limit_proxy_state: true,
             hotspot_hosts: vec![],
             last_seen_at: None,
         }

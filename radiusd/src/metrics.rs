@@ -15,6 +15,8 @@ use crate::access::Service;
 use crate::client::Client;
 use crate::pipeline::Port;
 
+/// What becomes of a retransmission.
+const DUPLICATES: [&str; 2] = ["replayed_from_cache", "in_flight"];
 /// How a password can be proved.
 const METHODS: [&str; 5] = ["pap", "chap", "mac", "mschap", "mschapv2"];
 /// Bounds of RADIUS latencies, seconds.
@@ -44,8 +46,6 @@ pub struct Inner {
     hot: Hot,
     /// Datagrams left without an answer, by listener and reason.
     pub dropped: IntCounterVec,
-    /// Retransmissions, by listener and kind.
-    pub duplicates: IntCounterVec,
     /// Answers, by code and router.
     pub responses: IntCounterVec,
     /// Rejected logins, by reason.
@@ -120,6 +120,7 @@ impl Metrics {
             &RADIUS_BUCKETS,
         )?;
         let methods = counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?;
+        let duplicates = counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?;
         let lookups = counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?;
         let inner = Inner {
             dropped: counters(
@@ -128,7 +129,6 @@ impl Metrics {
                 "Packets without an answer.",
                 &["listener", "reason"],
             )?,
-            duplicates: counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?,
             responses: counters(r, "mlango_radius_responses_total", "Answers sent.", &["code", "nas"])?,
             rejects: counters(r, "mlango_radius_access_rejects_total", "Rejected logins.", &["reason"])?,
             directory_hits: lookups.with_label_values(&["hit"]),
@@ -172,7 +172,7 @@ impl Metrics {
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
-            hot: Hot::new(&received, &services, &methods, &duration),
+            hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
             radsec_connections: gauges(r, "mlango_radsec_connections", "Open RadSec connections.", &["nas"])?,
             radsec_handshakes: counters(
                 r,
@@ -206,6 +206,11 @@ impl Metrics {
     /// A packet came that parsed and whose sender is known.
     pub(crate) fn note_received(&self, port: Port, code: Code) {
         self.hot.received[port as usize].get(&code).inc();
+    }
+
+    /// A retransmission came: answered again, or met with silence.
+    pub(crate) fn note_duplicate(&self, port: Port, kind: &'static str) {
+        self.hot.duplicates[port as usize].get(&kind).inc();
     }
 
     /// A packet got no answer.
@@ -242,6 +247,8 @@ impl Metrics {
 struct Hot {
     /// By port.
     received: [Known<Code, IntCounter>; Port::ALL.len()],
+    /// By port.
+    duplicates: [Known<&'static str, IntCounter>; Port::ALL.len()],
     services: Known<Service, IntCounter>,
     methods: Known<&'static str, IntCounter>,
     duration: Known<Code, Histogram>,
@@ -265,6 +272,7 @@ impl<L: PartialEq + Copy, M> Known<L, M> {
 impl Hot {
     fn new(
         received: &IntCounterVec,
+        duplicates: &IntCounterVec,
         services: &IntCounterVec,
         methods: &IntCounterVec,
         duration: &HistogramVec,
@@ -279,6 +287,8 @@ impl Hot {
         };
         Hot {
             received: Port::ALL.map(by_code),
+            duplicates: Port::ALL
+                .map(|port| Known::new(&DUPLICATES, |kind| duplicates.with_label_values(&[port.label(), kind]))),
             services: Known::new(&Service::ALL, |service| services.with_label_values(&[service.label()])),
             methods: Known::new(&METHODS, |method| methods.with_label_values(&[method])),
             duration: Known::new(&answers, |code| duration.with_label_values(&[code.name()])),

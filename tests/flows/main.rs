@@ -10,5 +10,7 @@ mod login;
 mod purchase;
 mod radclient;
 mod radsec;
+mod registry;
 mod routers;
 mod settlement;
+

@@ -4,7 +4,7 @@
 //! clocks and randomness: it plays the outside world.
 
 pub mod daraja;
-mod dice;
+pub mod dice;
 pub mod nas;
 pub mod radsec;
 pub mod world;

@@ -86,6 +86,12 @@ pub struct Nas {
     pub identifier: Option<String>,
     /// Where it takes Disconnect-Requests.
     pub coa_port: u16,
+    /// `auto`, `yes` or `no`: what the operator asks of its Access-Requests.
+    pub require_message_authenticator: &'static str,
+    /// Whether an unsigned Access-Request of this router gets no answer now.
+    pub signing_required: bool,
+    /// Whether an unsigned Access-Request with Proxy-State gets no answer.
+    pub limit_proxy_state: bool,
     /// Hosts that its login page names.
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
@@ -101,6 +107,9 @@ impl From<&store::nas::Nas> for Nas {
             address: nas.address.to_string(),
             identifier: nas.identifier.clone(),
             coa_port: nas.coa_port,
+            require_message_authenticator: nas.require_message_authenticator.requirement().as_str(),
+            signing_required: nas.require_message_authenticator.is_required(),
+            limit_proxy_state: nas.limit_proxy_state,
             hotspot_hosts: nas.hotspot_hosts.clone(),
             last_seen_at: nas.last_seen_at.map(rfc3339),
         }

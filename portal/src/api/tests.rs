@@ -161,6 +161,9 @@ fn the_json_of_things_is_the_described_one() {
         address: "10.0.0.1/32".into(),
         identifier: None,
         coa_port: 3799,
+        require_message_authenticator: "auto",
+        signing_required: false,
+        limit_proxy_state: true,
         hotspot_hosts: vec![],
         last_seen_at: None,
     };

@@ -242,6 +242,10 @@ mod tests {
             "portal token create --name n --json",
             "portal nas add --name n --address 10.0.0.0/24 --secret-stdin --identifier i --site s --coa-port 3799 \
              --hotspot-host 10.5.50.1 --hotspot-host h:8090 --json",
+            "portal nas add --name n --address 10.0.0.1 --secret-stdin --require-message-authenticator yes \
+             --limit-proxy-state false",
+            "portal nas set n --limit-proxy-state false --json",
+            "portal nas set n --require-message-authenticator auto --address 10.0.0.2 --coa-port 1700 --site s",
             "portal nas list --json",
             "portal nas remove --name n",
             "portal nas remove n",
@@ -268,6 +272,9 @@ mod tests {
             "portal admin create --email a@b",
             "portal seed",
             "portal nas remove",
+            "portal nas set",
+            "portal nas set n --require-message-authenticator maybe",
+            "portal nas set n --limit-proxy-state",
             "portal package add",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);

@@ -1,10 +1,11 @@
 //! `portal nas`: routers that may ask us. radiusd hears of a change within a moment.
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use serde_json::json;
 use shared::rng;
-use store::nas::{NewNas, Saved};
+use store::nas::{NewNas, Requirement, Saved, Settings};
 
 use super::{Answer, Context, secret_from_stdin, values};
 use crate::api::json;
@@ -14,6 +15,8 @@ use crate::api::json;
 pub(super) enum Nas {
     /// Register a router, or change the one of that name.
     Add(Add),
+    /// Change what is said about a router, and nothing else.
+    Set(Set),
     /// List the routers.
     List(Answer),
     /// Forget a router.
@@ -25,26 +28,71 @@ pub(super) struct Add {
     /// Its short name.
     #[arg(long, value_parser = values::name)]
     name: String,
-    /// The address or network that its packets come from.
-    #[arg(long, value_parser = values::network)]
-    address: IpNet,
     /// Read the shared secret from standard input.
     #[arg(long, required = true)]
     secret_stdin: bool,
+    #[command(flatten)]
+    told: Told,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// Its short name.
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    told: Told,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// What can be said of a router. What is not said stays as it is; a new router gets the default.
+#[derive(Debug, Args)]
+struct Told {
+    /// The address or network that its packets come from.
+    #[arg(long, value_parser = values::network)]
+    address: Option<IpNet>,
     /// Its NAS-Identifier (on RouterOS: /system identity).
     #[arg(long)]
     identifier: Option<String>,
     /// The site where it stands; made if new.
     #[arg(long, value_parser = values::name)]
     site: Option<String>,
-    /// The port where it takes Disconnect-Requests.
-    #[arg(long, default_value_t = 3799, value_parser = clap::value_parser!(u16).range(1..))]
-    coa_port: u16,
-    /// A host that its login page sends guests back to, with the port if it is not 80; may be repeated.
+    /// The port where it takes Disconnect-Requests [default: 3799].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    coa_port: Option<u16>,
+    /// Whether its Access-Requests must be signed; auto: from the first signed one on [default: auto].
+    #[arg(long, value_name = "auto|yes|no", value_parser = values::requirement)]
+    require_message_authenticator: Option<Requirement>,
+    /// Whether an unsigned Access-Request with Proxy-State is left unanswered; false only for a proxy [default: true].
+    #[arg(long, value_name = "true|false")]
+    limit_proxy_state: Option<bool>,
+    /// A host that its login page sends guests back to, with the port if it is not 80; may be repeated, and replaces
+    /// those that were told before.
     #[arg(long = "hotspot-host", value_name = "HOST[:PORT]", value_parser = values::host)]
     hotspot_hosts: Vec<String>,
-    #[command(flatten)]
-    answer: Answer,
+}
+
+impl Told {
+    /// The same for the store; a site that is new is made.
+    async fn settings(&self, context: &Context) -> anyhow::Result<Settings<'_>> {
+        let now = context.now();
+        let site_id = match &self.site {
+            Some(name) => Some(store::site::ensure(&context.db, rng::id(now), name, now).await?),
+            None => None,
+        };
+        Ok(Settings {
+            site_id,
+            address: self.address,
+            identifier: self.identifier.as_deref(),
+            coa_port: self.coa_port,
+            require_message_authenticator: self.require_message_authenticator,
+            limit_proxy_state: self.limit_proxy_state,
+            hotspot_hosts: (!self.hotspot_hosts.is_empty()).then_some(&self.hotspot_hosts),
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +111,7 @@ impl Nas {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Nas::Add(add) => add.run(context).await,
+            Nas::Set(set) => set.run(context).await,
             Nas::List(answer) => list(context, answer).await,
             Nas::Remove(remove) => remove.run(context).await,
         }
@@ -73,43 +122,60 @@ impl Add {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let now = context.now();
         let secret = secret_from_stdin("secret")?;
-        let site_id = match &self.site {
-            Some(name) => Some(store::site::ensure(&context.db, rng::id(now), name, now).await?),
-            None => None,
-        };
-        let new = NewNas {
-            id: rng::id(now),
-            name: &self.name,
-            site_id,
-            address: self.address,
-            identifier: self.identifier.as_deref(),
-            secret: secret.as_bytes(),
-            coa_port: self.coa_port,
-            hotspot_hosts: &self.hotspot_hosts,
-        };
+        let settings = self.told.settings(context).await?;
+        let new = NewNas { id: rng::id(now), name: &self.name, secret: secret.as_bytes(), settings };
         let (result, action) = match store::nas::save(&context.db, &new, now).await? {
             Saved::Added => ("added", "nas.add"),
             Saved::Updated => ("updated", "nas.update"),
         };
         context.audit(action, &self.name).await?;
-        let value = json!({ "name": self.name, "address": self.address.trunc().to_string(), "result": result });
-        self.answer.give(&value, format!("Router {} at {} {result}.", self.name, self.address.trunc()))
+        let nas = known(context, &self.name).await?;
+        let text = format!("Router {} at {} {result}.", nas.name, nas.address);
+        self.answer.give(&json!({ "name": nas.name, "address": nas.address, "result": result }), text)
     }
+}
+
+impl Set {
+    async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let settings = self.told.settings(context).await?;
+        store::nas::change(&context.db, &self.name, &settings).await?;
+        context.audit("nas.update", &self.name).await?;
+        let nas = known(context, &self.name).await?;
+        self.answer.give(&nas, table(std::slice::from_ref(&nas)))
+    }
+}
+
+/// The router of that name as it is now.
+async fn known(context: &Context, name: &str) -> anyhow::Result<json::Nas> {
+    let routers = store::nas::all(&context.db).await?;
+    let nas = routers.iter().find(|nas| nas.name == name);
+    nas.map(json::Nas::from).with_context(|| format!("router {name} cannot be read back"))
 }
 
 async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
     let routers = store::nas::all(&context.db).await?;
     let values: Vec<json::Nas> = routers.iter().map(json::Nas::from).collect();
-    let mut table = values::Table::new(["name", "address", "site", "last seen"]);
-    for nas in &values {
+    answer.give(&values, table(&values))
+}
+
+fn table(routers: &[json::Nas]) -> values::Table<6> {
+    let mut table = values::Table::new(["name", "address", "site", "must sign", "limit proxy-state", "last seen"]);
+    for nas in routers {
+        let now = if nas.signing_required { "now" } else { "not yet" };
+        let signing = match nas.require_message_authenticator {
+            "auto" => format!("auto ({now})"),
+            other => other.into(),
+        };
         table.row([
             nas.name.clone(),
             nas.address.clone(),
             nas.site.clone().unwrap_or_default(),
+            signing,
+            nas.limit_proxy_state.to_string(),
             nas.last_seen_at.clone().unwrap_or_else(|| "never".into()),
         ]);
     }
-    answer.give(&values, table)
+    table
 }
 
 impl Remove {

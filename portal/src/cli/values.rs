@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use store::nas::Requirement;
 
 /// Most octets that are read as a secret from standard input.
 pub(super) const MAX_SECRET: u64 = 4096;
@@ -59,6 +60,11 @@ pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
         Ok(address) => Ok(IpNet::from(address)),
         Err(_) => text.parse().map_err(|_| "write an address or a network, such as 10.0.0.1 or 10.0.0.0/24"),
     }
+}
+
+/// `auto`, `yes` or `no`.
+pub(super) fn requirement(text: &str) -> Result<Requirement, &'static str> {
+    Requirement::parse(text).ok_or("write auto, yes or no")
 }
 
 /// `host` or `host:port`, in lower case.

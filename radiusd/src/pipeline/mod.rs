@@ -58,7 +58,7 @@ pub(crate) enum Port {
 }
 
 impl Port {
-    pub(crate) const ALL: [Port; 2] = [Port::Auth, Port::Acct];
+    pub(crate) const ALL: [Port; 3] = [Port::Auth, Port::Acct, Port::RadSec];
 
     pub(crate) fn label(self) -> &'static str {
         match self {

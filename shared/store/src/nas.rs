@@ -3,6 +3,7 @@
 
 use ipnet::IpNet;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
@@ -28,6 +29,8 @@ pub struct Nas {
     pub coa_port: u16,
     /// Whether Access-Requests must carry Message-Authenticator.
     pub require_message_authenticator: MessageAuthenticatorPolicy,
+    /// Whether an unsigned Access-Request with Proxy-State is left unanswered.
+    pub limit_proxy_state: bool,
     /// Where its login page may send a guest back to: `host` or `host:port`.
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
@@ -54,6 +57,69 @@ pub enum MessageAuthenticatorPolicy {
     No,
 }
 
+/// What an operator asks of a router's Access-Requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Requirement {
+    /// Learn: once it has signed one it must sign all.
+    Auto,
+    /// Each must be signed.
+    Yes,
+    /// None needs to be.
+    No,
+}
+
+impl Requirement {
+    /// Its word in the database, on the command line and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Requirement::Auto => "auto",
+            Requirement::Yes => "yes",
+            Requirement::No => "no",
+        }
+    }
+
+    /// Reads that word.
+    pub fn parse(text: &str) -> Option<Requirement> {
+        [Requirement::Auto, Requirement::Yes, Requirement::No].into_iter().find(|known| known.as_str() == text)
+    }
+}
+
+impl MessageAuthenticatorPolicy {
+    /// What the operator has asked for.
+    pub fn requirement(self) -> Requirement {
+        match self {
+            MessageAuthenticatorPolicy::Auto { .. } => Requirement::Auto,
+            MessageAuthenticatorPolicy::Yes => Requirement::Yes,
+            MessageAuthenticatorPolicy::No => Requirement::No,
+        }
+    }
+
+    /// Whether an unsigned Access-Request is to be left unanswered.
+    pub fn is_required(self) -> bool {
+        matches!(self, MessageAuthenticatorPolicy::Yes | MessageAuthenticatorPolicy::Auto { seen: true })
+    }
+}
+
+/// What is said about a router. What is not said stays as it is, and has its default in a new router.
+#[derive(Clone, Debug, Default)]
+pub struct Settings<'a> {
+    /// Site.
+    pub site_id: Option<Uuid>,
+    /// Source address or network.
+    pub address: Option<IpNet>,
+    /// NAS-Identifier.
+    pub identifier: Option<&'a str>,
+    /// CoA port; default 3799.
+    pub coa_port: Option<u16>,
+    /// Whether Access-Requests must be signed; default [`Requirement::Auto`].
+    pub require_message_authenticator: Option<Requirement>,
+    /// Whether an unsigned Access-Request with Proxy-State is left unanswered; default true. Only for a proxy in front
+    /// of routers that do not sign should it be false.
+    pub limit_proxy_state: Option<bool>,
+    /// Hosts that its login page names; default none.
+    pub hotspot_hosts: Option<&'a [String]>,
+}
+
 /// What is told about a router when it is registered.
 #[derive(Clone, Debug)]
 pub struct NewNas<'a> {
@@ -61,18 +127,10 @@ pub struct NewNas<'a> {
     pub id: Uuid,
     /// Short name; the same name again changes that router.
     pub name: &'a str,
-    /// Site.
-    pub site_id: Option<Uuid>,
-    /// Source address or network.
-    pub address: IpNet,
-    /// NAS-Identifier.
-    pub identifier: Option<&'a str>,
     /// Shared secret; must not be empty (RFC 2865 §3).
     pub secret: &'a [u8],
-    /// CoA port.
-    pub coa_port: u16,
-    /// Hosts that its login page names.
-    pub hotspot_hosts: &'a [String],
+    /// Everything else. A new router needs an address.
+    pub settings: Settings<'a>,
 }
 
 /// What [`save`] did.
@@ -94,38 +152,87 @@ pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Save
     let mut tx = db.pool.begin().await?;
     let known =
         sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
-    let id = known.unwrap_or(nas.id);
-    let sealed = db.seal.seal(&secret_context(id), nas.secret);
-    let saved = sqlx::query!(
-        "INSERT INTO nas (id, name, site_id, address, identifier, secret_sealed, coa_port, hotspot_hosts, created_at)
-         VALUES ($1, $2, $3, $4::inet::cidr, $5, $6, $7, $8, $9)
-         ON CONFLICT (id) DO UPDATE SET site_id = EXCLUDED.site_id, address = EXCLUDED.address,
-             identifier = EXCLUDED.identifier, secret_sealed = EXCLUDED.secret_sealed,
-             coa_port = EXCLUDED.coa_port, hotspot_hosts = EXCLUDED.hotspot_hosts",
-        id,
-        nas.name,
-        nas.site_id,
-        nas.address.trunc() as IpNet,
-        nas.identifier,
-        sealed,
-        i32::from(nas.coa_port),
-        nas.hotspot_hosts,
-        now
-    )
-    .execute(&mut *tx)
-    .await
-    .map_err(StoreError::from);
-    match saved {
-        Err(StoreError::Conflict(_)) => {
-            return Err(StoreError::Conflict(format!(
-                "another router already has the address {} or that identifier",
-                nas.address
-            )));
+    let saved = match known {
+        Some(id) => {
+            let sealed = db.seal.seal(&secret_context(id), nas.secret);
+            sqlx::query!("UPDATE nas SET secret_sealed = $2 WHERE id = $1", id, sealed).execute(&mut *tx).await?;
+            apply(&mut tx, id, &nas.settings).await?;
+            Saved::Updated
         }
-        other => other?,
+        None => {
+            insert(db, &mut tx, nas, now).await?;
+            apply(&mut tx, nas.id, &nas.settings).await?;
+            Saved::Added
+        }
     };
     tx.commit().await?;
-    Ok(if known.is_some() { Saved::Updated } else { Saved::Added })
+    Ok(saved)
+}
+
+/// Changes what is said about the router of that name, and nothing else.
+pub async fn change(db: &Db, name: &str, settings: &Settings<'_>) -> Result<()> {
+    let mut tx = db.pool.begin().await?;
+    let id = sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", name)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("router", name))?;
+    apply(&mut tx, id, settings).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn insert(db: &Db, tx: &mut PgConnection, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<()> {
+    let Some(address) = nas.settings.address else {
+        return Err(StoreError::Conflict("a new router needs the address that its packets come from".into()));
+    };
+    sqlx::query!(
+        "INSERT INTO nas (id, name, address, secret_sealed, created_at) VALUES ($1, $2, $3::inet::cidr, $4, $5)",
+        nas.id,
+        nas.name,
+        address.trunc() as IpNet,
+        db.seal.seal(&secret_context(nas.id), nas.secret),
+        now
+    )
+    .execute(tx)
+    .await
+    .map_err(|error| taken(error, &nas.settings))?;
+    Ok(())
+}
+
+async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Result<()> {
+    sqlx::query!(
+        "UPDATE nas SET site_id = coalesce($2, site_id), address = coalesce($3::inet::cidr, address),
+             identifier = coalesce($4, identifier), coa_port = coalesce($5, coa_port),
+             require_message_authenticator = coalesce($6, require_message_authenticator),
+             limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts)
+         WHERE id = $1",
+        id,
+        settings.site_id,
+        settings.address.map(|address| address.trunc()) as Option<IpNet>,
+        settings.identifier,
+        settings.coa_port.map(i32::from),
+        settings.require_message_authenticator.map(Requirement::as_str),
+        settings.limit_proxy_state,
+        settings.hotspot_hosts
+    )
+    .execute(tx)
+    .await
+    .map_err(|error| taken(error, settings))?;
+    Ok(())
+}
+
+/// Says which of a router's names another one has.
+fn taken(error: sqlx::Error, settings: &Settings<'_>) -> StoreError {
+    let constraint = error.as_database_error().and_then(|e| e.constraint()).unwrap_or_default().to_owned();
+    match (constraint.as_str(), settings.address, settings.identifier) {
+        ("nas_address_key", Some(address), _) => {
+            StoreError::Conflict(format!("another router already has the address {}", address.trunc()))
+        }
+        ("nas_identifier_key", _, Some(identifier)) => {
+            StoreError::Conflict(format!("another router already has the identifier {identifier}"))
+        }
+        _ => error.into(),
+    }
 }
 
 /// Forgets the router of that name.
@@ -146,7 +253,7 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
     let rows = sqlx::query!(
         r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address!: IpNet", n.identifier, n.secret_sealed,
                   n.old_secret_sealed, n.old_secret_until, n.coa_port, n.require_message_authenticator AS policy,
-                  n.sends_message_authenticator AS seen, n.hotspot_hosts, n.last_seen_at
+                  n.sends_message_authenticator AS seen, n.limit_proxy_state, n.hotspot_hosts, n.last_seen_at
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
     .fetch_all(&db.pool)
@@ -165,6 +272,12 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
                 _ => None,
             };
+            let policy = match Requirement::parse(&row.policy) {
+                Some(Requirement::Yes) => MessageAuthenticatorPolicy::Yes,
+                Some(Requirement::No) => MessageAuthenticatorPolicy::No,
+                Some(Requirement::Auto) => MessageAuthenticatorPolicy::Auto { seen: row.seen },
+                None => return Err(StoreError::corrupt("nas", &row.name, "an unknown signing policy")),
+            };
             Ok(Nas {
                 secret: open(&row.secret_sealed)?,
                 old_secret,
@@ -174,11 +287,8 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 address: row.address,
                 identifier: row.identifier,
                 coa_port: u16::try_from(row.coa_port).unwrap_or(3799),
-                require_message_authenticator: match row.policy.as_str() {
-                    "yes" => MessageAuthenticatorPolicy::Yes,
-                    "no" => MessageAuthenticatorPolicy::No,
-                    _ => MessageAuthenticatorPolicy::Auto { seen: row.seen },
-                },
+                require_message_authenticator: policy,
+                limit_proxy_state: row.limit_proxy_state,
                 hotspot_hosts: row.hotspot_hosts,
                 last_seen_at: row.last_seen_at,
             })
