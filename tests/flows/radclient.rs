@@ -33,6 +33,7 @@ async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
         id: shared::rng::id(world.clock.now()),
         name: "localhost",
         secret: b"testing123",
+        overlap: store::nas::DEFAULT_OVERLAP,
         settings: store::nas::Settings { address: Some("127.0.0.1/32".parse().unwrap()), ..Default::default() },
     };
     store::nas::save(&world.db, &new, world.clock.now()).await.unwrap();

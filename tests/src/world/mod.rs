@@ -265,6 +265,7 @@ impl World {
             id: shared::rng::id(self.clock.now()),
             name,
             secret: secret.as_bytes(),
+            overlap: store::nas::DEFAULT_OVERLAP,
             settings: store::nas::Settings {
                 site_id: Some(site),
                 address: Some(ipnet::IpNet::from(std::net::IpAddr::V4(bind))),
