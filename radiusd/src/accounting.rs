@@ -15,7 +15,6 @@ use store::accounting::{Event, Report, SessionKey};
 use uuid::Uuid;
 
 use crate::directory::Directory;
-use crate::policy;
 use crate::ticket::Ticket;
 
 /// Longest Acct-Delay-Time that is believed: RouterOS gives a report up after seconds, others after hours.
@@ -87,14 +86,12 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDa
 
 /// Without a ticket, the entitlement is the one that this name or device opens now.
 fn entitlement_of(directory: &Directory, user_name: &[u8], mac: Option<Mac>, now: OffsetDateTime) -> Option<Uuid> {
-    if let Some(credential) = directory.login(user_name) {
-        return Some(credential.entitlement);
+    if let Some(opening) = directory.login(user_name) {
+        return Some(opening.held().id());
     }
     let is_mac_login = mac.is_some() && Mac::from_bytes(user_name) == mac;
     // The one that a login by this device would use now, else the newest.
-    let held = directory.device(mac.filter(|_| is_mac_login)?);
-    let usable = held.iter().find(|held| policy::decide(&held.snapshot(), mac, now).is_ok());
-    usable.or(held.last()).map(|held| held.snapshot().id)
+    Some(directory.device(mac.filter(|_| is_mac_login)?, now.into())?.id())
 }
 
 /// Gigawords count how often 32 bits have wrapped (RFC 2869 §5.1, §5.2).

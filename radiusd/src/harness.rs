@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use shared::config;
-use shared::entitlement::{Credential, Entitlement};
 use shared::seal::SealKey;
 use shared::time::Clock;
 use store::Db;
+use store::directory::Entry;
 use store::entitlement::Activation;
 use store::nas::Nas;
 use tokio::sync::mpsc;
@@ -64,15 +64,15 @@ impl Harness {
     ///
     /// # Errors
     /// If a metric is registered twice, or no port is free on loopback.
-    pub fn new(routers: &[Nas], entitlements: Vec<(Entitlement, Vec<Credential>)>) -> anyhow::Result<Harness> {
+    pub fn new(routers: &[Nas], entries: Vec<Entry>) -> anyhow::Result<Harness> {
         let clock = Clock::system();
         let metrics = Metrics::new()?;
         let seal = Arc::new(SealKey::from_hex(&"0".repeat(64))?);
         let nowhere =
             config::Database { write: "postgres://nobody@127.0.0.1:1/none".into(), listen: None, max_connections: 2 };
         let directory = Arc::new(Directory::new());
-        for (entitlement, credentials) in entitlements {
-            directory.put(entitlement, credentials, clock.now());
+        for entry in entries {
+            directory.put(entry, clock.now());
         }
         let (journal, records) = Entrance::detached(metrics.clone());
         let (logins, activations) = Logins::detached(metrics.clone());
@@ -83,6 +83,7 @@ impl Harness {
         let pipeline = Arc::new(Pipeline {
             db: Db::open(&nowhere, seal)?,
             clients: Arc::new(ArcSwap::from_pointee(Registry::new(routers, &Registry::default()))),
+            administrators: Arc::default(),
             directory,
             logins,
             journal,

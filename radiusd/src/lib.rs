@@ -18,6 +18,7 @@
 pub mod access;
 pub mod accounting;
 mod admin;
+mod administrators;
 pub mod client;
 mod deadline;
 pub mod directory;
@@ -46,6 +47,7 @@ use store::Db;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::administrators::Administrators;
 use crate::client::Registry;
 use crate::directory::Directory;
 use crate::lifecycle::{Health, Ready};
@@ -61,6 +63,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let db = Db::open(&config.database, seal)?;
     let directory = Arc::new(Directory::new());
     let clients = Arc::new(ArcSwap::from_pointee(Registry::default()));
+    let administrators = Arc::new(ArcSwap::from_pointee(Administrators::default()));
     let health = Arc::new(Health::default());
 
     // Ports are taken first, so that a second server on this machine is told at once.
@@ -73,6 +76,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         clock: clock.clone(),
         directory: Arc::clone(&directory),
         clients: Arc::clone(&clients),
+        administrators: Arc::clone(&administrators),
         health: Arc::clone(&health),
         metrics: metrics.clone(),
     };
@@ -111,6 +115,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         db: db.clone(),
         clock,
         clients,
+        administrators,
         directory,
         logins,
         journal: journal.entrance(),

@@ -15,6 +15,10 @@ use crate::access::Service;
 use crate::client::Client;
 use crate::pipeline::Port;
 
+/// What becomes of a retransmission.
+const DUPLICATES: [&str; 2] = ["replayed_from_cache", "in_flight"];
+/// How a password can be proved.
+const METHODS: [&str; 5] = ["pap", "chap", "mac", "mschap", "mschapv2"];
 /// Bounds of RADIUS latencies, seconds.
 const RADIUS_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
 /// Bounds of lags, seconds.
@@ -39,22 +43,13 @@ impl std::ops::Deref for Metrics {
 #[derive(Debug)]
 pub struct Inner {
     registry: Registry,
-    /// Datagrams that parsed, by listener and code.
-    pub received: IntCounterVec,
+    hot: Hot,
     /// Datagrams left without an answer, by listener and reason.
     pub dropped: IntCounterVec,
-    /// Retransmissions, by listener and kind.
-    pub duplicates: IntCounterVec,
     /// Answers, by code and router.
     pub responses: IntCounterVec,
     /// Rejected logins, by reason.
     pub rejects: IntCounterVec,
-    /// From receipt to answer, by code of the answer.
-    pub duration: HistogramVec,
-    /// Logins, by how the password was proved.
-    pub methods: IntCounterVec,
-    /// Logins by the service of the router that asks.
-    pub services: IntCounterVec,
     /// Look-ups in memory that found the name or device.
     pub directory_hits: IntCounter,
     /// Look-ups in memory that did not.
@@ -106,32 +101,28 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), "radiusd"]).set(1);
         #[cfg(target_os = "linux")]
         r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let received =
+            counters(r, "mlango_radius_packets_received_total", "Packets by RADIUS code.", &["listener", "code"])?;
+        let services = counters(r, "mlango_radius_access_requests_total", "Logins by service.", &["service"])?;
+        let duration = histograms(
+            r,
+            "mlango_radius_request_duration_seconds",
+            "From receipt to answer.",
+            &["code"],
+            &RADIUS_BUCKETS,
+        )?;
+        let methods = counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?;
+        let duplicates = counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?;
         let lookups = counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?;
         let inner = Inner {
-            received: counters(
-                r,
-                "mlango_radius_packets_received_total",
-                "Packets by RADIUS code.",
-                &["listener", "code"],
-            )?,
             dropped: counters(
                 r,
                 "mlango_radius_packets_dropped_total",
                 "Packets without an answer.",
                 &["listener", "reason"],
             )?,
-            duplicates: counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?,
             responses: counters(r, "mlango_radius_responses_total", "Answers sent.", &["code", "nas"])?,
             rejects: counters(r, "mlango_radius_access_rejects_total", "Rejected logins.", &["reason"])?,
-            duration: histograms(
-                r,
-                "mlango_radius_request_duration_seconds",
-                "From receipt to answer.",
-                &["code"],
-                &RADIUS_BUCKETS,
-            )?,
-            methods: counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?,
-            services: counters(r, "mlango_radius_access_requests_total", "Logins by service.", &["service"])?,
             directory_hits: lookups.with_label_values(&["hit"]),
             directory_misses: lookups.with_label_values(&["miss"]),
             directory_entitlements: gauge(r, "mlango_directory_entitlements", "Entitlements in memory.")?,
@@ -179,6 +170,7 @@ impl Metrics {
                 &["nas"],
             )?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
+            hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
             registry,
         };
         Ok(Metrics(Arc::new(inner)))
@@ -186,7 +178,12 @@ impl Metrics {
 
     /// A packet came that parsed and whose sender is known.
     pub(crate) fn note_received(&self, port: Port, code: Code) {
-        self.received.with_label_values(&[port.label(), code.name()]).inc();
+        self.hot.received[port as usize].get(&code).inc();
+    }
+
+    /// A retransmission came: answered again, or met with silence.
+    pub(crate) fn note_duplicate(&self, port: Port, kind: &'static str) {
+        self.hot.duplicates[port as usize].get(&kind).inc();
     }
 
     /// A packet got no answer.
@@ -196,18 +193,18 @@ impl Metrics {
 
     /// A login came from this service.
     pub(crate) fn note_service(&self, service: Service) {
-        self.services.with_label_values(&[service.label()]).inc();
+        self.hot.services.get(&service).inc();
     }
 
     /// A login was accepted that was proved by this method.
     pub(crate) fn note_method(&self, method: &'static str) {
-        self.methods.with_label_values(&[method]).inc();
+        self.hot.methods.get(&method).inc();
     }
 
     /// An answer was given, so long after its request came.
     pub(crate) fn note_answer(&self, code: Code, client: &Client, took: Duration) {
         self.responses.with_label_values(&[code.name(), &client.name]).inc();
-        self.duration.with_label_values(&[code.name()]).observe(took.as_secs_f64());
+        self.hot.duration.get(&code).observe(took.as_secs_f64());
     }
 
     /// The text that Prometheus reads.
@@ -215,6 +212,60 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+/// What every packet counts, found once: a look-up by label costs a hash and a lock.
+#[derive(Debug)]
+struct Hot {
+    /// By port.
+    received: [Known<Code, IntCounter>; Port::ALL.len()],
+    /// By port.
+    duplicates: [Known<&'static str, IntCounter>; Port::ALL.len()],
+    services: Known<Service, IntCounter>,
+    methods: Known<&'static str, IntCounter>,
+    duration: Known<Code, Histogram>,
+}
+
+/// A few labels and their metrics. The last one stands for every other label.
+#[derive(Debug)]
+struct Known<L, M>(Vec<(L, M)>);
+
+impl<L: PartialEq + Copy, M> Known<L, M> {
+    fn new(labels: &[L], metric: impl Fn(L) -> M) -> Known<L, M> {
+        Known(labels.iter().map(|label| (*label, metric(*label))).collect())
+    }
+
+    fn get(&self, label: &L) -> &M {
+        let found = self.0.iter().find(|(known, _)| known == label).or(self.0.last());
+        &found.expect("there is at least one label").1
+    }
+}
+
+impl Hot {
+    fn new(
+        received: &IntCounterVec,
+        duplicates: &IntCounterVec,
+        services: &IntCounterVec,
+        methods: &IntCounterVec,
+        duration: &HistogramVec,
+    ) -> Hot {
+        let requests = [Code::AccessRequest, Code::AccountingRequest, Code::StatusServer];
+        let answers = [Code::AccessAccept, Code::AccountingResponse, Code::AccessReject];
+        let by_code = |port: Port| {
+            // The other codes belong on no port of ours and are rare: they share a label.
+            let label = |code: Code| if requests.contains(&code) { code.name() } else { "other" };
+            let codes = [requests[0], requests[1], requests[2], Code::DisconnectRequest];
+            Known::new(&codes, |code| received.with_label_values(&[port.label(), label(code)]))
+        };
+        Hot {
+            received: Port::ALL.map(by_code),
+            duplicates: Port::ALL
+                .map(|port| Known::new(&DUPLICATES, |kind| duplicates.with_label_values(&[port.label(), kind]))),
+            services: Known::new(&Service::ALL, |service| services.with_label_values(&[service.label()])),
+            methods: Known::new(&METHODS, |method| methods.with_label_values(&[method])),
+            duration: Known::new(&answers, |code| duration.with_label_values(&[code.name()])),
+        }
     }
 }
 
@@ -267,7 +318,7 @@ mod tests {
     #[test]
     fn everything_registers_once_and_prints() {
         let metrics = Metrics::new().expect("no name is used twice");
-        metrics.received.with_label_values(&["auth", "Access-Request"]).inc();
+        metrics.note_received(Port::Auth, Code::AccessRequest);
         let text = String::from_utf8(metrics.text().expect("encodes")).expect("text");
         assert!(
             text.contains(r#"mlango_radius_packets_received_total{code="Access-Request",listener="auth"} 1"#),

@@ -3,6 +3,8 @@
 //! Secrets, identifiers and codes are made here, each with its length and alphabet, so that a reader
 //! can check in one place how hard they are to guess.
 
+use std::cell::RefCell;
+
 use ::rand::TryRng;
 use ::rand::rngs::SysRng;
 use base64::Engine as _;
@@ -21,10 +23,42 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     out
 }
 
-/// A new UUIDv7: ordered by `now`, 74 random bits.
+/// A new UUIDv7: ordered by `now`, 74 random bits. Every accepted login has one, so the random bits come from this
+/// thread's [`Pool`].
 pub fn id(now: OffsetDateTime) -> Uuid {
-    let milliseconds = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes()).into_uuid()
+    let milliseconds = u64::try_from(now.unix_timestamp()).unwrap_or(0) * 1000 + u64::from(now.millisecond());
+    let random = POOL.with_borrow_mut(Pool::take);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
+}
+
+/// Octets fetched by one system call.
+const POOL_OCTETS: usize = 1024;
+/// Octets of an identifier.
+const ID_OCTETS: usize = 10;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { octets: [0; POOL_OCTETS], left: 0 }) };
+}
+
+/// Octets from the operating system, fetched by the kilobyte, for identifiers alone: a system call for each login
+/// would cost more than the login. Each octet is given out once and wiped from here; secrets do not come from here.
+struct Pool {
+    octets: [u8; POOL_OCTETS],
+    left: usize,
+}
+
+impl Pool {
+    fn take(&mut self) -> [u8; ID_OCTETS] {
+        if self.left < ID_OCTETS {
+            self.octets = bytes();
+            self.left = POOL_OCTETS;
+        }
+        let from = self.left - ID_OCTETS;
+        let mut taken = [0; ID_OCTETS];
+        taken.swap_with_slice(&mut self.octets[from..self.left]);
+        self.left = from;
+        taken
+    }
 }
 
 /// A secret for machines: 256 random bits in URL-safe base64 (43 characters).
@@ -53,6 +87,20 @@ mod tests {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
         assert!(id(at(1_000)) < id(at(2_000)));
         assert_eq!(id(at(1_000)).get_version_num(), 7);
+    }
+
+    #[test]
+    fn identifiers_of_one_moment_differ_and_what_was_given_out_is_wiped() {
+        let made: std::collections::HashSet<Uuid> = (0..5_000).map(|_| id(OffsetDateTime::UNIX_EPOCH)).collect();
+        assert_eq!(made.len(), 5_000);
+        let mut pool = Pool { octets: [0; POOL_OCTETS], left: 0 };
+        let first = pool.take();
+        assert_ne!(first, [0; ID_OCTETS]);
+        assert_eq!(pool.octets[pool.left..], [0; ID_OCTETS]);
+        while pool.left >= ID_OCTETS {
+            pool.take();
+        }
+        assert!(pool.octets[pool.left..].iter().all(|&octet| octet == 0));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The server seen by somebody else's client: `radclient` of FreeRADIUS.
 
+use std::net::Ipv4Addr;
 use std::process::Stdio;
 
-use tests::world::{World, eventually};
+use tests::world::{World, at, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -29,14 +30,7 @@ async fn radclient(server: &str, kind: &str, secret: &str, attributes: &str) -> 
 async fn radclient_is_accepted_rejected_acknowledged_or_met_with_silence() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    let new = store::nas::NewNas {
-        id: shared::rng::id(world.clock.now()),
-        name: "localhost",
-        secret: b"testing123",
-        overlap: store::nas::DEFAULT_OVERLAP,
-        settings: store::nas::Settings { address: Some("127.0.0.1/32".parse().unwrap()), ..Default::default() },
-    };
-    store::nas::save(&world.db, &new, world.clock.now()).await.unwrap();
+    world.register("localhost", b"testing123", at(Ipv4Addr::LOCALHOST)).await;
     let package = world.package("one-hour", |p| p.device_limit = 100).await;
     world.grant(&package, "amina", "siri").await;
     let radiusd = world.radiusd.as_ref().unwrap();

@@ -62,7 +62,6 @@ async fn a_router_takes_no_name_of_another_and_needs_an_address() {
         id: shared::rng::id(world.clock.now()),
         name: "nowhere",
         secret: b"s",
-        overlap: store::nas::DEFAULT_OVERLAP,
         settings: store::nas::Settings::default(),
     };
     let refused = store::nas::save(&world.db, &new, world.clock.now()).await.unwrap_err();

@@ -3,6 +3,6 @@
 //! the demo. [`world`] puts them together with the real programs. This package is exempt from the rules on clocks and randomness: it plays the outside world.
 
 pub mod daraja;
-mod dice;
+pub mod dice;
 pub mod nas;
 pub mod world;

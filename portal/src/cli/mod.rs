@@ -16,6 +16,7 @@ mod demo;
 mod migrate;
 mod nas;
 mod package;
+mod router_login;
 mod routeros;
 mod seed;
 mod serve;
@@ -70,6 +71,9 @@ enum Command {
     /// Routers.
     #[command(subcommand)]
     Nas(nas::Nas),
+    /// Administrators who sign in to the routers themselves.
+    #[command(subcommand)]
+    RouterLogin(router_login::RouterLogin),
     /// Customers.
     #[command(subcommand)]
     Customer(customer::Customer),
@@ -172,6 +176,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Admin(command) => command.run(context).await,
         Command::Token(command) => command.run(context).await,
         Command::Nas(command) => command.run(context).await,
+        Command::RouterLogin(command) => command.run(context).await,
         Command::Customer(command) => command.run(context).await,
         Command::Grant(command) => command.run(context).await,
         Command::Voucher(command) => command.run(context).await,

@@ -159,8 +159,8 @@ impl Add {
         let secret = secret_from_stdin("secret")?;
         let settings = self.told.settings(context).await?;
         let overlap = self.overlap.overlap;
-        let new = NewNas { id: rng::id(now), name: &self.name, secret: secret.as_bytes(), overlap, settings };
-        let saved = store::nas::save(&context.db, &new, now).await?;
+        let new = NewNas { id: rng::id(now), name: &self.name, secret: secret.as_bytes(), settings };
+        let saved = store::nas::save_with_overlap(&context.db, &new, overlap, now).await?;
         let (result, action, change) = match saved {
             Saved::Added => ("added", "nas.add", SecretChange::Same),
             Saved::Updated(change) => ("updated", "nas.update", change),

@@ -97,6 +97,31 @@ fn hidden_attributes_are_flagged_in_the_files() {
 }
 
 #[test]
+fn what_is_printed_loads_to_the_same() {
+    assert_prints_and_loads(&load("dictionary"));
+}
+
+/// FreeRADIUS' own files come with its Debian packages, radclient's among them; without those this passes.
+#[test]
+fn the_dictionaries_of_freeradius_load_and_print() {
+    let folder = PathBuf::from("/usr/share/freeradius");
+    if !folder.join("dictionary").is_file() {
+        println!("skipped: FreeRADIUS' dictionaries are not installed");
+        return;
+    }
+    let mut read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let dictionary = Dictionary::load("dictionary", &mut read).unwrap_or_else(|error| panic!("{error}"));
+    assert!(dictionary.attributes().count() > 3000, "{}", dictionary.attributes().count());
+    assert_prints_and_loads(&dictionary);
+}
+
+fn assert_prints_and_loads(dictionary: &Dictionary) {
+    let text = dictionary.to_string();
+    let again = Dictionary::load("printed", &mut |_| Some(text.clone())).unwrap_or_else(|error| panic!("{error}"));
+    assert!(*dictionary == again, "what is printed loads to another dictionary");
+}
+
+#[test]
 fn every_file_opens_with_its_source() {
     for entry in std::fs::read_dir(folder()).expect("the folder is there") {
         let path = entry.expect("readable").path();

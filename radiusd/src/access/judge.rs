@@ -2,10 +2,9 @@
 //! asks the policy. It never waits: what memory does not know is [`Verdict::NotInMemory`], and the pipeline looks it
 //! up once, bounded by [`MAX_LOOKUPS`] at a time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use shared::entitlement::{Credential, CredentialKind};
+use shared::entitlement::CredentialKind;
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::voucher;
@@ -13,13 +12,16 @@ use store::Db;
 use uuid::Uuid;
 
 use super::Login;
-use crate::directory::{Directory, Held};
-use crate::policy::{self, Denial, Grant};
+use crate::directory::{Directory, Held, Opening, Refusal};
+use crate::policy::{self, Denial, Grant, Moment};
 
 /// Look-ups of unknown names that may run at the same time; more are refused with "try again".
 pub(crate) const MAX_LOOKUPS: usize = 16;
 /// After its login a one-time password stays good this long: a form sent twice is one login.
 const ONE_TIME_GRACE: Duration = Duration::from_secs(30);
+/// How often a login begins anew because what it found was being replaced at that moment. Each time it waits for that to be
+/// over, so a second time is rare and a third needs as many changes of one entitlement within microseconds.
+const TRIES: usize = 4;
 
 /// What memory says to a login.
 #[derive(Debug)]
@@ -52,86 +54,97 @@ pub enum Memory {
     Fresh,
 }
 
-/// Judges a login by what is in memory.
+/// Judges a login by what is in memory. Nothing is allocated unless the login changes something.
 pub fn judge(login: &Login<'_>, directory: &Directory, memory: Memory, now: OffsetDateTime) -> Verdict {
-    if login.is_mac_login() {
-        return judge_device(login, directory, now);
+    for _ in 0..TRIES {
+        let judged = match login.mac.filter(|_| login.is_mac_login()) {
+            Some(mac) => judge_device(login, mac, directory, now),
+            None => judge_name(login, directory, memory, now),
+        };
+        match judged {
+            Ok(verdict) => return verdict,
+            // Waits until the newer reading stands.
+            Err(Superseded(id)) => drop(directory.entitlement(id)),
+        }
     }
-    let Some(credential) = find(directory, login.name) else { return Verdict::NotInMemory };
-    let proved = match credential.kind {
-        CredentialKind::Voucher => login.proves_voucher(&credential.password),
-        CredentialKind::Password | CredentialKind::OneTime => login.proves(&credential.password),
+    Verdict::NotInMemory
+}
+
+/// The entitlement was replaced by a newer reading while the login was judged.
+struct Superseded(Uuid);
+
+fn judge_name(
+    login: &Login<'_>,
+    directory: &Directory,
+    memory: Memory,
+    now: OffsetDateTime,
+) -> Result<Verdict, Superseded> {
+    let Some(opening) = find(directory, login.name) else { return Ok(Verdict::NotInMemory) };
+    let credential = opening.credential();
+    let proved = match credential.kind() {
+        CredentialKind::Voucher => login.proves_voucher(credential.password()),
+        CredentialKind::Password | CredentialKind::OneTime => login.proves(credential.password()),
     };
     // The portal makes a new one-time password and the browser sends it at once: it may overtake the feed.
-    let denied = |denial| match (credential.kind, memory) {
+    let denied = |denial| match (credential.kind(), memory) {
         (CredentialKind::OneTime, Memory::Usual) => Verdict::NotInMemory,
         _ => Verdict::Denied(denial),
     };
     if !proved {
-        return denied(Denial::BadPassword);
+        return Ok(denied(Denial::BadPassword));
     }
-    if let Err(denial) = policy::check_credential(&credential, login.mac, now) {
-        return denied(denial);
+    if let Err(denial) = policy::check_credential(&credential.validity(), login.mac, now.into()) {
+        return Ok(denied(denial));
     }
-    let Some(held) = directory.entitlement(credential.entitlement) else { return Verdict::NotInMemory };
-    admit(&held, login.mac, Some(&credential), directory, now)
+    admit(opening.held(), login.mac, Some(&opening), directory, now)
 }
 
-fn find(directory: &Directory, name: &[u8]) -> Option<Arc<Credential>> {
-    directory.login(name).or_else(|| directory.login(spelling(name)?.as_bytes()))
+fn find(directory: &Directory, name: &[u8]) -> Option<Opening> {
+    directory.login(name).or_else(|| directory.login(voucher::normalise(name)?.as_bytes()))
 }
 
-/// The one spelling of a name that may be a voucher's code.
-fn spelling(name: &[u8]) -> Option<String> {
-    std::str::from_utf8(name).ok().and_then(voucher::normalise)
-}
-
-fn judge_device(login: &Login<'_>, directory: &Directory, now: OffsetDateTime) -> Verdict {
-    let Some(mac) = login.mac else { return Verdict::Denied(Denial::BadRequest) };
+fn judge_device(
+    login: &Login<'_>,
+    mac: Mac,
+    directory: &Directory,
+    now: OffsetDateTime,
+) -> Result<Verdict, Superseded> {
     if !login.proves_mac() {
-        return Verdict::Denied(Denial::BadPassword);
+        return Ok(Verdict::Denied(Denial::BadPassword));
     }
-    let mut verdict = Verdict::NotInMemory;
-    for held in directory.device(mac) {
-        match admit(&held, Some(mac), None, directory, now) {
-            Verdict::Denied(denial) => verdict = Verdict::Denied(denial),
-            other => return other,
-        }
+    match directory.device(mac, now.into()) {
+        Some(held) => admit(&held, Some(mac), None, directory, now),
+        None => Ok(Verdict::NotInMemory),
     }
-    verdict
 }
 
-/// Asks the policy and, if it agrees, takes the device's place and starts the clock.
+/// Asks the policy, which takes the device's place and starts the clock if it agrees, and tells the rest of memory.
 fn admit(
     held: &Held,
     mac: Option<Mac>,
-    credential: Option<&Credential>,
+    opening: Option<&Opening>,
     directory: &Directory,
     now: OffsetDateTime,
-) -> Verdict {
-    let entitlement = held.snapshot();
-    let grant = match policy::decide(&entitlement, mac, now) {
-        Ok(grant) => grant,
-        Err(denial) => return Verdict::Denied(denial),
+) -> Result<Verdict, Superseded> {
+    let admission = match held.admit(mac, now.into()) {
+        Ok(admission) => admission,
+        Err(Refusal::Denied(denial)) => return Ok(Verdict::Denied(denial)),
+        Err(Refusal::Superseded) => return Err(Superseded(held.id())),
     };
-    let Some(changed) = held.login(mac, now) else { return Verdict::Denied(Denial::TooManyDevices) };
-    if let Some(mac) = mac {
-        directory.bind(mac, entitlement.id);
+    if let (true, Some(mac)) = (admission.bound, mac) {
+        directory.bind(mac, held.id());
     }
-    let spent = credential.filter(|c| c.kind == CredentialKind::OneTime);
-    if let Some(credential) = spent {
-        let until = now + ONE_TIME_GRACE;
-        if credential.valid_until.is_none_or(|valid| valid > until) {
-            directory.spend(credential, until);
-        }
+    let spent = opening.filter(|opening| opening.credential().kind() == CredentialKind::OneTime);
+    if let Some(opening) = spent {
+        directory.spend(opening, Moment::from(now).after(ONE_TIME_GRACE));
     }
-    let record = (changed || spent.is_some()).then(|| store::entitlement::Activation {
-        entitlement: entitlement.id,
+    let record = (admission.bound || admission.started || spent.is_some()).then(|| store::entitlement::Activation {
+        entitlement: held.id(),
         mac,
-        spent: spent.map(|credential| credential.id),
+        spent: spent.map(|opening| opening.credential().id()),
         at: now,
     });
-    Verdict::Granted(Granted { grant, entitlement: entitlement.id, record })
+    Ok(Verdict::Granted(Granted { grant: admission.grant, entitlement: held.id(), record }))
 }
 
 /// Asks PostgreSQL once for a name or device that memory does not know, and puts what it finds into memory.
@@ -147,7 +160,7 @@ pub(crate) async fn look_up(
         Some(mac) => ids = store::directory::find_device(db, mac).await?,
         None => {
             let mut found = store::directory::find_login(db, name).await?;
-            if let (None, Some(code)) = (found, spelling(name)) {
+            if let (None, Some(code)) = (found, voucher::normalise(name)) {
                 found = store::directory::find_login(db, code.as_bytes()).await?;
             }
             ids.extend(found);
@@ -155,7 +168,8 @@ pub(crate) async fn look_up(
     }
     if !ids.is_empty() {
         for entry in store::directory::read(db, &ids).await? {
-            directory.put(entry.entitlement, entry.credentials, now);
+            // The feed may have read a newer state meanwhile, which then stays.
+            directory.put(entry, now);
         }
     }
     Ok(())

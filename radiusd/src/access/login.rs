@@ -97,7 +97,7 @@ impl<'a> Login<'a> {
     }
 
     /// Whether the proof was made with `expected`, in constant time.
-    pub(super) fn proves(&self, expected: &[u8]) -> bool {
+    pub(crate) fn proves(&self, expected: &[u8]) -> bool {
         match &self.proof {
             Proof::Pap { password } => bool::from(password.ct_eq(expected)),
             Proof::Chap { response, challenge } => chap::verify(response, challenge, expected),

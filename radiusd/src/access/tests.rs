@@ -14,6 +14,7 @@ use radius_proto::password::chap;
 use radius_proto::{Builder, Code, MAX_PACKET};
 use radius_proto::{Packet, Secret};
 use shared::entitlement::{Entitlement, State};
+use store::directory::{Entry, Version};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 const MAC: &str = "02:00:00:00:00:01";
@@ -47,9 +48,13 @@ fn directory() -> Directory {
         mac: (kind == CredentialKind::OneTime).then(|| MAC.parse().expect("a MAC")),
         valid_until: (kind == CredentialKind::OneTime).then(|| NOW + Duration::from_secs(600)),
     };
-    directory.put(entitlement(1), vec![credential(1, CredentialKind::Password, "amina", "siri")], NOW);
-    directory.put(entitlement(2), vec![credential(2, CredentialKind::Voucher, "ABCDE23456", "ABCDE23456")], NOW);
-    directory.put(entitlement(3), vec![credential(3, CredentialKind::OneTime, "ORDER234", "once")], NOW);
+    let put = |id, credential| {
+        let entry = Entry { entitlement: entitlement(id), credentials: vec![credential], version: Version::default() };
+        assert!(directory.put(entry, NOW));
+    };
+    put(1, credential(1, CredentialKind::Password, "amina", "siri"));
+    put(2, credential(2, CredentialKind::Voucher, "ABCDE23456", "ABCDE23456"));
+    put(3, credential(3, CredentialKind::OneTime, "ORDER234", "once"));
     directory
 }
 

@@ -1,35 +1,46 @@
 //! Keeps the directory true: reads everything at the start, then follows `directory_changes`.
 //!
 //! NOTIFY is the hint that makes a change arrive within milliseconds; a look every second makes up for a lost
-//! one. Reading goes by transaction horizon (see [`store::directory`]), so a lost connection misses nothing.
-//! While PostgreSQL is away the directory stays as it is and says so.
+//! one. Hints may come by the thousand, looks do not: between two there are at least [`LOOK_GAP`], and all hints until then
+//! are one. Reading goes by snapshot (see [`store::directory`]), so a lost connection misses nothing and an old
+//! transaction elsewhere costs nothing. While PostgreSQL is away the directory stays as it is and says so.
+//!
+//! When everything must be read again, that happens a page at a time between looks ([`super::load`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use shared::entitlement::{Credential, Entitlement};
+use futures::FutureExt as _;
 use shared::time::{Clock, OffsetDateTime};
-use store::directory::{self as source, Horizon};
+use store::directory::{self as source, Snapshot};
 use store::{Channel, Db, Listener, StoreError};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::Directory;
+use super::load::{self, Rereading};
+use crate::administrators::Administrators;
 use crate::client::Registry;
 use crate::lifecycle::Health;
 use crate::metrics::Metrics;
+use crate::policy::Moment;
 
 /// Without a hint, look this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at least this long: a tenth of what a change may take to be honoured.
+const LOOK_GAP: Duration = Duration::from_millis(10);
 /// After a failure, wait this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Longest wait for one look, and for a reading of everything.
+/// Longest wait for one look, and for one page of a reading of everything.
 const LOOK_PATIENCE: Duration = Duration::from_secs(60);
-/// Everything is read again this often, which lets go of what ended long ago.
+/// Everything is read again this often, in case that memory differs for a reason nobody thought of.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Entitlements read by one statement.
 const READ_AT_ONCE: usize = 500;
+/// One of the directory's shards is searched this often for what ended long ago: each about once a minute.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 /// The parts that the feed works with.
 pub(crate) struct Feed {
@@ -37,18 +48,24 @@ pub(crate) struct Feed {
     pub(crate) clock: Clock,
     pub(crate) directory: Arc<Directory>,
     pub(crate) clients: Arc<ArcSwap<Registry>>,
+    pub(crate) administrators: Arc<ArcSwap<Administrators>>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Metrics,
 }
 
 /// Where the feed stands in the stream of changes.
 pub(crate) struct Position {
-    horizon: Horizon,
-    /// Changes at or above the horizon that were applied already.
-    applied: HashSet<i64>,
+    /// What the last look saw.
+    seen: Snapshot,
     read_at: OffsetDateTime,
+    /// When the last look began, monotonic.
+    looked_at: Duration,
     /// When everything was read last.
     loaded_at: OffsetDateTime,
+    rereading: Option<Rereading>,
+    /// The shard that is searched next for what has ended, and when the last one was.
+    forget_next: usize,
+    forgot_at: Duration,
 }
 
 impl Feed {
@@ -78,32 +95,28 @@ impl Feed {
     }
 
     async fn read_everything(&self) -> Result<Position, StoreError> {
-        // The horizon first: what commits during the reading is then read again, not missed.
-        let horizon = source::horizon(&self.db).await?;
+        let started = self.clock.monotonic();
+        // The snapshot first: what commits during the reading is then read again, not missed.
+        let seen = source::snapshot(&self.db).await?;
         let now = self.clock.now();
         self.read_clients().await?;
-        let mut entitlements: Vec<Entitlement> = Vec::new();
-        let mut credentials: HashMap<uuid::Uuid, Vec<Credential>> = HashMap::new();
-        source::read_all(
-            &self.db,
-            now,
-            |entitlement| entitlements.push(entitlement),
-            |credential| credentials.entry(credential.entitlement).or_default().push(credential),
-        )
-        .await?;
-        let keep: HashSet<uuid::Uuid> = entitlements.iter().map(|e| e.id).collect();
-        for entitlement in entitlements {
-            let opens = credentials.remove(&entitlement.id).unwrap_or_default();
-            self.directory.put(entitlement, opens, now);
-        }
-        self.directory.retain(&keep);
+        load::everything(&self.db, &self.clock, &self.directory, &seen).await?;
         self.note_size();
         tracing::info!(
             entitlements = self.directory.len(),
             routers = self.clients.load().all().count(),
+            seconds = self.clock.monotonic().saturating_sub(started).as_secs_f64(),
             "directory read"
         );
-        Ok(Position { horizon, applied: HashSet::new(), read_at: now, loaded_at: now })
+        Ok(Position {
+            seen,
+            read_at: now,
+            looked_at: started,
+            loaded_at: now,
+            rereading: None,
+            forget_next: 0,
+            forgot_at: started,
+        })
     }
 
     async fn read_clients(&self) -> Result<(), StoreError> {
@@ -114,6 +127,7 @@ impl Feed {
             self.metrics.known.with_label_values(&[&client.name]).set(1);
         }
         self.clients.store(Arc::new(registry));
+        self.administrators.store(Arc::new(Administrators::new(store::router_login::all(&self.db).await?)));
         Ok(())
     }
 
@@ -136,15 +150,28 @@ impl Feed {
         }
     }
 
-    /// Catches up, then waits for a hint or for the next look.
+    /// Catches up, then goes on with a reading of everything or waits for a hint or for the next look.
     async fn step(&self, listener: &mut Option<Listener>, position: &mut Position) -> Result<(), StoreError> {
         let heard = match listener {
             Some(listener) => listener,
             None => listener.insert(self.db.listen(&[Channel::Directory]).await?),
         };
-        let too_slow = StoreError::TooSlow { operation: "reading changes", patience: LOOK_PATIENCE };
-        tokio::time::timeout(LOOK_PATIENCE, self.catch_up(position)).await.unwrap_or(Err(too_slow))?;
-        self.note_following(true);
+        let gap = (position.looked_at + LOOK_GAP).saturating_sub(self.clock.monotonic());
+        if !gap.is_zero() {
+            tokio::time::sleep(gap).await;
+        }
+        // All that was heard until now is answered by one look.
+        while let Some(hint) = heard.next().now_or_never() {
+            hint?;
+        }
+        position.looked_at = self.clock.monotonic();
+        within("reading changes", self.catch_up(position)).await?;
+        self.forget_ended(position);
+        let owed = position.rereading.as_ref().is_some_and(|rereading| rereading.owed);
+        self.note_following(!owed);
+        if position.rereading.is_some() {
+            return within("reading everything", self.read_on(position)).await;
+        }
         match tokio::time::timeout(LOOK_EVERY, heard.next()).await {
             // A hint, a reopened connection, or time for a look: the next step catches up in any case.
             Ok(Ok(_)) | Err(_) => Ok(()),
@@ -154,35 +181,64 @@ impl Feed {
 
     async fn catch_up(&self, position: &mut Position) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if source::too_long_away(position.read_at, now) || now - position.loaded_at > READ_AGAIN_AFTER {
-            *position = self.read_everything().await?;
-            return Ok(());
+        let changes = source::changes(&self.db, &position.seen).await?;
+        if changes.rewound {
+            tracing::warn!("PostgreSQL has gone back in time, as after the restoring of a backup: reading everything");
+            self.directory.forget_versions();
         }
-        let (changes, read) = source::changes(&self.db, position.horizon, &position.applied).await?;
-        if changes.everything {
-            *position = self.read_everything().await?;
-            return Ok(());
-        }
-        if changes.nas {
+        if changes.everything || source::too_long_away(position.read_at, now) {
             self.read_clients().await?;
+            match &mut position.rereading {
+                Some(rereading) => rereading.ask_again(&changes.next),
+                None => position.rereading = Some(Rereading::new(&changes.next, true)),
+            }
+        } else if changes.nas {
+            self.read_clients().await?;
+        }
+        if position.rereading.is_none() && now - position.loaded_at > READ_AGAIN_AFTER {
+            position.rereading = Some(Rereading::new(&changes.next, false));
         }
         for ids in changes.entitlements.chunks(READ_AT_ONCE) {
             let entries = source::read(&self.db, ids).await?;
-            let found: HashSet<uuid::Uuid> = entries.iter().map(|entry| entry.entitlement.id).collect();
-            for entry in entries {
-                self.directory.put(entry.entitlement, entry.credentials, now);
-            }
+            let found: HashSet<Uuid> = entries.iter().map(|entry| entry.entitlement.id).collect();
+            load::put_all(&self.db, &self.directory, entries, now).await?;
             for gone in ids.iter().filter(|id| !found.contains(id)) {
-                self.directory.remove(*gone);
+                // Gone at the latest now: a removal after this look is in the next one.
+                self.directory.remove(*gone, changes.next.version());
             }
         }
         if !changes.entitlements.is_empty() {
             self.note_size();
         }
-        position.horizon = changes.next;
-        position.applied = read.into_iter().collect();
+        position.seen = changes.next;
         position.read_at = now;
         Ok(())
+    }
+
+    /// Reads one more page of everything.
+    async fn read_on(&self, position: &mut Position) -> Result<(), StoreError> {
+        let Some(rereading) = &mut position.rereading else { return Ok(()) };
+        let now = self.clock.now();
+        if rereading.step(&self.db, &self.directory, now).await? {
+            position.rereading = None;
+            position.loaded_at = now;
+            self.note_size();
+            tracing::info!(entitlements = self.directory.len(), "directory read again");
+        }
+        Ok(())
+    }
+
+    /// Lets go of what ended so long ago that nobody asks for it any more.
+    fn forget_ended(&self, position: &mut Position) {
+        if position.looked_at.saturating_sub(position.forgot_at) < FORGET_EVERY {
+            return;
+        }
+        let then = Moment::from(self.clock.now()).before(source::KEEP_ENDED);
+        if self.directory.forget_ended(position.forget_next, then) > 0 {
+            self.note_size();
+        }
+        position.forget_next = position.forget_next.wrapping_add(1);
+        position.forgot_at = position.looked_at;
     }
 
     fn note_following(&self, following: bool) {
@@ -193,4 +249,10 @@ impl Feed {
     fn note_size(&self) {
         self.metrics.directory_entitlements.set(i64::try_from(self.directory.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// A look that takes longer has lost its connection in silence.
+async fn within(operation: &'static str, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    let too_slow = StoreError::TooSlow { operation, patience: LOOK_PATIENCE };
+    tokio::time::timeout(LOOK_PATIENCE, work).await.unwrap_or(Err(too_slow))
 }

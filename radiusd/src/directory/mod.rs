@@ -1,128 +1,116 @@
 //! The directory: what may be used, in memory, so that a login never waits for the network.
 //!
-//! Three maps: a typed name to its credential, an entitlement's identity to the entitlement, a device to the
-//! entitlements it is bound to. [`feed`] fills them from PostgreSQL and keeps them true. What a login changes
+//! Three tables: an entitlement's identity, a typed name, and a device each lead to one [`Held`], the entitlement with its
+//! credentials. They hold no keys of their own, so that a million customers take less than 400 octets each. [`load`] fills
+//! them from PostgreSQL and [`feed`] keeps them true; of two readings the one with the newer [`Version`] stays. What a login changes
 //! (the clock starts, a device is bound, a one-time password is spent) changes here at once and in PostgreSQL a
 //! moment later; usage is set here when its accounting batch has been committed.
 //!
-//! The directory judges nothing: that is [`crate::policy`].
+//! The directory judges nothing: that is [`crate::policy`], which is asked under the entitlement's own lock. Looking up
+//! and admitting allocate nothing unless something changes.
 
+mod credential;
 pub(crate) mod feed;
+mod held;
+mod load;
+#[cfg(test)]
+mod model_tests;
+mod table;
+mod terms;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use dashmap::DashMap;
-use shared::entitlement::{Credential, Entitlement};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
+use store::directory::{Entry, Version};
 use uuid::Uuid;
 
-/// A device bound here but not yet seen in PostgreSQL is kept over a reload for this long.
-const PENDING_KEEPS: Duration = Duration::from_secs(120);
+pub use credential::Credential;
+pub use held::{Admission, Held, Refusal};
 
-/// An entitlement in memory.
-#[derive(Debug)]
-pub struct Held {
-    entitlement: Entitlement,
-    used: AtomicU64,
-    live: Mutex<Live>,
-    logins: Vec<Box<[u8]>>,
-}
+use self::credential::Credentials;
+use self::table::Table;
+use self::terms::SharedTerms;
+use crate::policy::{Moment, Terms};
 
-/// What logins change.
+/// A typed name's way to its credential.
 #[derive(Clone, Debug)]
-struct Live {
-    starts_at: Option<OffsetDateTime>,
-    expires_at: Option<OffsetDateTime>,
-    devices: Vec<Mac>,
-    pending: Vec<(Mac, OffsetDateTime)>,
+pub struct Opening {
+    held: Arc<Held>,
+    /// Which of the entitlement's credentials it is.
+    number: u32,
 }
 
-/// An entitlement as it stands at one moment.
-pub type Snapshot = Entitlement;
-
-impl Held {
-    fn new(entitlement: Entitlement, logins: Vec<Box<[u8]>>) -> Held {
-        let live = Live {
-            starts_at: entitlement.starts_at,
-            expires_at: entitlement.expires_at,
-            devices: entitlement.devices.clone(),
-            pending: Vec::new(),
-        };
-        Held { used: AtomicU64::new(entitlement.used_octets), live: Mutex::new(live), entitlement, logins }
+impl Opening {
+    /// The entitlement that the name opens.
+    pub fn held(&self) -> &Held {
+        &self.held
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The entitlement as it stands now.
-    pub fn snapshot(&self) -> Snapshot {
-        let live = self.live();
-        Entitlement {
-            starts_at: live.starts_at,
-            expires_at: live.expires_at,
-            used_octets: self.used.load(Ordering::Relaxed),
-            devices: live.devices.clone(),
-            ..self.entitlement.clone()
-        }
-    }
-
-    /// A login was accepted: starts the clock and binds the device, if they were not. Tells whether anything
-    /// changed, so that PostgreSQL must be told. The limit is kept here too: two logins at the same moment
-    /// cannot both take the last place. `None`: there is no place for this device.
-    pub fn login(&self, mac: Option<Mac>, now: OffsetDateTime) -> Option<bool> {
-        let mut live = self.live();
-        let mut changed = false;
-        if let Some(mac) = mac
-            && !live.devices.contains(&mac)
-        {
-            if live.devices.len() >= self.entitlement.device_limit as usize {
-                return None;
-            }
-            live.devices.push(mac);
-            live.pending.push((mac, now));
-            changed = true;
-        }
-        if live.starts_at.is_none() {
-            live.starts_at = Some(now);
-            live.expires_at = self.entitlement.duration.and_then(|duration| now.checked_add(duration.try_into().ok()?));
-            changed = true;
-        }
-        Some(changed)
+    /// The credential that has this name.
+    pub fn credential(&self) -> &Credential {
+        &self.held.credentials()[self.number as usize]
     }
 }
 
-/// The maps.
-#[derive(Debug, Default)]
+/// A device's way to an entitlement that it is bound to. A device with several has several of these.
+#[derive(Debug)]
+struct Bound {
+    mac: Mac,
+    held: Arc<Held>,
+}
+
+/// The tables.
+#[derive(Debug)]
 pub struct Directory {
-    logins: DashMap<Box<[u8]>, Arc<Credential>>,
-    entitlements: DashMap<Uuid, Arc<Held>>,
-    devices: DashMap<Mac, Vec<Uuid>>,
+    entitlements: Table<Arc<Held>>,
+    names: Table<Opening>,
+    devices: Table<Bound>,
+    terms: SharedTerms,
+    /// No removal was newer than this, so an older reading may have seen what is gone by now.
+    removed: AtomicU64,
+}
+
+impl Default for Directory {
+    fn default() -> Directory {
+        Directory::new()
+    }
 }
 
 impl Directory {
     /// An empty directory.
     pub fn new() -> Directory {
-        Directory::default()
+        Directory {
+            entitlements: Table::new(),
+            names: Table::new(),
+            devices: Table::new(),
+            terms: SharedTerms::default(),
+            removed: AtomicU64::new(Version::default().number()),
+        }
     }
 
     /// The credential of a typed name.
-    pub fn login(&self, name: &[u8]) -> Option<Arc<Credential>> {
-        self.logins.get(name).map(|entry| Arc::clone(&entry))
+    pub fn login(&self, name: &[u8]) -> Option<Opening> {
+        let hash = self.names.hash(name);
+        self.names.read(hash).find(hash, |opening| opening.credential().login() == name).cloned()
     }
 
-    /// An entitlement.
+    /// An entitlement. Waits, for microseconds, while it is being replaced.
     pub fn entitlement(&self, id: Uuid) -> Option<Arc<Held>> {
-        self.entitlements.get(&id).map(|entry| Arc::clone(&entry))
+        let hash = self.entitlements.hash(id.as_bytes());
+        self.entitlements.read(hash).find(hash, |held| held.id() == id).cloned()
     }
 
-    /// The entitlements that a device is bound to.
-    pub fn device(&self, mac: Mac) -> Vec<Arc<Held>> {
-        let ids = self.devices.get(&mac).map(|entry| entry.clone()).unwrap_or_default();
-        ids.into_iter().filter_map(|id| self.entitlement(id)).collect()
+    /// The entitlement that a device uses by its MAC alone: of those that would admit it, one whose clock runs before one
+    /// that would be begun, and then the oldest sale. If none would, the newest, whose reason the guest is told.
+    pub fn device(&self, mac: Mac, now: Moment) -> Option<Arc<Held>> {
+        let hash = self.devices.hash(&mac.0);
+        let devices = self.devices.read(hash);
+        let bound = || devices.iter_hash(hash).filter(|bound| bound.mac == mac).map(|bound| &bound.held);
+        let usable = bound().filter_map(|held| Some((!held.would_admit(mac, now)?, held.id(), held)));
+        let best = usable.min_by_key(|(waits, id, _)| (*waits, *id)).map(|(_, _, held)| held);
+        best.or_else(|| bound().max_by_key(|held| held.id())).cloned()
     }
 
     /// How many entitlements are held.
@@ -132,190 +120,171 @@ impl Directory {
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.entitlements.is_empty()
+        self.len() == 0
     }
 
-    /// Puts an entitlement with its credentials in place of what was known of it.
-    pub fn put(&self, mut entitlement: Entitlement, credentials: Vec<Credential>, now: OffsetDateTime) {
+    /// Puts what was read in place of what was known, unless that is newer. `false`: it was newer, or it may be gone by
+    /// now; the reading was not used.
+    pub fn put(&self, entry: Entry, now: OffsetDateTime) -> bool {
+        let Entry { entitlement, credentials, version } = entry;
+        let terms = self.terms.share(Terms::from(&entitlement));
+        let credentials = Credentials::from(credentials);
         let id = entitlement.id;
-        let before = self.entitlements.get(&id).map(|entry| Arc::clone(&entry));
-        let mut pending = Vec::new();
-        if let Some(before) = &before {
-            // A reading that began before an accounting batch was committed must not take its usage back.
-            entitlement.used_octets = entitlement.used_octets.max(before.used.load(Ordering::Relaxed));
-            let live = before.live();
-            pending.extend(
-                live.pending
-                    .iter()
-                    .copied()
-                    .filter(|(mac, at)| now - *at < PENDING_KEEPS && !entitlement.devices.contains(mac)),
-            );
-            entitlement.devices.extend(pending.iter().map(|(mac, _)| *mac));
-            if entitlement.starts_at.is_none() && live.starts_at.is_some() {
-                (entitlement.starts_at, entitlement.expires_at) = (live.starts_at, live.expires_at);
+        let hash = self.entitlements.hash(id.as_bytes());
+        // Held to the end, so that the three tables change as one for whoever looks the identity up.
+        let mut entitlements = self.entitlements.write(hash);
+        let before = entitlements.find(hash, |held| held.id() == id).cloned();
+        let newest = before.as_ref().map_or_else(|| self.removed(), |before| before.version());
+        if newest > version {
+            return false;
+        }
+        let held = Held::new(&entitlement, terms, credentials, version, before.as_deref(), now.into());
+        let held = Arc::new(held);
+        match entitlements.find_mut(hash, |known| known.id() == id) {
+            Some(known) => *known = Arc::clone(&held),
+            None => {
+                let rehash = |held: &Arc<Held>| self.entitlements.hash(held.id().as_bytes());
+                entitlements.insert_unique(hash, Arc::clone(&held), rehash);
             }
         }
-        let logins: Vec<Box<[u8]>> = credentials.iter().map(|c| c.login.as_slice().into()).collect();
-        if let Some(before) = &before {
-            for gone in before.logins.iter().filter(|login| !logins.contains(login)) {
-                self.logins.remove_if(gone, |_, credential| credential.entitlement == id);
-            }
-            for gone in before.live().devices.iter().filter(|mac| !entitlement.devices.contains(mac)) {
-                self.unbind(*gone, id);
-            }
+        self.name(&held);
+        held.with_standing(|standing| standing.devices.to_vec()).into_iter().for_each(|mac| self.lead(mac, &held));
+        if let Some(before) = before {
+            self.unlink(&before);
         }
-        for mac in &entitlement.devices {
-            self.bind(*mac, id);
-        }
-        let held = Held::new(entitlement, logins);
-        held.live().pending = pending;
-        self.entitlements.insert(id, Arc::new(held));
-        for credential in credentials {
-            self.logins.insert(credential.login.as_slice().into(), Arc::new(credential));
-        }
+        true
     }
 
-    /// Forgets an entitlement and what opened it.
-    pub fn remove(&self, id: Uuid) {
-        let Some((_, held)) = self.entitlements.remove(&id) else { return };
-        for login in &held.logins {
-            self.logins.remove_if(login, |_, credential| credential.entitlement == id);
-        }
-        for mac in &held.live().devices {
-            self.unbind(*mac, id);
-        }
+    /// Forgets an entitlement that a reading no longer found, and what opened it. `false`: it was read later than that.
+    pub fn remove(&self, id: Uuid, version: Version) -> bool {
+        self.removed.fetch_max(version.number(), Ordering::Relaxed);
+        self.remove_if(id, |held| held.version() <= version)
     }
 
-    /// Notes that a device uses an entitlement, so that it is found by its MAC next time.
+    /// Notes that a device has been given a place, so that it is found by its MAC next time.
     pub fn bind(&self, mac: Mac, id: Uuid) {
-        let mut ids = self.devices.entry(mac).or_default();
-        if !ids.contains(&id) {
-            ids.push(id);
+        let hash = self.entitlements.hash(id.as_bytes());
+        // The entitlement may have been replaced since: the one that stands there now counts, and stays while we hold this.
+        let entitlements = self.entitlements.read(hash);
+        let current = entitlements.find(hash, |held| held.id() == id);
+        if let Some(held) = current.filter(|held| held.with_standing(|standing| standing.is_bound(Some(mac)))) {
+            self.lead(mac, held);
         }
     }
 
-    fn unbind(&self, mac: Mac, id: Uuid) {
-        if let Some(mut ids) = self.devices.get_mut(&mac) {
-            ids.retain(|known| *known != id);
+    /// Lets a one-time credential end at `until`, also where its entitlement has been replaced meanwhile.
+    pub fn spend(&self, opening: &Opening, until: Moment) {
+        let credential = opening.credential();
+        credential.spend(until);
+        if let Some(current) = self.entitlement(opening.held.id()) {
+            let same = current.credentials().iter().find(|same| same.id() == credential.id());
+            if let Some(same) = same.filter(|same| same.password() == credential.password()) {
+                same.spend(until);
+            }
         }
-        self.devices.remove_if(&mac, |_, ids| ids.is_empty());
-    }
-
-    /// Lets a one-time credential end at `until`.
-    pub fn spend(&self, credential: &Credential, until: OffsetDateTime) {
-        let spent = Credential { valid_until: Some(until), ..credential.clone() };
-        self.logins.insert(credential.login.as_slice().into(), Arc::new(spent));
     }
 
     /// Sets what entitlements have used in all, after their batch was committed.
     pub fn set_used(&self, used: &[(Uuid, u64)]) {
-        for (id, octets) in used {
-            if let Some(held) = self.entitlements.get(id) {
-                held.used.store(*octets, Ordering::Relaxed);
+        for &(id, octets) in used {
+            let hash = self.entitlements.hash(id.as_bytes());
+            // Under the table's lock, so that the entitlement is not being replaced at the same time.
+            if let Some(held) = self.entitlements.read(hash).find(hash, |held| held.id() == id) {
+                held.set_used(octets);
             }
         }
     }
 
-    /// Forgets everything that `keep` does not name: the end of a full reading.
-    pub(crate) fn retain(&self, keep: &std::collections::HashSet<Uuid>) {
-        let gone: Vec<Uuid> = self.entitlements.iter().map(|e| *e.key()).filter(|id| !keep.contains(id)).collect();
-        for id in gone {
-            self.remove(id);
-        }
+    /// Forgets, in one of the shards, what had ended by then. Returns how many.
+    pub(crate) fn forget_ended(&self, shard: usize, then: Moment) -> usize {
+        self.remove_where(shard, |held| held.ended_by(then))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::entitlement::{CredentialKind, State};
+    /// Forgets everything that was read last before `version`: the end of a full reading, which met all that there is.
+    pub(crate) fn forget_before(&self, version: Version) -> usize {
+        (0..table::SHARDS).map(|shard| self.remove_where(shard, |held| held.version() < version)).sum()
+    }
 
-    pub(crate) fn entitlement(id: u128) -> Entitlement {
-        Entitlement {
-            id: Uuid::from_u128(id),
-            package: "1 hour".into(),
-            state: State::Active,
-            starts_at: None,
-            expires_at: None,
-            duration: Some(Duration::from_secs(3600)),
-            quota_octets: None,
-            used_octets: 0,
-            rate: None,
-            device_limit: 1,
-            idle_timeout: None,
-            devices: vec![],
+    /// The database has gone back in time: any reading from now on is taken for newer than what is here.
+    pub(crate) fn forget_versions(&self) {
+        self.removed.store(Version::default().number(), Ordering::Relaxed);
+        for shard in 0..table::SHARDS {
+            self.entitlements.shard(shard).iter().for_each(|held| held.forget_version());
         }
     }
 
-    fn credential(id: u128, login: &str) -> Credential {
-        Credential {
-            id: Uuid::from_u128(id + 1000),
-            entitlement: Uuid::from_u128(id),
-            kind: CredentialKind::Password,
-            login: login.as_bytes().to_vec(),
-            password: b"pw".to_vec(),
-            mac: None,
-            valid_until: None,
+    fn removed(&self) -> Version {
+        Version::from_number(self.removed.load(Ordering::Relaxed))
+    }
+
+    fn remove_where(&self, shard: usize, condition: impl Fn(&Held) -> bool) -> usize {
+        // Collected first: the shard is locked again, to write, for each that goes.
+        let ids: Vec<Uuid> =
+            self.entitlements.shard(shard).iter().filter(|held| condition(held)).map(|held| held.id()).collect();
+        ids.into_iter().filter(|&id| self.remove_if(id, &condition)).count()
+    }
+
+    fn remove_if(&self, id: Uuid, condition: impl Fn(&Held) -> bool) -> bool {
+        let hash = self.entitlements.hash(id.as_bytes());
+        let mut entitlements = self.entitlements.write(hash);
+        let Ok(entry) = entitlements.find_entry(hash, |held| held.id() == id) else { return false };
+        if !condition(entry.get()) {
+            return false;
+        }
+        let (held, _) = entry.remove();
+        held.supersede();
+        self.unlink(&held);
+        true
+    }
+
+    /// Leads the names of its credentials to this entitlement. A name that another one has is left to whoever was read
+    /// last: names move, and readings arrive late.
+    fn name(&self, held: &Arc<Held>) {
+        for (number, credential) in (0..).zip(held.credentials()) {
+            let opening = Opening { held: Arc::clone(held), number };
+            let hash = self.names.hash(credential.login());
+            let mut names = self.names.write(hash);
+            match names.find_mut(hash, |known| known.credential().login() == credential.login()) {
+                Some(known) if known.held.id() != held.id() && known.held.version() > held.version() => {}
+                Some(known) => *known = opening,
+                None => {
+                    let rehash = |opening: &Opening| self.names.hash(opening.credential().login());
+                    names.insert_unique(hash, opening, rehash);
+                }
+            }
         }
     }
 
-    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-    const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
-    const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
-
-    #[test]
-    fn a_new_reading_replaces_names_and_devices() {
-        let directory = Directory::new();
-        directory.put(Entitlement { devices: vec![A], ..entitlement(1) }, vec![credential(1, "old")], NOW);
-        assert!(directory.login(b"old").is_some());
-        assert_eq!(directory.device(A).len(), 1);
-        directory.put(Entitlement { devices: vec![B], ..entitlement(1) }, vec![credential(1, "new")], NOW);
-        assert!(directory.login(b"old").is_none() && directory.login(b"new").is_some());
-        assert!(directory.device(A).is_empty());
-        assert_eq!(directory.device(B).len(), 1);
-        directory.remove(Uuid::from_u128(1));
-        assert!(directory.is_empty() && directory.login(b"new").is_none() && directory.device(B).is_empty());
+    /// Leads a device to this entitlement, beside others that it is bound to.
+    fn lead(&self, mac: Mac, held: &Arc<Held>) {
+        let hash = self.devices.hash(&mac.0);
+        let mut devices = self.devices.write(hash);
+        match devices.find_mut(hash, |known| known.mac == mac && known.held.id() == held.id()) {
+            Some(known) => known.held = Arc::clone(held),
+            None => {
+                let rehash = |bound: &Bound| self.devices.hash(&bound.mac.0);
+                devices.insert_unique(hash, Bound { mac, held: Arc::clone(held) }, rehash);
+            }
+        }
     }
 
-    #[test]
-    fn a_name_that_moved_to_another_entitlement_stays_with_it() {
-        let directory = Directory::new();
-        directory.put(entitlement(1), vec![credential(1, "name")], NOW);
-        directory.put(entitlement(2), vec![credential(2, "name")], NOW);
-        directory.put(entitlement(1), vec![], NOW);
-        assert_eq!(directory.login(b"name").expect("kept").entitlement, Uuid::from_u128(2));
-    }
-
-    #[test]
-    fn the_last_place_is_taken_once() {
-        let directory = Directory::new();
-        directory.put(entitlement(1), vec![], NOW);
-        let held = directory.entitlement(Uuid::from_u128(1)).expect("there");
-        assert_eq!(held.login(Some(A), NOW), Some(true));
-        assert_eq!(held.login(Some(A), NOW), Some(false), "the same device again changes nothing");
-        assert_eq!(held.login(Some(B), NOW), None);
-        assert_eq!(held.snapshot().expires_at, Some(NOW + Duration::from_secs(3600)));
-    }
-
-    #[test]
-    fn a_late_reading_takes_no_usage_back() {
-        let directory = Directory::new();
-        directory.put(entitlement(1), vec![], NOW);
-        directory.set_used(&[(Uuid::from_u128(1), 500)]);
-        directory.put(Entitlement { used_octets: 300, ..entitlement(1) }, vec![], NOW);
-        assert_eq!(directory.entitlement(Uuid::from_u128(1)).expect("there").snapshot().used_octets, 500);
-    }
-
-    #[test]
-    fn what_postgresql_does_not_know_yet_survives_a_reading() {
-        let directory = Directory::new();
-        directory.put(entitlement(1), vec![], NOW);
-        directory.entitlement(Uuid::from_u128(1)).expect("there").login(Some(A), NOW);
-        directory.put(entitlement(1), vec![], NOW + Duration::from_secs(1));
-        let held = directory.entitlement(Uuid::from_u128(1)).expect("there");
-        assert_eq!(held.snapshot().devices, [A]);
-        assert_eq!(held.snapshot().starts_at, Some(NOW));
-        directory.put(entitlement(1), vec![], NOW + Duration::from_secs(600));
-        assert!(directory.entitlement(Uuid::from_u128(1)).expect("there").snapshot().devices.is_empty());
+    /// Removes the names and devices that still lead to an entitlement which is superseded.
+    fn unlink(&self, gone: &Arc<Held>) {
+        for credential in gone.credentials() {
+            let hash = self.names.hash(credential.login());
+            let mut names = self.names.write(hash);
+            let leads_there =
+                |known: &Opening| Arc::ptr_eq(&known.held, gone) && known.credential().login() == credential.login();
+            if let Ok(entry) = names.find_entry(hash, leads_there) {
+                entry.remove();
+            }
+        }
+        for mac in gone.with_standing(|standing| standing.devices.to_vec()) {
+            let hash = self.devices.hash(&mac.0);
+            let mut devices = self.devices.write(hash);
+            if let Ok(entry) = devices.find_entry(hash, |known| known.mac == mac && Arc::ptr_eq(&known.held, gone)) {
+                entry.remove();
+            }
+        }
     }
 }

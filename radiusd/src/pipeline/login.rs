@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use radius_proto::attribute::mikrotik;
 use radius_proto::{Code, MAX_PACKET, Packet};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 
 use super::{Exchange, Pipeline};
-use crate::access::{self, Granted, Login, Memory, Scratch, Unreadable, Verdict};
+use crate::access::{self, Granted, Login, Memory, Scratch, Service, Unreadable, Verdict};
 use crate::policy::{self, Denial};
 use crate::road::{Direct, Sink};
 use crate::ticket::Ticket;
@@ -32,6 +33,9 @@ impl Pipeline {
             Err(Unreadable::Silent(reason)) => return self.give_up(&exchange, reason),
         };
         self.metrics.note_service(login.service);
+        if login.service == Service::Login {
+            return self.administrator(out, exchange, packet, &login);
+        }
         match access::judge(&login, &self.directory, Memory::Usual, now) {
             Verdict::Granted(granted) => {
                 self.metrics.directory_hits.inc();
@@ -46,6 +50,26 @@ impl Pipeline {
                 self.look_up(exchange, packet, proved);
             }
         }
+    }
+
+    /// Somebody signs in to the router itself. Guests' names are not looked at here, nor administrators' elsewhere.
+    fn administrator(self: &Arc<Self>, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, login: &Login<'_>) {
+        let administrators = self.administrators.load();
+        let found = administrators.find(login.name, exchange.client.id);
+        let Some(found) = found.filter(|found| login.proves(&found.password)) else {
+            return self.reject(out, exchange, packet, Denial::RouterLogin);
+        };
+        tracing::info!(nas = %exchange.client.name, name = %found.name, group = %found.group, method = login.method(),
+            "an administrator signs in to the router");
+        let mut buffer = [0; MAX_PACKET];
+        let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet).and_then(|mut reply| {
+            reply.put(mikrotik::GROUP, found.group.as_bytes())?;
+            login.put_accept(&mut reply, &exchange.authenticator, &exchange.secret)?;
+            reply.copy_proxy_state(packet)?;
+            Ok(reply)
+        });
+        self.metrics.note_method(login.method());
+        self.finish(out, &exchange, built, Code::AccessAccept);
     }
 
     /// Asks PostgreSQL once, off the reader, then judges again.
@@ -123,7 +147,7 @@ impl Pipeline {
     /// Answers with a reason, held back for a moment so that guessing is slow; no reader waits for it.
     fn reject(self: &Arc<Self>, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, denial: Denial) {
         self.metrics.rejects.with_label_values(&[denial.label()]).inc();
-        tracing::debug!(nas = %exchange.client.name, service = access::Service::of(packet).label(),
+        tracing::debug!(nas = %exchange.client.name, service = Service::of(packet).label(),
             reason = denial.label(), "login refused");
         let delay = Duration::from_millis(self.settings.reject_delay_ms);
         // A device that knocks by itself guesses nothing, and its guest is waiting for the page.

@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use duplicates::Duplicates;
 
+use crate::administrators::Administrators;
 use crate::client::{Client, Registry};
 use crate::directory::Directory;
 use crate::journal::Entrance;
@@ -51,6 +52,8 @@ pub(crate) enum Port {
 }
 
 impl Port {
+    pub(crate) const ALL: [Port; 2] = [Port::Auth, Port::Acct];
+
     pub(crate) fn label(self) -> &'static str {
         match self {
             Port::Auth => "auth",
@@ -75,6 +78,7 @@ pub(crate) struct Pipeline {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) clients: Arc<ArcSwap<Registry>>,
+    pub(crate) administrators: Arc<ArcSwap<Administrators>>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) logins: Logins,
     pub(crate) journal: Entrance,

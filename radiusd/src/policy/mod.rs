@@ -1,31 +1,33 @@
-//! Who gets in: one pure function from an entitlement and a request to a grant or a reason.
+//! Who gets in: one pure function from how an entitlement stands and a request to a grant or a reason.
 //!
-//! [`decide`] knows no socket, clock or database. Each [`Denial`] has a word for logs and metrics and a sentence
+//! [`decide`] knows no socket, clock or database; it looks at a [`Standing`] and copies what a router must be told
+//! into a [`Grant`], without a heap allocation. Each [`Denial`] has a word for logs and metrics and a sentence
 //! for the guest, who reads it on the router's login page (RouterOS shows the Reply-Message of an Access-Reject).
 
 mod reply;
+mod standing;
 
 use std::time::Duration;
 
-use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::entitlement::{CredentialKind, State};
 use shared::mac::Mac;
-use shared::rate::Rate;
-use shared::time::OffsetDateTime;
+use shared::rate::RateText;
 
 pub use reply::{put_accept, put_reject};
+pub use standing::{Moment, Standing, Terms};
 
 /// Longest Session-Timeout that RouterOS takes, seconds.
 const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(21_474_720);
 
 /// What a router is told to allow.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
     /// How long the session may last.
     pub session_timeout: Option<Duration>,
     /// Octets that remain, both directions together.
     pub octets_left: Option<u64>,
-    /// Speed.
-    pub rate: Option<Rate>,
+    /// Speed, in the router's words.
+    pub rate: Option<RateText>,
     /// Idle time after which the session ends.
     pub idle_timeout: Option<Duration>,
 }
@@ -55,13 +57,15 @@ pub enum Denial {
     BadRequest,
     /// EAP is not offered here.
     EapNotOffered,
+    /// Somebody who wants to sign in to the router itself and may not.
+    RouterLogin,
     /// A name that memory does not know, and PostgreSQL could not be asked.
     CannotCheck,
 }
 
 impl Denial {
     /// All reasons.
-    pub const ALL: [Denial; 12] = [
+    pub const ALL: [Denial; 13] = [
         Denial::UnknownUser,
         Denial::BadPassword,
         Denial::CredentialOver,
@@ -73,6 +77,7 @@ impl Denial {
         Denial::UnknownDevice,
         Denial::BadRequest,
         Denial::EapNotOffered,
+        Denial::RouterLogin,
         Denial::CannotCheck,
     ];
 
@@ -90,6 +95,7 @@ impl Denial {
             Denial::UnknownDevice => "unknown_device",
             Denial::BadRequest => "bad_request",
             Denial::EapNotOffered => "eap_not_offered",
+            Denial::RouterLogin => "router_login",
             Denial::CannotCheck => "db_unavailable",
         }
     }
@@ -108,152 +114,158 @@ impl Denial {
             Denial::UnknownDevice => "Welcome. Please choose a package to go online.",
             Denial::BadRequest => "The router sent a login that cannot be understood. Please try again.",
             Denial::EapNotOffered => "This network does not offer this kind of login.",
+            Denial::RouterLogin => "This name and password do not open the router.",
             Denial::CannotCheck => "We cannot check this login right now. Please try again in a minute.",
         }
     }
 }
 
+/// What limits the use of a credential, beside its password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Validity {
+    /// What kind it is.
+    pub kind: CredentialKind,
+    /// The only device that may use it, if set.
+    pub mac: Option<Mac>,
+    /// Until when it is good, if it ends.
+    pub until: Option<Moment>,
+}
+
 /// Whether a credential may be used by this device at `now`. Its password was checked before.
-pub fn check_credential(credential: &Credential, mac: Option<Mac>, now: OffsetDateTime) -> Result<(), Denial> {
-    if credential.valid_until.is_some_and(|until| until <= now) {
+pub fn check_credential(validity: &Validity, mac: Option<Mac>, now: Moment) -> Result<(), Denial> {
+    if validity.until.is_some_and(|until| until <= now) {
         return Err(Denial::CredentialOver);
     }
-    if credential.mac.is_some() && credential.mac != mac {
+    if validity.mac.is_some() && validity.mac != mac {
         return Err(Denial::WrongDevice);
     }
     // A one-time password without its device would be good for anyone who saw it.
-    if credential.kind == CredentialKind::OneTime && credential.mac.is_none() {
+    if validity.kind == CredentialKind::OneTime && validity.mac.is_none() {
         return Err(Denial::WrongDevice);
     }
     Ok(())
 }
 
-/// Decides whether `mac` may use `entitlement` at `now`, and with what limits.
-pub fn decide(entitlement: &Entitlement, mac: Option<Mac>, now: OffsetDateTime) -> Result<Grant, Denial> {
-    match entitlement.state {
+/// Decides whether `mac` may use an entitlement that stands so at `now`, and with what limits.
+pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, now: Moment) -> Result<Grant, Denial> {
+    match standing.state {
         State::Active => {}
         State::Expired => return Err(Denial::TimeOver),
         State::Exhausted => return Err(Denial::DataUsed),
         State::Revoked => return Err(Denial::Revoked),
     }
+    let terms = standing.terms;
     // Before the first login the whole time is left.
-    let left = match entitlement.expires_at {
+    let left = match standing.expires_at {
         Some(end) if end <= now => return Err(Denial::TimeOver),
-        Some(end) => Some(whole_seconds_up(end - now)),
-        None if entitlement.starts_at.is_none() => entitlement.duration,
+        Some(end) => Some(whole_seconds_up(end.since(now))),
+        None if standing.starts_at.is_none() => terms.duration,
         None => None,
     };
-    let octets_left = match entitlement.quota_octets {
-        Some(quota) if entitlement.used_octets >= quota => return Err(Denial::DataUsed),
-        Some(quota) => Some(quota - entitlement.used_octets),
+    let octets_left = match terms.quota_octets {
+        Some(quota) if standing.used_octets >= quota => return Err(Denial::DataUsed),
+        Some(quota) => Some(quota - standing.used_octets),
         None => None,
     };
-    let bound = mac.is_some_and(|mac| entitlement.devices.contains(&mac));
-    if !bound && entitlement.devices.len() >= entitlement.device_limit as usize {
+    if !standing.is_bound(mac) && standing.devices.len() >= terms.device_limit as usize {
         return Err(Denial::TooManyDevices);
     }
     Ok(Grant {
         session_timeout: left.map(|left| left.min(MAX_SESSION_TIMEOUT)),
         octets_left,
-        rate: entitlement.rate,
-        idle_timeout: entitlement.idle_timeout,
+        rate: terms.rate,
+        idle_timeout: terms.idle_timeout,
     })
 }
 
 /// Seconds, rounded up: a Session-Timeout of zero would mean none at all.
-fn whole_seconds_up(left: time::Duration) -> Duration {
-    let seconds = left.whole_seconds() + i64::from(left.subsec_nanoseconds() > 0);
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1))
+fn whole_seconds_up(left: Duration) -> Duration {
+    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    Duration::from_secs(seconds.max(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
+    use shared::rate::Rate;
+    use shared::time::OffsetDateTime;
 
     const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
 
-    fn at(seconds: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(seconds).expect("in range")
+    fn at(seconds: u64) -> Moment {
+        Moment::from(OffsetDateTime::UNIX_EPOCH).after(Duration::from_secs(seconds))
     }
 
-    fn fresh() -> Entitlement {
-        Entitlement {
-            id: Uuid::from_u128(1),
+    fn terms() -> Terms {
+        Terms {
             package: "1 hour".into(),
-            state: State::Active,
-            starts_at: None,
-            expires_at: None,
             duration: Some(Duration::from_secs(3600)),
             quota_octets: Some(1000),
-            used_octets: 0,
-            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }),
+            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }.text()),
             device_limit: 1,
             idle_timeout: None,
-            devices: vec![],
         }
+    }
+
+    fn fresh(terms: &Terms) -> Standing<'_> {
+        Standing { state: State::Active, terms, starts_at: None, expires_at: None, used_octets: 0, devices: &[] }
     }
 
     #[test]
     fn the_first_login_gets_all_of_it() {
-        let grant = decide(&fresh(), Some(A), at(0)).expect("granted");
+        let grant = decide(&fresh(&terms()), Some(A), at(0)).expect("granted");
         assert_eq!(grant.session_timeout, Some(Duration::from_secs(3600)));
         assert_eq!(grant.octets_left, Some(1000));
+        assert_eq!(grant.rate.expect("limited").as_bytes(), b"1M/2M");
     }
 
     #[test]
     fn a_later_login_gets_what_is_left() {
-        let started = Entitlement {
-            starts_at: Some(at(0)),
-            expires_at: Some(at(3600)),
-            used_octets: 900,
-            devices: vec![A],
-            ..fresh()
-        };
+        let terms = terms();
+        let (starts_at, expires_at) = (Some(at(0)), Some(at(3600)));
+        let started = Standing { starts_at, expires_at, used_octets: 900, devices: &[A], ..fresh(&terms) };
         let grant = decide(&started, Some(A), at(3590)).expect("granted");
         assert_eq!((grant.session_timeout, grant.octets_left), (Some(Duration::from_secs(10)), Some(100)));
-        let half = at(3599) + Duration::from_millis(500);
+        let half = at(3599).after(Duration::from_millis(500));
         assert_eq!(decide(&started, Some(A), half).expect("granted").session_timeout, Some(Duration::from_secs(1)));
+        let just = at(3600).before(Duration::from_micros(1));
+        assert_eq!(decide(&started, Some(A), just).expect("granted").session_timeout, Some(Duration::from_secs(1)));
     }
 
     #[test]
     fn every_end_has_its_reason() {
-        let over = Entitlement { starts_at: Some(at(0)), expires_at: Some(at(10)), ..fresh() };
+        let terms = terms();
+        let fresh = fresh(&terms);
         let table = [
-            (Entitlement { state: State::Expired, ..fresh() }, Denial::TimeOver),
-            (Entitlement { state: State::Exhausted, ..fresh() }, Denial::DataUsed),
-            (Entitlement { state: State::Revoked, ..fresh() }, Denial::Revoked),
-            (over, Denial::TimeOver),
-            (Entitlement { used_octets: 1000, ..fresh() }, Denial::DataUsed),
-            (Entitlement { devices: vec![B], ..fresh() }, Denial::TooManyDevices),
+            (Standing { state: State::Expired, ..fresh }, Denial::TimeOver),
+            (Standing { state: State::Exhausted, ..fresh }, Denial::DataUsed),
+            (Standing { state: State::Revoked, ..fresh }, Denial::Revoked),
+            (Standing { starts_at: Some(at(0)), expires_at: Some(at(10)), ..fresh }, Denial::TimeOver),
+            (Standing { used_octets: 1000, ..fresh }, Denial::DataUsed),
+            (Standing { devices: &[B], ..fresh }, Denial::TooManyDevices),
         ];
-        for (entitlement, denial) in table {
-            assert_eq!(decide(&entitlement, Some(A), at(10)), Err(denial));
+        for (standing, denial) in table {
+            assert_eq!(decide(&standing, Some(A), at(10)), Err(denial));
         }
     }
 
     #[test]
     fn a_login_without_a_device_cannot_use_a_full_entitlement() {
-        let full = Entitlement { devices: vec![B], ..fresh() };
+        let terms = terms();
+        let full = Standing { devices: &[B], ..fresh(&terms) };
         assert_eq!(decide(&full, None, at(0)), Err(Denial::TooManyDevices));
     }
 
     #[test]
     fn a_one_time_password_is_for_its_device_and_its_time() {
-        let credential = Credential {
-            id: Uuid::from_u128(1),
-            entitlement: Uuid::from_u128(1),
-            kind: CredentialKind::OneTime,
-            login: b"CODE".to_vec(),
-            password: b"p".to_vec(),
-            mac: Some(A),
-            valid_until: Some(at(100)),
-        };
-        assert_eq!(check_credential(&credential, Some(A), at(99)), Ok(()));
-        assert_eq!(check_credential(&credential, Some(B), at(99)), Err(Denial::WrongDevice));
-        assert_eq!(check_credential(&credential, None, at(99)), Err(Denial::WrongDevice));
-        assert_eq!(check_credential(&credential, Some(A), at(100)), Err(Denial::CredentialOver));
+        let validity = Validity { kind: CredentialKind::OneTime, mac: Some(A), until: Some(at(100)) };
+        assert_eq!(check_credential(&validity, Some(A), at(99)), Ok(()));
+        assert_eq!(check_credential(&validity, Some(B), at(99)), Err(Denial::WrongDevice));
+        assert_eq!(check_credential(&validity, None, at(99)), Err(Denial::WrongDevice));
+        assert_eq!(check_credential(&validity, Some(A), at(100)), Err(Denial::CredentialOver));
+        let for_anyone = Validity { mac: None, ..validity };
+        assert_eq!(check_credential(&for_anyone, None, at(99)), Err(Denial::WrongDevice));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn put_accept(
         reply.put(mikrotik::TOTAL_LIMIT_GIGAWORDS, high)?;
     }
     if let Some(rate) = grant.rate {
-        reply.put(mikrotik::RATE_LIMIT, rate.to_string().as_bytes())?;
+        reply.put(mikrotik::RATE_LIMIT, rate.as_bytes())?;
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ mod tests {
         let grant = Grant {
             session_timeout: Some(Duration::from_secs(3600)),
             octets_left: Some((5 << 32) + 7),
-            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }),
+            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }.text()),
             idle_timeout: Some(Duration::from_secs(300)),
         };
         let mut buffer = [0; MAX_PACKET];

@@ -1,14 +1,17 @@
 //! What radiusd must know to answer from memory: entitlements with their credentials and devices, read whole
 //! at the start and row by row when `directory_changes` says so.
 //!
-//! Reading the changes is by transaction id, not by sequence: a transaction that began early and commits late
-//! writes a low number after a higher one was read. Each reading goes back to the horizon of the one before
-//! (the oldest transaction that was then still open), so nothing is missed; what is read twice is harmless.
+//! Reading the changes is by snapshot, not by sequence: a transaction that began early and commits late
+//! writes a low number after a higher one was read. Each reading keeps the [`Snapshot`] that PostgreSQL took for it, and the
+//! next one asks for exactly what that snapshot did not show: what began after it, and what was open then. So nothing is
+//! missed, nothing comes twice, and a transaction that stays open for hours costs the others nothing.
+//!
+//! Snapshots of one database are ordered. Every [`Entry`] carries its own as a [`Version`], so that whoever keeps it can
+//! tell which of two readings is the newer one.
 
-use std::collections::HashMap;
+use std::str::FromStr;
 use std::time::Duration;
 
-use futures::TryStreamExt as _;
 use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
@@ -18,9 +21,18 @@ use crate::package::{rate, seconds, unsigned};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Entitlements that ended longer ago are not kept in memory; they are still found when asked for by name.
-const KEEP_ENDED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const KEEP_ENDED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Changes are kept this long; a server that was away longer reads everything again.
 const KEEP_CHANGES: Duration = Duration::from_secs(3600);
+/// Marks of which transactions had ended are made this often; see [`forget_old_changes`].
+const MARK_EVERY: Duration = Duration::from_secs(60);
+/// Changes that one call forgets, so that it stays short. Upkeep calls six times a minute, which is more than
+/// enough for a thousand changes a second.
+const FORGET_AT_ONCE: i64 = 50_000;
+/// With fewer entitlements than this on a page, their parts are asked for by name instead of by range.
+const FEW: usize = 256;
+/// Beyond so many changes at once, reading everything is quicker than reading each.
+const MAX_CHANGES: i64 = 100_000;
 
 /// An entitlement with what opens it.
 #[derive(Clone, Debug)]
@@ -29,69 +41,143 @@ pub struct Entry {
     pub entitlement: Entitlement,
     /// Its credentials.
     pub credentials: Vec<Credential>,
+    /// How new this reading is.
+    pub version: Version,
 }
 
-/// A place in the stream of changes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Horizon(i64);
+/// How new a reading is: of two readings, the one with the greater version saw all that the other saw. Equal
+/// versions saw the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Version(u64);
 
-/// What changed since a horizon.
+impl Version {
+    /// Transactions counted apart; more can be open only with more connections than PostgreSQL is ever given.
+    const OPEN_MAX: u64 = 0xffff;
+
+    /// Of a reading at which `end` was the first transaction not yet begun, and `open` ones before it were running.
+    /// From one snapshot to the next of a database, either `end` grows or, while it stays, running ones end.
+    fn new(end: i64, open: i64) -> Version {
+        let open = u64::try_from(open).unwrap_or(0).min(Version::OPEN_MAX);
+        Version(u64::try_from(end).unwrap_or(0) << 16 | (Version::OPEN_MAX - open))
+    }
+
+    /// From a number that [`Version::number`] gave.
+    pub const fn from_number(number: u64) -> Version {
+        Version(number)
+    }
+
+    /// A number in the same order.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// What a statement could see: PostgreSQL's own snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// The first transaction that had not begun.
+    end: i64,
+    /// Transactions below `end` that were still running.
+    open: Vec<i64>,
+}
+
+impl Snapshot {
+    /// Its place in the order of readings.
+    pub fn version(&self) -> Version {
+        Version::new(self.end, i64::try_from(self.open.len()).unwrap_or(i64::MAX))
+    }
+}
+
+impl FromStr for Snapshot {
+    type Err = StoreError;
+
+    /// PostgreSQL writes `xmin:xmax:xip,xip…`.
+    fn from_str(text: &str) -> Result<Snapshot> {
+        let surprising = || StoreError::corrupt("pg_current_snapshot", text, "not xmin:xmax:xip,…");
+        let mut parts = text.split(':').skip(1);
+        let end = parts.next().and_then(|end| end.parse().ok()).ok_or_else(surprising)?;
+        let open = parts.next().ok_or_else(surprising)?.split(',').filter(|xid| !xid.is_empty());
+        let open = open.map(|xid| xid.parse().map_err(|_| surprising())).collect::<Result<_>>()?;
+        Ok(Snapshot { end, open })
+    }
+}
+
+/// What changed since a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Changes {
-    /// Entitlements to read again; some may be gone.
+    /// Entitlements to read again, in order; some may be gone.
     pub entitlements: Vec<Uuid>,
     /// The list of routers changed.
     pub nas: bool,
     /// Read everything again.
     pub everything: bool,
+    /// The database has gone back in time, as after the restoring of a backup: versions of before mean nothing.
+    pub rewound: bool,
     /// Where to go on.
-    pub next: Horizon,
+    pub next: Snapshot,
 }
 
-/// The present horizon: changes committed from now on are read from here.
-pub async fn horizon(db: &Db) -> Result<Horizon> {
-    let xmin = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "xmin!""#)
-        .fetch_one(&db.pool)
-        .await?;
-    Ok(Horizon(xmin))
+/// The present snapshot: changes committed from now on are read from here.
+pub async fn snapshot(db: &Db) -> Result<Snapshot> {
+    sqlx::query_scalar!(r#"SELECT pg_current_snapshot()::text AS "snapshot!""#).fetch_one(&db.pool).await?.parse()
 }
 
-/// What changed since `since`. Changes whose numbers are in `seen` were applied before and are left out. With it come the
-/// numbers of all changes that were read: the next reading's `seen`.
-pub async fn changes(db: &Db, since: Horizon, seen: &std::collections::HashSet<i64>) -> Result<(Changes, Vec<i64>)> {
+/// What was committed since `since` was taken, each change once.
+pub async fn changes(db: &Db, since: &Snapshot) -> Result<Changes> {
     let rows = sqlx::query!(
-        r#"SELECT c.id, c.what, c.entitlement_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "xmin!"
-           FROM (SELECT 1) one LEFT JOIN directory_changes c ON c.xid >= $1::bigint::text::xid8"#,
-        since.0
+        r#"SELECT pg_current_snapshot()::text AS snapshot, NULL AS what, NULL::uuid AS entitlement_id
+           UNION ALL
+           (SELECT NULL, what, entitlement_id FROM directory_changes WHERE xid >= $1::bigint::text::xid8 LIMIT $3)
+           UNION ALL
+           (SELECT NULL, what, entitlement_id FROM directory_changes WHERE xid = ANY ($2::bigint[]::text[]::xid8[]) LIMIT $3)"#,
+        since.end,
+        &since.open,
+        MAX_CHANGES + 1
     )
     .fetch_all(&db.pool)
     .await?;
-    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: false, next: since };
-    let mut read = Vec::with_capacity(rows.len());
+    let next: Snapshot = rows.iter().find_map(|row| row.snapshot.as_deref()).unwrap_or_default().parse()?;
+    let rewound = next.end < since.end;
+    let many = i64::try_from(rows.len()).is_ok_and(|rows| rows > MAX_CHANGES);
+    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: rewound || many, rewound, next };
     for row in rows {
-        changes.next = Horizon(row.xmin);
-        let Some(id) = row.id else { continue };
-        read.push(id);
-        if seen.contains(&id) {
-            continue;
-        }
         match (row.what.as_deref(), row.entitlement_id) {
+            (None, _) => {}
             (Some("entitlement"), Some(entitlement)) => changes.entitlements.push(entitlement),
             (Some("nas"), _) => changes.nas = true,
-            _ => changes.everything = true,
+            (Some(_), _) => changes.everything = true,
         }
     }
     changes.entitlements.sort_unstable();
     changes.entitlements.dedup();
-    Ok((changes, read))
+    Ok(changes)
 }
 
-/// Forgets changes that every server has long read. Returns how many.
+/// Forgets changes that have been readable for [`KEEP_CHANGES`], which every server has long read. Returns how many.
+///
+/// Which those are is known by marks: once a minute, the oldest transaction that is still open. What is older than the mark
+/// of an hour ago had been committed by then.
 pub async fn forget_old_changes(db: &Db, now: OffsetDateTime) -> Result<u64> {
-    Ok(sqlx::query!("DELETE FROM directory_changes WHERE at < $1", now - KEEP_CHANGES)
-        .execute(&db.pool)
-        .await?
-        .rows_affected())
+    sqlx::query!(
+        "INSERT INTO directory_horizons (at, xid)
+         SELECT $1, pg_snapshot_xmin(pg_current_snapshot())
+         WHERE NOT EXISTS (SELECT FROM directory_horizons WHERE at > $2) ON CONFLICT DO NOTHING",
+        now,
+        now - MARK_EVERY
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(sqlx::query!(
+        "WITH mark AS (SELECT at, xid FROM directory_horizons WHERE at < $1 ORDER BY at DESC LIMIT 1),
+         passed AS (DELETE FROM directory_horizons h USING mark WHERE h.at < mark.at)
+         DELETE FROM directory_changes WHERE id IN (
+             SELECT c.id FROM directory_changes c, mark WHERE c.xid < mark.xid ORDER BY c.xid LIMIT $2)",
+        now - KEEP_CHANGES,
+        FORGET_AT_ONCE
+    )
+    .execute(&db.pool)
+    .await?
+    .rows_affected())
 }
 
 /// Whether a server that last read at `last` may have missed changes that are forgotten by now.
@@ -112,34 +198,30 @@ struct EntitlementRow {
     down_bps: Option<i64>,
     device_limit: i32,
     idle_timeout_seconds: Option<i32>,
-    macs: Vec<String>,
+    snapshot_end: i64,
+    snapshot_open: i64,
 }
 
-impl TryFrom<EntitlementRow> for Entitlement {
-    type Error = StoreError;
-    fn try_from(row: EntitlementRow) -> Result<Entitlement> {
+impl EntitlementRow {
+    fn entry(self) -> Result<Entry> {
         let state =
-            State::parse(&row.state).ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?;
-        let devices = row
-            .macs
-            .iter()
-            .map(|mac| mac.parse::<Mac>())
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|error| StoreError::corrupt("entitlement_devices", row.id, error))?;
-        Ok(Entitlement {
-            id: row.id,
-            package: row.package,
+            State::parse(&self.state).ok_or_else(|| StoreError::corrupt("entitlements", self.id, "unknown state"))?;
+        let entitlement = Entitlement {
+            id: self.id,
+            package: self.package,
             state,
-            starts_at: row.starts_at,
-            expires_at: row.expires_at,
-            duration: seconds(row.duration_seconds),
-            quota_octets: row.quota_octets.map(unsigned),
-            used_octets: unsigned(row.used_octets),
-            rate: rate(row.up_bps, row.down_bps),
-            device_limit: u32::try_from(row.device_limit).unwrap_or(1),
-            idle_timeout: seconds(row.idle_timeout_seconds.map(i64::from)),
-            devices,
-        })
+            starts_at: self.starts_at,
+            expires_at: self.expires_at,
+            duration: seconds(self.duration_seconds),
+            quota_octets: self.quota_octets.map(unsigned),
+            used_octets: unsigned(self.used_octets),
+            rate: rate(self.up_bps, self.down_bps),
+            device_limit: u32::try_from(self.device_limit).unwrap_or(1),
+            idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),
+            devices: Vec::new(),
+        };
+        let version = Version::new(self.snapshot_end, self.snapshot_open);
+        Ok(Entry { entitlement, credentials: Vec::new(), version })
     }
 }
 
@@ -156,14 +238,14 @@ struct CredentialRow {
 impl CredentialRow {
     fn open(self, db: &Db) -> Result<Credential> {
         let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("credentials", self.id, problem);
-        let login = db.seal.open(&entitlement::login_context(self.id), &self.login_sealed).map_err(|e| corrupt(&e))?;
-        let password =
-            db.seal.open(&entitlement::password_context(self.id), &self.password_sealed).map_err(|e| corrupt(&e))?;
+        let open = |context: entitlement::SealContext, sealed: &[u8]| {
+            db.seal.open(&context, sealed).map(|mut opened| std::mem::take(&mut *opened)).map_err(|e| corrupt(&e))
+        };
         Ok(Credential {
             kind: CredentialKind::parse(&self.kind).ok_or_else(|| corrupt(&"unknown kind"))?,
             mac: self.mac.as_deref().map(str::parse).transpose().map_err(|e: shared::mac::NotAMac| corrupt(&e))?,
-            login: login.to_vec(),
-            password: password.to_vec(),
+            login: open(entitlement::login_context(self.id), &self.login_sealed)?,
+            password: open(entitlement::password_context(self.id), &self.password_sealed)?,
             id: self.id,
             entitlement: self.entitlement_id,
             valid_until: self.valid_until,
@@ -171,81 +253,137 @@ impl CredentialRow {
     }
 }
 
-/// A credential that does not open is left out, so that one damaged row does not keep all the others from being read.
-fn readable(row: CredentialRow, db: &Db) -> Option<Credential> {
-    row.open(db).inspect_err(|error| tracing::error!(%error, "a credential is left out")).ok()
+struct DeviceRow {
+    entitlement_id: Uuid,
+    mac: String,
 }
 
-/// Reads these entitlements with their credentials. Those that are gone are left out.
-pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
-    let rows = sqlx::query_as!(
-        EntitlementRow,
-        r#"SELECT e.id, e.package_name AS package, e.state, e.starts_at, e.expires_at, e.duration_seconds, e.quota_octets,
-                  e.used_input_octets + e.used_output_octets AS "used_octets!", e.up_bps, e.down_bps, e.device_limit,
-                  e.idle_timeout_seconds,
-                  ARRAY(SELECT d.mac::text FROM entitlement_devices d WHERE d.entitlement_id = e.id ORDER BY d.bound_at) AS "macs!"
-           FROM entitlements e WHERE e.id = ANY ($1)"#,
-        ids
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    let credentials = sqlx::query_as!(
-        CredentialRow,
-        "SELECT id, entitlement_id, kind, login_sealed, password_sealed, mac::text AS mac, valid_until
-         FROM credentials WHERE entitlement_id = ANY ($1)",
-        ids
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    let mut by_entitlement: HashMap<Uuid, Vec<Credential>> = HashMap::with_capacity(rows.len());
-    for row in credentials {
-        if let Some(credential) = readable(row, db) {
-            by_entitlement.entry(credential.entitlement).or_default().push(credential);
-        }
-    }
-    rows.into_iter()
-        .map(|row| {
-            let credentials = by_entitlement.remove(&row.id).unwrap_or_default();
-            Ok(Entry { entitlement: row.try_into()?, credentials })
-        })
-        .collect()
+// The three parts of an entry are read by a statement each, entitlements first: a version then promises no more than what
+// was read after it. In one statement, what the planner makes of a join of ranges of fresh rows is anything from
+// milliseconds to minutes. Each is in the order of entitlements, so that they merge as they come.
+
+macro_rules! entitlements_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            EntitlementRow,
+            r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, quota_octets,
+                   used_input_octets + used_output_octets AS "used_octets!", up_bps, down_bps, device_limit,
+                   idle_timeout_seconds,
+                   (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
+                   (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"
+               FROM entitlements WHERE "# + $condition + " ORDER BY id",
+            $($argument),+
+        )
+    };
 }
 
-/// Reads everything that memory should hold, handing each entry to `each` as it comes.
-pub async fn read_all(
+macro_rules! credentials_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            CredentialRow,
+            "SELECT id, entitlement_id, kind, login_sealed, password_sealed, mac::text AS mac, valid_until
+             FROM credentials WHERE " + $condition + " ORDER BY entitlement_id",
+            $($argument),+
+        )
+    };
+}
+
+macro_rules! devices_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            DeviceRow,
+            r#"SELECT entitlement_id, mac::text AS "mac!" FROM entitlement_devices WHERE "# + $condition
+                + " ORDER BY entitlement_id, bound_at",
+            $($argument),+
+        )
+    };
+}
+
+/// Puts the parts together. A credential that does not open is left out, so that one damaged row does not keep all the
+/// others from being read.
+fn merge(
     db: &Db,
-    now: OffsetDateTime,
-    mut each: impl FnMut(Entitlement),
-    mut opens: impl FnMut(Credential),
-) -> Result<()> {
-    let since = now - KEEP_ENDED;
-    let mut entitlements = sqlx::query_as!(
-        EntitlementRow,
-        r#"SELECT e.id, e.package_name AS package, e.state, e.starts_at, e.expires_at, e.duration_seconds, e.quota_octets,
-                  e.used_input_octets + e.used_output_octets AS "used_octets!", e.up_bps, e.down_bps, e.device_limit,
-                  e.idle_timeout_seconds,
-                  ARRAY(SELECT d.mac::text FROM entitlement_devices d WHERE d.entitlement_id = e.id ORDER BY d.bound_at) AS "macs!"
-           FROM entitlements e WHERE e.state = 'active' OR coalesce(e.expires_at, e.created_at) > $1"#,
-        since
-    )
-    .fetch(&db.pool);
-    while let Some(row) = entitlements.try_next().await? {
-        each(row.try_into()?);
-    }
-    let mut credentials = sqlx::query_as!(
-        CredentialRow,
-        "SELECT c.id, c.entitlement_id, c.kind, c.login_sealed, c.password_sealed, c.mac::text AS mac, c.valid_until
-         FROM credentials c JOIN entitlements e ON e.id = c.entitlement_id
-         WHERE e.state = 'active' OR coalesce(e.expires_at, e.created_at) > $1",
-        since
-    )
-    .fetch(&db.pool);
-    while let Some(row) = credentials.try_next().await? {
-        if let Some(credential) = readable(row, db) {
-            opens(credential);
+    entitlements: Vec<EntitlementRow>,
+    credentials: Vec<CredentialRow>,
+    devices: Vec<DeviceRow>,
+) -> Result<Vec<Entry>> {
+    let mut entries = entitlements.into_iter().map(EntitlementRow::entry).collect::<Result<Vec<_>>>()?;
+    let mut at = 0;
+    for row in credentials {
+        if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id)
+            && let Ok(credential) =
+                row.open(db).inspect_err(|error| tracing::error!(%error, "a credential is left out"))
+        {
+            entry.credentials.push(credential);
         }
     }
-    Ok(())
+    let mut at = 0;
+    for row in devices {
+        if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id) {
+            let mac = row.mac.parse::<Mac>();
+            let mac = mac.map_err(|error| StoreError::corrupt("entitlement_devices", row.entitlement_id, error))?;
+            entry.entitlement.devices.push(mac);
+        }
+    }
+    Ok(entries)
+}
+
+/// The entry of that entitlement, if it was read; `at` follows along, since both sides are in one order.
+fn belongs<'a>(entries: &'a mut [Entry], at: &mut usize, entitlement: Uuid) -> Option<&'a mut Entry> {
+    while entries.get(*at).is_some_and(|entry| entry.entitlement.id < entitlement) {
+        *at += 1;
+    }
+    entries.get_mut(*at).filter(|entry| entry.entitlement.id == entitlement)
+}
+
+/// Reads these entitlements with their credentials, in the order of their ids. Those that are gone are left out.
+pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
+    let entitlements = entitlements_where!("id = ANY ($1)", ids).fetch_all(&db.pool).await?;
+    with_parts(db, entitlements).await
+}
+
+async fn with_parts(db: &Db, entitlements: Vec<EntitlementRow>) -> Result<Vec<Entry>> {
+    if entitlements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = entitlements.iter().map(|row| row.id).collect();
+    let credentials = credentials_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
+    let devices = devices_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
+    merge(db, entitlements, credentials, devices)
+}
+
+/// The last of the `rows` entitlements that follow `after`, in the order of their ids: the end of a page. `None`: so many
+/// do not follow.
+pub async fn end_of_page(db: &Db, after: Uuid, rows: u32) -> Result<Option<Uuid>> {
+    Ok(sqlx::query_scalar!(
+        "SELECT id FROM entitlements WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
+        after,
+        i64::from(rows) - 1
+    )
+    .fetch_optional(&db.pool)
+    .await?)
+}
+
+/// Reads what memory should hold of the entitlements after `after`, up to and with `until`, or all that follow.
+pub async fn read_page(db: &Db, after: Uuid, until: Option<Uuid>, now: OffsetDateTime) -> Result<Vec<Entry>> {
+    let until = until.unwrap_or(Uuid::max());
+    let entitlements = entitlements_where!(
+        "id > $1 AND id <= $2 AND (state = 'active' OR coalesce(expires_at, created_at) > $3)",
+        after,
+        until,
+        now - KEEP_ENDED
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    // Where most of a page has ended long ago, the credentials of the rest are sooner read one by one.
+    if entitlements.len() < FEW {
+        return with_parts(db, entitlements).await;
+    }
+    let credentials = credentials_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
+    let credentials = credentials.fetch_all(&db.pool).await?;
+    let devices = devices_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
+    let devices = devices.fetch_all(&db.pool).await?;
+    merge(db, entitlements, credentials, devices)
 }
 
 /// The entitlement that a typed name opens.
@@ -263,4 +401,32 @@ pub async fn find_device(db: &Db, mac: Mac) -> Result<Vec<Uuid>> {
     )
     .fetch_all(&db.pool)
     .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_read_as_postgresql_writes_them() {
+        let snapshot = |text: &str| text.parse::<Snapshot>().expect("a snapshot");
+        assert_eq!(snapshot("740:740:"), Snapshot { end: 740, open: vec![] });
+        assert_eq!(snapshot("738:745:738,742"), Snapshot { end: 745, open: vec![738, 742] });
+        for text in ["", "740", "740:741", "740:x:", "740:741:a", "740:741:1,,b"] {
+            assert!(text.parse::<Snapshot>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_later_snapshot_has_a_greater_version() {
+        // A transaction begins, a second one begins and ends, the first one ends.
+        let course = ["740:740:", "740:741:740", "740:742:740", "742:742:"];
+        let versions = course.map(|text| text.parse::<Snapshot>().expect("a snapshot").version());
+        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+        // While the end stays, transactions below it end.
+        assert!(Version::new(745, 2) < Version::new(745, 1));
+        assert!(Version::new(745, 0) < Version::new(746, 70_000));
+        assert_eq!(Version::from_number(Version::new(745, 2).number()), Version::new(745, 2));
+        assert!(Version::default() < Version::new(3, 0));
+    }
 }

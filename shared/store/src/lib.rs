@@ -23,6 +23,7 @@ pub mod order;
 pub mod package;
 pub mod payment;
 pub mod redis;
+pub mod router_login;
 pub mod seed;
 pub mod session;
 pub mod settlement;

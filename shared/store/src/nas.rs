@@ -153,8 +153,6 @@ pub struct NewNas<'a> {
     pub name: &'a str,
     /// Shared secret; must not be empty (RFC 2865 §3).
     pub secret: &'a [u8],
-    /// If the router is known and this secret is another one, how long the one before is honoured.
-    pub overlap: Duration,
     /// Everything else. A new router needs an address.
     pub settings: Settings<'a>,
 }
@@ -168,15 +166,21 @@ pub enum Saved {
     Updated(SecretChange),
 }
 
-/// Registers a router, or changes the one of that name.
+/// Registers a router, or changes the one of that name; if its secret is another one, the one before is honoured for
+/// [`DEFAULT_OVERLAP`].
 pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Saved> {
+    save_with_overlap(db, nas, DEFAULT_OVERLAP, now).await
+}
+
+/// The same with another overlap.
+pub async fn save_with_overlap(db: &Db, nas: &NewNas<'_>, overlap: Duration, now: OffsetDateTime) -> Result<Saved> {
     secret::check(nas.secret)?;
     let mut tx = db.pool.begin().await?;
     let known =
         sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
     let saved = match known {
         Some(id) => {
-            let change = secret::replace(db, &mut tx, id, nas.secret, nas.overlap, now).await?;
+            let change = secret::replace(db, &mut tx, id, nas.secret, overlap, now).await?;
             apply(&mut tx, id, &nas.settings).await?;
             Saved::Updated(change)
         }

@@ -4,11 +4,13 @@
 //! [`World::new`] makes the database and the configuration; [`World::start_radiusd`] and [`World::start_portal`]
 //! start programs, which can be killed and started again; [`World::router`] gives a simulated router that is
 //! registered; [`World::daraja`] a simulated M-Pesa. [`Tap`] stands between a program and a server and can be cut.
+//! [`lab`] adds what a test of single RADIUS packets needs.
 //! Everything ends with the world: processes are killed, the folder is removed.
 //!
 //! It waits for conditions with [`eventually`] and never for a time.
 
 mod browser;
+pub mod lab;
 mod program;
 mod tap;
 
@@ -76,6 +78,12 @@ pub struct Settings {
     pub interim_seconds: u32,
     /// `radius.reject_delay_ms`; short, so that tests are.
     pub reject_delay_ms: u64,
+    /// `radius.accounting_queue`.
+    pub accounting_queue: u32,
+    /// `radius.auth_listen`.
+    pub auth_listen: Vec<String>,
+    /// `radius.acct_listen`.
+    pub acct_listen: Vec<String>,
     /// `mpesa.query_after_seconds`.
     pub query_after_seconds: Vec<u32>,
     /// From the prompt to the customer's answer.
@@ -87,10 +95,18 @@ impl Default for Settings {
         Settings {
             interim_seconds: 10,
             reject_delay_ms: 20,
+            accounting_queue: 8192,
+            auth_listen: vec!["127.0.0.1:0".to_owned()],
+            acct_listen: vec!["127.0.0.1:0".to_owned()],
             query_after_seconds: vec![1, 2, 3],
             mpesa_delay: Duration::from_millis(300),
         }
     }
+}
+
+/// The settings of a router with this one address.
+pub fn at(address: impl Into<std::net::IpAddr>) -> store::nas::Settings<'static> {
+    store::nas::Settings { address: Some(ipnet::IpNet::from(address.into())), ..store::nas::Settings::default() }
 }
 
 /// A folder that is removed with its owner.
@@ -166,12 +182,13 @@ impl World {
 
     fn write_configuration(&mut self, database: &str, prefix: &str) {
         let directory = self.directory.0.display();
-        let Settings { interim_seconds, reject_delay_ms, .. } = self.settings;
+        let Settings { interim_seconds, reject_delay_ms, accounting_queue, auth_listen, acct_listen, .. } =
+            &self.settings;
         let text = format!(
             "[database]\nwrite = \"{database}\"\n\n[redis]\nurl = \"redis+unix://{directory}/redis.sock\"\nprefix = \"{prefix}\"\n\n\
              [secrets]\nseal_key_file = \"{directory}/seal.key\"\n\n[log]\nlevel = \"info,radiusd=debug,portal=debug\"\n\n\
-             [radius]\nauth_listen = [\"127.0.0.1:0\"]\nacct_listen = [\"127.0.0.1:0\"]\nadmin_listen = \"127.0.0.1:0\"\n\
-             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\n\n\
+             [radius]\nauth_listen = {auth_listen:?}\nacct_listen = {acct_listen:?}\nadmin_listen = \"127.0.0.1:0\"\n\
+             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\naccounting_queue = {accounting_queue}\n\n\
              [portal]\nlisten = \"127.0.0.1:{}\"\nmetrics_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n\n{}",
             self.portal_port(),
             self.portal_url(),
@@ -242,7 +259,28 @@ impl World {
     /// # Panics
     /// If the command fails.
     pub async fn portal_command(&self, arguments: &[&str], input: &str) -> String {
-        program::command("portal", &self.config(), arguments, input).await
+        let ran = program::command("portal", &self.config(), arguments, input).await;
+        ran.unwrap_or_else(|errors| panic!("portal {arguments:?}: {errors}"))
+    }
+
+    /// Runs a command of the portal that must fail, and returns its complaint.
+    ///
+    /// # Panics
+    /// If the command succeeds.
+    pub async fn portal_refuses(&self, arguments: &[&str], input: &str) -> String {
+        let ran = program::command("portal", &self.config(), arguments, input).await;
+        ran.expect_err("the command must fail")
+    }
+
+    /// Registers a router and returns its identity. A running radiusd learns of it by itself.
+    ///
+    /// # Panics
+    /// If it cannot be registered.
+    pub async fn register(&self, name: &str, secret: &[u8], settings: store::nas::Settings<'_>) -> uuid::Uuid {
+        let now = self.clock.now();
+        let new = store::nas::NewNas { id: shared::rng::id(now), name, secret, settings };
+        store::nas::save(&self.db, &new, now).await.expect("the router is registered");
+        new.id
     }
 
     /// A simulated router whose RADIUS server is the running radiusd, registered under its name.
@@ -261,27 +299,23 @@ impl World {
         let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now())
             .await
             .expect("a site");
-        let new = store::nas::NewNas {
-            id: shared::rng::id(self.clock.now()),
-            name,
-            secret: secret.as_bytes(),
-            overlap: store::nas::DEFAULT_OVERLAP,
-            settings: store::nas::Settings {
-                site_id: Some(site),
-                address: Some(ipnet::IpNet::from(std::net::IpAddr::V4(bind))),
-                identifier: Some(name),
-                coa_port: Some(nas.coa_addr().port()),
-                hotspot_hosts: Some(&[nas.http_addr().to_string()]),
-                ..Default::default()
-            },
+        let settings = store::nas::Settings {
+            site_id: Some(site),
+            identifier: Some(name),
+            coa_port: Some(nas.coa_addr().port()),
+            hotspot_hosts: Some(&[nas.http_addr().to_string()]),
+            ..at(bind)
         };
-        store::nas::save(&self.db, &new, self.clock.now()).await.expect("the router is registered");
+        self.register(name, secret.as_bytes(), settings).await;
         self.radiusd_knows(name).await;
         nas
     }
 
     /// Waits until radiusd has learnt of a router.
-    async fn radiusd_knows(&self, name: &str) {
+    ///
+    /// # Panics
+    /// If radiusd does not run, or does not learn of it.
+    pub async fn radiusd_knows(&self, name: &str) {
         let url = format!(
             "http://{}/metrics",
             self.radiusd.as_ref().expect("radiusd runs").ready["admin"].as_str().expect("an address")

@@ -91,8 +91,8 @@ fn binary(name: &str) -> PathBuf {
     target.join(name)
 }
 
-/// Runs a program to its end and returns its output.
-pub(super) async fn command(name: &str, config: &Path, arguments: &[&str], input: &str) -> String {
+/// Runs a program to its end and returns its output, or its complaint if it failed.
+pub(super) async fn command(name: &str, config: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
     let mut child = Command::new(binary(name))
         .arg("--config")
         .arg(config)
@@ -106,7 +106,8 @@ pub(super) async fn command(name: &str, config: &Path, arguments: &[&str], input
     stdin.write_all(input.as_bytes()).await.expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().await.expect("its own child");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} {arguments:?}: {errors}");
-    String::from_utf8(output.stdout).expect("text")
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(String::from_utf8(output.stdout).expect("text"))
 }

@@ -4,19 +4,23 @@
 use core::fmt;
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute::ValueType;
 
-use super::{AttributeDef, Dictionary, VendorDef};
+use super::{AttributeDef, Dictionary};
 
 /// Files within files: enough for any real set, and an end for a file that includes itself.
 pub const MAX_INCLUDE_DEPTH: usize = 8;
 
 /// Attributes in one dictionary: FreeRADIUS ships about 8,000.
 pub const MAX_ATTRIBUTES: usize = 65_536;
+
+/// Files read in all, each as often as it is included: FreeRADIUS ships about 240. Without a bound, files that
+/// include the next one twice would be read exponentially often.
+pub const MAX_FILES: usize = 4096;
 
 /// Why a dictionary cannot be read, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +40,8 @@ pub enum ErrorKind {
     FileMissing,
     /// Files include each other more than [`MAX_INCLUDE_DEPTH`] deep.
     IncludedTooDeep,
+    /// More than [`MAX_FILES`] files.
+    TooManyFiles,
     /// A statement that is not known.
     UnknownStatement(String),
     /// A statement with too few words.
@@ -48,7 +54,7 @@ pub enum ErrorKind {
     UnknownVendor(String),
     /// `BEGIN-VENDOR` inside another, or `END-VENDOR` without or for another.
     UnbalancedVendor(String),
-    /// An attribute's name that already stands for another number.
+    /// The name of an attribute or a vendor that already stands for another number.
     NameTaken(String),
     /// A value of an attribute that is declared nowhere.
     UnknownAttribute(String),
@@ -61,6 +67,7 @@ impl fmt::Display for ErrorKind {
         match self {
             ErrorKind::FileMissing => f.write_str("the file is not there"),
             ErrorKind::IncludedTooDeep => write!(f, "files include each other more than {MAX_INCLUDE_DEPTH} deep"),
+            ErrorKind::TooManyFiles => write!(f, "more than {MAX_FILES} files are included"),
             ErrorKind::UnknownStatement(word) => write!(f, "unknown statement {word:?}"),
             ErrorKind::TooFewWords => f.write_str("too few words"),
             ErrorKind::BadNumber(word) => write!(f, "{word:?} is not a number that fits here"),
@@ -69,9 +76,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::UnbalancedVendor(name) => {
                 write!(f, "BEGIN-VENDOR and END-VENDOR {name:?} do not pair")
             }
-            ErrorKind::NameTaken(name) => {
-                write!(f, "attribute {name:?} already has another number")
-            }
+            ErrorKind::NameTaken(name) => write!(f, "{name:?} already has another number"),
             ErrorKind::UnknownAttribute(name) => {
                 write!(f, "attribute {name:?} is declared nowhere")
             }
@@ -90,8 +95,13 @@ impl core::error::Error for DictionaryError {}
 
 /// Reads a file and what it includes.
 pub(super) fn load(name: &str, read: &mut dyn FnMut(&str) -> Option<String>) -> Result<Dictionary, DictionaryError> {
-    let mut parser =
-        Parser { dictionary: Dictionary::default(), late_values: Vec::new(), passed_over: BTreeSet::new(), read };
+    let mut parser = Parser {
+        dictionary: Dictionary::default(),
+        late_values: Vec::new(),
+        passed_over: BTreeSet::new(),
+        files: 0,
+        read,
+    };
     parser.file(name, 0)?;
     let Parser { mut dictionary, late_values, passed_over, .. } = parser;
     for late in late_values {
@@ -112,6 +122,8 @@ struct Parser<'r> {
     late_values: Vec<LateValue>,
     /// Names, in lower case, of attributes that were passed over, so that their values are too.
     passed_over: BTreeSet<String>,
+    /// Files read so far.
+    files: usize,
     read: &'r mut dyn FnMut(&str) -> Option<String>,
 }
 
@@ -139,6 +151,10 @@ struct Place<'f> {
 impl Parser<'_> {
     fn file(&mut self, file: &str, depth: usize) -> Result<(), DictionaryError> {
         let mut place = Place { file, line: 0, depth, vendor: None, nested: 0, extended: false };
+        if self.files == MAX_FILES {
+            return Err(place.error(ErrorKind::TooManyFiles));
+        }
+        self.files += 1;
         let text = (self.read)(file).ok_or_else(|| place.error(ErrorKind::FileMissing))?;
         for (index, line) in text.lines().enumerate() {
             place.line = index + 1;
@@ -204,13 +220,16 @@ impl Parser<'_> {
         let [name, number, options @ ..] = words else {
             return Err(ErrorKind::TooFewWords);
         };
-        let number = parse_number(number)?;
+        // Enterprise number 0 is reserved, and here it would mean the standard space.
+        let number = parse_number(number).and_then(|parsed| match parsed {
+            0 => Err(ErrorKind::BadNumber((*number).to_owned())),
+            _ => Ok(parsed),
+        })?;
         let mut format = (1, 1);
         for option in options.iter().filter_map(|option| option.strip_prefix("format=")) {
             format = parse_format(option).ok_or_else(|| ErrorKind::BadFormat(option.to_owned()))?;
         }
-        self.dictionary.vendors.insert(number, VendorDef { name: (*name).to_owned(), number, format });
-        Ok(())
+        self.dictionary.add_vendor(name, number, format)
     }
 
     fn begin_vendor(&mut self, place: &mut Place<'_>, words: &[&str]) -> Result<(), ErrorKind> {
@@ -252,7 +271,7 @@ impl Parser<'_> {
                 Ok(number) => vendor = number,
                 Err(_) => {
                     if !flags.is_empty() {
-                        flags.push(',');
+                        flags.push(' ');
                     }
                     flags.push_str(word);
                 }
@@ -270,8 +289,7 @@ impl Parser<'_> {
             number,
             value_type: parse_type(type_name),
             flags,
-            values: BTreeMap::new(),
-            value_numbers: BTreeMap::new(),
+            values: Vec::new(),
         })
     }
 

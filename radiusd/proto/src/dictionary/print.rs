@@ -88,7 +88,7 @@ fn is_secret(vendor: u32, kind: u8) -> bool {
 
 /// Whether a dictionary says that the value travels hidden, or is a secret.
 fn has_secret_flag(flags: &str) -> bool {
-    flags.split(',').any(|flag| flag == "secret" || (flag.starts_with("encrypt=") && flag != "encrypt=0"))
+    flags.split([',', ' ']).any(|flag| flag == "secret" || (flag.starts_with("encrypt=") && flag != "encrypt=0"))
 }
 
 fn write_value(f: &mut fmt::Formatter<'_>, known: Option<&AttributeDef>, value: &[u8]) -> fmt::Result {

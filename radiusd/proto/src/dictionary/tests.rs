@@ -92,6 +92,8 @@ fn every_error_names_file_line_and_cause() {
     assert_eq!(error("ATTRIBUTE x 1"), main(1, ErrorKind::TooFewWords));
     assert_eq!(error("VALUE x y z"), main(1, ErrorKind::BadNumber("z".into())));
     assert_eq!(error("VENDOR v 4294967296"), main(1, ErrorKind::BadNumber("4294967296".into())));
+    assert_eq!(error("VENDOR v 0"), main(1, ErrorKind::BadNumber("0".into())));
+    assert_eq!(error("VENDOR v 1\nVENDOR V 2"), main(2, ErrorKind::NameTaken("V".into())));
     assert_eq!(error("VENDOR v 1 format=3,1"), main(1, ErrorKind::BadFormat("3,1".into())));
     assert_eq!(error("BEGIN-VENDOR v"), main(1, ErrorKind::UnknownVendor("v".into())));
     assert_eq!(error("VENDOR v 1\nEND-VENDOR v"), main(2, ErrorKind::UnbalancedVendor("v".into())));
@@ -102,6 +104,58 @@ fn every_error_names_file_line_and_cause() {
     assert_eq!(error("$INCLUDE main"), main(1, ErrorKind::IncludedTooDeep));
     let shown = load(&[("main", "$INCLUDE sub"), ("sub", "\nVALUE a b")]).expect_err("must not load");
     assert_eq!(format!("{shown}"), "sub:2: too few words");
+}
+
+/// Loads, prints and loads again.
+fn printed(text: &str) -> (Dictionary, String) {
+    let first = load(&[("main", text)]).unwrap_or_else(|error| panic!("{error}"));
+    let printed = format!("{first}");
+    let second = load(&[("main", &printed)]).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    assert_eq!(first, second, "{printed}");
+    (first, printed)
+}
+
+#[test]
+fn what_is_printed_loads_to_the_same() {
+    let (_, text) = printed(SAMPLE);
+    assert!(
+        text.contains("BEGIN-VENDOR\tMikrotik\nATTRIBUTE\tMikrotik-Rate-Limit\t8\tstring\t\nEND-VENDOR\tMikrotik\n")
+    );
+    assert!(text.contains("VALUE\tService-Type\tLogin-User\t1\n"));
+    assert_eq!(printed("# nothing").1, "");
+}
+
+#[test]
+fn a_number_may_have_several_names_and_the_later_is_kept() {
+    // FreeRADIUS calls vendor 3076 Altiga, Cisco-ASA and Cisco-VPN3000.
+    let (dictionary, _) = printed(
+        "VENDOR Altiga 3076\nBEGIN-VENDOR Altiga\nATTRIBUTE One 1 string\nEND-VENDOR Altiga\n\
+         ATTRIBUTE Plain 1 string Cisco-ASA\nVENDOR Cisco-ASA 3076\nATTRIBUTE Two 2 string Cisco-ASA,x\n\
+         ATTRIBUTE Three 3 string Cisco-ASA a b\nATTRIBUTE Four 4 string ALTIGA\nVENDOR Alone 7 format=2,2\n\
+         VALUE One Yes 1\nVALUE One Also 1\nVALUE One yes 2\nVALUE One Yes 1",
+    );
+    let vendor_and_flags = |name| dictionary.attribute(name).map(|found| (found.vendor, found.flags.as_str()));
+    assert_eq!(vendor_and_flags("One"), Some((3076, "")));
+    assert_eq!(vendor_and_flags("Plain"), Some((0, "Cisco-ASA")), "a word is a vendor only once it is declared");
+    assert_eq!(vendor_and_flags("Two"), Some((0, "Cisco-ASA,x")));
+    assert_eq!(vendor_and_flags("Three"), Some((3076, "a b")));
+    assert_eq!(vendor_and_flags("Four"), Some((3076, "")));
+    assert_eq!(dictionary.vendor(3076).map(|vendor| vendor.name.as_str()), Some("Cisco-ASA"));
+    assert_eq!(dictionary.vendor_by_name("altiga").map(|vendor| vendor.number), Some(3076));
+    let one = dictionary.attribute("One").expect("declared");
+    assert_eq!((one.value_name(1), one.value_name(2)), (Some("Yes"), Some("yes")));
+    assert_eq!((one.value_number("YES"), one.value_number("also")), (Some(1), Some(1)));
+}
+
+#[test]
+fn files_that_include_each_other_many_times_are_not_read_for_ever() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut read = |name: &str| -> Option<String> {
+        let next = names.iter().position(|known| *known == name).and_then(|place| names.get(place + 1));
+        Some(next.map_or_else(String::new, |next| format!("$INCLUDE {next}\n").repeat(50)))
+    };
+    let error = Dictionary::load("a", &mut read).expect_err("fifty to the fifth power");
+    assert_eq!(error.kind, ErrorKind::TooManyFiles);
 }
 
 #[test]

@@ -1,0 +1,365 @@
+//! One entitlement in memory: what was read of it, and what logins have changed since.
+//!
+//! What was read never changes here: a newer reading makes a new [`Held`] and takes over what logins changed, and the
+//! old one is marked *superseded* under its lock. From then on it admits nobody, so that no login is lost between the
+//! two; whoever still holds it looks the name up again.
+//!
+//! What logins change (the clock, the devices) stands behind one small lock. [`Held::admit`] asks the policy and takes
+//! the device's place under it, so two logins cannot both take the last place. Size matters: there may be a million.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shared::entitlement::{Entitlement, State};
+use shared::mac::Mac;
+use shared::time::OffsetDateTime;
+use store::directory::Version;
+use uuid::Uuid;
+
+use super::credential::{Credential, Credentials};
+use crate::policy::{self, Denial, Grant, Moment, Standing, Terms};
+
+/// A device bound here but not yet seen in PostgreSQL is kept over a newer reading for this long.
+const PENDING_KEEPS: Duration = Duration::from_secs(120);
+
+/// An entitlement in memory, with what opens it.
+#[derive(Debug)]
+pub struct Held {
+    id: Uuid,
+    terms: Arc<Terms>,
+    version: AtomicU64,
+    used: AtomicU64,
+    live: Mutex<Live>,
+    credentials: Credentials,
+    state: State,
+    /// Written and read under `live`.
+    superseded: AtomicBool,
+}
+
+/// What logins change.
+#[derive(Debug)]
+struct Live {
+    starts_at: Option<Moment>,
+    expires_at: Option<Moment>,
+    devices: Devices,
+    pending: Option<Box<Pending>>,
+}
+
+/// Devices that were bound here and are not known to be in PostgreSQL, and since when.
+#[derive(Debug, Default)]
+struct Pending(Vec<(Mac, Moment)>);
+
+/// Devices of an entitlement: one or two for almost everyone, without an allocation.
+#[derive(Debug)]
+enum Devices {
+    Few(u8, [Mac; 2]),
+    Many(Vec<Mac>),
+}
+
+impl Devices {
+    fn from(macs: &[Mac]) -> Devices {
+        let mut devices = Devices::Few(0, [Mac([0; 6]); 2]);
+        macs.iter().for_each(|&mac| devices.push(mac));
+        devices
+    }
+
+    fn all(&self) -> &[Mac] {
+        match self {
+            Devices::Few(count, macs) => &macs[..usize::from(*count)],
+            Devices::Many(macs) => macs,
+        }
+    }
+
+    fn push(&mut self, mac: Mac) {
+        match self {
+            Devices::Few(count, macs) => match macs.get_mut(usize::from(*count)) {
+                Some(free) => {
+                    *free = mac;
+                    *count += 1;
+                }
+                None => *self = Devices::Many(macs.iter().copied().chain([mac]).collect()),
+            },
+            Devices::Many(macs) => macs.push(mac),
+        }
+    }
+}
+
+/// What an accepted login was granted, and what it changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Admission {
+    /// What the router shall allow.
+    pub grant: Grant,
+    /// The device has been given a place.
+    pub bound: bool,
+    /// The clock has been started.
+    pub started: bool,
+}
+
+/// Why a login was not admitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The policy says no.
+    Denied(Denial),
+    /// A newer reading has taken this one's place: look again.
+    Superseded,
+}
+
+impl Held {
+    /// From a reading, taking over what logins changed in `before`, which is superseded.
+    pub(super) fn new(
+        entitlement: &Entitlement,
+        terms: Arc<Terms>,
+        credentials: Credentials,
+        version: Version,
+        before: Option<&Held>,
+        now: Moment,
+    ) -> Held {
+        let mut used = entitlement.used_octets;
+        let mut live = Live {
+            starts_at: entitlement.starts_at.map(Moment::from),
+            expires_at: entitlement.expires_at.map(Moment::from),
+            devices: Devices::from(&entitlement.devices),
+            pending: None,
+        };
+        if let Some(before) = before {
+            // A reading that began before an accounting batch was committed must not take its usage back.
+            used = used.max(before.used.load(Ordering::Relaxed));
+            live.take_over(&before.superseded(), now);
+            for credential in credentials.all() {
+                credential.keep_spent(before.credentials.all());
+            }
+        }
+        Held {
+            id: entitlement.id,
+            terms,
+            version: AtomicU64::new(version.number()),
+            used: AtomicU64::new(used),
+            live: Mutex::new(live),
+            credentials,
+            state: entitlement.state,
+            superseded: AtomicBool::new(false),
+        }
+    }
+
+    /// The entitlement's identity.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// What opens it.
+    pub fn credentials(&self) -> &[Credential] {
+        self.credentials.all()
+    }
+
+    /// Asks the policy and, if it agrees, gives the device its place and starts the clock, all at once.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was changed.
+    pub fn admit(&self, mac: Option<Mac>, now: Moment) -> Result<Admission, Refusal> {
+        let mut live = self.live();
+        if self.superseded.load(Ordering::Relaxed) {
+            return Err(Refusal::Superseded);
+        }
+        let standing = self.standing(&live);
+        let grant = policy::decide(&standing, mac, now).map_err(Refusal::Denied)?;
+        let (bound, started) = (mac.is_some() && !standing.is_bound(mac), standing.starts_at.is_none());
+        if let (true, Some(mac)) = (bound, mac) {
+            live.devices.push(mac);
+            live.pending.get_or_insert_default().0.push((mac, now));
+        }
+        if started {
+            live.starts_at = Some(now);
+            live.expires_at = self.terms.duration.map(|duration| now.after(duration));
+        }
+        Ok(Admission { grant, bound, started })
+    }
+
+    /// Whether this device would be admitted, and if so, whether the clock runs already. Changes nothing.
+    pub(super) fn would_admit(&self, mac: Mac, now: Moment) -> Option<bool> {
+        let live = self.live();
+        policy::decide(&self.standing(&live), Some(mac), now).ok().map(|_| live.starts_at.is_some())
+    }
+
+    /// Looks at how it stands.
+    pub fn with_standing<T>(&self, look: impl FnOnce(&Standing<'_>) -> T) -> T {
+        look(&self.standing(&self.live()))
+    }
+
+    /// Usage only grows: totals of two batches may arrive in either order.
+    pub(super) fn set_used(&self, octets: u64) {
+        self.used.fetch_max(octets, Ordering::Relaxed);
+    }
+
+    /// How new the reading is that this was made from.
+    pub(super) fn version(&self) -> Version {
+        Version::from_number(self.version.load(Ordering::Relaxed))
+    }
+
+    /// Takes any other reading for newer.
+    pub(super) fn forget_version(&self) {
+        self.version.store(Version::default().number(), Ordering::Relaxed);
+    }
+
+    /// Whether it had ended by then, so that nobody will use it again. The same rule is in the statement that reads
+    /// everything.
+    pub(super) fn ended_by(&self, then: Moment) -> bool {
+        let end = || self.live().expires_at.or_else(|| created(self.id));
+        self.state != State::Active && end().is_some_and(|end| end <= then)
+    }
+
+    /// From now on it admits nobody.
+    pub(super) fn supersede(&self) {
+        drop(self.superseded());
+    }
+
+    /// Supersedes it, and keeps its lock for a look at what logins have changed.
+    fn superseded(&self) -> MutexGuard<'_, Live> {
+        let live = self.live();
+        self.superseded.store(true, Ordering::Relaxed);
+        live
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing<'a>(&'a self, live: &'a Live) -> Standing<'a> {
+        Standing {
+            state: self.state,
+            terms: &self.terms,
+            starts_at: live.starts_at,
+            expires_at: live.expires_at,
+            used_octets: self.used.load(Ordering::Relaxed),
+            devices: live.devices.all(),
+        }
+    }
+}
+
+impl Live {
+    /// Keeps what logins changed and a newer reading does not know yet.
+    fn take_over(&mut self, known: &Live, now: Moment) {
+        for &(mac, at) in known.pending.iter().flat_map(|pending| &pending.0) {
+            if now.since(at) < PENDING_KEEPS && !self.devices.all().contains(&mac) {
+                self.devices.push(mac);
+                self.pending.get_or_insert_default().0.push((mac, at));
+            }
+        }
+        if self.starts_at.is_none() && known.starts_at.is_some() {
+            (self.starts_at, self.expires_at) = (known.starts_at, known.expires_at);
+        }
+    }
+}
+
+/// When an entitlement was made, as its UUIDv7 tells.
+fn created(id: Uuid) -> Option<Moment> {
+    let (seconds, _) = id.get_timestamp()?.to_unix();
+    Some(Moment::from(OffsetDateTime::UNIX_EPOCH).after(Duration::from_secs(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn mac(number: u8) -> Mac {
+        Mac([2, 0, 0, 0, 0, number])
+    }
+
+    fn entitlement(device_limit: u32) -> Entitlement {
+        Entitlement {
+            id: Uuid::from_u128(1),
+            package: "1 hour".into(),
+            state: State::Active,
+            starts_at: None,
+            expires_at: None,
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: None,
+            used_octets: 0,
+            rate: None,
+            device_limit,
+            idle_timeout: None,
+            devices: vec![],
+        }
+    }
+
+    fn held(entitlement: &Entitlement, before: Option<&Held>, now: Moment) -> Held {
+        let terms = Arc::new(Terms::from(entitlement));
+        Held::new(entitlement, terms, Credentials::from(vec![]), Version::default(), before, now)
+    }
+
+    fn admitted(held: &Held, mac: Mac, now: Moment) -> (bool, bool) {
+        held.admit(Some(mac), now).map(|admission| (admission.bound, admission.started)).expect("admitted")
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Held>() <= 176, "{}", size_of::<Held>());
+        assert_eq!(size_of::<Devices>(), 24);
+    }
+
+    #[test]
+    fn the_last_place_is_taken_once_and_the_clock_starts_once() {
+        let now = Moment::from(NOW);
+        let held = held(&entitlement(1), None, now);
+        assert_eq!(admitted(&held, mac(1), now), (true, true));
+        assert_eq!(admitted(&held, mac(1), now.after(Duration::from_secs(9))), (false, false));
+        assert_eq!(held.admit(Some(mac(2)), now), Err(Refusal::Denied(Denial::TooManyDevices)));
+        assert_eq!(held.with_standing(|s| s.expires_at), Some(now.after(Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn devices_keep_their_order_beyond_what_stands_inside() {
+        let now = Moment::from(NOW);
+        let held = held(&entitlement(9), None, now);
+        for number in 1..=9 {
+            assert!(admitted(&held, mac(number), now).0);
+            let expected: Vec<Mac> = (1..=number).map(mac).collect();
+            assert_eq!(held.with_standing(|s| s.devices.to_vec()), expected);
+        }
+    }
+
+    #[test]
+    fn many_threads_find_exactly_as_many_places_as_there_are() {
+        let held = held(&entitlement(5), None, Moment::from(NOW));
+        let admitted: usize = std::thread::scope(|scope| {
+            let login = |number| {
+                let held = &held;
+                scope.spawn(move || held.admit(Some(mac(number)), Moment::from(NOW)).is_ok())
+            };
+            let threads: Vec<_> = (0..20).map(login).collect();
+            threads.into_iter().map(|thread| usize::from(thread.join().expect("no panic"))).sum()
+        });
+        assert_eq!(admitted, 5);
+    }
+
+    #[test]
+    fn what_postgresql_does_not_know_yet_survives_a_reading_for_a_while() {
+        let now = Moment::from(NOW);
+        let first = held(&entitlement(1), None, now);
+        admitted(&first, mac(1), now);
+        first.set_used(500);
+        let second = held(&entitlement(1), Some(&first), now.after(Duration::from_secs(1)));
+        assert_eq!(first.admit(Some(mac(1)), now), Err(Refusal::Superseded));
+        second.with_standing(|s| {
+            assert_eq!((s.devices, s.starts_at, s.used_octets), (&[mac(1)][..], Some(now), 500));
+        });
+        let third = held(&entitlement(1), Some(&second), now.after(PENDING_KEEPS));
+        third.with_standing(|s| assert_eq!((s.devices.len(), s.starts_at), (0, Some(now))));
+        third.set_used(400);
+        assert_eq!(third.with_standing(|s| s.used_octets), 500, "totals of two batches in the wrong order");
+    }
+
+    #[test]
+    fn it_ends_by_its_time_or_else_by_its_making() {
+        let made = NOW + Duration::from_secs(1_000);
+        let unused = Entitlement { id: shared::rng::id(made), state: State::Revoked, ..entitlement(1) };
+        let at = |seconds| Moment::from(NOW + Duration::from_secs(seconds));
+        let ended = |entitlement: &Entitlement, then| held(entitlement, None, at(0)).ended_by(then);
+        assert!(ended(&unused, at(1_000)) && !ended(&unused, at(999)));
+        let used = Entitlement { expires_at: Some(made + Duration::from_secs(60)), ..unused.clone() };
+        assert!(ended(&used, at(1_060)) && !ended(&used, at(1_059)));
+        assert!(!ended(&Entitlement { state: State::Active, ..used }, at(9_999)));
+    }
+}

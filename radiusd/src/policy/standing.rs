@@ -1,0 +1,183 @@
+//! What a decision looks at: the [`Terms`] that were sold, and how things stand at one moment ([`Standing`]).
+//!
+//! Both are made to be kept by the million and looked at without copying. Terms are shared by all customers of a
+//! package. A standing borrows: it is taken under the entitlement's own lock and lives no longer than that.
+//! A [`Moment`] is eight octets, also when it may be missing. Nothing here decides anything; that is
+//! [`super::decide`].
+
+use std::num::NonZeroI64;
+use std::time::Duration;
+
+use shared::entitlement::{Entitlement, State};
+use shared::mac::Mac;
+use shared::rate::RateText;
+use shared::time::OffsetDateTime;
+
+const MICROSECONDS: i64 = 1_000_000;
+
+/// A moment in microseconds since the Unix epoch, as fine as PostgreSQL keeps it. `Option<Moment>` is as small.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Moment(NonZeroI64);
+
+impl Moment {
+    /// Before every moment of a calendar.
+    pub const DISTANT_PAST: Moment = Moment(NonZeroI64::new(1).expect("one is not zero"));
+
+    /// The one value that no calendar reaches is turned into the zero that must not be.
+    const fn new(micros: i64) -> Moment {
+        match NonZeroI64::new(micros ^ i64::MIN) {
+            Some(kept) => Moment(kept),
+            None => Moment::DISTANT_PAST,
+        }
+    }
+
+    const fn micros(self) -> i64 {
+        self.0.get() ^ i64::MIN
+    }
+
+    /// A number in the same order, for atomic variables. `u64::MAX` is the end of time.
+    pub(crate) fn number(self) -> u64 {
+        self.0.get().cast_unsigned()
+    }
+
+    /// From a number that [`Moment::number`] gave.
+    pub(crate) fn from_number(number: u64) -> Moment {
+        Moment::new(number.cast_signed() ^ i64::MIN)
+    }
+
+    /// The moment `later` after this one; at the end of time it stays there.
+    #[must_use]
+    pub fn after(self, later: Duration) -> Moment {
+        Moment::new(self.micros().saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The moment `earlier` before this one.
+    #[must_use]
+    pub fn before(self, earlier: Duration) -> Moment {
+        Moment::new(self.micros().saturating_sub(i64::try_from(earlier.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Time from `earlier` to this moment; nothing if that is not earlier.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_micros(u64::try_from(self.micros().saturating_sub(earlier.micros())).unwrap_or(0))
+    }
+}
+
+impl From<OffsetDateTime> for Moment {
+    fn from(at: OffsetDateTime) -> Moment {
+        Moment::new(at.unix_timestamp().saturating_mul(MICROSECONDS).saturating_add(i64::from(at.microsecond())))
+    }
+}
+
+impl From<Moment> for OffsetDateTime {
+    fn from(moment: Moment) -> OffsetDateTime {
+        let nanoseconds = i128::from(moment.micros()) * 1000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl PartialOrd for Moment {
+    fn partial_cmp(&self, other: &Moment) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Moment {
+    fn cmp(&self, other: &Moment) -> std::cmp::Ordering {
+        self.micros().cmp(&other.micros())
+    }
+}
+
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&shared::time::rfc3339((*self).into()))
+    }
+}
+
+/// The rules of a package, frozen at the sale.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Terms {
+    /// The package's name, for people.
+    pub package: Box<str>,
+    /// How long access lasts from the start; `None` where only data counts.
+    pub duration: Option<Duration>,
+    /// Octets allowed, up and down together; `None` is without limit.
+    pub quota_octets: Option<u64>,
+    /// Speed, in the router's words.
+    pub rate: Option<RateText>,
+    /// How many devices may be bound.
+    pub device_limit: u32,
+    /// Idle time after which the router ends the session.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl From<&Entitlement> for Terms {
+    fn from(entitlement: &Entitlement) -> Terms {
+        Terms {
+            package: entitlement.package.as_str().into(),
+            duration: entitlement.duration,
+            quota_octets: entitlement.quota_octets,
+            rate: entitlement.rate.map(shared::rate::Rate::text),
+            device_limit: entitlement.device_limit,
+            idle_timeout: entitlement.idle_timeout,
+        }
+    }
+}
+
+/// How an entitlement stands at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Whether it may be used at all.
+    pub state: State,
+    /// What was sold.
+    pub terms: &'a Terms,
+    /// When the clock started, if it has.
+    pub starts_at: Option<Moment>,
+    /// When access ends; `None` while the clock has not started or where only data counts.
+    pub expires_at: Option<Moment>,
+    /// Octets used so far, up and down together.
+    pub used_octets: u64,
+    /// Devices bound to it.
+    pub devices: &'a [Mac],
+}
+
+impl Standing<'_> {
+    /// Whether this device has a place already.
+    pub fn is_bound(&self, mac: Option<Mac>) -> bool {
+        mac.is_some_and(|mac| self.devices.contains(&mac))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_go_there_and_back_in_order_and_take_eight_octets() {
+        assert_eq!(size_of::<Option<Moment>>(), 8);
+        let texts = [-62_135_596_800_000_000, -1, 0, 1, 1_795_000_000_123_456, 253_402_300_799_999_999];
+        for micros in texts {
+            let at = OffsetDateTime::from_unix_timestamp_nanos(micros * 1000).expect("in the calendar");
+            assert_eq!(OffsetDateTime::from(Moment::from(at)), at);
+        }
+        let moments: Vec<Moment> = texts.iter().map(|&m| Moment::new(i64::try_from(m).expect("fits"))).collect();
+        assert!(moments.is_sorted() && moments.iter().all(|m| *m > Moment::DISTANT_PAST));
+        assert_eq!(Moment::new(i64::MIN), Moment::DISTANT_PAST);
+    }
+
+    #[test]
+    fn time_does_not_overflow_at_its_ends() {
+        let now = Moment::from(OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(now.after(Duration::from_secs(2)).since(now), Duration::from_secs(2));
+        assert_eq!(now.since(now.after(Duration::from_secs(2))), Duration::ZERO);
+        assert_eq!(now.after(Duration::MAX), Moment::new(i64::MAX));
+        assert_eq!(now.before(Duration::MAX).before(Duration::from_secs(9)), Moment::DISTANT_PAST);
+        assert_eq!(now.before(Duration::from_secs(9)).after(Duration::from_secs(9)), now);
+    }
+
+    #[test]
+    fn finer_than_a_microsecond_is_cut_off_as_postgresql_does() {
+        let fine = OffsetDateTime::UNIX_EPOCH + Duration::from_nanos(1_999);
+        assert_eq!(OffsetDateTime::from(Moment::from(fine)), OffsetDateTime::UNIX_EPOCH + Duration::from_micros(1));
+    }
+}
