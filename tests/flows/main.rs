@@ -11,6 +11,7 @@ mod purchase;
 mod radclient;
 mod radsec;
 mod registry;
+mod rotation;
 mod routers;
 mod settlement;
 
