@@ -103,8 +103,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     );
     vital.spawn("the writer of logins", login_writer);
     let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
+    let (live, replies) = radsec::Live::new(metrics.clone());
+    let (reached, over_tls) = (Arc::clone(&clients), (Arc::clone(&live), replies));
     let commands =
-        dynauth::Sender::start(db.clone(), clock.clone(), Arc::clone(&clients), metrics.clone(), interim).await?;
+        dynauth::Sender::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls).await?;
     vital.spawn("the sender of commands", commands.run(stop_background.clone()));
     vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
     background.spawn(client::flush_last_seen(
@@ -115,7 +117,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         stop_background.clone(),
     ));
 
-    let live = radsec::Live::new(metrics.clone());
     let pipeline = Arc::new(Pipeline {
         settings: config.radius.clone(),
         db: db.clone(),

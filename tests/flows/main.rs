@@ -14,4 +14,3 @@ mod registry;
 mod rotation;
 mod routers;
 mod settlement;
-

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use radius_proto::attribute::rfc2866::acct_status_type as status;
 use radius_proto::{Code, Packet};
-use tests::radsec::{Authority, Files, Identity, Peer, Wish, access_request, accounting_request, is_answer, status_server};
+use tests::radsec::{
+    Authority, Files, Identity, Peer, Wish, access_request, accounting_request, is_answer, status_server,
+};
 use tests::world::{World, eventually};
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -33,6 +35,7 @@ impl Stage {
             id: shared::rng::id(self.world.clock.now()),
             name,
             secret: b"not the secret of RadSec",
+            overlap: store::nas::DEFAULT_OVERLAP,
             settings: store::nas::Settings { address: Some(address.parse().unwrap()), ..Default::default() },
         };
         store::nas::save(&self.world.db, &new, self.world.clock.now()).await.unwrap();
@@ -43,10 +46,8 @@ impl Stage {
     /// Waits until a metric has reached a value.
     async fn until(&self, metric: &str, value: f64) {
         let radiusd = self.world.radiusd.as_ref().unwrap();
-        eventually(&format!("{metric} is {value}"), || async {
-            (radiusd.metric(metric).await >= value).then_some(())
-        })
-        .await;
+        eventually(&format!("{metric} is {value}"), || async { (radiusd.metric(metric).await >= value).then_some(()) })
+            .await;
     }
 
     async fn until_closed(&self, reason: &str, count: f64) {
@@ -114,11 +115,10 @@ async fn one_connection_carries_logins_accounting_and_status() {
         let recorded = peer.ask(&accounting_request(identifier, kind, "amina", "80100001", None)).await;
         assert_eq!(code(&recorded), Code::AccountingResponse);
     }
-    let stored: Vec<String> =
-        sqlx::query_scalar("SELECT n.name FROM sessions_ended s JOIN nas n ON n.id = s.nas_id")
-            .fetch_all(&stage.world.pool)
-            .await
-            .unwrap();
+    let stored: Vec<String> = sqlx::query_scalar("SELECT n.name FROM sessions_ended s JOIN nas n ON n.id = s.nas_id")
+        .fetch_all(&stage.world.pool)
+        .await
+        .unwrap();
     assert_eq!(stored, ["cafe.example.net"], "the session belongs to whom the certificate names");
 
     let old = [&rustls::version::TLS12];

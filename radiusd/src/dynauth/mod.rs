@@ -5,28 +5,33 @@
 //! Stop arrives. Each transaction is a state machine of [`radius_proto::dynauth`]; this module is its socket, its
 //! clock and its dice. One slow router delays no other.
 //!
-//! While a router's secret is being changed it may have either. It is asked with the one that it last proved, and
-//! soon after, if that gets no answer, with the other.
+//! A router may be reached in several [`ways`]: over its RadSec connection, and by UDP with each of the secrets that it may
+//! have while its secret is being changed. One that gets no answer is followed by the next.
 
 mod request;
+mod ways;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use radius_proto::attribute::rfc5176::error_cause;
-use radius_proto::dynauth::{Action, Identifiers, NakMeaning, Outcome, ReplyPolicy, Timers, Transaction, classify};
-use radius_proto::{MAX_PACKET, Packet, Secret};
+use radius_proto::dynauth::{Action, Identifiers, Ignored, NakMeaning, Outcome, ReplyPolicy, Transaction, classify};
+use radius_proto::{MAX_PACKET, Packet};
 use shared::time::Clock;
 use store::command::{self, Answer, Command};
 use store::{Channel, Db, Listener, StoreError};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use self::ways::{Place, Way};
 use crate::client::{Client, Registry};
 use crate::metrics::Metrics;
+use crate::radsec::{Live, Reason, Reply};
 
 /// Without a hint, look for commands this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -34,7 +39,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const AT_ONCE: u32 = 256;
 /// Commands under way at most.
 const MAX_IN_FLIGHT: usize = 4096;
-/// A claimed command belongs to this server for longer than any transaction lasts (30 s).
+/// A claimed command belongs to this server for longer than all ways to its router take (39 s).
 const LEASE: Duration = Duration::from_secs(45);
 /// An acknowledged cut whose Stop has not come by then is asked for again.
 const PROOF_PATIENCE: Duration = Duration::from_secs(30);
@@ -44,14 +49,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// Missed reports after which a session that its router cannot find is believed to be gone.
 const SILENT_INTERVALS: f32 = 2.5;
-/// While there is another secret to try, a router has so many transmissions and so much time to answer the first.
-/// Together with a whole transaction for the second this stays within [`LEASE`].
-const FIRST_OF_TWO: Timers = Timers {
-    initial: Duration::from_secs(2),
-    max_interval: Duration::from_secs(4),
-    max_transmissions: 2,
-    max_duration: Duration::from_secs(6),
-};
+/// A router that did not answer on its RadSec connection is asked there last for so long.
+const DEAF_FOR: Duration = Duration::from_secs(3600);
 /// First wait before a refused or unanswered command is tried again; doubles up to the last.
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 const RETRY_LAST: Duration = Duration::from_secs(900);
@@ -60,9 +59,9 @@ const RETRY_LAST: Duration = Duration::from_secs(900);
 struct InFlight {
     command: Command,
     client: Arc<Client>,
-    secret: Arc<Secret>,
-    /// The secret to try if there is no answer.
-    other: Option<Arc<Secret>>,
+    way: Way,
+    /// The ways to try if there is no answer.
+    others: VecDeque<Way>,
     transaction: Transaction,
     started: Duration,
 }
@@ -76,8 +75,13 @@ pub(crate) struct Sender {
     /// A session that was not heard of for so long may well be gone.
     silence: Duration,
     socket: UdpSocket,
-    in_flight: HashMap<(SocketAddr, u8), InFlight>,
-    identifiers: HashMap<SocketAddr, Identifiers>,
+    /// The RadSec connections, and what answers come on them.
+    live: Arc<Live>,
+    replies: mpsc::Receiver<Reply>,
+    /// Routers that did not answer on their connection: until when they are asked there last.
+    deaf: HashMap<Uuid, Duration>,
+    in_flight: HashMap<(Place, u8), InFlight>,
+    identifiers: HashMap<Place, Identifiers>,
     listener: Option<Listener>,
 }
 
@@ -88,15 +92,29 @@ impl Sender {
         clients: Arc<ArcSwap<Registry>>,
         metrics: Metrics,
         interim: Duration,
+        (live, replies): (Arc<Live>, mpsc::Receiver<Reply>),
     ) -> anyhow::Result<Sender> {
         // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
         let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
             Ok(socket) => socket,
             Err(_) => UdpSocket::bind(("0.0.0.0", 0)).await?,
         };
-        let (in_flight, identifiers) = (HashMap::new(), HashMap::new());
-        let silence = interim.mul_f32(SILENT_INTERVALS);
-        Ok(Sender { db, clock, clients, metrics, silence, socket, in_flight, identifiers, listener: None })
+        let (in_flight, identifiers, deaf) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (silence, listener) = (interim.mul_f32(SILENT_INTERVALS), None);
+        Ok(Sender {
+            db,
+            clock,
+            clients,
+            metrics,
+            silence,
+            socket,
+            live,
+            replies,
+            deaf,
+            in_flight,
+            identifiers,
+            listener,
+        })
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
@@ -117,9 +135,15 @@ impl Sender {
             tokio::select! {
                 () = stop.cancelled() => return,
                 received = self.socket.recv_from(&mut buffer) => match received {
-                    Ok((length, source)) => self.receive(canonical(source), &buffer[..length]).await,
+                    Ok((length, source)) => {
+                        let source = canonical(source);
+                        self.receive(Place::Udp(source), source, &buffer[..length]).await;
+                    }
                     Err(error) => tracing::debug!(%error, "a router's CoA port is closed"),
                 },
+                Some(reply) = self.replies.recv() => {
+                    self.receive(Place::Tls(reply.connection), reply.peer, &reply.octets).await;
+                }
                 () = hint(&mut self.listener) => look_at = Duration::ZERO,
                 () = tokio::time::sleep(wait) => {}
             }
@@ -146,12 +170,9 @@ impl Sender {
 
     async fn begin(&mut self, command: Command) -> Result<(), StoreError> {
         let client = self.clients.load().by_id(command.nas).cloned();
-        let reachable = client.and_then(|client| {
-            let peer = command::destination(client.address, client.coa_port)?;
-            Some((client, peer))
-        });
-        let Some((client, peer)) = reachable else {
-            tracing::warn!(session = %command.session, "no single address is known for this session's router: it cannot be told to disconnect");
+        let ways = client.as_deref().map(|client| self.ways(client)).unwrap_or_default();
+        let (Some(client), false) = (client, ways.is_empty()) else {
+            tracing::warn!(session = %command.session, "no single address and no connection is known of this session's router: it cannot be told to disconnect");
             self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
             return self.record(&command, Answer::Unanswered).await;
         };
@@ -159,37 +180,39 @@ impl Sender {
             let lag = self.clock.now() - command.due_at;
             self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
         }
-        let (secret, other) = client.command_secrets(self.clock.now());
-        self.ask(command, client, peer, secret, other).await
+        self.ask(command, client, ways).await
     }
 
-    /// Begins a transaction with one of the router's secrets.
+    /// How this router can be asked at the moment.
+    fn ways(&self, client: &Client) -> VecDeque<Way> {
+        let deaf = self.deaf.get(&client.id).is_some_and(|until| *until > self.clock.monotonic());
+        ways::to(client, self.live.of(client.id), deaf, self.clock.now())
+    }
+
+    /// Begins a transaction the first of these ways.
     async fn ask(
         &mut self,
         command: Command,
         client: Arc<Client>,
-        peer: SocketAddr,
-        secret: Arc<Secret>,
-        other: Option<Arc<Secret>>,
+        mut others: VecDeque<Way>,
     ) -> Result<(), StoreError> {
-        let Some(identifier) = self.identifiers.entry(peer).or_default().take() else {
+        let Some(way) = others.pop_front() else { return self.record(&command, Answer::Unanswered).await };
+        let Some(identifier) = self.identifiers.entry(way.place).or_default().take() else {
             return command::give_back(&self.db, command.id, self.clock.now() + BUSY_PAUSE).await;
         };
-        let timers = if other.is_some() { FIRST_OF_TWO } else { Timers::default() };
         let mut buffer = [0; MAX_PACKET];
-        let built = request::disconnect(&mut buffer, &command, identifier, &secret, self.clock.now())
+        let built = request::disconnect(&mut buffer, &command, identifier, &way.secret, self.clock.now())
             .map_err(|error| error.to_string())
-            .and_then(|octets| Transaction::new(octets, peer, timers).map_err(|error| error.to_string()));
+            .and_then(|octets| Transaction::new(octets, way.peer, way.timers).map_err(|error| error.to_string()));
         match built {
             Ok(transaction) => {
-                let started = self.clock.monotonic();
-                let in_flight = InFlight { command, client, secret, other, transaction, started };
-                self.in_flight.insert((peer, identifier), in_flight);
+                let (key, started) = ((way.place, identifier), self.clock.monotonic());
+                self.in_flight.insert(key, InFlight { command, client, way, others, transaction, started });
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
-                self.give_back(peer, identifier);
+                self.give_back(way.place, identifier);
                 self.record(&command, Answer::Unanswered).await
             }
         }
@@ -200,14 +223,21 @@ impl Sender {
         let now = self.clock.monotonic();
         let mut wait = LOOK_EVERY;
         let mut over = Vec::new();
-        for (key, in_flight) in &mut self.in_flight {
+        for (key, InFlight { client, way, transaction, .. }) in &mut self.in_flight {
+            if !way.is_open() {
+                over.push(*key);
+                continue;
+            }
             loop {
-                match in_flight.transaction.poll(now, jitter_permille()) {
-                    Action::Send(octets) => {
-                        if let Err(error) = self.socket.send_to(octets, on_socket(&self.socket, key.0)).await {
-                            tracing::debug!(nas = %in_flight.client.name, %error, "a command could not be sent");
+                match transaction.poll(now, jitter_permille()) {
+                    Action::Send(octets) => match &way.connection {
+                        Some(connection) => connection.send(octets),
+                        None => {
+                            if let Err(error) = self.socket.send_to(octets, on_socket(&self.socket, way.peer)).await {
+                                tracing::debug!(nas = %client.name, %error, "a command could not be sent");
+                            }
                         }
-                    }
+                    },
                     Action::WaitUntil(at) => {
                         wait = wait.min(at.saturating_sub(now));
                         break;
@@ -222,19 +252,24 @@ impl Sender {
         for key in over {
             if let Some(in_flight) = self.in_flight.remove(&key) {
                 self.give_back(key.0, key.1);
-                self.unanswered(key.0, in_flight).await;
+                self.unanswered(in_flight).await;
             }
         }
         wait
     }
 
-    /// No answer came: the other secret is tried, or the command waits for another time.
-    async fn unanswered(&mut self, peer: SocketAddr, in_flight: InFlight) {
-        let InFlight { command, client, other, .. } = in_flight;
-        if let Some(other) = other {
-            tracing::info!(nas = %client.name, session = %command.session, "no answer with this secret; the router may have the other one");
+    /// No answer came: the next way is tried, or the command waits for another time.
+    async fn unanswered(&mut self, in_flight: InFlight) {
+        let InFlight { command, client, way, others, .. } = in_flight;
+        if way.connection.is_some() && way.is_open() {
+            let now = self.clock.monotonic();
+            self.deaf.retain(|_, until| *until > now);
+            self.deaf.insert(client.id, now + DEAF_FOR);
+        }
+        if let Some(next) = others.front() {
+            tracing::info!(nas = %client.name, session = %command.session, place = ?way.place, next = ?next.place, "no answer this way; the router is asked another way");
             let session = command.session;
-            if let Err(error) = self.ask(command, client, peer, other, None).await {
+            if let Err(error) = self.ask(command, client, others).await {
                 tracing::warn!(%error, %session, "a command could not be begun again; its lease brings it back");
             }
             return;
@@ -244,12 +279,12 @@ impl Sender {
         self.record_or_log(&command, Answer::Unanswered).await;
     }
 
-    async fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
-        let Ok(packet) = Packet::parse(datagram) else { return };
-        let key = (source, packet.identifier());
+    async fn receive(&mut self, place: Place, source: SocketAddr, octets: &[u8]) {
+        let Ok(packet) = Packet::parse(octets) else { return };
+        let key = (place, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
         let wall_clock = u32::try_from(self.clock.now().unix_timestamp()).unwrap_or(u32::MAX);
-        let (secret, policy) = (&in_flight.secret, ReplyPolicy::default());
+        let (secret, policy) = (&in_flight.way.secret, ReplyPolicy::default());
         let outcome = in_flight.transaction.handle_reply(source, &packet, secret, policy, wall_clock);
         if let Some(error_cause) = outcome.violation() {
             tracing::warn!(nas = %in_flight.client.name, code = %packet.code(), error_cause, "the router's answer and its Error-Cause contradict each other");
@@ -257,6 +292,12 @@ impl Sender {
         let answer = match outcome {
             Outcome::Ignored(reason) => {
                 tracing::debug!(nas = %in_flight.client.name, ?reason, "an answer to a command was ignored");
+                // What is forged ends a stream (RFC 6613 §2.6.4).
+                if let (Some(connection), Ignored::BadAuthenticator | Ignored::BadMessageAuthenticator) =
+                    (&in_flight.way.connection, reason)
+                {
+                    connection.close(Reason::BadPacket);
+                }
                 return;
             }
             Outcome::Ack { .. } => Answer::Acknowledged,
@@ -264,7 +305,12 @@ impl Sender {
         };
         let Some(in_flight) = self.in_flight.remove(&key) else { return };
         self.give_back(key.0, key.1);
-        in_flight.client.proved_with(&in_flight.secret, self.clock.now());
+        match in_flight.way.place {
+            Place::Udp(_) => in_flight.client.proved_with(&in_flight.way.secret, self.clock.now()),
+            Place::Tls(_) => {
+                self.deaf.remove(&in_flight.client.id);
+            }
+        }
         let took = self.clock.monotonic().saturating_sub(in_flight.started);
         self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
         self.settle(&in_flight, answer).await;
@@ -333,11 +379,11 @@ impl Sender {
         command::answered(&self.db, command.id, answer, now, now + wait).await
     }
 
-    fn give_back(&mut self, peer: SocketAddr, identifier: u8) {
-        if let Some(identifiers) = self.identifiers.get_mut(&peer) {
+    fn give_back(&mut self, place: Place, identifier: u8) {
+        if let Some(identifiers) = self.identifiers.get_mut(&place) {
             identifiers.give_back(identifier);
             if identifiers.in_use() == 0 && self.identifiers.len() > MAX_IN_FLIGHT {
-                self.identifiers.remove(&peer);
+                self.identifiers.remove(&place);
             }
         }
     }

@@ -164,7 +164,7 @@ impl Pipeline {
             Err(reason) => return self.drop_packet(&arrival, reason),
         };
         client.hear(arrival.now);
-        if proof.proved {
+        if proof.proved && arrival.port != Port::RadSec {
             client.proved_with(&proof.secret, arrival.now);
         }
         let exchange = Exchange {

@@ -182,7 +182,7 @@ impl Door {
                 tracing::info!(%nas, %peer, reason, "a RadSec connection has ended");
             }
         });
-        session::read(&connection, reading, &self.pipeline, self.idle, &self.stop.listening).await;
+        session::read(&connection, reading, &self.pipeline, &self.live, self.idle, &self.stop.listening).await;
     }
 
     fn refuse(&self, peer: SocketAddr, refusal: &Refusal) {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use radius_proto::Secret;
 use shared::time::OffsetDateTime;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::connection::{Connection, Owner, Reason};
@@ -18,18 +19,35 @@ use crate::metrics::Metrics;
 /// makes room.
 const MAX_OF_ONE: usize = 16;
 
+/// Answers to commands that may wait for the one who asked.
+const MAX_REPLIES: usize = 1024;
+
+/// The answer to a command, as it came on a connection.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The connection's number.
+    pub(crate) connection: u64,
+    /// Where the connection comes from.
+    pub(crate) peer: SocketAddr,
+    /// The packet; its attributes add up, and nothing else has been looked at.
+    pub(crate) octets: Box<[u8]>,
+}
+
 /// All open connections.
 pub(crate) struct Live {
     routers: Mutex<HashMap<Uuid, Vec<Arc<Connection>>>>,
     numbers: AtomicU64,
     secret: Arc<Secret>,
+    replies: mpsc::Sender<Reply>,
     metrics: Metrics,
 }
 
 impl Live {
-    pub(crate) fn new(metrics: Metrics) -> Arc<Live> {
+    /// Nothing yet, and where answers to commands will come out.
+    pub(crate) fn new(metrics: Metrics) -> (Arc<Live>, mpsc::Receiver<Reply>) {
         let secret = Arc::new(Secret::new(super::SECRET).expect("it is not empty"));
-        Arc::new(Live { routers: Mutex::default(), numbers: AtomicU64::new(0), secret, metrics })
+        let (replies, read) = mpsc::channel(MAX_REPLIES);
+        (Arc::new(Live { routers: Mutex::default(), numbers: AtomicU64::new(0), secret, replies, metrics }), read)
     }
 
     /// Takes a connection in.
@@ -69,6 +87,19 @@ impl Live {
                 connection.close(Reason::Unregistered);
             }
         }
+    }
+
+    /// The connection on which this router was heard last.
+    pub(crate) fn of(&self, nas: Uuid) -> Option<Arc<Connection>> {
+        let routers = self.lock();
+        let open = routers.get(&nas)?.iter().filter(|connection| connection.reason().is_none());
+        open.max_by_key(|connection| connection.heard()).cloned()
+    }
+
+    /// Hands an answer to who sent the command. `false`: too many wait already.
+    pub(super) fn hand_back(&self, connection: &Connection, octets: &[u8]) -> bool {
+        let reply = Reply { connection: connection.number, peer: connection.peer, octets: octets.into() };
+        self.replies.try_send(reply).is_ok()
     }
 
     fn show(&self, connection: &Connection, count: usize) {

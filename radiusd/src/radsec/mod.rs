@@ -35,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use certificates::CertificateError;
-pub(crate) use connection::Connection;
-pub(crate) use live::Live;
+pub(crate) use connection::{Connection, Reason};
+pub(crate) use live::{Live, Reply};
 pub(crate) use names::normal as normal_name;
 
 use self::certificates::Certificates;

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use radius_proto::{Code, Packet};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Reason};
 use super::frames::Frames;
+use super::live::Live;
 use crate::pipeline::{Arrival, LISTENER_RADSEC, Pipeline, Port, Reception};
 use crate::road::{Road, Sink};
 
@@ -19,6 +21,7 @@ pub(super) async fn read(
     connection: &Arc<Connection>,
     mut stream: impl AsyncRead + Unpin,
     pipeline: &Arc<Pipeline>,
+    live: &Live,
     idle: Duration,
     stop: &CancellationToken,
 ) {
@@ -38,7 +41,7 @@ pub(super) async fn read(
         };
         frames.received(octets);
         connection.hear(pipeline.clock.monotonic());
-        let outcome = hand_on(connection, &mut frames, pipeline);
+        let outcome = hand_on(connection, &mut frames, pipeline, live);
         connection.wake();
         if let Err(reason) = outcome {
             return connection.close(reason);
@@ -47,24 +50,37 @@ pub(super) async fn read(
 }
 
 /// Handles every whole packet that is here.
-fn hand_on(connection: &Arc<Connection>, frames: &mut Frames, pipeline: &Arc<Pipeline>) -> Result<(), Reason> {
+fn hand_on(
+    connection: &Arc<Connection>,
+    frames: &mut Frames,
+    pipeline: &Arc<Pipeline>,
+    live: &Live,
+) -> Result<(), Reason> {
     let (received, now) = (pipeline.clock.monotonic(), pipeline.clock.now());
     let mut answers = Answers(connection);
     loop {
         let road = Road::Tls(Arc::clone(connection));
         let arrival = Arrival { port: Port::RadSec, listener: LISTENER_RADSEC, road, received, now };
-        let frame = match frames.next() {
-            Ok(Some(frame)) => frame,
+        let reception = match frames.next() {
             Ok(None) => return Ok(()),
-            Err(_) => {
-                pipeline.drop_packet(&arrival, "bad_length");
-                return Err(Reason::BadPacket);
+            Ok(Some(frame)) if answers_a_command(frame) => {
+                let refused = Packet::parse(frame).err().map(|error| error.reason());
+                let refused = refused.or_else(|| (!live.hand_back(connection, frame)).then_some("queue_full"));
+                refused.map_or(Reception::Taken, |reason| pipeline.drop_packet(&arrival, reason))
             }
+            Ok(Some(frame)) => pipeline.take(&mut answers, arrival, frame),
+            Err(_) => pipeline.drop_packet(&arrival, "bad_length"),
         };
-        if pipeline.take(&mut answers, arrival, frame) == Reception::Broken {
+        if reception == Reception::Broken {
             return Err(Reason::BadPacket);
         }
     }
+}
+
+/// Whether a packet is the router's answer to what we asked of it (RFC 6614 §2.5).
+fn answers_a_command(frame: &[u8]) -> bool {
+    let code = frame.first().and_then(|code| Code::from_u8(*code));
+    matches!(code, Some(Code::DisconnectAck | Code::DisconnectNak | Code::CoaAck | Code::CoaNak))
 }
 
 /// Takes the answers to this connection's requests into its queue, without waking its writer for each.

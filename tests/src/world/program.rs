@@ -88,7 +88,8 @@ impl Program {
 pub(super) async fn outcome(name: &str, config: &Path, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(binary(name));
     let ended = command.arg("--config").arg(config).args(arguments).stdin(Stdio::null()).output().await;
-    let output = ended.unwrap_or_else(|error| panic!("{name} cannot be started ({error}): ./mlango test builds it first"));
+    let output =
+        ended.unwrap_or_else(|error| panic!("{name} cannot be started ({error}): ./mlango test builds it first"));
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
