@@ -86,6 +86,8 @@ pub struct Inner {
     pub known: IntGaugeVec,
     /// When a router was last heard, by router.
     pub last_seen: IntGaugeVec,
+    /// 1 while a router still uses the secret from before a rotation, by router.
+    pub old_secret_in_use: IntGaugeVec,
     /// Logins whose record could not wait for PostgreSQL.
     pub logins_lost: IntCounter,
 }
@@ -161,6 +163,12 @@ impl Metrics {
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,
+            old_secret_in_use: gauges(
+                r,
+                "mlango_nas_old_secret_in_use",
+                "1 while the router uses the secret before.",
+                &["nas"],
+            )?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
             hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
             registry,

@@ -10,5 +10,6 @@ mod login;
 mod purchase;
 mod radclient;
 mod registry;
+mod rotation;
 mod routers;
 mod settlement;

@@ -92,6 +92,10 @@ pub struct Nas {
     pub signing_required: bool,
     /// Whether an unsigned Access-Request with Proxy-State gets no answer.
     pub limit_proxy_state: bool,
+    /// Until when the secret before a rotation counts.
+    pub old_secret_until: Option<String>,
+    /// Which secret the router last proved to have: `present`, or `old` while a rotation is not complete.
+    pub secret_in_use: Option<&'static str>,
     /// Hosts that its login page names.
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
@@ -110,6 +114,11 @@ impl From<&store::nas::Nas> for Nas {
             require_message_authenticator: nas.require_message_authenticator.requirement().as_str(),
             signing_required: nas.require_message_authenticator.is_required(),
             limit_proxy_state: nas.limit_proxy_state,
+            old_secret_until: nas.old_secret.as_ref().map(|old| rfc3339(old.until)),
+            secret_in_use: nas.proved_generation.map(|proved| match proved == nas.secret_generation {
+                true => "present",
+                false => "old",
+            }),
             hotspot_hosts: nas.hotspot_hosts.clone(),
             last_seen_at: nas.last_seen_at.map(rfc3339),
         }

@@ -164,6 +164,8 @@ fn the_json_of_things_is_the_described_one() {
         require_message_authenticator: "auto",
         signing_required: false,
         limit_proxy_state: true,
+        old_secret_until: None,
+        secret_in_use: None,
         hotspot_hosts: vec![],
         last_seen_at: None,
     };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use store::nas::Requirement;
+use store::nas::{MAX_OVERLAP, Requirement};
 
 /// Most octets that are read as a secret from standard input.
 pub(super) const MAX_SECRET: u64 = 4096;
@@ -19,6 +19,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
         Some(seconds) if seconds <= MAX_DURATION => Ok(Duration::from_secs(seconds)),
         Some(_) => Err("at most ten years"),
         None => Err("write a number and its unit, such as 30m, 1h, 1d or 1w"),
+    }
+}
+
+/// How long an old secret is honoured: a duration of at most thirty days, or `0`.
+pub(super) fn overlap(text: &str) -> Result<Duration, &'static str> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        _ => duration(text).and_then(|time| if time <= MAX_OVERLAP { Ok(time) } else { Err("at most 30d") }),
     }
 }
 
@@ -142,6 +150,8 @@ mod tests {
     fn values_are_read_with_their_units() {
         assert_eq!(duration("90m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("1w"), Ok(Duration::from_secs(604_800)));
+        assert_eq!((overlap("0"), overlap("2h")), (Ok(Duration::ZERO), Ok(Duration::from_secs(7200))));
+        assert_eq!((overlap("31d"), overlap("x").is_err()), (Err("at most 30d"), true));
         assert_eq!(octets("500MB"), Ok(500_000_000));
         assert_eq!(speed("512k"), Ok(512_000));
         assert_eq!(speed("0"), Ok(0));

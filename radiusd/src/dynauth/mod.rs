@@ -4,6 +4,9 @@
 //! A timeout is not success, and an acknowledgement is not proof: the command stays on its list until the session's
 //! Stop arrives. Each transaction is a state machine of [`radius_proto::dynauth`]; this module is its socket, its
 //! clock and its dice. One slow router delays no other.
+//!
+//! While a router's secret is being changed it may have either. It is asked with the one that it last proved, and
+//! soon after, if that gets no answer, with the other.
 
 mod request;
 
@@ -15,7 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use radius_proto::attribute::rfc5176::error_cause;
 use radius_proto::dynauth::{Action, Identifiers, NakMeaning, Outcome, ReplyPolicy, Timers, Transaction, classify};
-use radius_proto::{MAX_PACKET, Packet};
+use radius_proto::{MAX_PACKET, Packet, Secret};
 use shared::time::Clock;
 use store::command::{self, Answer, Command};
 use store::{Channel, Db, Listener, StoreError};
@@ -41,6 +44,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// Missed reports after which a session that its router cannot find is believed to be gone.
 const SILENT_INTERVALS: f32 = 2.5;
+/// While there is another secret to try, a router has so many transmissions and so much time to answer the first.
+/// Together with a whole transaction for the second this stays within [`LEASE`].
+const FIRST_OF_TWO: Timers = Timers {
+    initial: Duration::from_secs(2),
+    max_interval: Duration::from_secs(4),
+    max_transmissions: 2,
+    max_duration: Duration::from_secs(6),
+};
 /// First wait before a refused or unanswered command is tried again; doubles up to the last.
 const RETRY_FIRST: Duration = Duration::from_secs(15);
 const RETRY_LAST: Duration = Duration::from_secs(900);
@@ -49,6 +60,9 @@ const RETRY_LAST: Duration = Duration::from_secs(900);
 struct InFlight {
     command: Command,
     client: Arc<Client>,
+    secret: Arc<Secret>,
+    /// The secret to try if there is no answer.
+    other: Option<Arc<Secret>>,
     transaction: Transaction,
     started: Duration,
 }
@@ -141,29 +155,44 @@ impl Sender {
             self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
             return self.record(&command, Answer::Unanswered).await;
         };
+        if command.attempts <= 1 {
+            let lag = self.clock.now() - command.due_at;
+            self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
+        }
+        let (secret, other) = client.command_secrets(self.clock.now());
+        self.ask(command, client, peer, secret, other).await
+    }
+
+    /// Begins a transaction with one of the router's secrets.
+    async fn ask(
+        &mut self,
+        command: Command,
+        client: Arc<Client>,
+        peer: SocketAddr,
+        secret: Arc<Secret>,
+        other: Option<Arc<Secret>>,
+    ) -> Result<(), StoreError> {
         let Some(identifier) = self.identifiers.entry(peer).or_default().take() else {
             return command::give_back(&self.db, command.id, self.clock.now() + BUSY_PAUSE).await;
         };
+        let timers = if other.is_some() { FIRST_OF_TWO } else { Timers::default() };
         let mut buffer = [0; MAX_PACKET];
-        let built = request::disconnect(&mut buffer, &command, identifier, &client.secret, self.clock.now())
+        let built = request::disconnect(&mut buffer, &command, identifier, &secret, self.clock.now())
             .map_err(|error| error.to_string())
-            .and_then(|octets| Transaction::new(octets, peer, Timers::default()).map_err(|error| error.to_string()));
+            .and_then(|octets| Transaction::new(octets, peer, timers).map_err(|error| error.to_string()));
         match built {
             Ok(transaction) => {
-                if command.attempts <= 1 {
-                    let lag = self.clock.now() - command.due_at;
-                    self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
-                }
                 let started = self.clock.monotonic();
-                self.in_flight.insert((peer, identifier), InFlight { command, client, transaction, started });
+                let in_flight = InFlight { command, client, secret, other, transaction, started };
+                self.in_flight.insert((peer, identifier), in_flight);
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
                 self.give_back(peer, identifier);
-                self.record(&command, Answer::Unanswered).await?;
+                self.record(&command, Answer::Unanswered).await
             }
         }
-        Ok(())
     }
 
     /// Sends what is due and gives up what is over. Returns how long nothing needs to be done.
@@ -193,12 +222,26 @@ impl Sender {
         for key in over {
             if let Some(in_flight) = self.in_flight.remove(&key) {
                 self.give_back(key.0, key.1);
-                self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
-                tracing::warn!(nas = %in_flight.client.name, session = %in_flight.command.session, "the router did not answer a Disconnect-Request");
-                self.record_or_log(&in_flight.command, Answer::Unanswered).await;
+                self.unanswered(key.0, in_flight).await;
             }
         }
         wait
+    }
+
+    /// No answer came: the other secret is tried, or the command waits for another time.
+    async fn unanswered(&mut self, peer: SocketAddr, in_flight: InFlight) {
+        let InFlight { command, client, other, .. } = in_flight;
+        if let Some(other) = other {
+            tracing::info!(nas = %client.name, session = %command.session, "no answer with this secret; the router may have the other one");
+            let session = command.session;
+            if let Err(error) = self.ask(command, client, peer, other, None).await {
+                tracing::warn!(%error, %session, "a command could not be begun again; its lease brings it back");
+            }
+            return;
+        }
+        self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
+        tracing::warn!(nas = %client.name, session = %command.session, "the router did not answer a Disconnect-Request");
+        self.record_or_log(&command, Answer::Unanswered).await;
     }
 
     async fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
@@ -206,7 +249,7 @@ impl Sender {
         let key = (source, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
         let wall_clock = u32::try_from(self.clock.now().unix_timestamp()).unwrap_or(u32::MAX);
-        let (secret, policy) = (&in_flight.client.secret, ReplyPolicy::default());
+        let (secret, policy) = (&in_flight.secret, ReplyPolicy::default());
         let outcome = in_flight.transaction.handle_reply(source, &packet, secret, policy, wall_clock);
         if let Some(error_cause) = outcome.violation() {
             tracing::warn!(nas = %in_flight.client.name, code = %packet.code(), error_cause, "the router's answer and its Error-Cause contradict each other");
@@ -221,6 +264,7 @@ impl Sender {
         };
         let Some(in_flight) = self.in_flight.remove(&key) else { return };
         self.give_back(key.0, key.1);
+        in_flight.client.proved_with(&in_flight.secret, self.clock.now());
         let took = self.clock.monotonic().saturating_sub(in_flight.started);
         self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
         self.settle(&in_flight, answer).await;

@@ -141,6 +141,9 @@ impl Pipeline {
             Err(reason) => return self.drop_packet(&arrival, reason),
         };
         client.hear(arrival.now);
+        if proof.proved {
+            client.proved_with(&proof.secret, arrival.now);
+        }
         let exchange = Exchange {
             port: arrival.port,
             secret: proof.secret,

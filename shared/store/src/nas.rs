@@ -1,5 +1,12 @@
 //! Network access servers: the routers that ask us. A packet's NAS is chosen by its source address alone
 //! (RFC 2865 §5.4), so the address is the key; the secret is sealed to the row.
+//!
+//! [`save`] and [`change`] are what operators say; [`secret`] changes the secret with an overlap; [`seen`] and
+//! [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
+
+mod secret;
+
+use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::time::OffsetDateTime;
@@ -7,6 +14,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
+
+pub use secret::{DEFAULT_OVERLAP, MAX_OVERLAP, SecretChange, forget_old_secrets, rotate_secret};
 
 /// A registered router.
 #[derive(Clone)]
@@ -23,8 +32,12 @@ pub struct Nas {
     pub identifier: Option<String>,
     /// The shared secret.
     pub secret: Vec<u8>,
-    /// The secret before a rotation, and until when it is honoured.
-    pub old_secret: Option<(Vec<u8>, OffsetDateTime)>,
+    /// Its number: counts the secrets that this router has had.
+    pub secret_generation: i32,
+    /// The secret before a rotation.
+    pub old_secret: Option<OldSecret>,
+    /// The number of the secret that the router last proved to know.
+    pub proved_generation: Option<i32>,
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
     /// Whether Access-Requests must carry Message-Authenticator.
@@ -35,6 +48,17 @@ pub struct Nas {
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
     pub last_seen_at: Option<OffsetDateTime>,
+}
+
+/// A secret that is honoured for a while after it was replaced.
+#[derive(Clone)]
+pub struct OldSecret {
+    /// The octets.
+    pub secret: Vec<u8>,
+    /// Its number.
+    pub generation: i32,
+    /// Until when it is honoured.
+    pub until: OffsetDateTime,
 }
 
 impl std::fmt::Debug for Nas {
@@ -139,25 +163,26 @@ pub enum Saved {
     /// A new router.
     Added,
     /// A known one, changed.
-    Updated,
+    Updated(SecretChange),
 }
 
-/// Registers a router, or changes the one of that name.
+/// Registers a router, or changes the one of that name; if its secret is another one, the one before is honoured for
+/// [`DEFAULT_OVERLAP`].
 pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Saved> {
-    if nas.secret.is_empty() {
-        return Err(StoreError::Conflict(
-            "an empty RADIUS secret is not allowed: give the router and us the same one".into(),
-        ));
-    }
+    save_with_overlap(db, nas, DEFAULT_OVERLAP, now).await
+}
+
+/// The same with another overlap.
+pub async fn save_with_overlap(db: &Db, nas: &NewNas<'_>, overlap: Duration, now: OffsetDateTime) -> Result<Saved> {
+    secret::check(nas.secret)?;
     let mut tx = db.pool.begin().await?;
     let known =
         sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
     let saved = match known {
         Some(id) => {
-            let sealed = db.seal.seal(&secret_context(id), nas.secret);
-            sqlx::query!("UPDATE nas SET secret_sealed = $2 WHERE id = $1", id, sealed).execute(&mut *tx).await?;
+            let change = secret::replace(db, &mut tx, id, nas.secret, overlap, now).await?;
             apply(&mut tx, id, &nas.settings).await?;
-            Saved::Updated
+            Saved::Updated(change)
         }
         None => {
             insert(db, &mut tx, nas, now).await?;
@@ -252,7 +277,8 @@ pub async fn remove(db: &Db, name: &str) -> Result<()> {
 pub async fn all(db: &Db) -> Result<Vec<Nas>> {
     let rows = sqlx::query!(
         r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address!: IpNet", n.identifier, n.secret_sealed,
-                  n.old_secret_sealed, n.old_secret_until, n.coa_port, n.require_message_authenticator AS policy,
+                  n.secret_generation, n.old_secret_sealed, n.old_secret_until, n.old_secret_generation,
+                  n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
                   n.sends_message_authenticator AS seen, n.limit_proxy_state, n.hotspot_hosts, n.last_seen_at
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
@@ -268,8 +294,10 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                     .map(|secret| secret.to_vec())
                     .map_err(|error| StoreError::corrupt("nas", &row.name, error))
             };
-            let old_secret = match (&row.old_secret_sealed, row.old_secret_until) {
-                (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
+            let old_secret = match (&row.old_secret_sealed, row.old_secret_generation, row.old_secret_until) {
+                (Some(sealed), Some(generation), Some(until)) => {
+                    Some(OldSecret { secret: open(sealed)?, generation, until })
+                }
                 _ => None,
             };
             let policy = match Requirement::parse(&row.policy) {
@@ -280,7 +308,9 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
             };
             Ok(Nas {
                 secret: open(&row.secret_sealed)?,
+                secret_generation: row.secret_generation,
                 old_secret,
+                proved_generation: row.proved_generation,
                 id: row.id,
                 name: row.name,
                 site: row.site,
@@ -333,14 +363,29 @@ pub async fn hotspot(db: &Db, host: &str, identifier: &str) -> Result<Option<Hot
     .await?)
 }
 
-/// Notes when routers were last heard. Each pair is a router and a moment.
-pub async fn seen(db: &Db, heard: &[(Uuid, OffsetDateTime)]) -> Result<()> {
-    let (ids, times): (Vec<Uuid>, Vec<OffsetDateTime>) = heard.iter().copied().unzip();
+/// That a router was heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// The router.
+    pub nas: Uuid,
+    /// When its last valid packet came.
+    pub at: OffsetDateTime,
+    /// The number of the secret that it has proved since the last time this was noted.
+    pub proved_generation: Option<i32>,
+}
+
+/// Notes when routers were last heard, and with which secret.
+pub async fn seen(db: &Db, heard: &[Heard]) -> Result<()> {
+    let ids: Vec<Uuid> = heard.iter().map(|h| h.nas).collect();
+    let times: Vec<OffsetDateTime> = heard.iter().map(|h| h.at).collect();
+    let generations: Vec<Option<i32>> = heard.iter().map(|h| h.proved_generation).collect();
     sqlx::query!(
-        "UPDATE nas SET last_seen_at = greatest(nas.last_seen_at, h.at)
-         FROM unnest($1::uuid[], $2::timestamptz[]) AS h (id, at) WHERE nas.id = h.id",
+        "UPDATE nas SET last_seen_at = greatest(nas.last_seen_at, h.at),
+             proved_generation = coalesce(h.generation, nas.proved_generation)
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS h (id, at, generation) WHERE nas.id = h.id",
         &ids,
-        &times
+        &times,
+        &generations as &[Option<i32>]
     )
     .execute(&db.pool)
     .await?;
