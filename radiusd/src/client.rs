@@ -179,6 +179,11 @@ impl Registry {
         self.hosts.get(&source).or_else(|| self.networks.iter().find(|client| client.address.contains(&source)))
     }
 
+    /// The router that is registered under this name of its certificate, given in lower case.
+    pub fn by_radsec_name(&self, name: &str) -> Option<&Arc<Client>> {
+        self.by_id.values().find(|client| crate::radsec::normal_name(&client.name) == name)
+    }
+
     /// The router with that identity.
     pub fn by_id(&self, id: Uuid) -> Option<&Arc<Client>> {
         self.by_id.get(&id)

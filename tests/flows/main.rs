@@ -9,7 +9,9 @@ mod guest;
 mod login;
 mod purchase;
 mod radclient;
+mod radsec;
 mod registry;
 mod rotation;
 mod routers;
 mod settlement;
+
