@@ -92,6 +92,16 @@ pub struct Inner {
     pub old_secret_in_use: IntGaugeVec,
     /// Logins whose record could not wait for PostgreSQL.
     pub logins_lost: IntCounter,
+    /// Open RadSec connections, by router.
+    pub radsec_connections: IntGaugeVec,
+    /// RadSec connections that were let in or turned away, by result.
+    pub radsec_handshakes: IntCounterVec,
+    /// RadSec connections that have ended, by reason.
+    pub radsec_closed: IntCounterVec,
+    /// When the first certificate in each of our files expires.
+    pub radsec_not_after: IntGaugeVec,
+    /// When the certificate expires that a router came with last, by router.
+    pub radsec_router_not_after: IntGaugeVec,
 }
 
 impl Metrics {
@@ -174,6 +184,31 @@ impl Metrics {
             )?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
             hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
+            radsec_connections: gauges(r, "mlango_radsec_connections", "Open RadSec connections.", &["nas"])?,
+            radsec_handshakes: counters(
+                r,
+                "mlango_radsec_handshakes_total",
+                "RadSec connections let in or turned away.",
+                &["result"],
+            )?,
+            radsec_closed: counters(
+                r,
+                "mlango_radsec_connections_closed_total",
+                "RadSec connections that ended.",
+                &["reason"],
+            )?,
+            radsec_not_after: gauges(
+                r,
+                "mlango_radsec_certificate_not_after_timestamp_seconds",
+                "When our certificates expire.",
+                &["file"],
+            )?,
+            radsec_router_not_after: gauges(
+                r,
+                "mlango_radsec_router_certificate_not_after_timestamp_seconds",
+                "When routers' certificates expire.",
+                &["nas"],
+            )?,
             registry,
         };
         Ok(Metrics(Arc::new(inner)))

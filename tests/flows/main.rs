@@ -10,6 +10,7 @@ mod login;
 mod networks;
 mod purchase;
 mod radclient;
+mod radsec;
 mod registry;
 mod rotation;
 mod routers;

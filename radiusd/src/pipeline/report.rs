@@ -50,7 +50,8 @@ impl Pipeline {
         match exchange.port {
             Port::Acct if !self.journal.has_room() => self.give_up(exchange, "cannot_store"),
             Port::Acct => self.acknowledge(out, exchange, packet),
-            Port::Auth => {
+            // One port for everything: logins are answered from memory whatever becomes of accounting.
+            Port::Auth | Port::RadSec => {
                 let mut buffer = [0; MAX_PACKET];
                 let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet)
                     .and_then(|mut reply| reply.copy_proxy_state(packet).map(|_| ()).map(|()| reply));

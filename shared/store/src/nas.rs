@@ -267,9 +267,9 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
     Ok(())
 }
 
-/// The one spelling of a name in a certificate: lower case, and an address as the system prints it.
+/// The one spelling of a name in a certificate: lower case, no dot at the end, an address as it is usually written.
 pub fn radsec_name(text: &str) -> String {
-    let text = text.trim();
+    let text = text.trim().trim_end_matches('.');
     text.parse::<IpAddr>().map_or_else(|_| text.to_lowercase(), |address| address.to_string())
 }
 
@@ -438,7 +438,7 @@ mod tests {
 
     #[test]
     fn names_of_certificates_have_one_spelling() {
-        assert_eq!(radsec_name(" Cafe-1.Routers.Example "), "cafe-1.routers.example");
+        assert_eq!(radsec_name(" Cafe-1.Routers.Example. "), "cafe-1.routers.example");
         assert_eq!(radsec_name("2001:DB8:0::1"), "2001:db8::1");
         assert_eq!(radsec_name("10.20.0.2"), "10.20.0.2");
     }
