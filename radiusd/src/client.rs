@@ -1,4 +1,5 @@
-//! Who may ask: the registry of routers, chosen by source address alone (RFC 2865 §5.4), with their secrets.
+//! Who may ask: the registry of routers, with their secrets. A router is chosen by its source address alone (RFC 2865
+//! §5.4), or over TLS by the name that its certificate proves (RFC 6614 §2.3); never by what a packet says.
 //!
 //! The registry is a snapshot that is swapped whole when the list of routers changes. What is learnt about a
 //! router between two snapshots (when it was last heard, that it signs its requests, which secret it has) is carried
@@ -34,8 +35,8 @@ pub struct Client {
     pub id: Uuid,
     /// Its name, for logs and metrics.
     pub name: String,
-    /// Where its packets come from.
-    pub address: IpNet,
+    /// Where its packets come from; `None`: by RadSec, from anywhere.
+    pub address: Option<IpNet>,
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
     keys: Keys,
@@ -90,7 +91,12 @@ impl Client {
 
     /// Whether several routers may share this entry.
     pub fn is_network(&self) -> bool {
-        self.address.prefix_len() < self.address.max_prefix_len()
+        self.address.is_none_or(|net| net.prefix_len() < net.max_prefix_len())
+    }
+
+    /// Whether it may come from there. Over TLS this is asked of a router whose certificate was recognised.
+    pub fn may_come_from(&self, source: IpAddr) -> bool {
+        self.address.is_none_or(|net| net.contains(&source.to_canonical()))
     }
 
     /// Whether an Access-Request without Message-Authenticator is refused (Blast-RADIUS). A router that has
@@ -145,7 +151,9 @@ impl Client {
 pub struct Registry {
     hosts: HashMap<IpAddr, Arc<Client>>,
     /// Longest prefix first.
-    networks: Vec<Arc<Client>>,
+    networks: Vec<(IpNet, Arc<Client>)>,
+    /// By the name in their certificates, in lower case.
+    radsec: HashMap<String, Arc<Client>>,
     by_id: HashMap<Uuid, Arc<Client>>,
 }
 
@@ -162,26 +170,31 @@ impl Registry {
                 client.carry_over(known);
             }
             let client = Arc::new(client);
-            if client.is_network() {
-                registry.networks.push(Arc::clone(&client));
-            } else {
-                registry.hosts.insert(client.address.addr(), Arc::clone(&client));
+            match client.address {
+                Some(net) if client.is_network() => registry.networks.push((net, Arc::clone(&client))),
+                Some(host) => drop(registry.hosts.insert(host.addr(), Arc::clone(&client))),
+                None => {}
+            }
+            if let Some(name) = &nas.radsec_name {
+                registry.radsec.insert(store::nas::radsec_name(name), Arc::clone(&client));
             }
             registry.by_id.insert(client.id, client);
         }
-        registry.networks.sort_by_key(|client| std::cmp::Reverse(client.address.prefix_len()));
+        registry.networks.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
         registry
     }
 
     /// The router that `source` belongs to. An IPv4 address that arrives on an IPv6 socket is found as IPv4.
     pub fn find(&self, source: IpAddr) -> Option<&Arc<Client>> {
         let source = source.to_canonical();
-        self.hosts.get(&source).or_else(|| self.networks.iter().find(|client| client.address.contains(&source)))
+        let network = || self.networks.iter().find(|(net, _)| net.contains(&source)).map(|(_, client)| client);
+        self.hosts.get(&source).or_else(network)
     }
 
-    /// The router that is registered under this name of its certificate, given in lower case.
+    /// The router whose certificate bears this name: a DNS name or address of its SubjectAltName, or its common name.
+    /// Whoever asks has checked the certificate, and checks [`Client::may_come_from`].
     pub fn by_radsec_name(&self, name: &str) -> Option<&Arc<Client>> {
-        self.by_id.values().find(|client| crate::radsec::normal_name(&client.name) == name)
+        self.radsec.get(&store::nas::radsec_name(name))
     }
 
     /// The router with that identity.
@@ -253,18 +266,11 @@ pub(crate) mod tests {
         Nas {
             id: Uuid::from_u128(name.bytes().map(u128::from).sum()),
             name: name.into(),
-            site: None,
-            address: address.parse().expect("a network"),
-            identifier: None,
+            address: Some(address.parse().expect("a network")),
             secret: b"testing123".to_vec(),
             secret_generation: 1,
-            old_secret: None,
-            proved_generation: None,
-            coa_port: 3799,
-            require_message_authenticator: MessageAuthenticatorPolicy::Auto { seen: false },
             limit_proxy_state: true,
-            hotspot_hosts: vec![],
-            last_seen_at: None,
+            ..Nas::default()
         }
     }
 
@@ -290,5 +296,22 @@ pub(crate) mod tests {
         assert!(!client.learn_that_it_signs(), "told once");
         let again = Registry::new(&list, &registry);
         assert!(again.find("10.1.2.3".parse().expect("an address")).expect("known").requires_message_authenticator());
+    }
+
+    #[test]
+    fn a_router_that_comes_by_tls_is_known_by_its_certificate() {
+        let anywhere = Nas { address: None, radsec_name: Some("cafe.example".into()), ..nas("cafe", "10.0.0.0/8") };
+        let there = Nas { radsec_name: Some("10.20.0.2".into()), ..nas("shop", "10.20.0.2/32") };
+        let registry = Registry::new(&[anywhere, there], &Registry::default());
+        let by_name = |name: &str| registry.by_radsec_name(name).map(|client| client.name.as_str());
+        assert_eq!(by_name("Cafe.Example"), Some("cafe"));
+        assert_eq!(by_name("10.20.0.2"), Some("shop"));
+        assert_eq!(by_name("shop"), None, "our own name for a router proves nothing");
+        let may = |name: &str, ip: &str| {
+            registry.by_radsec_name(name).expect("known").may_come_from(ip.parse().expect("an address"))
+        };
+        assert!(may("cafe.example", "192.0.2.9") && may("cafe.example", "2001:db8::9"));
+        assert!(may("10.20.0.2", "::ffff:10.20.0.2") && !may("10.20.0.2", "10.20.0.3"));
+        assert!(registry.find("192.0.2.9".parse().expect("an address")).is_none(), "not over UDP");
     }
 }

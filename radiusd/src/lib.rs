@@ -33,6 +33,7 @@ mod pipeline;
 pub mod policy;
 pub mod radsec;
 mod road;
+mod strangers;
 mod throttle;
 pub mod ticket;
 
@@ -85,7 +86,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         health: Arc::clone(&health),
         metrics: metrics.clone(),
     };
-    background.spawn(admin::serve(admin.0, Arc::clone(&health), metrics.clone(), db.clone(), stop_background.clone()));
+    let strangers = Arc::new(strangers::Strangers::new());
+    let shown = admin::Admin {
+        health: Arc::clone(&health),
+        metrics: metrics.clone(),
+        db: db.clone(),
+        strangers: Arc::clone(&strangers),
+        clients: Arc::clone(&clients),
+    };
+    background.spawn(admin::serve(admin.0, shown, stop_background.clone()));
     let Some(position) = feed.load(&shutdown).await? else { return Ok(()) };
     let vital =
         Vital { failed: CancellationToken::new(), tracker: background.clone(), stopping: CancellationToken::new() };
@@ -129,6 +138,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         metrics,
         duplicates,
         throttle: throttle::Throttle::default(),
+        strangers,
         lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
         delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
     });

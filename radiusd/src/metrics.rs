@@ -80,6 +80,8 @@ pub struct Inner {
     pub command_duration: HistogramVec,
     /// Commands not yet proved.
     pub commands_pending: IntGauge,
+    /// Commands that a router has refused for good, by router.
+    pub commands_refused: IntGaugeVec,
     /// From the deadline to the first Disconnect-Request.
     pub cut_lag: Histogram,
     /// 1 for each router that is served.
@@ -170,6 +172,7 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            commands_refused: gauges(r, "mlango_coa_refused", "Commands refused for good.", &["nas"])?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,

@@ -27,16 +27,11 @@ fn router() -> Nas {
     Nas {
         id: Uuid::from_u128(1),
         name: "cafe".into(),
-        site: None,
-        address: "127.0.0.1/32".parse().expect("an address"),
-        identifier: None,
+        address: Some("127.0.0.1/32".parse().expect("an address")),
         secret: SECRET.to_vec(),
-        old_secret: None,
-        coa_port: 3799,
         require_message_authenticator: MessageAuthenticatorPolicy::Auto { seen: true },
         limit_proxy_state: true,
-        hotspot_hosts: vec![],
-        last_seen_at: None,
+        ..Nas::default()
     }
 }
 

@@ -129,7 +129,7 @@ pub struct Radius {
     pub auth_listen: Vec<SocketAddr>,
     /// Where Accounting-Requests arrive. Default `0.0.0.0:1813`.
     pub acct_listen: Vec<SocketAddr>,
-    /// `/metrics /healthz /readyz`. Default `127.0.0.1:9812`.
+    /// `/metrics /healthz /readyz /strangers`. Default `127.0.0.1:9812`.
     pub admin_listen: SocketAddr,
     /// How often routers report usage, seconds. Default 60, 10–3600 (RouterOS takes no less than 10).
     pub interim_seconds: u32,

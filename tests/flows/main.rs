@@ -7,6 +7,7 @@ mod browser;
 mod desk;
 mod guest;
 mod login;
+mod networks;
 mod purchase;
 mod radclient;
 mod radsec;

@@ -36,7 +36,11 @@ impl Stage {
             name,
             secret: b"not the secret of RadSec",
             overlap: store::nas::DEFAULT_OVERLAP,
-            settings: store::nas::Settings { address: Some(address.parse().unwrap()), ..Default::default() },
+            settings: store::nas::Settings {
+                address: Some(address.parse().unwrap()),
+                radsec_name: Some(name),
+                ..Default::default()
+            },
         };
         store::nas::save(&self.world.db, &new, self.world.clock.now()).await.unwrap();
         let known = format!("mlango_nas_known{{nas=\"{name}\"}}");

@@ -80,8 +80,10 @@ pub struct Nas {
     pub name: String,
     /// Site.
     pub site: Option<String>,
-    /// Where its packets come from, CIDR.
-    pub address: String,
+    /// Where its packets come from, CIDR; not told: by RadSec, from anywhere.
+    pub address: Option<String>,
+    /// The name in its client certificate, if it comes by RadSec.
+    pub radsec_name: Option<String>,
     /// NAS-Identifier.
     pub identifier: Option<String>,
     /// Where it takes Disconnect-Requests.
@@ -108,7 +110,8 @@ impl From<&store::nas::Nas> for Nas {
             id: spell(Kind::Nas, nas.id),
             name: nas.name.clone(),
             site: nas.site.clone(),
-            address: nas.address.to_string(),
+            address: nas.address.map(|address| address.to_string()),
+            radsec_name: nas.radsec_name.clone(),
             identifier: nas.identifier.clone(),
             coa_port: nas.coa_port,
             require_message_authenticator: nas.require_message_authenticator.requirement().as_str(),

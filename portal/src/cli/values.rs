@@ -70,6 +70,15 @@ pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
     }
 }
 
+/// A name in a certificate, in its one spelling.
+pub(super) fn certificate_name(text: &str) -> Result<String, &'static str> {
+    let name = name(text).map(|name| store::nas::radsec_name(&name)).unwrap_or_default();
+    if name.is_empty() || name.contains('*') {
+        return Err("write the DNS name, address or common name in the router's certificate, such as cafe.example.net");
+    }
+    Ok(name)
+}
+
 /// `auto`, `yes` or `no`.
 pub(super) fn requirement(text: &str) -> Result<Requirement, &'static str> {
     Requirement::parse(text).ok_or("write auto, yes or no")
@@ -174,6 +183,8 @@ mod tests {
     fn networks_and_hosts() {
         assert_eq!(network("10.0.0.1").expect("an address").to_string(), "10.0.0.1/32");
         assert_eq!(network("10.0.0.0/24").expect("a network").to_string(), "10.0.0.0/24");
+        assert_eq!(certificate_name("Cafe.Example"), Ok("cafe.example".into()));
+        assert!(certificate_name("").is_err() && certificate_name("*.example").is_err());
         assert!(network("router").is_err());
         assert_eq!(host("Login.Hotspot:8090"), Ok("login.hotspot:8090".into()));
         for text in ["", "http://10.5.50.1", "10.5.50.1/login", "a@b", "h:99999", "a b"] {

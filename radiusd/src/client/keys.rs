@@ -69,10 +69,10 @@ impl Keys {
         self.old.as_ref().filter(|(_, until)| *until > now).map(|(key, _)| key)
     }
 
-    /// Notes that a packet proved `secret`, one of those that [`Keys::at`] gave.
+    /// Notes that a packet proved `secret`, one of those that [`Keys::at`] gave. Another secret, as that of TLS, tells
+    /// nothing.
     pub(super) fn prove(&self, secret: &Arc<Secret>, now: OffsetDateTime) {
-        let old = self.old.as_ref().map(|(key, _)| key).filter(|key| Arc::ptr_eq(&key.secret, secret));
-        let key = old.unwrap_or(&self.present);
+        let Some(key) = self.each().find(|key| Arc::ptr_eq(&key.secret, secret)) else { return };
         // Readers share this line of memory: it is written only when it changes, once a second at most.
         set(&key.proved_at, now.unix_timestamp());
         if self.last.load(Ordering::Relaxed) != key.generation {

@@ -9,6 +9,7 @@
 //! have while its secret is being changed. One that gets no answer is followed by the next.
 
 mod request;
+mod verdict;
 mod ways;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,17 +18,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use radius_proto::attribute::rfc5176::error_cause;
-use radius_proto::dynauth::{Action, Identifiers, Ignored, NakMeaning, Outcome, ReplyPolicy, Transaction, classify};
+use radius_proto::dynauth::{Action, Identifiers, Ignored, Outcome, ReplyPolicy, Transaction};
 use radius_proto::{MAX_PACKET, Packet};
 use shared::time::Clock;
-use store::command::{self, Answer, Command};
+use store::command::{self, Again, Answer, Command};
 use store::{Channel, Db, Listener, StoreError};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::verdict::{Gone, is_gone};
 use self::ways::{Place, Way};
 use crate::client::{Client, Registry};
 use crate::metrics::Metrics;
@@ -41,8 +42,6 @@ const AT_ONCE: u32 = 256;
 const MAX_IN_FLIGHT: usize = 4096;
 /// A claimed command belongs to this server for longer than all ways to its router take (39 s).
 const LEASE: Duration = Duration::from_secs(45);
-/// An acknowledged cut whose Stop has not come by then is asked for again.
-const PROOF_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait for PostgreSQL between two looks at the socket.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A command that finds no free identifier, 256 being under way to its router, is tried again this soon.
@@ -51,9 +50,6 @@ const BUSY_PAUSE: Duration = Duration::from_millis(500);
 const SILENT_INTERVALS: f32 = 2.5;
 /// A router that did not answer on its RadSec connection is asked there last for so long.
 const DEAF_FOR: Duration = Duration::from_secs(3600);
-/// First wait before a refused or unanswered command is tried again; doubles up to the last.
-const RETRY_FIRST: Duration = Duration::from_secs(15);
-const RETRY_LAST: Duration = Duration::from_secs(900);
 
 /// A command that waits for its answer.
 struct InFlight {
@@ -170,9 +166,9 @@ impl Sender {
 
     async fn begin(&mut self, command: Command) -> Result<(), StoreError> {
         let client = self.clients.load().by_id(command.nas).cloned();
-        let ways = client.as_deref().map(|client| self.ways(client)).unwrap_or_default();
+        let ways = client.as_deref().map(|client| self.ways(client, command.nas_address)).unwrap_or_default();
         let (Some(client), false) = (client, ways.is_empty()) else {
-            tracing::warn!(session = %command.session, "no single address and no connection is known of this session's router: it cannot be told to disconnect");
+            tracing::warn!(session = %command.session, "neither an address nor a connection is known of this session's router: it cannot be told to disconnect");
             self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
             return self.record(&command, Answer::Unanswered).await;
         };
@@ -183,10 +179,12 @@ impl Sender {
         self.ask(command, client, ways).await
     }
 
-    /// How this router can be asked at the moment.
-    fn ways(&self, client: &Client) -> VecDeque<Way> {
+    /// How this router, which has reported the session from there, can be asked at the moment.
+    fn ways(&self, client: &Client, reported_from: Option<IpAddr>) -> VecDeque<Way> {
         let deaf = self.deaf.get(&client.id).is_some_and(|until| *until > self.clock.monotonic());
-        ways::to(client, self.live.of(client.id), deaf, self.clock.now())
+        let mut ways = ways::by_udp(client, reported_from, self.clock.now());
+        ways::add_tls(&mut ways, self.live.of(client.id, reported_from), deaf);
+        ways
     }
 
     /// Begins a transaction the first of these ways.
@@ -372,11 +370,12 @@ impl Sender {
 
     async fn write_answer(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let wait = match answer {
-            Answer::Acknowledged => PROOF_PATIENCE,
-            _ => retry_after(command.attempts),
-        };
-        command::answered(&self.db, command.id, answer, now, now + wait).await
+        let acknowledges = self.clients.load().by_id(command.nas).is_some_and(|client| client.acknowledges(false));
+        let again = verdict::again(answer, acknowledges, command.attempts, self.silence, now);
+        if let (Answer::Refused { error_cause }, Again::IfHeard(_)) = (answer, again) {
+            tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change: the cut waits for the operator");
+        }
+        command::answered(&self.db, command.id, answer, now, again).await
     }
 
     fn give_back(&mut self, place: Place, identifier: u8) {
@@ -387,32 +386,6 @@ impl Sender {
             }
         }
     }
-}
-
-/// What a NAK says of the session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Gone {
-    /// It is not there.
-    Surely,
-    /// It is not there, if no report of it comes either.
-    IfSilent,
-    /// Nothing: the router cannot or will not.
-    No,
-}
-
-/// RouterOS answers 406 for a session that it does not know, and also where it cannot do what is asked. It is believed
-/// only of a router that has acknowledged a command before, and only while the session itself is silent: a guest who is
-/// still online must stay on the list.
-fn is_gone(cause: Option<u32>, acknowledged_before: bool) -> Gone {
-    match classify(cause) {
-        NakMeaning::SessionGone => Gone::Surely,
-        _ if cause == Some(error_cause::UNSUPPORTED_EXTENSION) && acknowledged_before => Gone::IfSilent,
-        _ => Gone::No,
-    }
-}
-
-fn retry_after(attempts: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(RETRY_LAST)
 }
 
 /// Waits for the next hint, for ever if there is no listener.
@@ -441,26 +414,5 @@ fn on_socket(socket: &UdpSocket, peer: SocketAddr) -> SocketAddr {
     match (socket.local_addr(), peer.ip()) {
         (Ok(SocketAddr::V6(_)), IpAddr::V4(ip)) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), peer.port()),
         _ => peer,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nak_means_gone_only_where_that_can_be_believed() {
-        assert_eq!(is_gone(Some(503), false), Gone::Surely);
-        assert_eq!(is_gone(Some(406), false), Gone::No);
-        assert_eq!(is_gone(Some(406), true), Gone::IfSilent);
-        for cause in [None, Some(401), Some(404), Some(501), Some(506)] {
-            assert_eq!(is_gone(cause, true), Gone::No, "{cause:?}");
-        }
-    }
-
-    #[test]
-    fn waits_double_up_to_a_bound() {
-        let waits: Vec<u64> = [1, 2, 3, 7, 8, 99].map(|attempts| retry_after(attempts).as_secs()).into();
-        assert_eq!(waits, [15, 30, 60, 900, 900, 900]);
     }
 }

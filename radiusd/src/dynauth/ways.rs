@@ -6,7 +6,7 @@
 //! asked there last for a while, so that access does not end late each time.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,30 +54,25 @@ pub(super) struct Way {
     pub(super) timers: Timers,
 }
 
-/// The ways to a router, the best first; none, if nothing is known of where it is.
-pub(super) fn to(
-    client: &Client,
-    connection: Option<Arc<Connection>>,
-    deaf: bool,
-    now: OffsetDateTime,
-) -> VecDeque<Way> {
-    let mut ways = by_udp(client, now);
-    if let Some(connection) = connection {
-        let (place, peer, secret) = (Place::Tls(connection.number), connection.peer, Arc::clone(&connection.secret));
-        let way = Way { place, peer, connection: Some(connection), secret, timers: OVER_TLS };
-        if deaf { ways.push_back(way) } else { ways.push_front(way) }
-    }
-    ways
-}
-
-fn by_udp(client: &Client, now: OffsetDateTime) -> VecDeque<Way> {
-    let Some(peer) = command::destination(client.address, client.coa_port) else { return VecDeque::new() };
+/// The ways by UDP: to the router's CoA port, with each of its secrets.
+pub(super) fn by_udp(client: &Client, reported_from: Option<IpAddr>, now: OffsetDateTime) -> VecDeque<Way> {
+    let destination =
+        client.address.and_then(|registered| command::destination(registered, reported_from, client.coa_port));
+    let Some(peer) = destination else { return VecDeque::new() };
     let (secret, other) = client.command_secrets(now);
     let timers = if other.is_some() { FIRST_OF_TWO } else { Timers::default() };
     let way = |secret, timers| Way { place: Place::Udp(peer), peer, connection: None, secret, timers };
     let mut ways = VecDeque::from([way(secret, timers)]);
     ways.extend(other.map(|other| way(other, Timers::default())));
     ways
+}
+
+/// Adds the way over the router's connection, if it has one: as the first, unless the router did not listen there.
+pub(super) fn add_tls(ways: &mut VecDeque<Way>, connection: Option<Arc<Connection>>, deaf: bool) {
+    let Some(connection) = connection else { return };
+    let (place, peer, secret) = (Place::Tls(connection.number), connection.peer, Arc::clone(&connection.secret));
+    let way = Way { place, peer, connection: Some(connection), secret, timers: OVER_TLS };
+    if deaf { ways.push_back(way) } else { ways.push_front(way) }
 }
 
 impl Way {

@@ -38,6 +38,7 @@ use crate::journal::Entrance;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::road::{Direct, Road, Sink};
+use crate::strangers::Strangers;
 use crate::throttle::Throttle;
 
 /// Access-Rejects that may be held back at the same time; beyond that they are sent at once.
@@ -92,6 +93,7 @@ pub(crate) struct Pipeline {
     pub(crate) metrics: Metrics,
     pub(crate) duplicates: Arc<Duplicates>,
     pub(crate) throttle: Throttle,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) lookups: Semaphore,
     pub(crate) delayed: Arc<Semaphore>,
 }
@@ -151,6 +153,8 @@ impl Pipeline {
             Err(error) => return self.drop_packet(&arrival, error.reason()),
         };
         let Some(client) = self.asker(&arrival.road) else {
+            let (source, port) = (arrival.road.peer(), arrival.port.label());
+            self.strangers.note(source, port, Some(&packet), arrival.received, arrival.now);
             return self.drop_packet(&arrival, "unknown_client");
         };
         self.metrics.note_received(arrival.port, packet.code());

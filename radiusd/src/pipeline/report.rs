@@ -12,7 +12,8 @@ use crate::road::Sink;
 
 impl Pipeline {
     pub(super) fn accounting(&self, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, now: OffsetDateTime) {
-        let (report, ticket, status) = match accounting::read(packet, exchange.client.id, &self.directory, now) {
+        let (nas, source) = (exchange.client.id, exchange.key.source.ip());
+        let (report, ticket, status) = match accounting::read(packet, nas, source, &self.directory, now) {
             Reading::Session { report, ticket, status } => (report, ticket, status),
             Reading::Router { status } => {
                 tracing::info!(nas = %exchange.client.name, status, "the router reports its own state");

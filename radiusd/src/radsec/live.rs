@@ -2,7 +2,7 @@
 //! closed when a router is no longer who it was.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,11 +89,11 @@ impl Live {
         }
     }
 
-    /// The connection on which this router was heard last.
-    pub(crate) fn of(&self, nas: Uuid) -> Option<Arc<Connection>> {
+    /// The connection on which this router was heard last; where several come under one name, rather one from there.
+    pub(crate) fn of(&self, nas: Uuid, from: Option<IpAddr>) -> Option<Arc<Connection>> {
         let routers = self.lock();
         let open = routers.get(&nas)?.iter().filter(|connection| connection.reason().is_none());
-        open.max_by_key(|connection| connection.heard()).cloned()
+        open.max_by_key(|connection| (Some(connection.peer.ip()) == from, connection.heard())).cloned()
     }
 
     /// Hands an answer to who sent the command. `false`: too many wait already.
@@ -120,5 +120,5 @@ fn is_still_itself(connection: &Connection, registry: &Registry) -> bool {
 
 /// Whether a router may connect from there: a registered address counts for TLS too.
 pub(super) fn may_come_from(client: &Client, peer: SocketAddr) -> bool {
-    client.address.contains(&peer.ip().to_canonical())
+    client.may_come_from(peer.ip())
 }

@@ -37,7 +37,6 @@ use tokio_util::task::TaskTracker;
 pub use certificates::CertificateError;
 pub(crate) use connection::{Connection, Reason};
 pub(crate) use live::{Live, Reply};
-pub(crate) use names::normal as normal_name;
 
 use self::certificates::Certificates;
 use self::door::Door;

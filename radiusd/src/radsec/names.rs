@@ -61,10 +61,9 @@ fn general_name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// One spelling for each name: lower case, no dot at the end, an address as it is usually written.
-pub(crate) fn normal(name: &str) -> String {
-    let name = name.trim_end_matches('.').to_lowercase();
-    name.parse::<IpAddr>().map_or(name, |address| address.to_string())
+/// One spelling for each name, that of the register of routers.
+fn normal(name: &str) -> String {
+    store::nas::radsec_name(name)
 }
 
 #[cfg(test)]
