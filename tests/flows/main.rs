@@ -8,7 +8,6 @@ mod desk;
 mod guest;
 mod login;
 mod purchase;
-mod radclient;
 mod registry;
 mod routers;
 mod settlement;
