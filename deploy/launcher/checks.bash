@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# `test`, `bench` and `sqlx`: what a developer and CI run.
+# `test` and `sqlx`: what a developer and CI run.
 #
 # Tests get servers of their own under .mlango/test, as durable as in production and apart from those of
 # `up`, made new for each run. They say where things are by the environment: MLANGO_TEST_DATABASE_URL (a
@@ -103,11 +103,6 @@ run_tests() {
     else
         run_tied cargo test --workspace "$@"
     fi
-}
-
-cmd_bench() {
-    require_cargo
-    cargo bench -p radius-proto "$@"
 }
 
 # The query macros are checked against a real database once, here, and what they learnt is checked in;

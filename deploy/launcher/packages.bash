@@ -97,14 +97,17 @@ install_packages() {
 }
 
 apt_install() {
-    local fresh_redis='' apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+    local idle=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
     hold_services
     "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
     if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
-    if [[ " $* " == *" redis-server "* ]]; then fresh_redis=yes; fi
+    local name
+    for name in redis-server freeradius; do
+        if [[ " $* " == *" $name "* ]]; then idle+=("$name"); fi
+    done
     "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."
-    # Installed only for its program: its service must not start at the next boot either.
-    if [[ -n $fresh_redis && -d /run/systemd/system ]]; then systemctl disable --quiet --now redis-server || true; fi
+    # Installed only for their programs: their services must not start at the next boot either.
+    if ((${#idle[@]} > 0)) && [[ -d /run/systemd/system ]]; then systemctl disable --quiet --now "${idle[@]}" || true; fi
     release_services
     hash -r
 }

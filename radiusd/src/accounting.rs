@@ -45,8 +45,8 @@ pub enum Reading {
     Unusable(&'static str),
 }
 
-/// Reads an authentic Accounting-Request that came from the router `nas` at `now`.
-pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDateTime) -> Reading {
+/// Reads an authentic Accounting-Request that came from the router `nas`, from the address `source`, at `now`.
+pub fn read(packet: &Packet<'_>, nas: Uuid, source: IpAddr, directory: &Directory, now: OffsetDateTime) -> Reading {
     use rfc2866::acct_status_type as status_type;
     let (event, status) = match packet.get(rfc2866::ACCT_STATUS_TYPE) {
         Some(status_type::START) => (Event::Start, "Start"),
@@ -67,6 +67,7 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, directory: &Directory, now: OffsetDa
     let report = Report {
         session: ticket.map_or(SessionKey { id: Uuid::nil(), opened_on: now.date() }, |(_, key)| key),
         nas,
+        nas_address: Some(source.to_canonical()),
         entitlement: ticket
             .map(|(ticket, _)| ticket.entitlement)
             .or_else(|| entitlement_of(directory, user_name, mac, now)),
@@ -120,7 +121,13 @@ mod tests {
         fill(&mut request);
         let octets = request.finish_hashed_request(&Secret::new(b"s").expect("not empty"));
         let packet = Packet::parse(octets).expect("our own packet");
-        read(&packet, Uuid::from_u128(5), &Directory::new(), OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000))
+        read(
+            &packet,
+            Uuid::from_u128(5),
+            IpAddr::from([10, 0, 0, 1]),
+            &Directory::new(),
+            OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000),
+        )
     }
 
     #[test]

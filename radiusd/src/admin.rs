@@ -1,4 +1,5 @@
-//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`.
+//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`, and `/strangers`, the senders that
+//! nobody has registered.
 //!
 //! Healthy means that the process runs. Ready means that logins are answered; that PostgreSQL is away is told, but
 //! does not make a server that answers from memory unready.
@@ -7,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,14 +19,19 @@ use store::Db;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Registry;
 use crate::lifecycle::Health;
 use crate::metrics::Metrics;
+use crate::strangers::Strangers;
 
+/// What is shown.
 #[derive(Clone)]
-struct Admin {
-    health: Arc<Health>,
-    metrics: Metrics,
-    db: Db,
+pub(crate) struct Admin {
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Metrics,
+    pub(crate) db: Db,
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) clients: Arc<ArcSwap<Registry>>,
 }
 
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -35,18 +42,13 @@ pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, So
     Ok((listener, address))
 }
 
-pub(crate) async fn serve(
-    listener: TcpListener,
-    health: Arc<Health>,
-    metrics: Metrics,
-    db: Db,
-    stop: CancellationToken,
-) {
+pub(crate) async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) {
     let routes = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(Admin { health, metrics, db });
+        .route("/strangers", get(strangers))
+        .with_state(admin);
     if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "the admin port stopped");
     }
@@ -57,6 +59,13 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let postgresql = if admin.health.is_following() { "followed" } else { "away: answering from memory" };
     (status, Json(json!({ "ready": ready, "postgresql": postgresql }))).into_response()
+}
+
+/// The sample of unknown senders, the last heard first, without those that are registered by now.
+async fn strangers(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let registry = admin.clients.load_full();
+    let strangers = admin.strangers.list(|address| registry.find(address).is_some());
+    Json(json!({ "strangers": strangers }))
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {

@@ -1,7 +1,11 @@
-//! Who may ask: the registry of routers, chosen by source address alone (RFC 2865 §5.4), with their secrets.
+//! Who may ask: the registry of routers, with their secrets. A router is chosen by its source address alone (RFC 2865
+//! §5.4), or over TLS by the name that its certificate proves (RFC 6614 §2.3); never by what a packet says.
 //!
 //! The registry is a snapshot that is swapped whole when the list of routers changes. What is learnt about a
-//! router between two snapshots (when it was last heard, that it signs its requests) is carried over.
+//! router between two snapshots (when it was last heard, that it signs its requests, which secret it has) is carried
+//! over.
+
+mod keys;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,10 +18,11 @@ use ipnet::IpNet;
 use radius_proto::Secret;
 use shared::time::{Clock, OffsetDateTime};
 use store::Db;
-use store::nas::{MessageAuthenticatorPolicy, Nas};
+use store::nas::{Heard, MessageAuthenticatorPolicy, Nas};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::keys::Keys;
 use crate::metrics::Metrics;
 
 /// How often "last heard" is written down.
@@ -30,13 +35,11 @@ pub struct Client {
     pub id: Uuid,
     /// Its name, for logs and metrics.
     pub name: String,
-    /// Where its packets come from.
-    pub address: IpNet,
+    /// Where its packets come from; `None`: by RadSec, from anywhere.
+    pub address: Option<IpNet>,
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
-    /// The secret shared with it.
-    pub secret: Arc<Secret>,
-    old_secret: Option<(Arc<Secret>, OffsetDateTime)>,
+    keys: Keys,
     policy: MessageAuthenticatorPolicy,
     limits_proxy_state: bool,
     signs: AtomicBool,
@@ -48,16 +51,12 @@ pub struct Client {
 
 impl Client {
     fn new(nas: &Nas) -> Option<Client> {
-        let secret = Arc::new(Secret::new(&nas.secret).ok()?);
-        let old_secret =
-            nas.old_secret.as_ref().and_then(|(old, until)| Some((Arc::new(Secret::new(old).ok()?), *until)));
         Some(Client {
             id: nas.id,
             name: nas.name.clone(),
             address: nas.address,
             coa_port: nas.coa_port,
-            secret,
-            old_secret,
+            keys: Keys::new(nas)?,
             policy: nas.require_message_authenticator,
             limits_proxy_state: nas.limit_proxy_state,
             signs: AtomicBool::new(
@@ -71,8 +70,33 @@ impl Client {
 
     /// The secrets that count at `now`: the present one, and during a rotation the one before.
     pub fn secrets(&self, now: OffsetDateTime) -> impl Iterator<Item = &Arc<Secret>> {
-        let old = self.old_secret.as_ref().filter(move |(_, until)| *until > now).map(|(secret, _)| secret);
-        std::iter::once(&self.secret).chain(old)
+        self.keys.at(now)
+    }
+
+    /// Notes that a packet proved that the router has `secret`, one of those that [`Client::secrets`] gave.
+    pub fn proved_with(&self, secret: &Arc<Secret>, now: OffsetDateTime) {
+        self.keys.prove(secret, now);
+    }
+
+    /// The secret for a command to the router, which is the one it proved last; and during a rotation the other one, for
+    /// the case that there is no answer.
+    pub fn command_secrets(&self, now: OffsetDateTime) -> (Arc<Secret>, Option<Arc<Secret>>) {
+        self.keys.likeliest(now)
+    }
+
+    /// Whether the router still uses a secret from before a rotation.
+    pub fn is_old_secret_in_use(&self, now: OffsetDateTime) -> bool {
+        self.keys.is_old_in_use(self.is_network(), now)
+    }
+
+    /// Whether several routers may share this entry.
+    pub fn is_network(&self) -> bool {
+        self.address.is_none_or(|net| net.prefix_len() < net.max_prefix_len())
+    }
+
+    /// Whether it may come from there. Over TLS this is asked of a router whose certificate was recognised.
+    pub fn may_come_from(&self, source: IpAddr) -> bool {
+        self.address.is_none_or(|net| net.contains(&source.to_canonical()))
     }
 
     /// Whether an Access-Request without Message-Authenticator is refused (Blast-RADIUS). A router that has
@@ -99,7 +123,7 @@ impl Client {
 
     /// Notes that a valid packet came.
     pub fn hear(&self, now: OffsetDateTime) {
-        self.heard.store(now.unix_timestamp(), Ordering::Relaxed);
+        keys::set(&self.heard, now.unix_timestamp());
     }
 
     /// Whether this router has acknowledged a command since we started; `set` notes that it did.
@@ -114,6 +138,7 @@ impl Client {
         let copy = |to: &AtomicI64, from: &AtomicI64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         copy(&self.heard, &from.heard);
         copy(&self.heard_written, &from.heard_written);
+        self.keys.carry_over(&from.keys);
         self.acknowledges.store(from.acknowledges.load(Ordering::Relaxed), Ordering::Relaxed);
         if from.signs.load(Ordering::Relaxed) {
             self.signs.store(true, Ordering::Relaxed);
@@ -126,7 +151,9 @@ impl Client {
 pub struct Registry {
     hosts: HashMap<IpAddr, Arc<Client>>,
     /// Longest prefix first.
-    networks: Vec<Arc<Client>>,
+    networks: Vec<(IpNet, Arc<Client>)>,
+    /// By the name in their certificates, in lower case.
+    radsec: HashMap<String, Arc<Client>>,
     by_id: HashMap<Uuid, Arc<Client>>,
 }
 
@@ -143,21 +170,31 @@ impl Registry {
                 client.carry_over(known);
             }
             let client = Arc::new(client);
-            if client.address.prefix_len() == client.address.max_prefix_len() {
-                registry.hosts.insert(client.address.addr(), Arc::clone(&client));
-            } else {
-                registry.networks.push(Arc::clone(&client));
+            match client.address {
+                Some(net) if client.is_network() => registry.networks.push((net, Arc::clone(&client))),
+                Some(host) => drop(registry.hosts.insert(host.addr(), Arc::clone(&client))),
+                None => {}
+            }
+            if let Some(name) = &nas.radsec_name {
+                registry.radsec.insert(store::nas::radsec_name(name), Arc::clone(&client));
             }
             registry.by_id.insert(client.id, client);
         }
-        registry.networks.sort_by_key(|client| std::cmp::Reverse(client.address.prefix_len()));
+        registry.networks.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
         registry
     }
 
     /// The router that `source` belongs to. An IPv4 address that arrives on an IPv6 socket is found as IPv4.
     pub fn find(&self, source: IpAddr) -> Option<&Arc<Client>> {
         let source = source.to_canonical();
-        self.hosts.get(&source).or_else(|| self.networks.iter().find(|client| client.address.contains(&source)))
+        let network = || self.networks.iter().find(|(net, _)| net.contains(&source)).map(|(_, client)| client);
+        self.hosts.get(&source).or_else(network)
+    }
+
+    /// The router whose certificate bears this name: a DNS name or address of its SubjectAltName, or its common name.
+    /// Whoever asks has checked the certificate, and checks [`Client::may_come_from`].
+    pub fn by_radsec_name(&self, name: &str) -> Option<&Arc<Client>> {
+        self.radsec.get(&store::nas::radsec_name(name))
     }
 
     /// The router with that identity.
@@ -171,7 +208,8 @@ impl Registry {
     }
 }
 
-/// Writes "last heard" down now and then, and at the end.
+/// Writes down now and then, and at the end, when routers were heard and with which secret; forgets secrets whose
+/// overlap is over.
 pub(crate) async fn flush_last_seen(
     db: Db,
     clock: Clock,
@@ -181,21 +219,18 @@ pub(crate) async fn flush_last_seen(
 ) {
     loop {
         let last = tokio::time::timeout(FLUSH_EVERY, stop.cancelled()).await.is_ok();
-        let mut heard = Vec::new();
-        for client in clients.load().all() {
-            let at = client.heard.load(Ordering::Relaxed);
-            metrics.last_seen.with_label_values(&[&client.name]).set(at);
-            if at > client.heard_written.load(Ordering::Relaxed)
-                && let Ok(time) = OffsetDateTime::from_unix_timestamp(at)
-            {
-                client.heard_written.store(at, Ordering::Relaxed);
-                heard.push((client.id, time.min(clock.now())));
-            }
-        }
+        let (now, registry) = (clock.now(), clients.load_full());
+        let heard = heard_since(&registry, &metrics, now);
         if !heard.is_empty()
             && let Err(error) = store::nas::seen(&db, &heard).await
         {
             tracing::debug!(%error, "when routers were last heard could not be written down");
+        }
+        if registry.all().any(|client| client.keys.is_over(now)) {
+            match store::nas::forget_old_secrets(&db, now).await {
+                Ok(count) => tracing::info!(count, "secrets from before a rotation are forgotten"),
+                Err(error) => tracing::debug!(%error, "old secrets could not be forgotten; they count no more"),
+            }
         }
         if last {
             return;
@@ -203,32 +238,45 @@ pub(crate) async fn flush_last_seen(
     }
 }
 
+/// What is to be written down, and shown in the metrics.
+fn heard_since(registry: &Registry, metrics: &Metrics, now: OffsetDateTime) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    metrics.old_secret_in_use.reset();
+    for client in registry.all() {
+        let at = client.heard.load(Ordering::Relaxed);
+        metrics.last_seen.with_label_values(&[&client.name]).set(at);
+        let old_in_use = i64::from(client.is_old_secret_in_use(now));
+        metrics.old_secret_in_use.with_label_values(&[&client.name]).set(old_in_use);
+        if at > client.heard_written.load(Ordering::Relaxed)
+            && let Ok(time) = OffsetDateTime::from_unix_timestamp(at)
+        {
+            client.heard_written.store(at, Ordering::Relaxed);
+            let proved_generation = client.keys.take_proof();
+            heard.push(Heard { nas: client.id, at: time.min(now), proved_generation });
+        }
+    }
+    heard
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn nas(name: &str, address: &str, policy: MessageAuthenticatorPolicy) -> Nas {
+    pub(crate) fn nas(name: &str, address: &str) -> Nas {
         Nas {
             id: Uuid::from_u128(name.bytes().map(u128::from).sum()),
             name: name.into(),
-            site: None,
-            address: address.parse().expect("a network"),
-            identifier: None,
+            address: Some(address.parse().expect("a network")),
             secret: b"testing123".to_vec(),
-            old_secret: Some((b"older".to_vec(), OffsetDateTime::UNIX_EPOCH + Duration::from_secs(100))),
-            coa_port: 3799,
-            require_message_authenticator: policy,
+            secret_generation: 1,
             limit_proxy_state: true,
-            hotspot_hosts: vec![],
-            last_seen_at: None,
+            ..Nas::default()
         }
     }
 
-    const AUTO: MessageAuthenticatorPolicy = MessageAuthenticatorPolicy::Auto { seen: false };
-
     #[test]
     fn the_longest_prefix_wins_and_strangers_are_nobody() {
-        let list = [nas("net", "10.0.0.0/8", AUTO), nas("site", "10.1.0.0/16", AUTO), nas("host", "10.1.2.3/32", AUTO)];
+        let list = [nas("net", "10.0.0.0/8"), nas("site", "10.1.0.0/16"), nas("host", "10.1.2.3/32")];
         let registry = Registry::new(&list, &Registry::default());
         let name = |ip: &str| registry.find(ip.parse().expect("an address")).map(|c| c.name.clone());
         assert_eq!(name("10.9.9.9").as_deref(), Some("net"));
@@ -240,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_router_that_signs_once_must_go_on_even_after_a_reload() {
-        let list = [nas("host", "10.1.2.3/32", AUTO)];
+        let list = [nas("host", "10.1.2.3/32")];
         let registry = Registry::new(&list, &Registry::default());
         let client = registry.find("10.1.2.3".parse().expect("an address")).expect("known");
         assert!(!client.requires_message_authenticator());
@@ -251,11 +299,19 @@ mod tests {
     }
 
     #[test]
-    fn an_old_secret_counts_until_its_time() {
-        let registry = Registry::new(&[nas("host", "10.1.2.3/32", AUTO)], &Registry::default());
-        let client = registry.all().next().expect("one");
-        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(client.secrets(at(99)).count(), 2);
-        assert_eq!(client.secrets(at(100)).count(), 1);
+    fn a_router_that_comes_by_tls_is_known_by_its_certificate() {
+        let anywhere = Nas { address: None, radsec_name: Some("cafe.example".into()), ..nas("cafe", "10.0.0.0/8") };
+        let there = Nas { radsec_name: Some("10.20.0.2".into()), ..nas("shop", "10.20.0.2/32") };
+        let registry = Registry::new(&[anywhere, there], &Registry::default());
+        let by_name = |name: &str| registry.by_radsec_name(name).map(|client| client.name.as_str());
+        assert_eq!(by_name("Cafe.Example"), Some("cafe"));
+        assert_eq!(by_name("10.20.0.2"), Some("shop"));
+        assert_eq!(by_name("shop"), None, "our own name for a router proves nothing");
+        let may = |name: &str, ip: &str| {
+            registry.by_radsec_name(name).expect("known").may_come_from(ip.parse().expect("an address"))
+        };
+        assert!(may("cafe.example", "192.0.2.9") && may("cafe.example", "2001:db8::9"));
+        assert!(may("10.20.0.2", "::ffff:10.20.0.2") && !may("10.20.0.2", "10.20.0.3"));
+        assert!(registry.find("192.0.2.9".parse().expect("an address")).is_none(), "not over UDP");
     }
 }

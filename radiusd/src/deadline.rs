@@ -58,5 +58,9 @@ async fn observe(db: &Db, metrics: &Metrics) -> Result<(), StoreError> {
     }
     let pending = store::command::count_open(db).await?;
     metrics.commands_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    metrics.commands_refused.reset();
+    for (nas, count) in store::command::count_refused(db).await? {
+        metrics.commands_refused.with_label_values(&[&nas]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
     Ok(())
 }

@@ -26,6 +26,7 @@ use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Arrival, Duplicates, Pipeline, Port};
 use crate::road::{Road, Sink};
+use crate::strangers::Strangers;
 use crate::throttle::Throttle;
 
 /// A pipeline in hand.
@@ -90,6 +91,7 @@ impl Harness {
             metrics,
             duplicates: Duplicates::new(),
             throttle: Throttle::default(),
+            strangers: Arc::new(Strangers::new()),
             lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
             delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
             settings,

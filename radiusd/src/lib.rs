@@ -31,7 +31,9 @@ mod logins;
 pub mod metrics;
 mod pipeline;
 pub mod policy;
+pub mod radsec;
 mod road;
+mod strangers;
 mod throttle;
 pub mod ticket;
 
@@ -68,6 +70,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     // Ports are taken first, so that a second server on this machine is told at once.
     let listeners = listen::bind(&config.radius)?;
+    let radsec = match &config.radsec {
+        Some(settings) => Some(radsec::Server::bind(settings, &clock, &metrics).await?),
+        None => None,
+    };
     let admin = admin::bind(config.radius.admin_listen).await?;
     let background = TaskTracker::new();
     let stop_background = CancellationToken::new();
@@ -80,7 +86,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         health: Arc::clone(&health),
         metrics: metrics.clone(),
     };
-    background.spawn(admin::serve(admin.0, Arc::clone(&health), metrics.clone(), db.clone(), stop_background.clone()));
+    let strangers = Arc::new(strangers::Strangers::new());
+    let shown = admin::Admin {
+        health: Arc::clone(&health),
+        metrics: metrics.clone(),
+        db: db.clone(),
+        strangers: Arc::clone(&strangers),
+        clients: Arc::clone(&clients),
+    };
+    background.spawn(admin::serve(admin.0, shown, stop_background.clone()));
     let Some(position) = feed.load(&shutdown).await? else { return Ok(()) };
     let vital =
         Vital { failed: CancellationToken::new(), tracker: background.clone(), stopping: CancellationToken::new() };
@@ -110,6 +124,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         stop_background.clone(),
     ));
 
+    let live = radsec::Live::new(metrics.clone());
     let pipeline = Arc::new(Pipeline {
         settings: config.radius.clone(),
         db: db.clone(),
@@ -122,12 +137,20 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         metrics,
         duplicates,
         throttle: throttle::Throttle::default(),
+        strangers,
         lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
         delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
     });
-    let ready = Ready { auth: listeners.auth_address(), acct: listeners.acct_address(), admin: admin.1 };
+    let ready = Ready {
+        auth: listeners.auth_address(),
+        acct: listeners.acct_address(),
+        admin: admin.1,
+        radsec: radsec.as_ref().map(radsec::Server::address),
+    };
     let stop_listening = CancellationToken::new();
     let readers = listeners.start(&pipeline, config.radius.workers, &stop_listening);
+    let stop = radsec::Stop { listening: stop_listening.clone(), answered: stop_background.clone() };
+    let streams = radsec.map(|server| server.start(&pipeline, &live, &stop, &background)).transpose()?;
     health.set_listening();
     lifecycle::announce(&ready)?;
 
@@ -142,6 +165,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     lifecycle::stopping();
     stop_listening.cancel();
     readers.wait().await;
+    if let Some(streams) = streams {
+        streams.wait().await;
+    }
     drop(pipeline);
     journal.drain().await;
     stop_background.cancel();

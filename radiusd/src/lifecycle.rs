@@ -54,11 +54,15 @@ pub(crate) struct Ready {
     pub(crate) acct: SocketAddr,
     /// Health and metrics.
     pub(crate) admin: SocketAddr,
+    /// RADIUS over TLS, if it is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) radsec: Option<SocketAddr>,
 }
 
 /// Says that we are ready: a log line, the service manager's socket, and the file named by `MLANGO_READY_FILE`.
 pub(crate) fn announce(ready: &Ready) -> anyhow::Result<()> {
-    tracing::info!(auth = %ready.auth, acct = %ready.acct, admin = %ready.admin, "listening");
+    tracing::info!(auth = %ready.auth, acct = %ready.acct, admin = %ready.admin,
+        radsec = ready.radsec.map(tracing::field::display), "listening");
     if let Some(path) = std::env::var_os("MLANGO_READY_FILE") {
         let mut value = serde_json::to_value(ready)?;
         value["pid"] = std::process::id().into();

@@ -47,6 +47,10 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// A check that says OK with no database behind it is worth nothing: it connects.
 async fn check(config: &Config) -> anyhow::Result<()> {
+    if let Some(radsec) = &config.radsec {
+        let until = radiusd::radsec::check(radsec)?;
+        println!("the certificate of RadSec is good until {}", shared::time::rfc3339(until));
+    }
     let seal = std::sync::Arc::new(shared::seal::SealKey::from_hex(config.secrets.seal_key.expose())?);
     let db = store::Db::open(&config.database, seal)?;
     db.expect_current_schema().await?;

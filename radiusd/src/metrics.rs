@@ -15,6 +15,8 @@ use crate::access::Service;
 use crate::client::Client;
 use crate::pipeline::Port;
 
+/// What becomes of a retransmission.
+const DUPLICATES: [&str; 2] = ["replayed_from_cache", "in_flight"];
 /// How a password can be proved.
 const METHODS: [&str; 5] = ["pap", "chap", "mac", "mschap", "mschapv2"];
 /// Bounds of RADIUS latencies, seconds.
@@ -44,8 +46,6 @@ pub struct Inner {
     hot: Hot,
     /// Datagrams left without an answer, by listener and reason.
     pub dropped: IntCounterVec,
-    /// Retransmissions, by listener and kind.
-    pub duplicates: IntCounterVec,
     /// Answers, by code and router.
     pub responses: IntCounterVec,
     /// Rejected logins, by reason.
@@ -80,14 +80,28 @@ pub struct Inner {
     pub command_duration: HistogramVec,
     /// Commands not yet proved.
     pub commands_pending: IntGauge,
+    /// Commands that a router has refused for good, by router.
+    pub commands_refused: IntGaugeVec,
     /// From the deadline to the first Disconnect-Request.
     pub cut_lag: Histogram,
     /// 1 for each router that is served.
     pub known: IntGaugeVec,
     /// When a router was last heard, by router.
     pub last_seen: IntGaugeVec,
+    /// 1 while a router still uses the secret from before a rotation, by router.
+    pub old_secret_in_use: IntGaugeVec,
     /// Logins whose record could not wait for PostgreSQL.
     pub logins_lost: IntCounter,
+    /// Open RadSec connections, by router.
+    pub radsec_connections: IntGaugeVec,
+    /// RadSec connections that were let in or turned away, by result.
+    pub radsec_handshakes: IntCounterVec,
+    /// RadSec connections that have ended, by reason.
+    pub radsec_closed: IntCounterVec,
+    /// When the first certificate in each of our files expires.
+    pub radsec_not_after: IntGaugeVec,
+    /// When the certificate expires that a router came with last, by router.
+    pub radsec_router_not_after: IntGaugeVec,
 }
 
 impl Metrics {
@@ -110,6 +124,7 @@ impl Metrics {
             &RADIUS_BUCKETS,
         )?;
         let methods = counters(r, "mlango_radius_auth_method_total", "Logins by method.", &["method"])?;
+        let duplicates = counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?;
         let lookups = counters(r, "mlango_radius_policy_cache_requests_total", "Look-ups in memory.", &["result"])?;
         let inner = Inner {
             dropped: counters(
@@ -118,7 +133,6 @@ impl Metrics {
                 "Packets without an answer.",
                 &["listener", "reason"],
             )?,
-            duplicates: counters(r, "mlango_radius_duplicates_total", "Retransmissions.", &["listener", "kind"])?,
             responses: counters(r, "mlango_radius_responses_total", "Answers sent.", &["code", "nas"])?,
             rejects: counters(r, "mlango_radius_access_rejects_total", "Rejected logins.", &["reason"])?,
             directory_hits: lookups.with_label_values(&["hit"]),
@@ -158,11 +172,43 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            commands_refused: gauges(r, "mlango_coa_refused", "Commands refused for good.", &["nas"])?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,
+            old_secret_in_use: gauges(
+                r,
+                "mlango_nas_old_secret_in_use",
+                "1 while the router uses the secret before.",
+                &["nas"],
+            )?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
-            hot: Hot::new(&received, &services, &methods, &duration),
+            hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
+            radsec_connections: gauges(r, "mlango_radsec_connections", "Open RadSec connections.", &["nas"])?,
+            radsec_handshakes: counters(
+                r,
+                "mlango_radsec_handshakes_total",
+                "RadSec connections let in or turned away.",
+                &["result"],
+            )?,
+            radsec_closed: counters(
+                r,
+                "mlango_radsec_connections_closed_total",
+                "RadSec connections that ended.",
+                &["reason"],
+            )?,
+            radsec_not_after: gauges(
+                r,
+                "mlango_radsec_certificate_not_after_timestamp_seconds",
+                "When our certificates expire.",
+                &["file"],
+            )?,
+            radsec_router_not_after: gauges(
+                r,
+                "mlango_radsec_router_certificate_not_after_timestamp_seconds",
+                "When routers' certificates expire.",
+                &["nas"],
+            )?,
             registry,
         };
         Ok(Metrics(Arc::new(inner)))
@@ -171,6 +217,11 @@ impl Metrics {
     /// A packet came that parsed and whose sender is known.
     pub(crate) fn note_received(&self, port: Port, code: Code) {
         self.hot.received[port as usize].get(&code).inc();
+    }
+
+    /// A retransmission came: answered again, or met with silence.
+    pub(crate) fn note_duplicate(&self, port: Port, kind: &'static str) {
+        self.hot.duplicates[port as usize].get(&kind).inc();
     }
 
     /// A packet got no answer.
@@ -207,6 +258,8 @@ impl Metrics {
 struct Hot {
     /// By port.
     received: [Known<Code, IntCounter>; Port::ALL.len()],
+    /// By port.
+    duplicates: [Known<&'static str, IntCounter>; Port::ALL.len()],
     services: Known<Service, IntCounter>,
     methods: Known<&'static str, IntCounter>,
     duration: Known<Code, Histogram>,
@@ -230,6 +283,7 @@ impl<L: PartialEq + Copy, M> Known<L, M> {
 impl Hot {
     fn new(
         received: &IntCounterVec,
+        duplicates: &IntCounterVec,
         services: &IntCounterVec,
         methods: &IntCounterVec,
         duration: &HistogramVec,
@@ -244,6 +298,8 @@ impl Hot {
         };
         Hot {
             received: Port::ALL.map(by_code),
+            duplicates: Port::ALL
+                .map(|port| Known::new(&DUPLICATES, |kind| duplicates.with_label_values(&[port.label(), kind]))),
             services: Known::new(&Service::ALL, |service| services.with_label_values(&[service.label()])),
             methods: Known::new(&METHODS, |method| methods.with_label_values(&[method])),
             duration: Known::new(&answers, |code| duration.with_label_values(&[code.name()])),

@@ -3,12 +3,13 @@
 //! An answer that is ready while its request is still in hand goes into the reader's own sink, which sends a whole
 //! batch with one system call. One that is ready later (a reject that is held back, an acknowledgement after its
 //! commit) goes [`Direct`]ly. Neither waits: what cannot be sent at once is lost, as the network may lose it, and the
-//! router asks again.
+//! router asks again. A TLS connection loses nothing; one whose router does not read is ended instead.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::listen::Endpoint;
+use crate::radsec::Connection;
 
 /// Where an answer goes.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Road {
         /// Which of our addresses was asked, where the socket has several: the answer leaves from there (RFC 2865 §3).
         local: Option<IpAddr>,
     },
+    /// Back over the TLS connection that the request came on, which has proved who asks.
+    Tls(Arc<Connection>),
 }
 
 impl Road {
@@ -29,6 +32,7 @@ impl Road {
     pub(crate) fn peer(&self) -> SocketAddr {
         match self {
             Road::Udp { peer, .. } => *peer,
+            Road::Tls(connection) => connection.peer,
         }
     }
 
@@ -36,6 +40,7 @@ impl Road {
     pub(crate) fn send(&self, packet: &[u8]) {
         match self {
             Road::Udp { endpoint, peer, local } => endpoint.send(packet, *peer, *local),
+            Road::Tls(connection) => connection.send(packet),
         }
     }
 }

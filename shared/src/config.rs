@@ -56,6 +56,8 @@ pub struct Config {
     /// The RADIUS server.
     #[serde(default)]
     pub radius: Radius,
+    /// RADIUS over TLS; without the section nothing listens for it.
+    pub radsec: Option<RadSec>,
     /// The web side.
     #[serde(default)]
     pub portal: Portal,
@@ -127,7 +129,7 @@ pub struct Radius {
     pub auth_listen: Vec<SocketAddr>,
     /// Where Accounting-Requests arrive. Default `0.0.0.0:1813`.
     pub acct_listen: Vec<SocketAddr>,
-    /// `/metrics /healthz /readyz`. Default `127.0.0.1:9812`.
+    /// `/metrics /healthz /readyz /strangers`. Default `127.0.0.1:9812`.
     pub admin_listen: SocketAddr,
     /// How often routers report usage, seconds. Default 60, 10–3600 (RouterOS takes no less than 10).
     pub interim_seconds: u32,
@@ -144,6 +146,31 @@ pub struct Radius {
     pub accounting_queue: usize,
     /// Longest look-up of an unknown name in PostgreSQL, milliseconds. Default 200, 10–2000.
     pub lookup_timeout_ms: u64,
+}
+
+/// `[radsec]`: RADIUS over TLS. Only radiusd opens the files, so only it must be able to read them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RadSec {
+    /// Where routers connect. Default `0.0.0.0:2083`.
+    #[serde(default = "default_radsec_listen")]
+    pub listen: Vec<SocketAddr>,
+    /// Our certificate and those between it and its root, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// The authorities that sign routers' certificates, PEM.
+    pub client_ca: PathBuf,
+    /// A connection on which nothing was said for so long is closed, seconds. Default 600, 60–86400. Longer than
+    /// `radius.interim_seconds`, or a router whose guests are quiet cannot be told to disconnect one.
+    #[serde(default = "default_radsec_idle")]
+    pub idle_seconds: u64,
+    /// Most connections at the same time, those in their handshake included. Default 1024, 1–65536.
+    #[serde(default = "default_radsec_connections")]
+    pub max_connections: usize,
+    /// Longest TLS handshake, seconds. Default 10, 1–60.
+    #[serde(default = "default_radsec_handshake")]
+    pub handshake_seconds: u64,
 }
 
 /// `[portal]`
@@ -251,6 +278,18 @@ fn default_connections() -> u32 {
 fn default_prefix() -> String {
     "mlango".into()
 }
+fn default_radsec_listen() -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([0, 0, 0, 0], 2083))]
+}
+fn default_radsec_idle() -> u64 {
+    600
+}
+fn default_radsec_connections() -> usize {
+    1024
+}
+fn default_radsec_handshake() -> u64 {
+    10
+}
 fn default_transaction_type() -> String {
     "CustomerPayBillOnline".into()
 }
@@ -325,6 +364,14 @@ impl Config {
         range("radius.workers", radius.workers as u64, 1, 64)?;
         range("radius.accounting_queue", radius.accounting_queue as u64, 64, 1_000_000)?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
+        if let Some(radsec) = &self.radsec {
+            range("radsec.idle_seconds", radsec.idle_seconds, 60, 86_400)?;
+            range("radsec.max_connections", radsec.max_connections as u64, 1, 65_536)?;
+            range("radsec.handshake_seconds", radsec.handshake_seconds, 1, 60)?;
+            if radsec.listen.is_empty() {
+                return Err(ConfigError::Range("radsec.listen must name at least one address".into()));
+            }
+        }
         if let Some(mpesa) = &self.mpesa {
             range("mpesa.timeout_ms", mpesa.timeout_ms, 100, 60_000)?;
             if mpesa.query_after_seconds.is_empty() {
@@ -436,6 +483,19 @@ mod tests {
     fn a_value_out_of_range_is_refused_with_its_range() {
         let error = load(&format!("{SMALL}\n[radius]\ninterim_seconds = 5")).expect_err("too short");
         assert_eq!(error.to_string(), "configuration: radius.interim_seconds is 5; it must be between 10 and 3600");
+    }
+
+    #[test]
+    fn radsec_is_off_without_its_section_and_has_defaults_with_it() {
+        assert!(load(SMALL).expect("valid").radsec.is_none());
+        let files = "certificate = \"/c\"\nkey = \"/k\"\nclient_ca = \"/a\"";
+        let radsec = load(&format!("{SMALL}\n[radsec]\n{files}")).expect("valid").radsec.expect("there");
+        assert_eq!(radsec.listen, ["0.0.0.0:2083".parse().expect("an address")]);
+        assert_eq!((radsec.idle_seconds, radsec.max_connections, radsec.handshake_seconds), (600, 1024, 10));
+        let error = load(&format!("{SMALL}\n[radsec]\nkey = \"/k\"")).expect_err("two files are not named");
+        assert!(error.to_string().contains("certificate"), "{error}");
+        let error = load(&format!("{SMALL}\n[radsec]\n{files}\nidle_seconds = 5")).expect_err("too short");
+        assert_eq!(error.to_string(), "configuration: radsec.idle_seconds is 5; it must be between 60 and 86400");
     }
 
     #[test]

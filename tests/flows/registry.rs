@@ -1,7 +1,7 @@
 //! The register of routers as an operator keeps it, by the command line: what is said changes, what is not said stays.
 
 use serde_json::Value;
-use tests::world::World;
+use tests::world::{World, eventually};
 
 /// Runs a command of `portal nas` that answers in JSON.
 async fn nas(world: &World, arguments: &[&str], secret: &str) -> Value {
@@ -65,5 +65,69 @@ async fn a_router_takes_no_name_of_another_and_needs_an_address() {
         settings: store::nas::Settings::default(),
     };
     let refused = store::nas::save(&world.db, &new, world.clock.now()).await.unwrap_err();
-    assert!(refused.to_string().starts_with("a new router needs the address"), "{refused}");
+    assert!(refused.to_string().starts_with("a router needs the address"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_router_may_be_known_by_its_certificate_alone() {
+    let world = World::new().await;
+    let added = nas(&world, &["add", "--name", "cafe", "--radsec-name", "Cafe-1.Routers.Example"], "").await;
+    assert_eq!((&added["address"], &added["radsec_name"]), (&Value::Null, &"cafe-1.routers.example".into()));
+    // It is given an address too, and gets rid of it again; never of both.
+    let both = nas(&world, &["set", "cafe", "--address", "10.20.0.50"], "").await;
+    assert_eq!((&both["address"], &both["radsec_name"]), (&"10.20.0.50/32".into(), &"cafe-1.routers.example".into()));
+    let name_only = nas(&world, &["set", "cafe", "--any-address"], "").await;
+    assert_eq!(name_only["address"], Value::Null);
+    let neither = store::nas::Settings { forget_radsec_name: true, ..store::nas::Settings::default() };
+    let refused = store::nas::change(&world.db, "cafe", &neither).await.unwrap_err();
+    assert!(refused.to_string().contains("or the name in its certificate"), "{refused}");
+    // Its certificate's name is nobody else's.
+    nas(&world, &["add", "--name", "shop", "--address", "10.20.0.51", "--secret-stdin"], "s").await;
+    let same = store::nas::Settings { radsec_name: Some("CAFE-1.routers.example"), ..store::nas::Settings::default() };
+    let refused = store::nas::change(&world.db, "shop", &same).await.unwrap_err();
+    assert_eq!(refused.to_string(), "another router already has the certificate name cafe-1.routers.example");
+    // A name that is added later, without a secret, leaves the secret as it is.
+    nas(&world, &["add", "--name", "shop", "--radsec-name", "shop.example"], "").await;
+    let shop = store::nas::all(&world.db).await.unwrap().into_iter().find(|nas| nas.name == "shop").unwrap();
+    assert_eq!((shop.secret, shop.radsec_name.as_deref()), (b"s".to_vec(), Some("shop.example")));
+}
+
+fn adopt<'a>(url: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["adopt", "--radiusd", url], arguments].concat()
+}
+
+#[tokio::test]
+async fn a_router_that_nobody_registered_is_seen_and_adopted() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let radiusd = world.radiusd.as_ref().unwrap();
+    let url = format!("http://{}", radiusd.address("admin"));
+    assert_eq!(nas(&world, &adopt(&url, &["--list"]), "").await, serde_json::json!([]));
+
+    let address = |key: &str| radiusd.address(key).parse().unwrap();
+    let mut config = tests::nas::NasConfig::new(address("auth"), address("acct"), b"its own secret").unwrap();
+    (config.bind, config.identity) = (std::net::Ipv4Addr::new(127, 0, 0, 9), "cafe-9".into());
+    let router = tests::nas::Nas::start(config).await.unwrap();
+    let phone = tests::nas::Mac([2, 0, 0, 0, 0, 1]);
+    assert!(!router.login_chap(phone, "amina", "siri").await.is_accepted());
+    let heard = eventually("the list shows both its ports", || async {
+        let heard = nas(&world, &adopt(&url, &["--list"]), "").await;
+        (heard[0]["ports"].as_array()?.len() == 2).then_some(heard)
+    })
+    .await;
+    assert_eq!(heard.as_array().unwrap().len(), 1, "{heard}");
+    assert_eq!((&heard[0]["address"], &heard[0]["nas_identifier"]), (&"127.0.0.9".into(), &"cafe-9".into()));
+    assert!(heard[0]["packets"].as_u64().unwrap() >= 3, "{heard}");
+
+    let package = world.package("one-hour", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    let added = nas(&world, &adopt(&url, &["127.0.0.9", "--name", "cafe", "--secret-stdin"]), "its own secret").await;
+    assert_eq!(added["result"], "added");
+    eventually("it is served", || async {
+        router.login_chap(phone, "amina", "siri").await.is_accepted().then_some(())
+    })
+    .await;
+    assert_eq!(nas(&world, &adopt(&url, &["--list"]), "").await, serde_json::json!([]), "it is no stranger any more");
+    let listed = nas(&world, &["list"], "").await;
+    assert_eq!(listed[0]["identifier"], "cafe-9", "as it says itself");
 }

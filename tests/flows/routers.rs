@@ -107,6 +107,18 @@ async fn a_refusal_is_recorded_with_its_cause_and_the_session_stays_on_the_list(
     })
     .await;
     assert_eq!(cause, 501);
+    // It will not change: nobody asks again by himself, and somebody is told.
+    let waits: bool =
+        sqlx::query_scalar("SELECT waits_for_router AND lease_until > now() + interval '50 min' FROM nas_commands")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert!(waits);
+    eventually("the refusal is counted", || async {
+        let radiusd = world.radiusd.as_ref()?;
+        (radiusd.metric("mlango_coa_refused{nas=\"cafe\"}").await >= 1.0).then_some(())
+    })
+    .await;
     let listed = store::session::open(&world.db, 10).await.unwrap();
     assert_eq!((listed.len(), listed[0].cut.as_deref()), (1, Some("refused")));
     // The operator presses the button again: it is tried now, and not when its own back-off is over.
@@ -152,4 +164,53 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
     let bound: i64 =
         sqlx::query_scalar("SELECT count(*) FROM entitlement_devices").fetch_one(&world.pool).await.unwrap();
     assert_eq!(bound, 20, "what logins changed is written down before it ends");
+}
+
+#[tokio::test]
+async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_asks() {
+    use store::accounting::{Event, Report, SessionKey};
+    use store::command::{Again, Answer, answered, claim};
+    let world = World::new().await;
+    let now = world.clock.now();
+    let at = |minutes: u64| now + Duration::from_secs(60 * minutes);
+    let settings = store::nas::Settings { address: Some("10.20.0.0/24".parse().unwrap()), ..Default::default() };
+    let nas = world.register("cafe", b"secret", settings).await;
+    let session = SessionKey { id: shared::rng::id(now), opened_on: now.date() };
+    let report = Report {
+        session,
+        nas,
+        nas_address: Some("10.20.0.7".parse().unwrap()),
+        entitlement: None,
+        user_name: "amina".into(),
+        mac: None,
+        framed_ip: None,
+        acct_session_id: "80100001".into(),
+        event: Event::Start,
+        seconds: 0,
+        input_octets: 0,
+        output_octets: 0,
+        terminate_cause: None,
+        at: now,
+    };
+    store::accounting::record(&world.db, &[report], now).await.unwrap();
+    store::session::disconnect(&world.db, session.id, now).await.unwrap();
+    let lease = Duration::from_secs(45);
+    let taken = claim(&world.db, now, lease, 10).await.unwrap();
+    assert_eq!((taken.len(), taken[0].attempts, taken[0].error_cause), (1, 1, None));
+    assert_eq!(taken[0].nas_address, Some("10.20.0.7".parse().unwrap()), "where its router reports from");
+    let refused = Answer::Refused { error_cause: Some(404) };
+    answered(&world.db, taken[0].id, refused, now, Again::IfHeard(at(60))).await.unwrap();
+    assert_eq!(store::command::count_refused(&world.db).await.unwrap(), [("cafe".to_owned(), 1)]);
+
+    assert!(claim(&world.db, at(120), lease, 10).await.unwrap().is_empty(), "the router was not heard since");
+    let heard = store::nas::Heard { nas, at: at(30), proved_generation: None };
+    store::nas::seen(&world.db, &[heard]).await.unwrap();
+    assert!(claim(&world.db, at(59), lease, 10).await.unwrap().is_empty(), "the pause is not over");
+    let taken = claim(&world.db, at(61), lease, 10).await.unwrap();
+    assert_eq!((taken.len(), taken[0].attempts, taken[0].error_cause), (1, 2, Some(404)));
+
+    answered(&world.db, taken[0].id, refused, at(61), Again::IfHeard(at(121))).await.unwrap();
+    store::session::disconnect(&world.db, session.id, at(62)).await.unwrap();
+    let taken = claim(&world.db, at(62), lease, 10).await.unwrap();
+    assert_eq!((taken.len(), taken[0].attempts), (1, 1), "somebody asked: at once, and from the beginning");
 }

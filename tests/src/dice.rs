@@ -7,21 +7,21 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// The stream that belongs to a seed.
-    pub(crate) fn seeded(seed: u64) -> Dice {
+    pub fn seeded(seed: u64) -> Dice {
         Dice(seed)
     }
 
     /// A stream that differs in every process and call.
-    pub(crate) fn shaken() -> Dice {
+    pub fn shaken() -> Dice {
         Dice(RandomState::new().build_hasher().finish())
     }
 
     /// 64 random bits.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,13 +30,13 @@ impl Dice {
     }
 
     /// A number from `low` to `high`, both included.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.draw() % (high - low + 1)
     }
 
     /// `N` random octets.
-    pub(crate) fn octets<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.next().to_be_bytes()[0])
+    pub fn octets<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.draw().to_be_bytes()[0])
     }
 }
 
@@ -52,6 +52,6 @@ mod tests {
             assert_eq!(number, two.between(3, 9));
             assert!((3..=9).contains(&number));
         }
-        assert_ne!(Dice::shaken().next(), Dice::shaken().next());
+        assert_ne!(Dice::shaken().draw(), Dice::shaken().draw());
     }
 }

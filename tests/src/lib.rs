@@ -1,8 +1,10 @@
-//! What the tests stand on: a simulated RouterOS hotspot router ([`nas`]) and a simulated M-Pesa
-//! ([`daraja`]). Both are libraries, for tests in one process, and programs (`nas-sim`, `daraja-sim`), for
-//! the demo. [`world`] puts them together with the real programs. This package is exempt from the rules on clocks and randomness: it plays the outside world.
+//! What the tests stand on: a simulated RouterOS hotspot router ([`nas`]) and a simulated M-Pesa ([`daraja`]). Both are
+//! libraries, for tests in one process, and programs (`nas-sim`, `daraja-sim`), for the demo. [`radsec`] is the outside
+//! of RADIUS over TLS, and [`world`] puts them together with the real programs. This package is exempt from the rules on
+//! clocks and randomness: it plays the outside world.
 
 pub mod daraja;
-mod dice;
+pub mod dice;
 pub mod nas;
+pub mod radsec;
 pub mod world;

@@ -254,7 +254,7 @@ pub(super) mod tests {
     #[test]
     fn only_a_session_without_a_cut_under_way_has_a_button() {
         let html = open(crate::admin::page::tests::page()).render().expect("renders");
-        assert_eq!(html.matches("/disconnect\"").count(), 3, "none, proved, abandoned");
+        assert_eq!(html.matches("/disconnect\"").count(), 5, "all but pending and acknowledged");
         assert_eq!(html.matches("not confirmed by the router").count(), 2);
     }
 }

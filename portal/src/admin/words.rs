@@ -75,9 +75,10 @@ pub(super) fn cut_of_ended(cut: Option<&str>) -> Said {
     }
 }
 
-/// Whether the operator can ask for a cut: not while one is under way.
+/// Whether the operator can ask for a cut: not while one is under way. One that was refused or not answered can be asked
+/// for again, and is then tried at once.
 pub(super) fn can_ask(cut: Option<&str>) -> bool {
-    !matches!(cut, Some("pending" | "acknowledged" | "refused" | "unanswered"))
+    !matches!(cut, Some("pending" | "acknowledged"))
 }
 
 /// Acct-Terminate-Cause for people: `Session-Timeout` as it is, what has no cause as "not told".
@@ -144,7 +145,8 @@ mod tests {
     #[test]
     fn one_cut_at_a_time() {
         assert!(can_ask(None) && can_ask(Some("proved")) && can_ask(Some("abandoned")));
-        assert!(!can_ask(Some("pending")) && !can_ask(Some("unanswered")));
+        assert!(!can_ask(Some("pending")) && !can_ask(Some("acknowledged")));
+        assert!(can_ask(Some("refused")) && can_ask(Some("unanswered")), "asking again is asking now");
     }
 
     #[test]

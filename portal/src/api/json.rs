@@ -80,8 +80,10 @@ pub struct Nas {
     pub name: String,
     /// Site.
     pub site: Option<String>,
-    /// Where its packets come from, CIDR.
-    pub address: String,
+    /// Where its packets come from, CIDR; not told: by RadSec, from anywhere.
+    pub address: Option<String>,
+    /// The name in its client certificate, if it comes by RadSec.
+    pub radsec_name: Option<String>,
     /// NAS-Identifier.
     pub identifier: Option<String>,
     /// Where it takes Disconnect-Requests.
@@ -92,6 +94,10 @@ pub struct Nas {
     pub signing_required: bool,
     /// Whether an unsigned Access-Request with Proxy-State gets no answer.
     pub limit_proxy_state: bool,
+    /// Until when the secret before a rotation counts.
+    pub old_secret_until: Option<String>,
+    /// Which secret the router last proved to have: `present`, or `old` while a rotation is not complete.
+    pub secret_in_use: Option<&'static str>,
     /// Hosts that its login page names.
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
@@ -104,12 +110,18 @@ impl From<&store::nas::Nas> for Nas {
             id: spell(Kind::Nas, nas.id),
             name: nas.name.clone(),
             site: nas.site.clone(),
-            address: nas.address.to_string(),
+            address: nas.address.map(|address| address.to_string()),
+            radsec_name: nas.radsec_name.clone(),
             identifier: nas.identifier.clone(),
             coa_port: nas.coa_port,
             require_message_authenticator: nas.require_message_authenticator.requirement().as_str(),
             signing_required: nas.require_message_authenticator.is_required(),
             limit_proxy_state: nas.limit_proxy_state,
+            old_secret_until: nas.old_secret.as_ref().map(|old| rfc3339(old.until)),
+            secret_in_use: nas.proved_generation.map(|proved| match proved == nas.secret_generation {
+                true => "present",
+                false => "old",
+            }),
             hotspot_hosts: nas.hotspot_hosts.clone(),
             last_seen_at: nas.last_seen_at.map(rfc3339),
         }

@@ -17,6 +17,7 @@ mod migrate;
 mod nas;
 mod package;
 mod router_login;
+mod routeros;
 mod seed;
 mod serve;
 mod session;
@@ -245,6 +246,9 @@ mod tests {
             "portal nas add --name n --address 10.0.0.1 --secret-stdin --require-message-authenticator yes \
              --limit-proxy-state false",
             "portal nas set n --limit-proxy-state false --json",
+            "portal nas rotate-secret n --generate",
+            "portal nas rotate-secret n --secret-stdin --overlap 2h --json",
+            "portal nas add --name n --address 10.0.0.1 --secret-stdin --overlap 0",
             "portal nas set n --require-message-authenticator auto --address 10.0.0.2 --coa-port 1700 --site s",
             "portal nas list --json",
             "portal nas remove --name n",
@@ -273,6 +277,9 @@ mod tests {
             "portal seed",
             "portal nas remove",
             "portal nas set",
+            "portal nas rotate-secret n",
+            "portal nas rotate-secret n --generate --secret-stdin",
+            "portal nas rotate-secret n --generate --overlap 31d",
             "portal nas set n --require-message-authenticator maybe",
             "portal nas set n --limit-proxy-state",
             "portal package add",

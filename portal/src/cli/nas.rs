@@ -1,12 +1,21 @@
 //! `portal nas`: routers that may ask us. radiusd hears of a change within a moment.
+//!
+//! [`told`] holds what can be said of a router, [`secret`] changes its secret, [`adopt`] registers one that radiusd has
+//! heard from. A secret comes on standard input or is made here; one that was made is shown once, in the line for the
+//! router.
+
+mod adopt;
+mod secret;
+mod told;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use ipnet::IpNet;
 use serde_json::json;
 use shared::rng;
-use store::nas::{NewNas, Requirement, Saved, Settings};
+use store::nas::{NewNas, Saved, SecretChange, Settings};
 
+use self::secret::{Overlap, old_until, what_counts};
+use self::told::{Place, Told};
 use super::{Answer, Context, secret_from_stdin, values};
 use crate::api::json;
 
@@ -17,6 +26,10 @@ pub(super) enum Nas {
     Add(Add),
     /// Change what is said about a router, and nothing else.
     Set(Set),
+    /// Give a router a new secret; the old one counts for a while beside it.
+    RotateSecret(secret::RotateSecret),
+    /// List or register routers that radiusd has heard from and that nobody has registered.
+    Adopt(adopt::Adopt),
     /// List the routers.
     List(Answer),
     /// Forget a router.
@@ -28,9 +41,13 @@ pub(super) struct Add {
     /// Its short name.
     #[arg(long, value_parser = values::name)]
     name: String,
-    /// Read the shared secret from standard input.
-    #[arg(long, required = true)]
+    /// Read the shared secret from standard input; a router that comes by RadSec only needs none.
+    #[arg(long, required_unless_present = "radsec_name")]
     secret_stdin: bool,
+    #[command(flatten)]
+    overlap: Overlap,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     told: Told,
     #[command(flatten)]
@@ -43,56 +60,17 @@ pub(super) struct Set {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
+    place: Place,
+    /// It has no address any more: it comes by RadSec, from anywhere.
+    #[arg(long, conflicts_with = "address")]
+    any_address: bool,
+    /// It comes by RadSec no more.
+    #[arg(long, conflicts_with = "radsec_name")]
+    no_radsec_name: bool,
+    #[command(flatten)]
     told: Told,
     #[command(flatten)]
     answer: Answer,
-}
-
-/// What can be said of a router. What is not said stays as it is; a new router gets the default.
-#[derive(Debug, Args)]
-struct Told {
-    /// The address or network that its packets come from.
-    #[arg(long, value_parser = values::network)]
-    address: Option<IpNet>,
-    /// Its NAS-Identifier (on RouterOS: /system identity).
-    #[arg(long)]
-    identifier: Option<String>,
-    /// The site where it stands; made if new.
-    #[arg(long, value_parser = values::name)]
-    site: Option<String>,
-    /// The port where it takes Disconnect-Requests [default: 3799].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    coa_port: Option<u16>,
-    /// Whether its Access-Requests must be signed; auto: from the first signed one on [default: auto].
-    #[arg(long, value_name = "auto|yes|no", value_parser = values::requirement)]
-    require_message_authenticator: Option<Requirement>,
-    /// Whether an unsigned Access-Request with Proxy-State is left unanswered; false only for a proxy [default: true].
-    #[arg(long, value_name = "true|false")]
-    limit_proxy_state: Option<bool>,
-    /// A host that its login page sends guests back to, with the port if it is not 80; may be repeated, and replaces
-    /// those that were told before.
-    #[arg(long = "hotspot-host", value_name = "HOST[:PORT]", value_parser = values::host)]
-    hotspot_hosts: Vec<String>,
-}
-
-impl Told {
-    /// The same for the store; a site that is new is made.
-    async fn settings(&self, context: &Context) -> anyhow::Result<Settings<'_>> {
-        let now = context.now();
-        let site_id = match &self.site {
-            Some(name) => Some(store::site::ensure(&context.db, rng::id(now), name, now).await?),
-            None => None,
-        };
-        Ok(Settings {
-            site_id,
-            address: self.address,
-            identifier: self.identifier.as_deref(),
-            coa_port: self.coa_port,
-            require_message_authenticator: self.require_message_authenticator,
-            limit_proxy_state: self.limit_proxy_state,
-            hotspot_hosts: (!self.hotspot_hosts.is_empty()).then_some(&self.hotspot_hosts),
-        })
-    }
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +90,8 @@ impl Nas {
         match self {
             Nas::Add(add) => add.run(context).await,
             Nas::Set(set) => set.run(context).await,
+            Nas::RotateSecret(rotate) => rotate.run(context).await,
+            Nas::Adopt(adopt) => adopt.run(context).await,
             Nas::List(answer) => list(context, answer).await,
             Nas::Remove(remove) => remove.run(context).await,
         }
@@ -120,24 +100,60 @@ impl Nas {
 
 impl Add {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let now = context.now();
-        let secret = secret_from_stdin("secret")?;
-        let settings = self.told.settings(context).await?;
-        let new = NewNas { id: rng::id(now), name: &self.name, secret: secret.as_bytes(), settings };
-        let (result, action) = match store::nas::save(&context.db, &new, now).await? {
-            Saved::Added => ("added", "nas.add"),
-            Saved::Updated => ("updated", "nas.update"),
+        let secret = self.secret_stdin.then(|| secret_from_stdin("secret")).transpose()?;
+        let settings = Settings {
+            address: self.place.address,
+            radsec_name: self.place.radsec_name.as_deref(),
+            ..self.told.settings(context).await?
         };
-        context.audit(action, &self.name).await?;
-        let nas = known(context, &self.name).await?;
-        let text = format!("Router {} at {} {result}.", nas.name, nas.address);
-        self.answer.give(&json!({ "name": nas.name, "address": nas.address, "result": result }), text)
+        register(context, &self.name, secret.as_deref(), self.overlap, settings, self.answer).await
     }
+}
+
+/// Registers a router, or changes the one of that name, and answers. Without a secret a known router keeps its own, and
+/// a new one gets a random one that nobody knows: over TLS the secret is a fixed word (RFC 6614 §2.3), and UDP stays closed.
+async fn register(
+    context: &Context,
+    name: &str,
+    secret: Option<&str>,
+    overlap: Overlap,
+    settings: Settings<'_>,
+    answer: Answer,
+) -> anyhow::Result<()> {
+    let now = context.now();
+    let is_known = store::nas::all(&context.db).await?.iter().any(|nas| nas.name == name);
+    let saved = if let (None, true) = (secret, is_known) {
+        store::nas::change(&context.db, name, &settings).await?;
+        Saved::Updated(SecretChange::Same)
+    } else {
+        let secret = secret.map_or_else(rng::secret, str::to_owned);
+        let new = NewNas { id: rng::id(now), name, secret: secret.as_bytes(), settings };
+        store::nas::save_with_overlap(&context.db, &new, overlap.overlap, now).await?
+    };
+    let (result, action, change) = match saved {
+        Saved::Added => ("added", "nas.add", SecretChange::Same),
+        Saved::Updated(change) => ("updated", "nas.update", change),
+    };
+    context.audit(action, name).await?;
+    let nas = known(context, name).await?;
+    let mut text = format!("Router {} ({}) {result}.", nas.name, recognised_by(&nas));
+    if let SecretChange::Replaced { .. } = change {
+        text = format!("{text} {}", what_counts(change));
+    }
+    let value = json!({ "name": nas.name, "address": nas.address, "radsec_name": nas.radsec_name, "result": result,
+        "old_secret_until": old_until(change) });
+    answer.give(&value, text)
 }
 
 impl Set {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let settings = self.told.settings(context).await?;
+        let settings = Settings {
+            address: self.place.address,
+            radsec_name: self.place.radsec_name.as_deref(),
+            forget_address: self.any_address,
+            forget_radsec_name: self.no_radsec_name,
+            ..self.told.settings(context).await?
+        };
         store::nas::change(&context.db, &self.name, &settings).await?;
         context.audit("nas.update", &self.name).await?;
         let nas = known(context, &self.name).await?;
@@ -158,8 +174,9 @@ async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
     answer.give(&values, table(&values))
 }
 
-fn table(routers: &[json::Nas]) -> values::Table<6> {
-    let mut table = values::Table::new(["name", "address", "site", "must sign", "limit proxy-state", "last seen"]);
+fn table(routers: &[json::Nas]) -> values::Table<7> {
+    let heads = ["name", "recognised by", "site", "must sign", "limit proxy-state", "secret", "last seen"];
+    let mut table = values::Table::new(heads);
     for nas in routers {
         let now = if nas.signing_required { "now" } else { "not yet" };
         let signing = match nas.require_message_authenticator {
@@ -168,14 +185,35 @@ fn table(routers: &[json::Nas]) -> values::Table<6> {
         };
         table.row([
             nas.name.clone(),
-            nas.address.clone(),
+            recognised_by(nas),
             nas.site.clone().unwrap_or_default(),
             signing,
             nas.limit_proxy_state.to_string(),
+            secret_in_words(nas),
             nas.last_seen_at.clone().unwrap_or_else(|| "never".into()),
         ]);
     }
     table
+}
+
+/// What a router is recognised by.
+fn recognised_by(nas: &json::Nas) -> String {
+    match (&nas.address, &nas.radsec_name) {
+        (Some(address), None) => address.clone(),
+        (Some(address), Some(name)) => format!("{address}, and RadSec {name} from there"),
+        (None, name) => format!("RadSec {}", name.as_deref().unwrap_or_default()),
+    }
+}
+
+/// How far a rotation of the secret has come.
+fn secret_in_words(nas: &json::Nas) -> String {
+    match (nas.secret_in_use, &nas.old_secret_until) {
+        (Some("old"), Some(until)) => format!("router uses the old one, until {until}"),
+        (Some("old"), None) => "router uses an old one: cut off".into(),
+        (Some(_), Some(until)) => format!("router uses the new one (old one until {until})"),
+        (None, Some(until)) => format!("new, old one until {until}"),
+        (_, None) => String::new(),
+    }
 }
 
 impl Remove {

@@ -10,6 +10,7 @@ use shared::rate::Rate;
 use shared::rng;
 use store::StoreError;
 use store::package::{Package, Starts};
+use store::seed::Wish;
 use uuid::Uuid;
 
 use super::{Answer, Context};
@@ -25,6 +26,9 @@ pub(super) struct Seed {
     /// How many of them shall have an open session.
     #[arg(long, value_name = "M", default_value_t = 0)]
     sessions: u32,
+    /// Bind each one's phone, as a first login would: 02:00:00:00:00:07 is user 7's.
+    #[arg(long)]
+    bound: bool,
     /// The router of the sessions; default: the first by name.
     #[arg(long, value_name = "NAME")]
     nas: Option<String>,
@@ -37,8 +41,8 @@ impl Seed {
         let package = package(context).await?;
         let nas = if self.sessions == 0 { Uuid::nil() } else { self.router(context).await? };
         let now = context.now();
-        let (customers, sessions) =
-            store::seed::seed(&context.db, &package, nas, self.customers, self.sessions, now).await?;
+        let wish = Wish { customers: self.customers, sessions: self.sessions, bound: self.bound };
+        let (customers, sessions) = store::seed::seed(&context.db, &package, nas, wish, now).await?;
         context.audit("seed", &format!("{customers} customers, {sessions} sessions")).await?;
         let text = format!("{customers} logins and {sessions} sessions were made; the rest was there.");
         self.answer.give(&json!({ "customers": customers, "sessions": sessions }), text)

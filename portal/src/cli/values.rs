@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use store::nas::Requirement;
+use store::nas::{MAX_OVERLAP, Requirement};
 
 /// Most octets that are read as a secret from standard input.
 pub(super) const MAX_SECRET: u64 = 4096;
@@ -19,6 +19,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
         Some(seconds) if seconds <= MAX_DURATION => Ok(Duration::from_secs(seconds)),
         Some(_) => Err("at most ten years"),
         None => Err("write a number and its unit, such as 30m, 1h, 1d or 1w"),
+    }
+}
+
+/// How long an old secret is honoured: a duration of at most thirty days, or `0`.
+pub(super) fn overlap(text: &str) -> Result<Duration, &'static str> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        _ => duration(text).and_then(|time| if time <= MAX_OVERLAP { Ok(time) } else { Err("at most 30d") }),
     }
 }
 
@@ -60,6 +68,15 @@ pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
         Ok(address) => Ok(IpNet::from(address)),
         Err(_) => text.parse().map_err(|_| "write an address or a network, such as 10.0.0.1 or 10.0.0.0/24"),
     }
+}
+
+/// A name in a certificate, in its one spelling.
+pub(super) fn certificate_name(text: &str) -> Result<String, &'static str> {
+    let name = name(text).map(|name| store::nas::radsec_name(&name)).unwrap_or_default();
+    if name.is_empty() || name.contains('*') {
+        return Err("write the DNS name, address or common name in the router's certificate, such as cafe.example.net");
+    }
+    Ok(name)
 }
 
 /// `auto`, `yes` or `no`.
@@ -142,6 +159,8 @@ mod tests {
     fn values_are_read_with_their_units() {
         assert_eq!(duration("90m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("1w"), Ok(Duration::from_secs(604_800)));
+        assert_eq!((overlap("0"), overlap("2h")), (Ok(Duration::ZERO), Ok(Duration::from_secs(7200))));
+        assert_eq!((overlap("31d"), overlap("x").is_err()), (Err("at most 30d"), true));
         assert_eq!(octets("500MB"), Ok(500_000_000));
         assert_eq!(speed("512k"), Ok(512_000));
         assert_eq!(speed("0"), Ok(0));
@@ -164,6 +183,8 @@ mod tests {
     fn networks_and_hosts() {
         assert_eq!(network("10.0.0.1").expect("an address").to_string(), "10.0.0.1/32");
         assert_eq!(network("10.0.0.0/24").expect("a network").to_string(), "10.0.0.0/24");
+        assert_eq!(certificate_name("Cafe.Example"), Ok("cafe.example".into()));
+        assert!(certificate_name("").is_err() && certificate_name("*.example").is_err());
         assert!(network("router").is_err());
         assert_eq!(host("Login.Hotspot:8090"), Ok("login.hotspot:8090".into()));
         for text in ["", "http://10.5.50.1", "10.5.50.1/login", "a@b", "h:99999", "a b"] {

@@ -12,7 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use radius_proto::attribute::{mikrotik, rfc2865, rfc2866, rfc2869, wispr};
 use radius_proto::duplicate::{Begin, DuplicateCache, Key};
 use radius_proto::message_authenticator::{self, Check};
-use radius_proto::password::{chap, pap};
+use radius_proto::password::{chap, mschap, pap};
 use radius_proto::{Builder, Code, MAX_PACKET, Packet, Secret, reply};
 
 const AUTHENTICATOR: [u8; 16] = [0x42; 16];
@@ -53,17 +53,48 @@ fn login(c: &mut Criterion) {
 
     c.bench_function("parse", |b| b.iter(|| Packet::parse(black_box(&datagram)).is_ok()));
     c.bench_function("get twelve attributes", |b| b.iter(|| read(black_box(&packet))));
+    c.bench_function("look for six attributes that are not there", |b| b.iter(|| look_in_vain(black_box(&packet))));
     c.bench_function("check Message-Authenticator", |b| {
         b.iter(|| assert_eq!(message_authenticator::check_request(black_box(&packet), &secret), Check::Valid));
     });
     c.bench_function("verify PAP", |b| {
         b.iter(|| assert!(pap::verify(black_box(hidden), packet.authenticator(), &secret, b"otp-483920")));
     });
+    c.bench_function("reveal PAP", |b| {
+        let mut out = [0; 128];
+        b.iter(|| pap::reveal(black_box(hidden), packet.authenticator(), &secret, &mut out).is_some());
+    });
     c.bench_function("verify CHAP", |b| {
         b.iter(|| assert!(chap::verify(black_box(response), &[3; 16], b"otp-483920")));
     });
+    mschap_login(c, &secret);
     let mut buf = [0; MAX_PACKET];
-    c.bench_function("build and sign Access-Accept", |b| b.iter(|| accept(&mut buf, &packet, &secret)));
+    c.bench_function("build and sign Access-Accept of eight attributes", |b| {
+        b.iter(|| accept(&mut buf, &packet, &secret))
+    });
+}
+
+/// What a server must look for in every login, and seldom finds.
+fn look_in_vain(packet: &Packet<'_>) -> usize {
+    let counts = [rfc2869::EAP_MESSAGE, rfc2865::STATE, rfc2865::PROXY_STATE, rfc2865::CLASS];
+    let numbers = [rfc2865::FRAMED_PROTOCOL, rfc2865::PORT_LIMIT];
+    counts.map(|attr| packet.count(attr)).iter().sum::<usize>()
+        + numbers.map(|attr| packet.count(attr)).iter().sum::<usize>()
+}
+
+/// A VPN login, whose password is hashed with MD4, encrypted with DES and answered with SHA-1.
+fn mschap_login(c: &mut Criterion, secret: &Secret) {
+    let response = mschap::response_v2(7, &[1; 16], &[2; 16], b"guest-0001", b"otp-483920").expect("short text");
+    let verify = || mschap::verify_v2(&[1; 16], black_box(&response), b"guest-0001", b"otp-483920");
+    c.bench_function("verify MS-CHAPv2", |b| b.iter(|| verify().is_some()));
+    let proof = verify().expect("right");
+    let mut buf = [0; MAX_PACKET];
+    c.bench_function("derive and hide MPPE keys", |b| {
+        b.iter(|| {
+            let mut builder = Builder::new(&mut buf, Code::AccessAccept, 7);
+            builder.put_mppe_keys(&proof.session_keys(), 7, &AUTHENTICATOR, secret).is_ok()
+        });
+    });
 }
 
 fn read(packet: &Packet<'_>) -> usize {
@@ -91,6 +122,7 @@ fn accept(buf: &mut [u8; MAX_PACKET], request: &Packet<'_>, secret: &Secret) -> 
         builder.put(mikrotik::TOTAL_LIMIT_GIGAWORDS, 1)?;
         builder.put(mikrotik::RATE_LIMIT, b"2M/5M")?;
         builder.put(rfc2869::ACCT_INTERIM_INTERVAL, 300)?;
+        builder.put(rfc2865::IDLE_TIMEOUT, 600)?;
         builder.put(rfc2865::CLASS, &[5; 16])?;
         builder.copy_proxy_state(request).map(|_| ())
     };

@@ -2,8 +2,7 @@
 //! it is right. An Access-Request and a Status-Server carry random octets there and prove nothing by them;
 //! their proof is [`crate::message_authenticator`]. Comparisons take constant time.
 
-use subtle::ConstantTimeEq;
-
+use crate::constant_time;
 use crate::limits::{AUTHENTICATOR, HEADER};
 use crate::packet::Packet;
 use crate::secret::Secret;
@@ -27,5 +26,5 @@ pub fn verify_reply(packet: &Packet<'_>, request_authenticator: &[u8; AUTHENTICA
 fn matches(packet: &Packet<'_>, seed: &[u8; AUTHENTICATOR], secret: &Secret) -> bool {
     let bytes = packet.as_bytes();
     let expected = secret.md5_after(&[&bytes[..4], seed, &bytes[HEADER..]]);
-    expected.ct_eq(packet.authenticator()).into()
+    constant_time::equal(&expected, packet.authenticator())
 }

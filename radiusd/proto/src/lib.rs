@@ -24,6 +24,7 @@ pub mod attribute;
 pub mod authenticator;
 pub mod builder;
 pub mod code;
+mod constant_time;
 pub mod dictionary;
 pub mod duplicate;
 pub mod dynauth;

@@ -12,9 +12,9 @@
 //! the answer is [`Check::Invalid`], [`Check::Repeated`] or [`Check::BadLength`] must be discarded silently.
 
 use hmac::Mac;
-use subtle::ConstantTimeEq;
 
 use crate::attribute::rfc2869;
+use crate::constant_time;
 use crate::limits::{AUTHENTICATOR, HEADER};
 use crate::packet::Packet;
 use crate::secret::Secret;
@@ -75,5 +75,5 @@ fn check(packet: &Packet<'_>, seed: &[u8; AUTHENTICATOR], secret: &Secret) -> Ch
     mac.update(&[0; AUTHENTICATOR]);
     mac.update(&bytes[start + AUTHENTICATOR..]);
     let expected: [u8; AUTHENTICATOR] = mac.finalize().into_bytes().into();
-    if bool::from(expected.ct_eq(received)) { Check::Valid } else { Check::Invalid }
+    if constant_time::equal(&expected, received) { Check::Valid } else { Check::Invalid }
 }

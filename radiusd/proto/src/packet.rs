@@ -32,6 +32,21 @@ use crate::limits::{AUTHENTICATOR, HEADER, MAX_ATTRIBUTES, MAX_PACKET};
 pub struct Packet<'a> {
     code: Code,
     bytes: &'a [u8],
+    kinds: Kinds,
+}
+
+/// Which types of attribute a packet has: half of what a login is asked for is not there, and need not be walked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kinds([u64; 4]);
+
+impl Kinds {
+    fn insert(&mut self, kind: u8) {
+        self.0[usize::from(kind >> 6)] |= 1 << (kind & 63);
+    }
+
+    fn contains(self, kind: u8) -> bool {
+        self.0[usize::from(kind >> 6)] & (1 << (kind & 63)) != 0
+    }
 }
 
 impl<'a> Packet<'a> {
@@ -53,8 +68,8 @@ impl<'a> Packet<'a> {
         }
         let code = Code::from_u8(datagram[0]).ok_or(ParseError::UnknownCode(datagram[0]))?;
         let bytes = &datagram[..length];
-        check_attributes(bytes)?;
-        Ok(Packet { code, bytes })
+        let kinds = check_attributes(bytes)?;
+        Ok(Packet { code, bytes, kinds })
     }
 
     /// What the packet is.
@@ -91,6 +106,9 @@ impl<'a> Packet<'a> {
     /// Vendor-Specific, however many share one.
     #[must_use]
     pub fn get<T: Value>(&self, attr: Attr<T>) -> Option<T::Ref<'a>> {
+        if !self.kinds.contains(outer_kind(attr.vendor, attr.kind)) {
+            return None;
+        }
         self.all(attr).next()
     }
 
@@ -102,12 +120,15 @@ impl<'a> Packet<'a> {
     /// How often the attribute occurs, valid or not.
     #[must_use]
     pub fn count<T>(&self, attr: Attr<T>) -> usize {
+        if !self.kinds.contains(outer_kind(attr.vendor, attr.kind)) {
+            return 0;
+        }
         self.occurrences(attr.vendor, attr.kind).count()
     }
 
     /// The values of one attribute, of whatever width. `vendor` 0 is the standard space.
     fn occurrences(&self, vendor: u32, kind: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let outer_kind = if vendor == 0 { kind } else { rfc2865::VENDOR_SPECIFIC.kind };
+        let outer_kind = outer_kind(vendor, kind);
         self.attributes().filter(move |attribute| attribute.kind == outer_kind).flat_map(move |attribute| {
             if vendor == 0 {
                 Occurrences::Standard(Some(attribute.value))
@@ -118,6 +139,11 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// The Type octet on the wire of an attribute, which for a vendor's is that of Vendor-Specific.
+fn outer_kind(vendor: u32, kind: u8) -> u8 {
+    if vendor == 0 { kind } else { rfc2865::VENDOR_SPECIFIC.kind }
+}
+
 impl fmt::Debug for Packet<'_> {
     /// Prints the header only: attributes may hold what belongs in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,8 +151,9 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
-/// Walks the attributes once and proves that they tile the packet exactly.
-fn check_attributes(bytes: &[u8]) -> Result<(), ParseError> {
+/// Walks the attributes once, proves that they tile the packet exactly, and notes their types.
+fn check_attributes(bytes: &[u8]) -> Result<Kinds, ParseError> {
+    let mut kinds = Kinds([0; 4]);
     let mut offset = HEADER;
     let mut count = 0;
     while offset < bytes.len() {
@@ -146,9 +173,10 @@ fn check_attributes(bytes: &[u8]) -> Result<(), ParseError> {
         if count > MAX_ATTRIBUTES {
             return Err(ParseError::TooManyAttributes);
         }
+        kinds.insert(kind);
         offset += usize::from(length);
     }
-    Ok(())
+    Ok(kinds)
 }
 
 /// One attribute as it stands on the wire.

@@ -4,8 +4,12 @@
 //! A timeout is not success, and an acknowledgement is not proof: the command stays on its list until the session's
 //! Stop arrives. Each transaction is a state machine of [`radius_proto::dynauth`]; this module is its socket, its
 //! clock and its dice. One slow router delays no other.
+//!
+//! While a router's secret is being changed it may have either. It is asked with the one that it last proved, and
+//! soon after, if that gets no answer, with the other.
 
 mod request;
+mod verdict;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,15 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use radius_proto::attribute::rfc5176::error_cause;
-use radius_proto::dynauth::{Action, Identifiers, NakMeaning, Outcome, ReplyPolicy, Timers, Transaction, classify};
-use radius_proto::{MAX_PACKET, Packet};
+use radius_proto::dynauth::{Action, Identifiers, Outcome, ReplyPolicy, Timers, Transaction};
+use radius_proto::{MAX_PACKET, Packet, Secret};
 use shared::time::Clock;
-use store::command::{self, Answer, Command};
+use store::command::{self, Again, Answer, Command};
 use store::{Channel, Db, Listener, StoreError};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
+use self::verdict::{Gone, is_gone};
 use crate::client::{Client, Registry};
 use crate::metrics::Metrics;
 
@@ -33,22 +37,28 @@ const AT_ONCE: u32 = 256;
 const MAX_IN_FLIGHT: usize = 4096;
 /// A claimed command belongs to this server for longer than any transaction lasts (30 s).
 const LEASE: Duration = Duration::from_secs(45);
-/// An acknowledged cut whose Stop has not come by then is asked for again.
-const PROOF_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait for PostgreSQL between two looks at the socket.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A command that finds no free identifier, 256 being under way to its router, is tried again this soon.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 /// Missed reports after which a session that its router cannot find is believed to be gone.
 const SILENT_INTERVALS: f32 = 2.5;
-/// First wait before a refused or unanswered command is tried again; doubles up to the last.
-const RETRY_FIRST: Duration = Duration::from_secs(15);
-const RETRY_LAST: Duration = Duration::from_secs(900);
+/// While there is another secret to try, a router has so many transmissions and so much time to answer the first.
+/// Together with a whole transaction for the second this stays within [`LEASE`].
+const FIRST_OF_TWO: Timers = Timers {
+    initial: Duration::from_secs(2),
+    max_interval: Duration::from_secs(4),
+    max_transmissions: 2,
+    max_duration: Duration::from_secs(6),
+};
 
 /// A command that waits for its answer.
 struct InFlight {
     command: Command,
     client: Arc<Client>,
+    secret: Arc<Secret>,
+    /// The secret to try if there is no answer.
+    other: Option<Arc<Secret>>,
     transaction: Transaction,
     started: Duration,
 }
@@ -133,37 +143,52 @@ impl Sender {
     async fn begin(&mut self, command: Command) -> Result<(), StoreError> {
         let client = self.clients.load().by_id(command.nas).cloned();
         let reachable = client.and_then(|client| {
-            let peer = command::destination(client.address, client.coa_port)?;
+            let peer = command::destination(client.address?, command.nas_address, client.coa_port)?;
             Some((client, peer))
         });
         let Some((client, peer)) = reachable else {
-            tracing::warn!(session = %command.session, "no single address is known for this session's router: it cannot be told to disconnect");
+            tracing::warn!(session = %command.session, "no address is known for this session's router: it cannot be told to disconnect");
             self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
             return self.record(&command, Answer::Unanswered).await;
         };
+        if command.attempts <= 1 {
+            let lag = self.clock.now() - command.due_at;
+            self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
+        }
+        let (secret, other) = client.command_secrets(self.clock.now());
+        self.ask(command, client, peer, secret, other).await
+    }
+
+    /// Begins a transaction with one of the router's secrets.
+    async fn ask(
+        &mut self,
+        command: Command,
+        client: Arc<Client>,
+        peer: SocketAddr,
+        secret: Arc<Secret>,
+        other: Option<Arc<Secret>>,
+    ) -> Result<(), StoreError> {
         let Some(identifier) = self.identifiers.entry(peer).or_default().take() else {
             return command::give_back(&self.db, command.id, self.clock.now() + BUSY_PAUSE).await;
         };
+        let timers = if other.is_some() { FIRST_OF_TWO } else { Timers::default() };
         let mut buffer = [0; MAX_PACKET];
-        let built = request::disconnect(&mut buffer, &command, identifier, &client.secret, self.clock.now())
+        let built = request::disconnect(&mut buffer, &command, identifier, &secret, self.clock.now())
             .map_err(|error| error.to_string())
-            .and_then(|octets| Transaction::new(octets, peer, Timers::default()).map_err(|error| error.to_string()));
+            .and_then(|octets| Transaction::new(octets, peer, timers).map_err(|error| error.to_string()));
         match built {
             Ok(transaction) => {
-                if command.attempts <= 1 {
-                    let lag = self.clock.now() - command.due_at;
-                    self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
-                }
                 let started = self.clock.monotonic();
-                self.in_flight.insert((peer, identifier), InFlight { command, client, transaction, started });
+                let in_flight = InFlight { command, client, secret, other, transaction, started };
+                self.in_flight.insert((peer, identifier), in_flight);
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
                 self.give_back(peer, identifier);
-                self.record(&command, Answer::Unanswered).await?;
+                self.record(&command, Answer::Unanswered).await
             }
         }
-        Ok(())
     }
 
     /// Sends what is due and gives up what is over. Returns how long nothing needs to be done.
@@ -193,12 +218,26 @@ impl Sender {
         for key in over {
             if let Some(in_flight) = self.in_flight.remove(&key) {
                 self.give_back(key.0, key.1);
-                self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
-                tracing::warn!(nas = %in_flight.client.name, session = %in_flight.command.session, "the router did not answer a Disconnect-Request");
-                self.record_or_log(&in_flight.command, Answer::Unanswered).await;
+                self.unanswered(key.0, in_flight).await;
             }
         }
         wait
+    }
+
+    /// No answer came: the other secret is tried, or the command waits for another time.
+    async fn unanswered(&mut self, peer: SocketAddr, in_flight: InFlight) {
+        let InFlight { command, client, other, .. } = in_flight;
+        if let Some(other) = other {
+            tracing::info!(nas = %client.name, session = %command.session, "no answer with this secret; the router may have the other one");
+            let session = command.session;
+            if let Err(error) = self.ask(command, client, peer, other, None).await {
+                tracing::warn!(%error, %session, "a command could not be begun again; its lease brings it back");
+            }
+            return;
+        }
+        self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
+        tracing::warn!(nas = %client.name, session = %command.session, "the router did not answer a Disconnect-Request");
+        self.record_or_log(&command, Answer::Unanswered).await;
     }
 
     async fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
@@ -206,7 +245,7 @@ impl Sender {
         let key = (source, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
         let wall_clock = u32::try_from(self.clock.now().unix_timestamp()).unwrap_or(u32::MAX);
-        let (secret, policy) = (&in_flight.client.secret, ReplyPolicy::default());
+        let (secret, policy) = (&in_flight.secret, ReplyPolicy::default());
         let outcome = in_flight.transaction.handle_reply(source, &packet, secret, policy, wall_clock);
         if let Some(error_cause) = outcome.violation() {
             tracing::warn!(nas = %in_flight.client.name, code = %packet.code(), error_cause, "the router's answer and its Error-Cause contradict each other");
@@ -221,6 +260,7 @@ impl Sender {
         };
         let Some(in_flight) = self.in_flight.remove(&key) else { return };
         self.give_back(key.0, key.1);
+        in_flight.client.proved_with(&in_flight.secret, self.clock.now());
         let took = self.clock.monotonic().saturating_sub(in_flight.started);
         self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
         self.settle(&in_flight, answer).await;
@@ -282,11 +322,12 @@ impl Sender {
 
     async fn write_answer(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let wait = match answer {
-            Answer::Acknowledged => PROOF_PATIENCE,
-            _ => retry_after(command.attempts),
-        };
-        command::answered(&self.db, command.id, answer, now, now + wait).await
+        let acknowledges = self.clients.load().by_id(command.nas).is_some_and(|client| client.acknowledges(false));
+        let again = verdict::again(answer, acknowledges, command.attempts, self.silence, now);
+        if let (Answer::Refused { error_cause }, Again::IfHeard(_)) = (answer, again) {
+            tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change: the cut waits for the operator");
+        }
+        command::answered(&self.db, command.id, answer, now, again).await
     }
 
     fn give_back(&mut self, peer: SocketAddr, identifier: u8) {
@@ -297,32 +338,6 @@ impl Sender {
             }
         }
     }
-}
-
-/// What a NAK says of the session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Gone {
-    /// It is not there.
-    Surely,
-    /// It is not there, if no report of it comes either.
-    IfSilent,
-    /// Nothing: the router cannot or will not.
-    No,
-}
-
-/// RouterOS answers 406 for a session that it does not know, and also where it cannot do what is asked. It is believed
-/// only of a router that has acknowledged a command before, and only while the session itself is silent: a guest who is
-/// still online must stay on the list.
-fn is_gone(cause: Option<u32>, acknowledged_before: bool) -> Gone {
-    match classify(cause) {
-        NakMeaning::SessionGone => Gone::Surely,
-        _ if cause == Some(error_cause::UNSUPPORTED_EXTENSION) && acknowledged_before => Gone::IfSilent,
-        _ => Gone::No,
-    }
-}
-
-fn retry_after(attempts: u32) -> Duration {
-    RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(RETRY_LAST)
 }
 
 /// Waits for the next hint, for ever if there is no listener.
@@ -351,26 +366,5 @@ fn on_socket(socket: &UdpSocket, peer: SocketAddr) -> SocketAddr {
     match (socket.local_addr(), peer.ip()) {
         (Ok(SocketAddr::V6(_)), IpAddr::V4(ip)) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), peer.port()),
         _ => peer,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nak_means_gone_only_where_that_can_be_believed() {
-        assert_eq!(is_gone(Some(503), false), Gone::Surely);
-        assert_eq!(is_gone(Some(406), false), Gone::No);
-        assert_eq!(is_gone(Some(406), true), Gone::IfSilent);
-        for cause in [None, Some(401), Some(404), Some(501), Some(506)] {
-            assert_eq!(is_gone(cause, true), Gone::No, "{cause:?}");
-        }
-    }
-
-    #[test]
-    fn waits_double_up_to_a_bound() {
-        let waits: Vec<u64> = [1, 2, 3, 7, 8, 99].map(|attempts| retry_after(attempts).as_secs()).into();
-        assert_eq!(waits, [15, 30, 60, 900, 900, 900]);
     }
 }

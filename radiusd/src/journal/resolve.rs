@@ -55,6 +55,7 @@ mod tests {
         Report {
             session: SessionKey { id: Uuid::nil(), opened_on: OffsetDateTime::UNIX_EPOCH.date() },
             nas: Uuid::from_u128(1),
+            nas_address: None,
             entitlement: None,
             user_name: "u".into(),
             mac: None,

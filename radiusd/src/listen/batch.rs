@@ -188,7 +188,7 @@ impl Outbox {
 
 impl Sink for Outbox {
     fn push(&mut self, road: &Road, packet: &[u8]) {
-        let Road::Udp { endpoint, peer, local } = road;
+        let Road::Udp { endpoint, peer, local } = road else { return road.send(packet) };
         if !Arc::ptr_eq(endpoint, &self.endpoint) || packet.len() > MAX_PACKET {
             return road.send(packet);
         }

@@ -51,7 +51,7 @@ impl Pipeline {
             }
         });
         let Some(kind) = kind else { return false };
-        self.metrics.duplicates.with_label_values(&[exchange.port.label(), kind]).inc();
+        self.metrics.note_duplicate(exchange.port, kind);
         true
     }
 }

@@ -12,6 +12,7 @@
 
 mod duplicates;
 mod login;
+mod over_tls;
 mod report;
 mod silence;
 
@@ -37,10 +38,14 @@ use crate::journal::Entrance;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::road::{Direct, Road, Sink};
+use crate::strangers::Strangers;
 use crate::throttle::Throttle;
 
 /// Access-Rejects that may be held back at the same time; beyond that they are sent at once.
 pub(crate) const MAX_DELAYED_REJECTS: usize = 4096;
+
+/// The listener's number of every RadSec connection; UDP sockets count from 0.
+pub(crate) const LISTENER_RADSEC: u8 = u8::MAX;
 
 /// Which service a packet came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,23 +54,26 @@ pub(crate) enum Port {
     Auth,
     /// 1813.
     Acct,
+    /// 2083, over TLS: one port for everything (RFC 6614 §2.1).
+    RadSec,
 }
 
 impl Port {
-    pub(crate) const ALL: [Port; 2] = [Port::Auth, Port::Acct];
+    pub(crate) const ALL: [Port; 3] = [Port::Auth, Port::Acct, Port::RadSec];
 
     pub(crate) fn label(self) -> &'static str {
         match self {
             Port::Auth => "auth",
             Port::Acct => "acct",
+            Port::RadSec => "radsec",
         }
     }
 
     /// Whether this kind of packet belongs here. Status-Server belongs everywhere (RFC 5997 §3).
     fn takes(self, code: Code) -> bool {
         match code {
-            Code::AccessRequest => self == Port::Auth,
-            Code::AccountingRequest => self == Port::Acct,
+            Code::AccessRequest => self != Port::Acct,
+            Code::AccountingRequest => self != Port::Auth,
             Code::StatusServer => true,
             _ => false,
         }
@@ -85,6 +93,7 @@ pub(crate) struct Pipeline {
     pub(crate) metrics: Metrics,
     pub(crate) duplicates: Arc<Duplicates>,
     pub(crate) throttle: Throttle,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) lookups: Semaphore,
     pub(crate) delayed: Arc<Semaphore>,
 }
@@ -101,6 +110,17 @@ pub(crate) struct Arrival {
     pub(crate) received: Duration,
     /// The moment as of which it is handled.
     pub(crate) now: OffsetDateTime,
+}
+
+/// What became of a packet, for who reads a stream: after [`Reception::Broken`] a stream must end (RFC 6613 §2.6.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reception {
+    /// It is being answered, or has been.
+    Taken,
+    /// It gets no answer, and the next packet may.
+    Discarded,
+    /// It is malformed, forged, or from nobody we know.
+    Broken,
 }
 
 /// Where an answer goes, and what it answers.
@@ -127,20 +147,30 @@ struct Proof {
 
 impl Pipeline {
     /// Takes one packet. Never waits, never fails: the worst that happens is silence, counted.
-    pub(crate) fn take(self: &Arc<Self>, out: &mut dyn Sink, arrival: Arrival, datagram: &[u8]) {
+    pub(crate) fn take(self: &Arc<Self>, out: &mut dyn Sink, arrival: Arrival, datagram: &[u8]) -> Reception {
         let packet = match Packet::parse(datagram) {
             Ok(packet) => packet,
             Err(error) => return self.drop_packet(&arrival, error.reason()),
         };
-        let Some(client) = self.clients.load().find(arrival.road.peer().ip()).cloned() else {
+        let Some(client) = self.asker(&arrival.road) else {
+            let (source, port) = (arrival.road.peer(), arrival.port.label());
+            self.strangers.note(source, port, Some(&packet), arrival.received, arrival.now);
             return self.drop_packet(&arrival, "unknown_client");
         };
         self.metrics.note_received(arrival.port, packet.code());
-        let proof = match self.authenticate(&packet, arrival.port, &client, arrival.now) {
+        let proved = match &arrival.road {
+            _ if !arrival.port.takes(packet.code()) => Err("wrong_port"),
+            Road::Udp { .. } => self.authenticate(&packet, &client, arrival.now),
+            Road::Tls(connection) => over_tls::prove(&packet, &connection.secret),
+        };
+        let proof = match proved {
             Ok(proof) => proof,
             Err(reason) => return self.drop_packet(&arrival, reason),
         };
         client.hear(arrival.now);
+        if proof.proved {
+            client.proved_with(&proof.secret, arrival.now);
+        }
         let exchange = Exchange {
             port: arrival.port,
             secret: proof.secret,
@@ -151,26 +181,28 @@ impl Pipeline {
             road: arrival.road,
         };
         if self.is_duplicate(out, &exchange) {
-            return;
+            return Reception::Taken;
         }
         match packet.code() {
             Code::AccessRequest => self.access(out, exchange, &packet, proof.proved, arrival.now),
             Code::AccountingRequest => self.accounting(out, exchange, &packet, arrival.now),
             _ => self.status(out, &exchange, &packet),
         }
+        Reception::Taken
     }
 
-    /// Checks that the packet belongs here and was made with a secret of this router.
-    fn authenticate(
-        &self,
-        packet: &Packet<'_>,
-        port: Port,
-        client: &Client,
-        now: OffsetDateTime,
-    ) -> Result<Proof, &'static str> {
-        if !port.takes(packet.code()) {
-            return Err("wrong_port");
+    /// Who asks: over UDP whoever has the source address (RFC 2865 §5.4), over TLS whom the certificate named, as long as
+    /// that router is registered.
+    fn asker(&self, road: &Road) -> Option<Arc<Client>> {
+        let clients = self.clients.load();
+        match road {
+            Road::Udp { peer, .. } => clients.find(peer.ip()).cloned(),
+            Road::Tls(connection) => clients.by_id(connection.owner.nas).cloned(),
         }
+    }
+
+    /// Checks that a datagram was made with a secret of this router.
+    fn authenticate(&self, packet: &Packet<'_>, client: &Client, now: OffsetDateTime) -> Result<Proof, &'static str> {
         if packet.code() == Code::AccountingRequest {
             let fits = |secret: &&Arc<Secret>| {
                 authenticator::verify_request(packet, secret)

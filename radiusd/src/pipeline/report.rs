@@ -12,7 +12,8 @@ use crate::road::Sink;
 
 impl Pipeline {
     pub(super) fn accounting(&self, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, now: OffsetDateTime) {
-        let (report, ticket, status) = match accounting::read(packet, exchange.client.id, &self.directory, now) {
+        let (nas, source) = (exchange.client.id, exchange.key.source.ip());
+        let (report, ticket, status) = match accounting::read(packet, nas, source, &self.directory, now) {
             Reading::Session { report, ticket, status } => (report, ticket, status),
             Reading::Router { status } => {
                 tracing::info!(nas = %exchange.client.name, status, "the router reports its own state");
@@ -49,7 +50,8 @@ impl Pipeline {
         match exchange.port {
             Port::Acct if !self.journal.has_room() => self.give_up(exchange, "cannot_store"),
             Port::Acct => self.acknowledge(out, exchange, packet),
-            Port::Auth => {
+            // One port for everything: logins are answered from memory whatever becomes of accounting.
+            Port::Auth | Port::RadSec => {
                 let mut buffer = [0; MAX_PACKET];
                 let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet)
                     .and_then(|mut reply| reply.copy_proxy_state(packet).map(|_| ()).map(|()| reply));

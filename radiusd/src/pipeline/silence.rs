@@ -1,15 +1,16 @@
 //! Silence: what gets no answer is counted under its reason, and logged once in a while.
 
-use super::{Arrival, Exchange, Pipeline};
+use super::{Arrival, Exchange, Pipeline, Reception};
 
 impl Pipeline {
     /// A packet that proved nothing, or does not belong here.
-    pub(super) fn drop_packet(&self, arrival: &Arrival, reason: &'static str) {
+    pub(crate) fn drop_packet(&self, arrival: &Arrival, reason: &'static str) -> Reception {
         self.metrics.note_dropped(arrival.port, reason);
         if let Some(more) = self.throttle.permit(reason, arrival.received) {
             let (source, port) = (arrival.road.peer(), arrival.port.label());
             tracing::warn!(%source, port, reason, more, "no answer: {}", explain(reason));
         }
+        what_it_breaks(reason)
     }
 
     /// A request that was authentic and cannot be answered; its retransmission is processed afresh.
@@ -26,6 +27,23 @@ impl Pipeline {
     /// under overload the work goes to those who still wait.
     pub(crate) fn shed(&self, arrival: &Arrival) {
         self.drop_packet(arrival, "stale");
+    }
+}
+
+/// RFC 6613 §2.6.4 lists what ends a stream: lengths that do not add up, and authenticators that are present and wrong.
+/// The rest of what is met with silence is left out of that: a guest can add attributes to a login, and must not be able
+/// to cut off the router.
+fn what_it_breaks(reason: &str) -> Reception {
+    match reason {
+        "too_short"
+        | "bad_length"
+        | "truncated"
+        | "attribute_too_short"
+        | "attribute_overflows"
+        | "unknown_client"
+        | "bad_authenticator"
+        | "bad_message_authenticator" => Reception::Broken,
+        _ => Reception::Discarded,
     }
 }
 

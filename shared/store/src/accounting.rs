@@ -46,6 +46,8 @@ pub struct Report {
     pub session: SessionKey,
     /// The router that reports.
     pub nas: Uuid,
+    /// The address that its report came from.
+    pub nas_address: Option<IpAddr>,
     /// The entitlement in use, if known.
     pub entitlement: Option<Uuid>,
     /// User-Name.
@@ -135,6 +137,11 @@ fn collapse(reports: &[Report]) -> Vec<Report> {
 }
 
 fn join(known: &mut Report, other: &Report) {
+    // The last report says where the router is now.
+    known.nas_address = match other.at > known.at {
+        true => other.nas_address.or(known.nas_address),
+        false => known.nas_address.or(other.nas_address),
+    };
     let started = known.started_at().min(other.started_at());
     known.input_octets = known.input_octets.max(other.input_octets);
     known.output_octets = known.output_octets.max(other.output_octets);
@@ -182,18 +189,18 @@ async fn merge_open(tx: &mut PgConnection, batch: &[Report]) -> Result<Vec<Delta
     let column = Columns::of(batch);
     Ok(sqlx::query_as!(
         Delta,
-        r#"INSERT INTO sessions AS s (id, opened_on, nas_id, entitlement_id, user_name, mac, framed_ip, acct_session_id,
+        r#"INSERT INTO sessions AS s (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
                started_at, last_heard_at, session_seconds, input_octets, output_octets,
                delta_seconds, delta_input, delta_output, cutoff_at, ended_at, terminate_cause)
-           SELECT r.id, r.opened_on, r.nas, e.id, r.user_name, r.mac::macaddr, r.framed_ip::inet, r.acct_session_id,
+           SELECT r.id, r.opened_on, r.nas, r.nas_address::inet, e.id, r.user_name, r.mac::macaddr, r.framed_ip::inet, r.acct_session_id,
                r.started_at, r.at, r.seconds, r.input, r.output, r.seconds, r.input, r.output,
                CASE WHEN e.state IN ('active', 'expired') THEN e.expires_at ELSE least(e.expires_at, r.at) END,
                CASE WHEN r.stop THEN r.at END, r.cause
            FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
                        $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[],
-                       $14::boolean[], $15::text[])
+                       $14::boolean[], $15::text[], $16::text[])
                 AS r (id, opened_on, nas, entitlement, user_name, mac, framed_ip, acct_session_id,
-                      started_at, at, seconds, input, output, stop, cause)
+                      started_at, at, seconds, input, output, stop, cause, nas_address)
            LEFT JOIN entitlements e ON e.id = r.entitlement
            ORDER BY r.id
            ON CONFLICT (id) DO UPDATE SET
@@ -201,6 +208,9 @@ async fn merge_open(tx: &mut PgConnection, batch: &[Report]) -> Result<Vec<Delta
                cutoff_at      = coalesce(s.cutoff_at, EXCLUDED.cutoff_at),
                mac            = coalesce(s.mac, EXCLUDED.mac),
                framed_ip      = coalesce(EXCLUDED.framed_ip, s.framed_ip),
+               nas_address    = CASE WHEN EXCLUDED.last_heard_at >= s.last_heard_at
+                                     THEN coalesce(EXCLUDED.nas_address, s.nas_address)
+                                     ELSE coalesce(s.nas_address, EXCLUDED.nas_address) END,
                started_at     = least(s.started_at, EXCLUDED.started_at),
                last_heard_at  = greatest(s.last_heard_at, EXCLUDED.last_heard_at),
                delta_seconds  = greatest(EXCLUDED.session_seconds - s.session_seconds, 0),
@@ -227,7 +237,8 @@ async fn merge_open(tx: &mut PgConnection, batch: &[Report]) -> Result<Vec<Delta
         &column.input,
         &column.output,
         &column.stop,
-        &column.cause as &[Option<String>]
+        &column.cause as &[Option<String>],
+        &column.nas_address as &[Option<String>]
     )
     .fetch_all(tx)
     .await?)
@@ -251,6 +262,7 @@ struct Columns {
     output: Vec<i64>,
     stop: Vec<bool>,
     cause: Vec<Option<String>>,
+    nas_address: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -272,6 +284,7 @@ impl Columns {
             columns.output.push(signed(report.output_octets));
             columns.stop.push(report.event == Event::Stop);
             columns.cause.push(report.terminate_cause.clone());
+            columns.nas_address.push(report.nas_address.map(|ip| ip.to_string()));
         }
         columns
     }
@@ -314,10 +327,10 @@ pub(crate) async fn end(tx: &mut PgConnection, ended: &[Uuid], now: OffsetDateTi
     }
     sqlx::query!(
         "WITH gone AS (DELETE FROM sessions WHERE id = ANY ($1) RETURNING *)
-         INSERT INTO sessions_ended (id, opened_on, nas_id, entitlement_id, user_name, mac, framed_ip, acct_session_id,
+         INSERT INTO sessions_ended (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
              started_at, last_heard_at, session_seconds, input_octets, output_octets, delta_seconds, delta_input,
              delta_output, cutoff_at, cut_requested_at, ended_at, terminate_cause)
-         SELECT id, opened_on, nas_id, entitlement_id, user_name, mac, framed_ip, acct_session_id,
+         SELECT id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
              started_at, last_heard_at, session_seconds, input_octets, output_octets, delta_seconds, delta_input,
              delta_output, cutoff_at, cut_requested_at, ended_at, terminate_cause FROM gone",
         ended
@@ -442,6 +455,7 @@ mod tests {
         Report {
             session: SessionKey { id: Uuid::from_u128(1), opened_on: Date::MIN },
             nas: Uuid::from_u128(2),
+            nas_address: Some(IpAddr::from([10, 0, 0, u8::try_from(at % 100).expect("small")])),
             entitlement: Some(Uuid::from_u128(3)),
             user_name: "u".into(),
             mac: None,

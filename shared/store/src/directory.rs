@@ -29,6 +29,8 @@ const MARK_EVERY: Duration = Duration::from_secs(60);
 /// Changes that one call forgets, so that it stays short. Upkeep calls six times a minute, which is more than
 /// enough for a thousand changes a second.
 const FORGET_AT_ONCE: i64 = 50_000;
+/// With fewer entitlements than this on a page, their parts are asked for by name instead of by range.
+const FEW: usize = 256;
 /// Beyond so many changes at once, reading everything is quicker than reading each.
 const MAX_CHANGES: i64 = 100_000;
 
@@ -183,8 +185,7 @@ pub fn too_long_away(last: OffsetDateTime, now: OffsetDateTime) -> bool {
     now - last > KEEP_CHANGES / 2
 }
 
-/// An entitlement beside one of its credentials, if it has any.
-struct Row {
+struct EntitlementRow {
     id: Uuid,
     package: String,
     state: String,
@@ -197,31 +198,17 @@ struct Row {
     down_bps: Option<i64>,
     device_limit: i32,
     idle_timeout_seconds: Option<i32>,
-    macs: Option<Vec<String>>,
-    credential_id: Option<Uuid>,
-    kind: Option<String>,
-    login_sealed: Option<Vec<u8>>,
-    password_sealed: Option<Vec<u8>>,
-    mac: Option<String>,
-    valid_until: Option<OffsetDateTime>,
     snapshot_end: i64,
     snapshot_open: i64,
 }
 
-impl Row {
-    fn entitlement(&self) -> Result<Entitlement> {
+impl EntitlementRow {
+    fn entry(self) -> Result<Entry> {
         let state =
             State::parse(&self.state).ok_or_else(|| StoreError::corrupt("entitlements", self.id, "unknown state"))?;
-        let devices = self
-            .macs
-            .iter()
-            .flatten()
-            .map(|mac| mac.parse::<Mac>())
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|error| StoreError::corrupt("entitlement_devices", self.id, error))?;
-        Ok(Entitlement {
+        let entitlement = Entitlement {
             id: self.id,
-            package: self.package.clone(),
+            package: self.package,
             state,
             starts_at: self.starts_at,
             expires_at: self.expires_at,
@@ -231,80 +218,138 @@ impl Row {
             rate: rate(self.up_bps, self.down_bps),
             device_limit: u32::try_from(self.device_limit).unwrap_or(1),
             idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),
-            devices,
-        })
-    }
-
-    /// `None`: the entitlement has no credential.
-    fn credential(&self, db: &Db) -> Option<Result<Credential>> {
-        let (Some(id), Some(kind), Some(login), Some(password)) =
-            (self.credential_id, self.kind.as_deref(), self.login_sealed.as_deref(), self.password_sealed.as_deref())
-        else {
-            return None;
+            devices: Vec::new(),
         };
-        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("credentials", id, problem);
-        let open = |context: entitlement::SealContext, sealed| {
+        let version = Version::new(self.snapshot_end, self.snapshot_open);
+        Ok(Entry { entitlement, credentials: Vec::new(), version })
+    }
+}
+
+struct CredentialRow {
+    id: Uuid,
+    entitlement_id: Uuid,
+    kind: String,
+    login_sealed: Vec<u8>,
+    password_sealed: Vec<u8>,
+    mac: Option<String>,
+    valid_until: Option<OffsetDateTime>,
+}
+
+impl CredentialRow {
+    fn open(self, db: &Db) -> Result<Credential> {
+        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("credentials", self.id, problem);
+        let open = |context: entitlement::SealContext, sealed: &[u8]| {
             db.seal.open(&context, sealed).map(|mut opened| std::mem::take(&mut *opened)).map_err(|e| corrupt(&e))
         };
-        let credential = || {
-            Ok(Credential {
-                kind: CredentialKind::parse(kind).ok_or_else(|| corrupt(&"unknown kind"))?,
-                mac: self.mac.as_deref().map(str::parse).transpose().map_err(|e: shared::mac::NotAMac| corrupt(&e))?,
-                login: open(entitlement::login_context(id), login)?,
-                password: open(entitlement::password_context(id), password)?,
-                id,
-                entitlement: self.id,
-                valid_until: self.valid_until,
-            })
-        };
-        Some(credential())
+        Ok(Credential {
+            kind: CredentialKind::parse(&self.kind).ok_or_else(|| corrupt(&"unknown kind"))?,
+            mac: self.mac.as_deref().map(str::parse).transpose().map_err(|e: shared::mac::NotAMac| corrupt(&e))?,
+            login: open(entitlement::login_context(self.id), &self.login_sealed)?,
+            password: open(entitlement::password_context(self.id), &self.password_sealed)?,
+            id: self.id,
+            entitlement: self.entitlement_id,
+            valid_until: self.valid_until,
+        })
     }
 }
 
-/// Rows of one entitlement stand together. A credential that does not open is left out, so that one damaged row does
-/// not keep all the others from being read.
-fn entries(db: &Db, rows: &[Row]) -> Result<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
-    for rows in rows.chunk_by(|a, b| a.id == b.id) {
-        let readable = |row: &Row| {
-            row.credential(db)?.inspect_err(|error| tracing::error!(%error, "a credential is left out")).ok()
-        };
-        entries.push(Entry {
-            entitlement: rows[0].entitlement()?,
-            credentials: rows.iter().filter_map(readable).collect(),
-            version: Version::new(rows[0].snapshot_end, rows[0].snapshot_open),
-        });
-    }
-    Ok(entries)
+struct DeviceRow {
+    entitlement_id: Uuid,
+    mac: String,
 }
 
-/// Entitlements with their devices and credentials, in one statement and therefore as of one snapshot.
-macro_rules! rows_where {
-    ($of_entitlement:literal, $entitlements:literal, $($argument:expr),+) => {
+// The three parts of an entry are read by a statement each, entitlements first: a version then promises no more than what
+// was read after it. In one statement, what the planner makes of a join of ranges of fresh rows is anything from
+// milliseconds to minutes. Each is in the order of entitlements, so that they merge as they come.
+
+macro_rules! entitlements_where {
+    ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
-            Row,
-            r#"SELECT e.id, e.package_name AS package, e.state, e.starts_at, e.expires_at, e.duration_seconds, e.quota_octets,
-                   e.used_input_octets + e.used_output_octets AS "used_octets!", e.up_bps, e.down_bps, e.device_limit,
-                   e.idle_timeout_seconds, d.macs, c.id AS "credential_id?", c.kind AS "kind?",
-                   c.login_sealed AS "login_sealed?", c.password_sealed AS "password_sealed?", c.mac::text AS mac,
-                   c.valid_until,
+            EntitlementRow,
+            r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, quota_octets,
+                   used_input_octets + used_output_octets AS "used_octets!", up_bps, down_bps, device_limit,
+                   idle_timeout_seconds,
                    (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
                    (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"
-               FROM entitlements e
-               LEFT JOIN credentials c ON c.entitlement_id = e.id AND "# + $of_entitlement + r#"
-               LEFT JOIN (SELECT entitlement_id, array_agg(mac::text ORDER BY bound_at) AS macs
-                          FROM entitlement_devices WHERE "# + $of_entitlement + r#" GROUP BY entitlement_id) d
-                   ON d.entitlement_id = e.id
-               WHERE "# + $entitlements + " ORDER BY e.id, c.id",
+               FROM entitlements WHERE "# + $condition + " ORDER BY id",
             $($argument),+
         )
     };
 }
 
+macro_rules! credentials_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            CredentialRow,
+            "SELECT id, entitlement_id, kind, login_sealed, password_sealed, mac::text AS mac, valid_until
+             FROM credentials WHERE " + $condition + " ORDER BY entitlement_id",
+            $($argument),+
+        )
+    };
+}
+
+macro_rules! devices_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            DeviceRow,
+            r#"SELECT entitlement_id, mac::text AS "mac!" FROM entitlement_devices WHERE "# + $condition
+                + " ORDER BY entitlement_id, bound_at",
+            $($argument),+
+        )
+    };
+}
+
+/// Puts the parts together. A credential that does not open is left out, so that one damaged row does not keep all the
+/// others from being read.
+fn merge(
+    db: &Db,
+    entitlements: Vec<EntitlementRow>,
+    credentials: Vec<CredentialRow>,
+    devices: Vec<DeviceRow>,
+) -> Result<Vec<Entry>> {
+    let mut entries = entitlements.into_iter().map(EntitlementRow::entry).collect::<Result<Vec<_>>>()?;
+    let mut at = 0;
+    for row in credentials {
+        if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id)
+            && let Ok(credential) =
+                row.open(db).inspect_err(|error| tracing::error!(%error, "a credential is left out"))
+        {
+            entry.credentials.push(credential);
+        }
+    }
+    let mut at = 0;
+    for row in devices {
+        if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id) {
+            let mac = row.mac.parse::<Mac>();
+            let mac = mac.map_err(|error| StoreError::corrupt("entitlement_devices", row.entitlement_id, error))?;
+            entry.entitlement.devices.push(mac);
+        }
+    }
+    Ok(entries)
+}
+
+/// The entry of that entitlement, if it was read; `at` follows along, since both sides are in one order.
+fn belongs<'a>(entries: &'a mut [Entry], at: &mut usize, entitlement: Uuid) -> Option<&'a mut Entry> {
+    while entries.get(*at).is_some_and(|entry| entry.entitlement.id < entitlement) {
+        *at += 1;
+    }
+    entries.get_mut(*at).filter(|entry| entry.entitlement.id == entitlement)
+}
+
 /// Reads these entitlements with their credentials, in the order of their ids. Those that are gone are left out.
 pub async fn read(db: &Db, ids: &[Uuid]) -> Result<Vec<Entry>> {
-    let rows = rows_where!("entitlement_id = ANY ($1)", "e.id = ANY ($1)", ids).fetch_all(&db.pool).await?;
-    entries(db, &rows)
+    let entitlements = entitlements_where!("id = ANY ($1)", ids).fetch_all(&db.pool).await?;
+    with_parts(db, entitlements).await
+}
+
+async fn with_parts(db: &Db, entitlements: Vec<EntitlementRow>) -> Result<Vec<Entry>> {
+    if entitlements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = entitlements.iter().map(|row| row.id).collect();
+    let credentials = credentials_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
+    let devices = devices_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
+    merge(db, entitlements, credentials, devices)
 }
 
 /// The last of the `rows` entitlements that follow `after`, in the order of their ids: the end of a page. `None`: so many
@@ -321,16 +366,24 @@ pub async fn end_of_page(db: &Db, after: Uuid, rows: u32) -> Result<Option<Uuid>
 
 /// Reads what memory should hold of the entitlements after `after`, up to and with `until`, or all that follow.
 pub async fn read_page(db: &Db, after: Uuid, until: Option<Uuid>, now: OffsetDateTime) -> Result<Vec<Entry>> {
-    let rows = rows_where!(
-        "entitlement_id > $1 AND entitlement_id <= $2",
-        "e.id > $1 AND e.id <= $2 AND (e.state = 'active' OR coalesce(e.expires_at, e.created_at) > $3)",
+    let until = until.unwrap_or(Uuid::max());
+    let entitlements = entitlements_where!(
+        "id > $1 AND id <= $2 AND (state = 'active' OR coalesce(expires_at, created_at) > $3)",
         after,
-        until.unwrap_or(Uuid::max()),
+        until,
         now - KEEP_ENDED
     )
     .fetch_all(&db.pool)
     .await?;
-    entries(db, &rows)
+    // Where most of a page has ended long ago, the credentials of the rest are sooner read one by one.
+    if entitlements.len() < FEW {
+        return with_parts(db, entitlements).await;
+    }
+    let credentials = credentials_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
+    let credentials = credentials.fetch_all(&db.pool).await?;
+    let devices = devices_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
+    let devices = devices.fetch_all(&db.pool).await?;
+    merge(db, entitlements, credentials, devices)
 }
 
 /// The entitlement that a typed name opens.

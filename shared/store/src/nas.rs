@@ -1,5 +1,14 @@
 //! Network access servers: the routers that ask us. A packet's NAS is chosen by its source address alone
-//! (RFC 2865 §5.4), so the address is the key; the secret is sealed to the row.
+//! (RFC 2865 §5.4), or over TLS by the name in its certificate (RFC 6614 §2.3), so these are the keys; the secret is
+//! sealed to the row.
+//!
+//! [`save`] and [`change`] are what operators say; [`secret`] changes the secret with an overlap; [`seen`] and
+//! [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
+
+mod secret;
+
+use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::time::OffsetDateTime;
@@ -8,8 +17,10 @@ use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
 
+pub use secret::{DEFAULT_OVERLAP, MAX_OVERLAP, SecretChange, forget_old_secrets, rotate_secret};
+
 /// A registered router.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Nas {
     /// Its identity.
     pub id: Uuid,
@@ -17,14 +28,20 @@ pub struct Nas {
     pub name: String,
     /// Name of its site.
     pub site: Option<String>,
-    /// Where its packets come from.
-    pub address: IpNet,
+    /// Where its packets come from; `None`: by RadSec, from anywhere.
+    pub address: Option<IpNet>,
+    /// The name in its client certificate, as [`radsec_name`] spells it, if it comes by RadSec.
+    pub radsec_name: Option<String>,
     /// Its NAS-Identifier (`/system identity`), if fixed.
     pub identifier: Option<String>,
     /// The shared secret.
     pub secret: Vec<u8>,
-    /// The secret before a rotation, and until when it is honoured.
-    pub old_secret: Option<(Vec<u8>, OffsetDateTime)>,
+    /// Its number: counts the secrets that this router has had.
+    pub secret_generation: i32,
+    /// The secret before a rotation.
+    pub old_secret: Option<OldSecret>,
+    /// The number of the secret that the router last proved to know.
+    pub proved_generation: Option<i32>,
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
     /// Whether Access-Requests must carry Message-Authenticator.
@@ -35,6 +52,17 @@ pub struct Nas {
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
     pub last_seen_at: Option<OffsetDateTime>,
+}
+
+/// A secret that is honoured for a while after it was replaced.
+#[derive(Clone)]
+pub struct OldSecret {
+    /// The octets.
+    pub secret: Vec<u8>,
+    /// Its number.
+    pub generation: i32,
+    /// Until when it is honoured.
+    pub until: OffsetDateTime,
 }
 
 impl std::fmt::Debug for Nas {
@@ -84,6 +112,13 @@ impl Requirement {
     }
 }
 
+impl Default for MessageAuthenticatorPolicy {
+    /// What a new router has.
+    fn default() -> MessageAuthenticatorPolicy {
+        MessageAuthenticatorPolicy::Auto { seen: false }
+    }
+}
+
 impl MessageAuthenticatorPolicy {
     /// What the operator has asked for.
     pub fn requirement(self) -> Requirement {
@@ -105,8 +140,14 @@ impl MessageAuthenticatorPolicy {
 pub struct Settings<'a> {
     /// Site.
     pub site_id: Option<Uuid>,
-    /// Source address or network.
+    /// Source address or network. A new router needs this or a name for RadSec.
     pub address: Option<IpNet>,
+    /// Takes its address away: from now on it comes by RadSec only, from anywhere.
+    pub forget_address: bool,
+    /// The name in its client certificate.
+    pub radsec_name: Option<&'a str>,
+    /// Takes that name away: it comes by UDP only.
+    pub forget_radsec_name: bool,
     /// NAS-Identifier.
     pub identifier: Option<&'a str>,
     /// CoA port; default 3799.
@@ -129,7 +170,7 @@ pub struct NewNas<'a> {
     pub name: &'a str,
     /// Shared secret; must not be empty (RFC 2865 §3).
     pub secret: &'a [u8],
-    /// Everything else. A new router needs an address.
+    /// Everything else.
     pub settings: Settings<'a>,
 }
 
@@ -139,25 +180,26 @@ pub enum Saved {
     /// A new router.
     Added,
     /// A known one, changed.
-    Updated,
+    Updated(SecretChange),
 }
 
-/// Registers a router, or changes the one of that name.
+/// Registers a router, or changes the one of that name; if its secret is another one, the one before is honoured for
+/// [`DEFAULT_OVERLAP`].
 pub async fn save(db: &Db, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<Saved> {
-    if nas.secret.is_empty() {
-        return Err(StoreError::Conflict(
-            "an empty RADIUS secret is not allowed: give the router and us the same one".into(),
-        ));
-    }
+    save_with_overlap(db, nas, DEFAULT_OVERLAP, now).await
+}
+
+/// The same with another overlap.
+pub async fn save_with_overlap(db: &Db, nas: &NewNas<'_>, overlap: Duration, now: OffsetDateTime) -> Result<Saved> {
+    secret::check(nas.secret)?;
     let mut tx = db.pool.begin().await?;
     let known =
         sqlx::query_scalar!("SELECT id FROM nas WHERE name = $1 FOR UPDATE", nas.name).fetch_optional(&mut *tx).await?;
     let saved = match known {
         Some(id) => {
-            let sealed = db.seal.seal(&secret_context(id), nas.secret);
-            sqlx::query!("UPDATE nas SET secret_sealed = $2 WHERE id = $1", id, sealed).execute(&mut *tx).await?;
+            let change = secret::replace(db, &mut tx, id, nas.secret, overlap, now).await?;
             apply(&mut tx, id, &nas.settings).await?;
-            Saved::Updated
+            Saved::Updated(change)
         }
         None => {
             insert(db, &mut tx, nas, now).await?;
@@ -182,14 +224,13 @@ pub async fn change(db: &Db, name: &str, settings: &Settings<'_>) -> Result<()> 
 }
 
 async fn insert(db: &Db, tx: &mut PgConnection, nas: &NewNas<'_>, now: OffsetDateTime) -> Result<()> {
-    let Some(address) = nas.settings.address else {
-        return Err(StoreError::Conflict("a new router needs the address that its packets come from".into()));
-    };
     sqlx::query!(
-        "INSERT INTO nas (id, name, address, secret_sealed, created_at) VALUES ($1, $2, $3::inet::cidr, $4, $5)",
+        "INSERT INTO nas (id, name, address, radsec_name, secret_sealed, created_at)
+         VALUES ($1, $2, $3::inet::cidr, $4, $5, $6)",
         nas.id,
         nas.name,
-        address.trunc() as IpNet,
+        nas.settings.address.map(|address| address.trunc()) as Option<IpNet>,
+        nas.settings.radsec_name.map(radsec_name),
         db.seal.seal(&secret_context(nas.id), nas.secret),
         now
     )
@@ -201,7 +242,9 @@ async fn insert(db: &Db, tx: &mut PgConnection, nas: &NewNas<'_>, now: OffsetDat
 
 async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Result<()> {
     sqlx::query!(
-        "UPDATE nas SET site_id = coalesce($2, site_id), address = coalesce($3::inet::cidr, address),
+        "UPDATE nas SET site_id = coalesce($2, site_id),
+             address = CASE WHEN NOT $9 THEN coalesce($3::inet::cidr, address) END,
+             radsec_name = CASE WHEN NOT $10 THEN coalesce($11, radsec_name) END,
              identifier = coalesce($4, identifier), coa_port = coalesce($5, coa_port),
              require_message_authenticator = coalesce($6, require_message_authenticator),
              limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts)
@@ -213,7 +256,10 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
         settings.coa_port.map(i32::from),
         settings.require_message_authenticator.map(Requirement::as_str),
         settings.limit_proxy_state,
-        settings.hotspot_hosts
+        settings.hotspot_hosts,
+        settings.forget_address,
+        settings.forget_radsec_name,
+        settings.radsec_name.map(radsec_name)
     )
     .execute(tx)
     .await
@@ -221,16 +267,24 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
     Ok(())
 }
 
-/// Says which of a router's names another one has.
+/// The one spelling of a name in a certificate: lower case, no dot at the end, an address as it is usually written.
+pub fn radsec_name(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    text.parse::<IpAddr>().map_or_else(|_| text.to_lowercase(), |address| address.to_string())
+}
+
+/// Says which of a router's names another one has, or that it has none.
 fn taken(error: sqlx::Error, settings: &Settings<'_>) -> StoreError {
     let constraint = error.as_database_error().and_then(|e| e.constraint()).unwrap_or_default().to_owned();
-    match (constraint.as_str(), settings.address, settings.identifier) {
-        ("nas_address_key", Some(address), _) => {
-            StoreError::Conflict(format!("another router already has the address {}", address.trunc()))
-        }
-        ("nas_identifier_key", _, Some(identifier)) => {
-            StoreError::Conflict(format!("another router already has the identifier {identifier}"))
-        }
+    let other =
+        |what: &str, value: String| StoreError::Conflict(format!("another router already has the {what} {value}"));
+    match constraint.as_str() {
+        "nas_address_key" => other("address", settings.address.map(|net| net.trunc().to_string()).unwrap_or_default()),
+        "nas_identifier_key" => other("identifier", settings.identifier.unwrap_or_default().to_owned()),
+        "nas_radsec_name_key" => other("certificate name", settings.radsec_name.map(radsec_name).unwrap_or_default()),
+        "nas_is_recognisable" => StoreError::Conflict(
+            "a router needs the address that its packets come from, or the name in its certificate for RadSec".into(),
+        ),
         _ => error.into(),
     }
 }
@@ -251,8 +305,9 @@ pub async fn remove(db: &Db, name: &str) -> Result<()> {
 /// All routers, by name.
 pub async fn all(db: &Db) -> Result<Vec<Nas>> {
     let rows = sqlx::query!(
-        r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address!: IpNet", n.identifier, n.secret_sealed,
-                  n.old_secret_sealed, n.old_secret_until, n.coa_port, n.require_message_authenticator AS policy,
+        r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address: IpNet", n.radsec_name, n.identifier, n.secret_sealed,
+                  n.secret_generation, n.old_secret_sealed, n.old_secret_until, n.old_secret_generation,
+                  n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
                   n.sends_message_authenticator AS seen, n.limit_proxy_state, n.hotspot_hosts, n.last_seen_at
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
@@ -268,8 +323,10 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                     .map(|secret| secret.to_vec())
                     .map_err(|error| StoreError::corrupt("nas", &row.name, error))
             };
-            let old_secret = match (&row.old_secret_sealed, row.old_secret_until) {
-                (Some(sealed), Some(until)) => Some((open(sealed)?, until)),
+            let old_secret = match (&row.old_secret_sealed, row.old_secret_generation, row.old_secret_until) {
+                (Some(sealed), Some(generation), Some(until)) => {
+                    Some(OldSecret { secret: open(sealed)?, generation, until })
+                }
                 _ => None,
             };
             let policy = match Requirement::parse(&row.policy) {
@@ -280,11 +337,14 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
             };
             Ok(Nas {
                 secret: open(&row.secret_sealed)?,
+                secret_generation: row.secret_generation,
                 old_secret,
+                proved_generation: row.proved_generation,
                 id: row.id,
                 name: row.name,
                 site: row.site,
                 address: row.address,
+                radsec_name: row.radsec_name,
                 identifier: row.identifier,
                 coa_port: u16::try_from(row.coa_port).unwrap_or(3799),
                 require_message_authenticator: policy,
@@ -333,14 +393,29 @@ pub async fn hotspot(db: &Db, host: &str, identifier: &str) -> Result<Option<Hot
     .await?)
 }
 
-/// Notes when routers were last heard. Each pair is a router and a moment.
-pub async fn seen(db: &Db, heard: &[(Uuid, OffsetDateTime)]) -> Result<()> {
-    let (ids, times): (Vec<Uuid>, Vec<OffsetDateTime>) = heard.iter().copied().unzip();
+/// That a router was heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// The router.
+    pub nas: Uuid,
+    /// When its last valid packet came.
+    pub at: OffsetDateTime,
+    /// The number of the secret that it has proved since the last time this was noted.
+    pub proved_generation: Option<i32>,
+}
+
+/// Notes when routers were last heard, and with which secret.
+pub async fn seen(db: &Db, heard: &[Heard]) -> Result<()> {
+    let ids: Vec<Uuid> = heard.iter().map(|h| h.nas).collect();
+    let times: Vec<OffsetDateTime> = heard.iter().map(|h| h.at).collect();
+    let generations: Vec<Option<i32>> = heard.iter().map(|h| h.proved_generation).collect();
     sqlx::query!(
-        "UPDATE nas SET last_seen_at = greatest(nas.last_seen_at, h.at)
-         FROM unnest($1::uuid[], $2::timestamptz[]) AS h (id, at) WHERE nas.id = h.id",
+        "UPDATE nas SET last_seen_at = greatest(nas.last_seen_at, h.at),
+             proved_generation = coalesce(h.generation, nas.proved_generation)
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS h (id, at, generation) WHERE nas.id = h.id",
         &ids,
-        &times
+        &times,
+        &generations as &[Option<i32>]
     )
     .execute(&db.pool)
     .await?;
@@ -355,4 +430,16 @@ pub async fn sends_message_authenticator(db: &Db, id: Uuid) -> Result<()> {
 
 fn secret_context(id: Uuid) -> String {
     format!("nas.secret:{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::radsec_name;
+
+    #[test]
+    fn names_of_certificates_have_one_spelling() {
+        assert_eq!(radsec_name(" Cafe-1.Routers.Example. "), "cafe-1.routers.example");
+        assert_eq!(radsec_name("2001:DB8:0::1"), "2001:db8::1");
+        assert_eq!(radsec_name("10.20.0.2"), "10.20.0.2");
+    }
 }

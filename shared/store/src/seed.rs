@@ -1,30 +1,43 @@
 //! Many customers at once, for benches: logins `user0000001`… with passwords `pw0000001`…, an active
-//! entitlement each, good on any device for a year.
+//! entitlement each, good on any device for a year. Where asked, each comes with its first device bound: user 7's
+//! phone is 02:00:00:00:00:07.
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::package::{Package, Starts, signed, whole_seconds};
 use crate::{Db, Result, entitlement};
 
-/// Rows that one statement inserts.
-const CHUNK: u32 = 5_000;
+/// Rows that one statement inserts: more than the 20,000 from which on the directory is told in one row that
+/// everything changed, and not in one row for each.
+const CHUNK: u32 = 25_000;
+/// Chunks under way at once: while PostgreSQL writes one, another is sealed.
+const AT_ONCE: usize = 3;
 
-/// Makes `customers` logins that are not there yet and opens `sessions` sessions for the first of them at
-/// `nas`. Returns how many of each were made.
-pub async fn seed(
-    db: &Db,
-    package: &Package,
-    nas: Uuid,
-    customers: u32,
-    sessions: u32,
-    now: OffsetDateTime,
-) -> Result<(u32, u32)> {
-    let mut made = 0;
-    for first in (1..=customers).step_by(CHUNK as usize) {
-        made += chunk(db, package, first, customers, now).await?;
-    }
+/// How many there shall be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wish {
+    /// Logins.
+    pub customers: u32,
+    /// How many of them have an open session.
+    pub sessions: u32,
+    /// Whether each new one has its phone bound.
+    pub bound: bool,
+}
+
+/// Makes the logins that are not there yet and opens sessions for the first of them at `nas`. Returns how many of
+/// each were made.
+pub async fn seed(db: &Db, package: &Package, nas: Uuid, wish: Wish, now: OffsetDateTime) -> Result<(u32, u32)> {
+    let Wish { customers, sessions, .. } = wish;
+    let firsts = futures::stream::iter((1..=customers).step_by(CHUNK as usize));
+    let made = firsts
+        .map(|first| chunk(db, package, wish, first, now))
+        .buffer_unordered(AT_ONCE)
+        .try_fold(0, |made, more| async move { Ok(made + more) })
+        .await?;
     let mut opened = 0;
     for first in (1..=sessions.min(customers)).step_by(CHUNK as usize) {
         opened += open_sessions(db, nas, first, (first + CHUNK - 1).min(sessions.min(customers)), now).await?;
@@ -32,53 +45,57 @@ pub async fn seed(
     Ok((made, opened))
 }
 
-/// The customers from `first` on, as many as one statement inserts.
-async fn chunk(db: &Db, package: &Package, first: u32, customers: u32, now: OffsetDateTime) -> Result<u32> {
-    let mut rows = Vec::new();
-    for number in first..=(first + CHUNK - 1).min(customers) {
+/// A customer to be written.
+struct Customer {
+    number: u32,
+    entitlement: Uuid,
+    credential: Uuid,
+    lookup: Vec<u8>,
+    login: Vec<u8>,
+    password: Vec<u8>,
+}
+
+impl Customer {
+    fn new(db: &Db, number: u32, came: OffsetDateTime) -> Customer {
         let login = format!("user{number:07}");
-        // They came one after the other, as customers do, so that their order is that of their ids.
-        let came = now - time::Duration::milliseconds(i64::from(customers - number));
         let (entitlement, credential) = (rng::id(came), rng::id(came));
-        rows.push((
+        Customer {
+            number,
             entitlement,
             credential,
-            db.seal.lookup(login.as_bytes()).to_vec(),
-            db.seal.seal(&entitlement::login_context(credential), login.as_bytes()),
-            db.seal.seal(&entitlement::password_context(credential), format!("pw{number:07}").as_bytes()),
-        ));
+            lookup: db.seal.lookup(login.as_bytes()).to_vec(),
+            login: db.seal.seal(&entitlement::login_context(credential), login.as_bytes()),
+            password: db.seal.seal(&entitlement::password_context(credential), format!("pw{number:07}").as_bytes()),
+        }
     }
-    let lookups: Vec<Vec<u8>> = rows.iter().map(|row| row.2.clone()).collect();
+}
+
+/// The customers from `first` on, as many as one statement inserts.
+async fn chunk(db: &Db, package: &Package, wish: Wish, first: u32, now: OffsetDateTime) -> Result<u32> {
+    let last = (first + CHUNK - 1).min(wish.customers);
+    // They came one after the other, as customers do, so that their order is that of their ids.
+    let came = |number| now - time::Duration::milliseconds(i64::from(wish.customers - number));
+    let mut customers: Vec<Customer> = (first..=last).map(|number| Customer::new(db, number, came(number))).collect();
+    let lookups: Vec<Vec<u8>> = customers.iter().map(|customer| customer.lookup.clone()).collect();
     let mut tx = db.pool.begin().await?;
     let known = sqlx::query_scalar!("SELECT lookup FROM credentials WHERE lookup = ANY ($1)", &lookups)
         .fetch_all(&mut *tx)
         .await?;
     let known: std::collections::HashSet<Vec<u8>> = known.into_iter().collect();
-    rows.retain(|row| !known.contains(&row.2));
-    let entitlements: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
-    sqlx::query!(
-        "INSERT INTO entitlements (id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
-             device_limit, starts_at, expires_at, created_at)
-         SELECT id, $2, $3, $4, $5, $6, $7, $8, 100, $9, $10, $9 FROM unnest($1::uuid[]) AS id",
-        &entitlements,
-        package.id,
-        package.name,
-        Starts::Purchase.as_str(),
-        package.duration.map(whole_seconds),
-        package.quota_octets.map(signed),
-        package.rate.map(|rate| signed(rate.up_bps)),
-        package.rate.map(|rate| signed(rate.down_bps)),
-        now,
-        now + time::Duration::days(365)
-    )
-    .execute(&mut *tx)
-    .await?;
+    customers.retain(|customer| !known.contains(&customer.lookup));
+    let entitlements: Vec<Uuid> = customers.iter().map(|customer| customer.entitlement).collect();
+    grant(&mut tx, package, &entitlements, now).await?;
+    if wish.bound {
+        let numbers: Vec<i32> = customers.iter().map(|c| i32::try_from(c.number).unwrap_or(i32::MAX)).collect();
+        bind(&mut tx, &entitlements, &numbers, now).await?;
+    }
+    let made = u32::try_from(customers.len()).unwrap_or(u32::MAX);
     let (mut ids, mut lookups, mut logins, mut passwords) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (_, id, lookup, login, password) in rows {
-        ids.push(id);
-        lookups.push(lookup);
-        logins.push(login);
-        passwords.push(password);
+    for customer in customers {
+        ids.push(customer.credential);
+        lookups.push(customer.lookup);
+        logins.push(customer.login);
+        passwords.push(customer.password);
     }
     sqlx::query!(
         "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, created_at)
@@ -94,7 +111,44 @@ async fn chunk(db: &Db, package: &Package, first: u32, customers: u32, now: Offs
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
+    Ok(made)
+}
+
+/// Entitlements to the package, whose time has begun.
+async fn grant(tx: &mut PgConnection, package: &Package, ids: &[Uuid], now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO entitlements (id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
+             device_limit, idle_timeout_seconds, starts_at, expires_at, created_at)
+         SELECT id, $2, $3, $4, $5, $6, $7, $8, 100, $11, $9, $10, $9 FROM unnest($1::uuid[]) AS id",
+        ids,
+        package.id,
+        package.name,
+        Starts::Purchase.as_str(),
+        package.duration.map(whole_seconds),
+        package.quota_octets.map(signed),
+        package.rate.map(|rate| signed(rate.up_bps)),
+        package.rate.map(|rate| signed(rate.down_bps)),
+        now,
+        now + time::Duration::days(365),
+        package.idle_timeout.map(|idle| i32::try_from(idle.as_secs()).unwrap_or(i32::MAX))
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn bind(tx: &mut PgConnection, ids: &[Uuid], numbers: &[i32], now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
+         SELECT d.id, ('02' || lpad(to_hex(d.number), 10, '0'))::macaddr, $3
+         FROM unnest($1::uuid[], $2::integer[]) AS d (id, number)",
+        ids,
+        numbers,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 async fn open_sessions(db: &Db, nas: Uuid, first: u32, last: u32, now: OffsetDateTime) -> Result<u32> {

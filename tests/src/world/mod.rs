@@ -254,6 +254,11 @@ impl World {
         daraja
     }
 
+    /// Lets radiusd check its configuration. Returns whether it is good, and what radiusd says of it.
+    pub async fn check_radiusd(&self) -> (bool, String) {
+        program::outcome("radiusd", &self.config(), &["--check-config"]).await
+    }
+
     /// Runs a command of the portal and returns what it printed.
     ///
     /// # Panics

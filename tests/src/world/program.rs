@@ -84,6 +84,16 @@ impl Program {
     }
 }
 
+/// Runs a program to its end, and returns whether it ended well and all that it said.
+pub(super) async fn outcome(name: &str, config: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(binary(name));
+    let ended = command.arg("--config").arg(config).args(arguments).stdin(Stdio::null()).output().await;
+    let output =
+        ended.unwrap_or_else(|error| panic!("{name} cannot be started ({error}): ./mlango test builds it first"));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
 /// A program of the workspace, built beside the test itself.
 fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");

@@ -8,9 +8,9 @@
 //! The web form of a RouterOS hotspot computes the same hash in the browser.
 
 use md5::{Digest, Md5};
-use subtle::ConstantTimeEq;
 
 use crate::attribute::rfc2865;
+use crate::constant_time;
 use crate::limits::CHAP_PASSWORD;
 use crate::packet::Packet;
 
@@ -20,7 +20,7 @@ pub fn verify(chap_password: &[u8], challenge: &[u8], password: &[u8]) -> bool {
     let Ok(received) = <&[u8; CHAP_PASSWORD]>::try_from(chap_password) else {
         return false;
     };
-    response(received[0], password, challenge).ct_eq(received).into()
+    constant_time::equal(&response(received[0], password, challenge), received)
 }
 
 /// The CHAP-Password for a challenge.

@@ -21,11 +21,11 @@ use des::Des;
 use des::cipher::{BlockCipherEncrypt, KeyInit};
 use md4::{Digest, Md4};
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::attribute::microsoft;
 use crate::builder::Builder;
+use crate::constant_time;
 use crate::error::BuildError;
 
 /// Octets of the challenge of version 1 (RFC 2433 §4).
@@ -88,7 +88,7 @@ pub fn verify_v1(challenge: &[u8], response: &[u8], password: &[u8]) -> Option<V
     }
     let hash = password_hash(password)?;
     let expected = challenge_response(challenge, &hash);
-    bool::from(expected.ct_eq(&response[26..])).then(|| V1Proof { hash_hash: hash_hash(&hash) })
+    constant_time::equal(&expected, response.last_chunk()?).then(|| V1Proof { hash_hash: hash_hash(&hash) })
 }
 
 /// Judges an MS-CHAP2-Response. The user name is the one of the request; a leading `DOMAIN\` is left out of the
@@ -102,7 +102,7 @@ pub fn verify_v2(challenge: &[u8], response: &[u8], user_name: &[u8], password: 
     let nt_response: &[u8; NT_RESPONSE] = response.last_chunk()?;
     let hash = password_hash(password)?;
     let hashed = challenge_hash(peer_challenge, challenge, user_name);
-    if !bool::from(challenge_response(&hashed, &hash).ct_eq(nt_response)) {
+    if !constant_time::equal(&challenge_response(&hashed, &hash), nt_response) {
         return None;
     }
     let hash_hash = hash_hash(&hash);

@@ -8,9 +8,9 @@
 //!
 //! The padding cannot be told from NULs at the end of a password; those are dropped. NULs inside stay.
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::constant_time;
 use crate::limits::{AUTHENTICATOR, MAX_PASSWORD};
 use crate::secret::Secret;
 
@@ -29,18 +29,25 @@ pub fn reveal<'o>(
     Some(&padded[..length])
 }
 
-/// Whether the hidden password is this one, in a time that depends on neither.
+/// Whether the hidden password is this one, in a time that depends only on how many blocks are hidden.
 #[must_use]
 pub fn verify(hidden: &[u8], authenticator: &[u8; AUTHENTICATOR], secret: &Secret, password: &[u8]) -> bool {
-    let mut revealed = Zeroizing::new([0; MAX_PASSWORD]);
-    let mut expected = Zeroizing::new([0; MAX_PASSWORD]);
-    let Some(target) = expected.get_mut(..password.len()) else {
+    if !is_hidden(hidden) {
         return false;
-    };
-    target.copy_from_slice(password);
-    // Both sides are padded with NULs to the full 128 octets, so neither length shows in the comparison.
-    reveal_padded(hidden, authenticator, secret, &mut revealed).is_some()
-        && bool::from(revealed.as_slice().ct_eq(expected.as_slice()))
+    }
+    let mut expected = Zeroizing::new([0; BLOCK]);
+    let mut previous = authenticator;
+    let mut same = password.len() <= hidden.len();
+    for (place, cipher) in hidden.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let block = password.get(place * BLOCK..).unwrap_or_default();
+        let block = block.get(..BLOCK).unwrap_or(block);
+        expected[..block.len()].copy_from_slice(block);
+        expected[block.len()..].fill(0);
+        xor(&mut *expected, &secret.md5_before(previous));
+        same &= constant_time::equal(&expected, cipher);
+        previous = cipher;
+    }
+    same
 }
 
 /// Hides a password. `None` if it is longer than 128 octets. An empty one becomes one block.
@@ -68,7 +75,7 @@ pub(super) fn reveal_padded<'o>(
     secret: &Secret,
     out: &'o mut [u8; MAX_PASSWORD],
 ) -> Option<&'o [u8]> {
-    if hidden.is_empty() || hidden.len() > MAX_PASSWORD || !hidden.len().is_multiple_of(BLOCK) {
+    if !is_hidden(hidden) {
         return None;
     }
     out.fill(0);
@@ -79,6 +86,11 @@ pub(super) fn reveal_padded<'o>(
         previous = cipher;
     }
     Some(&out[..hidden.len()])
+}
+
+/// Whether octets have the length of a hidden password: 16 to 128, in blocks.
+fn is_hidden(octets: &[u8]) -> bool {
+    (1..=MAX_PASSWORD).contains(&octets.len()) && octets.len().is_multiple_of(BLOCK)
 }
 
 pub(super) fn xor(block: &mut [u8], mask: &[u8; BLOCK]) {
@@ -127,6 +139,11 @@ mod tests {
         assert!(!verify(hidden, &[4; 16], &secret(), b"arctangent"));
         assert!(!verify(hidden, &[3; 16], &other, b"arctangent"));
         assert!(!verify(hidden, &[3; 16], &secret(), &[b'x'; 129]));
+        assert!(!verify(hidden, &[3; 16], &secret(), b"arctangent\0\0\0\0\0\0x"), "more than is hidden");
+        let hidden = hide(b"sixteen octets..and more", &[3; 16], &secret(), &mut out).expect("short enough");
+        assert!(verify(hidden, &[3; 16], &secret(), b"sixteen octets..and more"));
+        assert!(!verify(hidden, &[3; 16], &secret(), b"sixteen octets.."));
+        assert!(!verify(hidden, &[3; 16], &secret(), b"sixteen octets..and More"));
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! `portal nas adopt`: routers that radiusd has heard from and that nobody has registered.
+//!
+//! radiusd keeps a sample of unknown senders in memory and shows it on its admin port, which is asked here. What a
+//! sender says of itself is not proved by anything: it helps to recognise a router, and a person decides. The secret
+//! is not among it; it comes on standard input, as everywhere.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use store::nas::Settings;
+use url::Url;
+
+use super::secret::Overlap;
+use super::told::Told;
+use crate::cli::{Answer, Context, secret_from_stdin, values};
+
+/// Longest wait for radiusd, which answers from memory.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Adopt {
+    /// Show who has been heard.
+    #[arg(long)]
+    list: bool,
+    /// The address to register, as the list shows it.
+    #[arg(value_name = "ADDRESS", required_unless_present = "list", conflicts_with = "list",
+        requires_all = ["name", "secret_stdin"])]
+    address: Option<IpAddr>,
+    /// The short name that the router gets.
+    #[arg(long, value_parser = values::name)]
+    name: Option<String>,
+    /// Read the shared secret from standard input.
+    #[arg(long)]
+    secret_stdin: bool,
+    /// Where radiusd's admin port is reached [default: radius.admin_listen of the configuration].
+    #[arg(long, value_name = "URL")]
+    radiusd: Option<Url>,
+    #[command(flatten)]
+    overlap: Overlap,
+    #[command(flatten)]
+    told: Told,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// radiusd's answer.
+#[derive(Debug, Deserialize)]
+struct Heard {
+    strangers: Vec<Stranger>,
+}
+
+/// A sender that nobody has registered.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stranger {
+    address: IpAddr,
+    first_seen: String,
+    last_seen: String,
+    packets: u64,
+    ports: Vec<String>,
+    codes: Vec<String>,
+    nas_identifier: Option<String>,
+    nas_ip_address: Option<IpAddr>,
+}
+
+impl Adopt {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let url = self.radiusd.clone().map_or_else(|| admin_url(context.config.radius.admin_listen), Ok)?;
+        let strangers = ask(url).await?;
+        let (Some(address), Some(name)) = (self.address, &self.name) else {
+            return self.answer.give(&strangers, list(&strangers));
+        };
+        let heard = strangers.iter().find(|stranger| stranger.address == address).with_context(|| {
+            format!("radiusd has heard nothing from {address}; `portal nas add --address {address}` registers it all the same")
+        })?;
+        let secret = secret_from_stdin("secret")?;
+        let identifier = self.told.identifier.as_deref().or(heard.nas_identifier.as_deref());
+        let settings =
+            Settings { address: Some(IpNet::from(address)), identifier, ..self.told.settings(context).await? };
+        super::register(context, name, Some(&secret), self.overlap, settings, self.answer).await
+    }
+}
+
+/// Where radiusd answers on this machine.
+fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
+    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with --radiusd URL");
+    let host = match listen.ip() {
+        any if any.is_unspecified() && any.is_ipv4() => "127.0.0.1".into(),
+        any if any.is_unspecified() => "[::1]".into(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    Ok(format!("http://{host}:{}", listen.port()).parse()?)
+}
+
+async fn ask(mut url: Url) -> anyhow::Result<Vec<Stranger>> {
+    url.set_path("/strangers");
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
+    let answer = answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))?;
+    Ok(answer.json::<Heard>().await.with_context(|| format!("what answers at {url} is not radiusd"))?.strangers)
+}
+
+fn list(strangers: &[Stranger]) -> String {
+    if strangers.is_empty() {
+        return "radiusd has heard from no address that is not registered.".into();
+    }
+    let mut table = values::Table::new(["address", "says it is", "packets", "to", "sends", "last heard"]);
+    for stranger in strangers {
+        table.row([
+            stranger.address.to_string(),
+            says(stranger),
+            stranger.packets.to_string(),
+            stranger.ports.join(", "),
+            stranger.codes.join(", "),
+            stranger.last_seen.clone(),
+        ]);
+    }
+    format!(
+        "{table}\nNobody has proved who they are. If one is your router, register it with the secret that the router has:\n\n  \
+         portal nas adopt ADDRESS --name NAME --secret-stdin < secret.txt\n"
+    )
+}
+
+/// What it says of itself. Another address than the one it comes from is a sign of address translation.
+fn says(stranger: &Stranger) -> String {
+    let identifier = stranger.nas_identifier.clone().unwrap_or_default();
+    match stranger.nas_ip_address.filter(|ip| *ip != stranger.address) {
+        Some(ip) => format!("{identifier} ({ip})").trim().to_owned(),
+        None => identifier,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn radiusd_is_found_where_the_configuration_says() {
+        let url = |listen: &str| admin_url(listen.parse().expect("an address")).map(|url| url.to_string()).ok();
+        assert_eq!(url("127.0.0.1:9812").as_deref(), Some("http://127.0.0.1:9812/"));
+        assert_eq!(url("0.0.0.0:9812").as_deref(), Some("http://127.0.0.1:9812/"));
+        assert_eq!(url("[::]:9812").as_deref(), Some("http://[::1]:9812/"));
+        assert_eq!(url("127.0.0.1:0"), None);
+    }
+
+    #[test]
+    fn the_list_says_what_to_do_and_shows_a_translated_address() {
+        let stranger = Stranger {
+            address: "192.0.2.9".parse().expect("an address"),
+            first_seen: "t".into(),
+            last_seen: "t".into(),
+            packets: 3,
+            ports: vec!["auth".into()],
+            codes: vec!["Access-Request".into()],
+            nas_identifier: Some("cafe-1".into()),
+            nas_ip_address: Some("10.20.0.2".parse().expect("an address")),
+        };
+        let text = list(&[stranger]);
+        assert!(text.contains("cafe-1 (10.20.0.2)") && text.contains("portal nas adopt ADDRESS"), "{text}");
+        assert_eq!(list(&[]), "radiusd has heard from no address that is not registered.");
+    }
+}

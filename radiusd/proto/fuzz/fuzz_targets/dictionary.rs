@@ -1,0 +1,7 @@
+//! The fuzz target `dictionary`: hands what libFuzzer makes to the body, which stable tests run over the corpus too.
+#![no_main]
+
+#[path = "../bodies/dictionary.rs"]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

@@ -1,0 +1,148 @@
+//! The whole path of a packet through the pipeline, from its octets to the octets of the answer: what it answers, and
+//! that a login which memory answers allocates nothing on the way, once the duplicate cache has warmed up.
+//!
+//! The counting allocator (`allocation-counter`) is this test program's alone; it counts for the thread that measures.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use radius_proto::attribute::{mikrotik, rfc2865};
+use radius_proto::message_authenticator::{Check, check_reply};
+use radius_proto::password::chap;
+use radius_proto::{Builder, Code, MAX_PACKET, Packet, Secret, authenticator};
+use radiusd::harness::{Answers, Harness};
+use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::mac::Mac;
+use shared::rate::Rate;
+use shared::time::{Clock, OffsetDateTime};
+use store::directory::{Entry, Version};
+use store::nas::{MessageAuthenticatorPolicy, Nas};
+use uuid::Uuid;
+
+const SECRET: &[u8] = b"testing123";
+const DEVICE: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const ROUNDS: u32 = 500;
+
+fn router() -> Nas {
+    Nas {
+        id: Uuid::from_u128(1),
+        name: "cafe".into(),
+        address: Some("127.0.0.1/32".parse().expect("an address")),
+        secret: SECRET.to_vec(),
+        require_message_authenticator: MessageAuthenticatorPolicy::Auto { seen: true },
+        limit_proxy_state: true,
+        ..Nas::default()
+    }
+}
+
+/// A login with every kind of limit, bound to one device.
+fn entry(now: OffsetDateTime) -> Entry {
+    let entitlement = Entitlement {
+        id: Uuid::from_u128(2),
+        package: "1 hour".into(),
+        state: State::Active,
+        starts_at: Some(now),
+        expires_at: Some(now + Duration::from_secs(3600)),
+        duration: Some(Duration::from_secs(3600)),
+        quota_octets: Some(1 << 30),
+        used_octets: 0,
+        rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+        device_limit: 2,
+        idle_timeout: Some(Duration::from_secs(300)),
+        devices: vec![DEVICE],
+    };
+    let credential = Credential {
+        id: Uuid::from_u128(3),
+        entitlement: entitlement.id,
+        kind: CredentialKind::Password,
+        login: b"amina".to_vec(),
+        password: b"siri".to_vec(),
+        mac: None,
+        valid_until: None,
+    };
+    Entry { entitlement, credentials: vec![credential], version: Version::default() }
+}
+
+/// The `number`th login of a hotspot, signed; by PAP, by CHAP, or by the device's MAC.
+fn login(number: u32, way: &str) -> Vec<u8> {
+    let secret = Secret::new(SECRET).expect("not empty");
+    let mut seed = [7; 16];
+    seed[..4].copy_from_slice(&number.to_be_bytes());
+    let mut buffer = [0; MAX_PACKET];
+    let mut request = Builder::new(&mut buffer, Code::AccessRequest, number.to_be_bytes()[3]);
+    request.put(rfc2865::CALLING_STATION_ID, DEVICE.to_string().as_bytes()).expect("fits");
+    let name = if way == "mac" { DEVICE.to_string() } else { "amina".into() };
+    request.put(rfc2865::USER_NAME, name.as_bytes()).expect("fits");
+    request.put(mikrotik::HOST_IP, [10, 5, 50, 7].into()).expect("fits");
+    if way == "pap" {
+        request.put_user_password(b"siri", &seed, &secret).expect("fits");
+    } else {
+        let password = if way == "mac" { &b""[..] } else { b"siri" };
+        request.put(rfc2865::CHAP_CHALLENGE, &[9; 16]).expect("fits");
+        request.put(rfc2865::CHAP_PASSWORD, &chap::response(5, password, &[9; 16])).expect("fits");
+    }
+    request.reserve_message_authenticator().expect("fits");
+    request.finish_access_request(&secret, seed).to_vec()
+}
+
+/// Whether the answer is an Access-Accept that proves the secret twice.
+fn is_accept(answer: Option<&[u8]>, request: &[u8]) -> bool {
+    let secret = Secret::new(SECRET).expect("not empty");
+    let request = Packet::parse(request).expect("our own packet");
+    let Some(answer) = answer.and_then(|octets| Packet::parse(octets).ok()) else { return false };
+    answer.code() == Code::AccessAccept
+        && authenticator::verify_reply(&answer, request.authenticator(), &secret)
+        && check_reply(&answer, request.authenticator(), &secret) == Check::Valid
+}
+
+#[test]
+fn a_login_that_memory_answers_allocates_nothing_on_its_whole_path() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let harness = Harness::new(&[router()], vec![entry(Clock::system().now())]).expect("a pipeline");
+    let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let mut answers = Answers::default();
+    for (round, way) in (0..).zip(["pap", "chap", "mac"]) {
+        // One round to warm the cache up: every identifier has its slot and its slot the room for an answer.
+        let requests: Vec<Vec<u8>> = (0..256 + ROUNDS).map(|number| login(round << 16 | number, way)).collect();
+        let (warm, measured) = requests.split_at(256);
+        for request in warm {
+            assert!(is_accept(harness.take(false, peer, request, &mut answers), request), "{way}");
+        }
+        let mut accepted = 0;
+        let counted = allocation_counter::measure(|| {
+            for request in measured {
+                accepted += u32::from(harness.take(false, peer, request, &mut answers).is_some_and(|a| a[0] == 2));
+            }
+        });
+        assert_eq!(accepted, ROUNDS, "{way}");
+        assert_eq!(counted.count_total, 0, "{way}: {counted:?}");
+    }
+}
+
+#[test]
+fn a_retransmission_is_answered_with_the_same_octets_and_without_allocating() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let harness = Harness::new(&[router()], vec![entry(Clock::system().now())]).expect("a pipeline");
+    let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let mut answers = Answers::default();
+    let request = login(1, "pap");
+    let first = harness.take(false, peer, &request, &mut answers).expect("an answer").to_vec();
+    assert!(is_accept(Some(&first), &request));
+    let mut second = Vec::with_capacity(MAX_PACKET);
+    let counted = allocation_counter::measure(|| {
+        second.extend_from_slice(harness.take(false, peer, &request, &mut answers).expect("the answer again"));
+    });
+    assert_eq!(first, second);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
+fn a_stranger_is_met_with_silence() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let harness = Harness::new(&[router()], vec![entry(Clock::system().now())]).expect("a pipeline");
+    let stranger = SocketAddr::from(([127, 0, 0, 9], 40_000));
+    assert_eq!(harness.take(false, stranger, &login(1, "pap"), &mut Answers::default()), None);
+}

@@ -1,0 +1,129 @@
+//! `load`: the load generator of `./mlango bench`, and what is measured beside our own server.
+//!
+//! [`login`] asks one server for logins, in a closed or an open loop, and checks every answer; [`responder`] is the
+//! ceiling, a server with no logic at all. How to run and read it all: `docs/operations/benchmarks.md`.
+//!
+//! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
+//! error.
+
+mod change;
+mod engine;
+mod flood;
+mod histogram;
+mod login;
+mod pace;
+mod report;
+mod request;
+mod responder;
+mod table;
+mod tally;
+mod watch;
+mod wire;
+
+#[cfg(test)]
+mod smoke;
+
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Parser, Subcommand};
+use radius_proto::Secret;
+
+use crate::responder::Responder;
+use crate::watch::Watched;
+
+/// The load generator of `./mlango bench`.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Logins against one server, each answer checked.
+    Login(Box<login::Login>),
+    /// A server with no logic: the ceiling.
+    Responder(Respond),
+    /// The runs of a bench, side by side.
+    Table(table::Table),
+    /// How soon radiusd honours changes.
+    Change(Box<change::Change>),
+    /// Fails unless a process is at rest.
+    Idle(Idle),
+}
+
+/// A server with no logic.
+#[derive(Debug, Args)]
+struct Respond {
+    /// Where to listen.
+    #[arg(long)]
+    listen: SocketAddrV4,
+    /// File with the shared secret.
+    #[arg(long)]
+    secret_file: PathBuf,
+    /// Threads on the one socket.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+impl Respond {
+    fn run(&self) -> anyhow::Result<()> {
+        let responder = Responder::open(self.listen, secret_from(&self.secret_file)?)?;
+        println!("listening on {}", responder.address()?);
+        let never = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(|| responder.answer_until(&never))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread failed"))?)
+        })
+    }
+}
+
+/// Whether a process is at rest.
+#[derive(Debug, Args)]
+struct Idle {
+    /// The process.
+    #[arg(long)]
+    pid: u32,
+}
+
+/// How long a process is looked at, and the share of a core below which it is at rest.
+const REST: (Duration, f64) = (Duration::from_millis(500), 0.05);
+
+impl Idle {
+    fn run(&self) -> anyhow::Result<()> {
+        let process = Watched { name: "the process".into(), pid: self.pid, with_children: false };
+        let before = process.look()?;
+        std::thread::sleep(REST.0);
+        let spent = report::number(process.look()?.cpu - before.cpu) / 1e9 / REST.0.as_secs_f64();
+        anyhow::ensure!(spent < REST.1, "the process uses {:.0} % of a core", spent * 100.0);
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Login(login) => login.run(),
+        Command::Responder(respond) => respond.run(),
+        Command::Table(table) => table.run(),
+        Command::Change(change) => change.run(),
+        Command::Idle(idle) => idle.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A shared secret out of its file.
+fn secret_from(file: &Path) -> anyhow::Result<Secret> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Secret::new(text.trim().as_bytes()).with_context(|| format!("{} is empty", file.display()))
+}
