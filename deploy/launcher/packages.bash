@@ -25,8 +25,8 @@ install_for_up() {
     [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
 }
 
-# Everything `test` needs. A browser and radclient cannot be had without root, nor pyrad without Python:
-# their tests are then skipped, and it is said which.
+# Everything `test` needs. A browser and other people's RADIUS clients cannot be had without root, nor pyrad
+# without Python: their tests are then skipped, and it is said which.
 install_for_test() {
     local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
@@ -35,6 +35,9 @@ install_for_test() {
         want chromium chromium "the browser of the flow tests"
         want chromedriver chromium-driver "steers that browser"
         want radclient freeradius-utils "an independent RADIUS client"
+        want pamtester pamtester "tries PAM services"
+        want eapol_test eapoltest "an access point that wants EAP"
+        [[ -n $(pam_radius) ]] || { packages+=(libpam-radius-auth) && reasons+=("libpam-radius-auth (a PAM module that is a RADIUS client)"); }
         want strace strace "shows that an answer follows its fsync"
     fi
     want_servers yes yes
@@ -43,6 +46,17 @@ install_for_test() {
     require_redis
     require_cargo
     install_pyrad
+}
+
+# The file of FreeRADIUS' PAM module, or nothing.
+pam_radius() {
+    local file
+    for file in /lib/*/security/pam_radius_auth.so /usr/lib/*/security/pam_radius_auth.so /lib/security/pam_radius_auth.so; do
+        if [[ -e $file ]]; then
+            printf '%s' "$file"
+            return
+        fi
+    done
 }
 
 # Only what the check of the queries needs.

@@ -9,7 +9,6 @@ mod guest;
 mod login;
 mod networks;
 mod purchase;
-mod radclient;
 mod radsec;
 mod registry;
 mod rotation;

@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use radius_proto::attribute::rfc2865;
 use radius_proto::{Code, Packet};
 use store::nas::{Requirement, Settings};
 use tests::world::lab::{Draft, Lab, LabSettings, MAC, NAME, PASSWORD, Port, SECRET};
@@ -44,7 +45,6 @@ async fn b1_every_answer_to_a_login_begins_with_a_signature_whatever_is_set() {
         (lab.knock(NAME, MAC).chap(b"not the password"), Code::AccessReject),
         (lab.knock("nobody", MAC).pap(b"x"), Code::AccessReject),
         (lab.knock(NAME, MAC), Code::AccessReject),
-        (states(unsigned(&lab)), Code::AccessAccept),
         (eap.sign(), Code::AccessReject),
         (lab.good_login(), Code::AccessAccept),
         (states(lab.good_login()), Code::AccessAccept),
@@ -115,6 +115,40 @@ async fn b3_a_router_that_has_signed_once_must_go_on_doing_so_also_after_a_resta
     assert!(lab.answered(Port::Auth, &lab.good_login()).await.is_accept());
     // What one router does binds no other.
     assert!(old.ask(lab.address(Port::Auth), &unsigned(&lab).finish(), SECRET).await.is_accept());
+}
+
+#[tokio::test]
+async fn b4_an_unsigned_login_with_proxy_state_is_met_with_silence_unless_the_router_is_said_to_be_a_proxy() {
+    let mut lab = Lab::prepare(LabSettings::default()).await;
+    // The default is to limit, whether signing is learnt or not asked for.
+    let old = lab.another_router("old", router(Ipv4Addr::new(127, 0, 0, 11), Requirement::No)).await;
+    let proxy = router(Ipv4Addr::new(127, 0, 0, 12), Requirement::No);
+    let proxy = lab.another_router("proxy", Settings { limit_proxy_state: Some(false), ..proxy }).await;
+    lab.start().await;
+    let to = lab.address(Port::Auth);
+    let limited = "unsigned_proxy_state";
+    for draft in [
+        unsigned(&lab).raw(33, b"x"),
+        unsigned(&lab).raw(33, b""),
+        unsigned(&lab).raw(33, &[7; 200]).raw(33, &[8; 200]),
+        Draft::new(Code::AccessRequest, SECRET).raw(33, b"first").put(rfc2865::USER_NAME, NAME.as_bytes()).pap(b"x"),
+        lab.knock(NAME, MAC).raw(33, b"x").chap(PASSWORD.as_bytes()),
+    ] {
+        let octets = draft.finish();
+        for wire in [&lab.wire, &old] {
+            lab.silent_from(wire, to, Port::Auth, &octets, limited).await;
+        }
+        assert!(matches!(proxy.ask(to, &octets, SECRET).await.code(), Code::AccessAccept | Code::AccessReject));
+    }
+    // Without Proxy-State, or signed, there is nothing to limit.
+    for wire in [&old, &proxy, &lab.wire] {
+        assert!(wire.ask(to, &unsigned(&lab).finish(), SECRET).await.is_accept());
+        let signed = wire.ask(to, &lab.good_login().raw(33, b"back").finish(), SECRET).await;
+        assert_eq!((signed.is_accept(), signed.proxy_states()), (true, vec![b"back".to_vec()]));
+    }
+    // A router that must sign is not excused by not being limited: B3 decides alone.
+    let excused = unsigned(&lab).raw(33, b"x").finish();
+    lab.silent(Port::Auth, &excused, NO).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! RFC 2548, what Microsoft's attributes must hold: MS-CHAP-Response and -Error, MS-CHAP2-Success, and the keys of
 //! MPPE. Their values are computed in `rfc2433`, `rfc2759` and `rfc3079`, and by another program in
-//! `tests/vectors/mschap.json`.
+//! `tests/vectors/mschap.json`; what the running server makes of them is in [`server`].
+
+mod server;
 
 use radius_proto::attribute::microsoft;
 use radius_proto::password::mschap::{self, ErrorCode, Failure, V2Proof};

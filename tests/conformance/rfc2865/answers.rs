@@ -59,6 +59,42 @@ async fn d5_listeners_of_both_families_answer_from_the_address_that_was_asked() 
 }
 
 #[tokio::test]
+async fn d5_a_listener_on_every_address_answers_from_the_one_that_was_asked() {
+    let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
+    let auth = everywhere.map(|place| SocketAddr::new(place, free_port(place)));
+    let acct = everywhere.map(|place| SocketAddr::new(place, free_port(place)));
+    let mut settings = LabSettings::default();
+    settings.world.auth_listen = auth.map(|address| address.to_string()).to_vec();
+    settings.world.acct_listen = acct.map(|address| address.to_string()).to_vec();
+    // Held back, so that it leaves by another way than an accept.
+    settings.world.reject_delay_ms = 50;
+    let mut lab = Lab::prepare(settings).await;
+    lab.world.register("six", SECRET, at(Ipv6Addr::LOCALHOST)).await;
+    lab.start().await;
+    let six = Wire::at(Ipv6Addr::LOCALHOST).await;
+    let local = |last: u8| IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
+    for (place, wire, family) in [
+        (local(1), &lab.wire, 0),
+        (local(2), &lab.wire, 0),
+        (local(200), &lab.wire, 0),
+        (Ipv6Addr::LOCALHOST.into(), &six, 1),
+    ] {
+        let (auth, acct) = (SocketAddr::new(place, auth[family].port()), SocketAddr::new(place, acct[family].port()));
+        // `ask` wants the answer from where the question went; the system's own choice would be 127.0.0.1.
+        assert!(wire.ask(auth, &lab.good_login().finish(), SECRET).await.is_accept(), "{auth}");
+        let refused = lab.login(NAME, "not the password").finish();
+        assert_eq!(wire.ask(auth, &refused, SECRET).await.code(), Code::AccessReject, "{auth}");
+        assert_eq!(wire.ask(auth, &refused, SECRET).await.code(), Code::AccessReject, "{auth}: a replay");
+        let unknown = lab.login("nobody", "x").finish();
+        assert_eq!(wire.ask(auth, &unknown, SECRET).await.code(), Code::AccessReject, "{auth}: after a look-up");
+        assert!(wire.ask(auth, &lab.status().finish(), SECRET).await.is_accept(), "{auth}");
+        // Sent by the journal, long after it was received.
+        let report = lab.report(rfc2866::acct_status_type::START, "80100001").finish();
+        assert_eq!(wire.ask(acct, &report, SECRET).await.code(), Code::AccountingResponse, "{acct}");
+    }
+}
+
+#[tokio::test]
 async fn d6_every_proxy_state_goes_back_unmodified_and_in_order() {
     let lab = Lab::new().await;
     let states: Vec<Vec<u8>> = [&b"first"[..], b"\0\0", b"first", &[0xff; 253], b"last"].map(<[u8]>::to_vec).into();

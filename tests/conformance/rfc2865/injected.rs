@@ -6,7 +6,8 @@
 use std::net::Ipv4Addr;
 
 use radius_proto::Code;
-use radius_proto::attribute::{mikrotik, rfc2865, rfc2866, rfc2869};
+use radius_proto::attribute::{microsoft, mikrotik, rfc2865, rfc2866, rfc2869};
+use radius_proto::password::mschap;
 use tests::world::lab::{Draft, Lab, MAC, NAME, PASSWORD, Port, SECRET};
 
 /// What may become of a login with something added.
@@ -30,7 +31,7 @@ const RICH_MAC: &str = "02:00:00:00:00:02";
 type Addition = (&'static str, Fate, fn(Draft) -> Draft);
 
 /// What a guest may think of.
-const ADDITIONS: [Addition; 42] = [
+const ADDITIONS: [Addition; 48] = [
     ("another name", Refused, |d| d.put(rfc2865::USER_NAME, RICH.as_bytes())),
     ("the same name again", Refused, |d| d.put(rfc2865::USER_NAME, NAME.as_bytes())),
     ("an empty name", Refused, |d| d.raw(1, b"")),
@@ -73,6 +74,16 @@ const ADDITIONS: [Addition; 42] = [
     ("EAP", Silent("eap_unsigned_or_with_password"), |d| d.put(rfc2869::EAP_MESSAGE, &[2, 0, 0, 5, 1])),
     ("a false signature", Silent("repeated_message_authenticator"), |d| d.raw(80, &[0; 16])),
     ("an Error-Cause", Same, |d| d.raw(101, &[0, 0, 2, 2])),
+    ("a host address of no width", Same, |d| d.vendor(14988, &[10, 2])),
+    ("login service", Same, |d| d.put(rfc2865::SERVICE_TYPE, rfc2865::service_type::LOGIN_USER)),
+    ("a login of a router's administrator", Same, |d| d.put(rfc2866::ACCT_SESSION_ID, b"84000001")),
+    ("an MS-CHAP challenge", Same, |d| d.put(microsoft::MS_CHAP_CHALLENGE, &[7; 16])),
+    ("an MS-CHAP response", Same, |d| {
+        let response =
+            mschap::response_v2(1, &[7; 16], &[8; 16], RICH.as_bytes(), RICHES.as_bytes()).expect("short text");
+        d.put(microsoft::MS_CHAP_CHALLENGE, &[7; 16]).put(microsoft::MS_CHAP2_RESPONSE, &response)
+    }),
+    ("an MS-CHAP domain", Same, |d| d.put(microsoft::MS_CHAP_DOMAIN, b"\x01staff")),
 ];
 
 /// Makes the login with `addition` before all that the router writes, in the middle, and at the end.

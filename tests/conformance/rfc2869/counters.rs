@@ -97,7 +97,7 @@ async fn a5_interim_values_are_cumulative_and_a_repetition_of_any_kind_adds_noth
 }
 
 /// When the session of that name began, in seconds before now.
-async fn began_before_now(lab: &Lab, session: &str) -> i64 {
+pub(super) async fn began_before_now(lab: &Lab, session: &str) -> i64 {
     let began: OffsetDateTime = sqlx::query_scalar("SELECT started_at FROM sessions WHERE acct_session_id = $1")
         .bind(session)
         .fetch_one(&lab.world.pool)

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use radius_proto::Code;
+use radius_proto::attribute::rfc2869;
 use radius_proto::attribute::rfc5176::{self, error_cause};
 use tests::world::lab::{Draft, Lab, LabSettings};
 
@@ -175,4 +176,49 @@ async fn o9_a_refusal_that_may_pass_is_tried_again_after_a_pause_under_a_new_ide
     for session in sessions {
         assert_eq!(cut_is(&lab, session, "acknowledged").await.attempts, 2);
     }
+}
+
+#[tokio::test]
+async fn o7_an_answer_whose_event_timestamp_is_stale_is_not_believed() {
+    let (lab, nas) = lab_with_a_router().await;
+    let session = nas.session(&lab, "80100001").await;
+    store::session::disconnect(&lab.world.db, session, lab.world.clock.now()).await.unwrap();
+    let first = nas.command().await;
+    let now = u32::try_from(lab.world.clock.now().unix_timestamp()).expect("before 2106");
+    for stamp in [now - 310, now + 310, now - 86_400, 0, u32::MAX] {
+        for code in [Code::DisconnectAck, Code::DisconnectNak] {
+            let stale = first.answer(code).put(rfc2869::EVENT_TIMESTAMP, stamp).sign();
+            nas.reply(&first, &stale.finish()).await;
+        }
+    }
+    let again = nas.command().await;
+    assert_eq!(again.0.octets, first.0.octets, "it is asked again");
+    assert!(router::is_open(&lab, session).await);
+    nas.reply(&again, &again.answer(Code::DisconnectAck).put(rfc2869::EVENT_TIMESTAMP, now - 250).finish()).await;
+    cut_is(&lab, session, "acknowledged").await;
+}
+
+#[tokio::test]
+async fn o9_a_cause_that_contradicts_its_answer_is_logged_with_the_routers_name() {
+    let (lab, nas) = lab_with_a_router().await;
+    let contradictions = || lab.radiusd().log().lines().filter(|line| line.contains("contradict")).count();
+    for (name, code, cause, state, logged) in [
+        ("80100001", Code::DisconnectNak, 201, "refused", 1),
+        ("80100002", Code::DisconnectNak, 202, "refused", 2),
+        ("80100003", Code::DisconnectAck, 404, "acknowledged", 3),
+        ("80100004", Code::DisconnectAck, 503, "acknowledged", 4),
+        ("80100005", Code::DisconnectAck, 201, "acknowledged", 4),
+        ("80100006", Code::DisconnectNak, 501, "refused", 4),
+    ] {
+        let session = nas.session(&lab, name).await;
+        store::session::disconnect(&lab.world.db, session, lab.world.clock.now()).await.unwrap();
+        let command = nas.command().await;
+        nas.reply(&command, &command.answer(code).put(rfc5176::ERROR_CAUSE, cause).finish()).await;
+        cut_is(&lab, session, state).await;
+        assert_eq!(contradictions(), logged, "{code} with {cause}");
+        assert!(router::is_open(&lab, session).await, "{code} with {cause} proves nothing");
+    }
+    let log = lab.radiusd().log();
+    let line = log.lines().find(|line| line.contains("contradict")).expect("counted above");
+    assert!(line.contains("router-1") && line.contains("201"), "{line}");
 }

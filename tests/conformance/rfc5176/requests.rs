@@ -11,7 +11,7 @@ use tests::world::lab::{Lab, LabSettings, NAME};
 use super::router::{self, Router, cut_is};
 
 #[tokio::test]
-async fn o1_both_proofs_are_right_and_o8_only_router_and_session_are_named() {
+async fn o1_o8_both_proofs_are_right_and_only_router_and_session_are_named() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
     let nas = Router::register(&lab, 1).await;
     lab.start().await;

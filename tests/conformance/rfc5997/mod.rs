@@ -1,10 +1,12 @@
 //! RFC 5997 against the running server: Status-Server says that the server is alive, and does nothing else.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use radius_proto::Code;
-use radius_proto::attribute::{rfc2865, rfc2866};
-use tests::world::lab::{Draft, Lab, MAC, NAME, PASSWORD, Port, SECRET, Series, Wire};
+use radius_proto::attribute::{rfc2865, rfc2866, rfc2869};
+use radius_proto::{Code, Packet};
+use tests::world::eventually;
+use tests::world::lab::{Draft, Lab, LabSettings, MAC, NAME, PASSWORD, Port, SECRET, Series, Wire};
 
 /// Counters that a login or a report moves.
 const COUNTERS: [&str; 5] = [
@@ -97,4 +99,50 @@ async fn s3_what_else_it_holds_is_ignored_and_it_counts_as_no_login() {
         }
         assert!((lab.radiusd().metric(&received("Status-Server", port)).await - 4.0).abs() < 0.5);
     }
+}
+
+#[tokio::test]
+async fn s4_a_server_that_can_store_no_report_stops_answering_on_the_accounting_port() {
+    let mut settings = LabSettings::default();
+    settings.world.accounting_queue = 64;
+    let lab = Lab::with(settings).await;
+    assert_eq!(lab.answered(Port::Acct, &lab.status()).await.code(), Code::AccountingResponse);
+    lab.world.postgres.cut();
+    // Until one finds no room; each is of a session of its own, so that they spread over the writers.
+    let full = r#"listener="acct",reason="queue_full""#;
+    let mut number = 0;
+    while !lab.drops().await.contains_key(full) {
+        for _ in 0..50 {
+            number += 1;
+            let start = lab.report(rfc2866::acct_status_type::START, &format!("8{number:07x}"));
+            lab.wire.send(lab.address(Port::Acct), &start.finish()).await;
+        }
+        assert!(number < 5000, "a queue of 64 takes {number}");
+    }
+    let before = lab.drops().await;
+    lab.wire.send(lab.address(Port::Acct), &lab.status().finish()).await;
+    eventually("it is counted", || async {
+        let now = lab.drops().await;
+        let silent = |drops: &Series| drops.get(r#"listener="acct",reason="cannot_store""#).copied().unwrap_or(0.0);
+        (silent(&now) > silent(&before)).then_some(())
+    })
+    .await;
+    assert_eq!(lab.wire.waiting(), None, "the router shall turn to another server");
+    assert_eq!(lab.answered(Port::Auth, &lab.status()).await.code(), Code::AccessAccept, "logins go on");
+
+    // What was taken is stored and answered, and then the server says again that it is alive.
+    lab.world.postgres.mend();
+    let status = lab.status().finish();
+    eventually("the queue is empty and Status-Server answered", || async {
+        lab.wire.send(lab.address(Port::Acct), &status).await;
+        while let Some(datagram) = lab.wire.receive_within(Duration::from_millis(100)).await {
+            if datagram.octets[1] == status[1]
+                && Packet::parse(&datagram.octets).is_ok_and(|p| p.count(rfc2869::MESSAGE_AUTHENTICATOR) == 1)
+            {
+                return Some(());
+            }
+        }
+        None
+    })
+    .await;
 }

@@ -24,7 +24,7 @@ pub use wire::{Answer, Datagram, Wire};
 use super::{Program, Settings, World, at, eventually};
 
 /// The secret between the test and radiusd.
-pub const SECRET: &[u8] = b"between us two";
+pub const SECRET: &[u8] = b"between-us-two";
 /// The customer's login.
 pub const NAME: &str = "amina";
 /// The customer's password.
