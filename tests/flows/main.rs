@@ -5,6 +5,7 @@
 
 mod browser;
 mod desk;
+mod feed;
 mod guest;
 mod login;
 mod networks;

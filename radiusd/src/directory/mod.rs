@@ -288,3 +288,200 @@ impl Directory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State};
+
+    use super::*;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    fn entitlement(number: u128) -> Entitlement {
+        Entitlement {
+            id: id(number),
+            package: "1 hour".into(),
+            state: State::Active,
+            starts_at: None,
+            expires_at: None,
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: None,
+            used_octets: 0,
+            rate: None,
+            device_limit: 2,
+            idle_timeout: None,
+            devices: vec![],
+        }
+    }
+
+    fn put(directory: &Directory, version: u64, entitlement: Entitlement, logins: &[&str]) -> bool {
+        let credential = |login: &&str| Read {
+            id: Uuid::from_u128(entitlement.id.as_u128() + 1000),
+            entitlement: entitlement.id,
+            kind: CredentialKind::OneTime,
+            login: login.as_bytes().to_vec(),
+            password: b"pw".to_vec(),
+            mac: None,
+            valid_until: Some(NOW + Duration::from_secs(600)),
+        };
+        let credentials = logins.iter().map(credential).collect();
+        directory.put(Entry { entitlement, credentials, version: Version::from_number(version) }, NOW)
+    }
+
+    #[test]
+    fn a_new_reading_replaces_names_and_devices() {
+        let directory = Directory::new();
+        assert!(put(&directory, 1, Entitlement { devices: vec![A], ..entitlement(1) }, &["old"]));
+        assert!(directory.login(b"old").is_some() && directory.device(A, NOW.into()).is_some());
+        assert!(put(&directory, 2, Entitlement { devices: vec![B], ..entitlement(1) }, &["new"]));
+        assert!(directory.login(b"old").is_none() && directory.login(b"new").is_some());
+        assert!(directory.device(A, NOW.into()).is_none() && directory.device(B, NOW.into()).is_some());
+        assert!(directory.remove(id(1), Version::from_number(2)));
+        assert!(directory.is_empty() && directory.login(b"new").is_none() && directory.device(B, NOW.into()).is_none());
+    }
+
+    #[test]
+    fn a_look_up_that_took_long_does_not_overwrite_what_the_feed_has_read_since() {
+        let directory = Directory::new();
+        assert!(put(&directory, 5, Entitlement { state: State::Revoked, ..entitlement(1) }, &["name"]));
+        assert!(!put(&directory, 4, entitlement(1), &["name"]), "read before it was revoked");
+        let held = directory.entitlement(id(1)).expect("there");
+        assert_eq!(held.with_standing(|standing| standing.state), State::Revoked);
+    }
+
+    #[test]
+    fn a_look_up_that_took_long_does_not_bring_back_what_is_gone() {
+        let directory = Directory::new();
+        put(&directory, 4, entitlement(1), &["name"]);
+        directory.remove(id(1), Version::from_number(6));
+        assert!(!put(&directory, 5, entitlement(1), &["name"]));
+        assert!(directory.login(b"name").is_none());
+        assert!(put(&directory, 6, entitlement(1), &["name"]), "made anew");
+    }
+
+    #[test]
+    fn a_name_that_moved_stays_with_whoever_was_read_last() {
+        let directory = Directory::new();
+        put(&directory, 1, entitlement(1), &["name"]);
+        put(&directory, 3, entitlement(2), &["name"]);
+        put(&directory, 2, entitlement(1), &["name"]);
+        assert_eq!(directory.login(b"name").expect("kept").held().id(), id(2), "a late reading of the first one");
+        put(&directory, 3, entitlement(1), &[]);
+        assert_eq!(directory.login(b"name").expect("kept").held().id(), id(2));
+    }
+
+    #[test]
+    fn a_database_that_went_back_in_time_is_believed_again() {
+        let directory = Directory::new();
+        put(&directory, 900, entitlement(1), &["name"]);
+        directory.remove(id(2), Version::from_number(950));
+        directory.forget_versions();
+        assert!(put(&directory, 5, entitlement(1), &["other"]) && put(&directory, 5, entitlement(2), &[]));
+        assert!(directory.login(b"name").is_none() && directory.login(b"other").is_some());
+    }
+
+    #[test]
+    fn what_a_full_reading_did_not_meet_is_forgotten() {
+        let directory = Directory::new();
+        put(&directory, 1, entitlement(1), &["gone"]);
+        put(&directory, 1, entitlement(2), &["met"]);
+        put(&directory, 9, entitlement(3), &["newer"]);
+        put(&directory, 5, entitlement(2), &["met"]);
+        assert_eq!(directory.forget_before(Version::from_number(5)), 1);
+        assert!(directory.login(b"gone").is_none() && directory.login(b"met").is_some());
+        assert!(directory.login(b"newer").is_some());
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten_shard_by_shard() {
+        let directory = Directory::new();
+        for number in 1..=500 {
+            let expires_at = Some(NOW + Duration::from_secs(u64::try_from(number).expect("small")));
+            let state = if number % 5 == 0 { State::Active } else { State::Expired };
+            let ended =
+                Entitlement { starts_at: Some(NOW), expires_at, state, devices: vec![A], ..entitlement(number) };
+            put(&directory, 1, ended, &[&number.to_string()]);
+        }
+        let then = Moment::from(NOW + Duration::from_secs(250));
+        let forgotten: usize = (0..table::SHARDS).map(|shard| directory.forget_ended(shard, then)).sum();
+        assert_eq!((forgotten, directory.len(), directory.names.len(), directory.devices.len()), (200, 300, 300, 300));
+        assert!(
+            directory.login(b"249").is_none() && directory.login(b"250").is_some() && directory.login(b"251").is_some()
+        );
+    }
+
+    #[test]
+    fn a_spent_password_stays_spent_when_an_older_state_is_read() {
+        let directory = Directory::new();
+        put(&directory, 1, entitlement(1), &["name"]);
+        let opening = directory.login(b"name").expect("there");
+        // A newer reading comes between the finding of the name and the spending.
+        put(&directory, 2, entitlement(1), &["name"]);
+        directory.spend(&opening, NOW.into());
+        put(&directory, 3, entitlement(1), &["name"]);
+        assert_eq!(directory.login(b"name").expect("there").credential().validity().until, Some(NOW.into()));
+    }
+
+    #[test]
+    fn a_device_uses_what_runs_before_what_waits_and_the_oldest_first() {
+        let directory = Directory::new();
+        let bound = |number| Entitlement { devices: vec![A], ..entitlement(number) };
+        put(&directory, 1, bound(2), &[]);
+        put(&directory, 1, bound(1), &[]);
+        let used = || directory.device(A, NOW.into()).expect("bound").id();
+        assert_eq!(used(), id(1));
+        put(
+            &directory,
+            1,
+            Entitlement { starts_at: Some(NOW), expires_at: Some(NOW + Duration::from_secs(9)), ..bound(3) },
+            &[],
+        );
+        assert_eq!(used(), id(3), "its clock runs");
+        for number in 1..=3 {
+            put(&directory, 2, Entitlement { state: State::Expired, ..bound(number) }, &[]);
+        }
+        assert_eq!(used(), id(3), "none can be used: the newest tells why");
+    }
+
+    #[test]
+    fn readings_and_logins_at_the_same_time_lose_no_device() {
+        let directory = Directory::new();
+        let limit = |devices| Entitlement { device_limit: 200, devices, ..entitlement(1) };
+        put(&directory, 1, limit(vec![]), &["name"]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (2..2_000).for_each(|version| drop(put(&directory, version, limit(vec![]), &["name"]))));
+            for thread in 0..2_u8 {
+                let directory = &directory;
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        let mac = Mac([2, 0, 0, 0, thread, number]);
+                        while let Some(opening) = directory.login(b"name") {
+                            match opening.held().admit(Some(mac), NOW.into()) {
+                                Ok(_) => {
+                                    directory.bind(mac, id(1));
+                                    break;
+                                }
+                                Err(refusal) => assert_eq!(refusal, Refusal::Superseded),
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let held = directory.entitlement(id(1)).expect("there");
+        assert_eq!(held.with_standing(|standing| standing.devices.len()), 200);
+        for (thread, number) in (0..2).flat_map(|thread| (0..100).map(move |number| (thread, number))) {
+            let found = directory.device(Mac([2, 0, 0, 0, thread, number]), NOW.into()).expect("bound");
+            assert!(Arc::ptr_eq(&found, &held), "the device leads to what stands there now");
+        }
+        assert_eq!(directory.devices.len(), 200);
+    }
+}

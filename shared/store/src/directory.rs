@@ -105,7 +105,7 @@ impl FromStr for Snapshot {
 /// What changed since a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Changes {
-    /// Entitlements to read again, in order; some may be gone.
+    /// Entitlements to read again, in order; some may be gone. None if they are too many to be read one by one.
     pub entitlements: Vec<Uuid>,
     /// The list of routers changed.
     pub nas: bool,
@@ -147,6 +147,9 @@ pub async fn changes(db: &Db, since: &Snapshot) -> Result<Changes> {
             (Some("nas"), _) => changes.nas = true,
             (Some(_), _) => changes.everything = true,
         }
+    }
+    if many {
+        changes.entitlements.clear();
     }
     changes.entitlements.sort_unstable();
     changes.entitlements.dedup();
