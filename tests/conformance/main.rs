@@ -23,6 +23,7 @@ mod rfc3579;
 mod rfc5080;
 mod rfc5176;
 mod rfc5997;
+mod rfc6614;
 mod rfc6929;
 mod shared_data;
 mod support;

@@ -1,8 +1,9 @@
 //! Section 3.5 against the running server: a refusal that will not change is told to the operator and not tried again.
 
-use tests::world::lab::Lab;
+use tests::world::eventually;
+use tests::world::lab::{Lab, LabSettings};
 
-use super::router::{self, Router};
+use super::router::{self, Router, cut_is};
 
 /// Error-Causes that mean "never": errors of the request itself, prohibition, and a session that cannot be removed.
 const PERMANENT: [u32; 9] = [401, 402, 403, 404, 405, 406, 407, 501, 504];
@@ -11,7 +12,7 @@ const PASSING: u32 = 506;
 
 #[tokio::test]
 async fn o9_a_refusal_that_will_not_change_is_not_tried_again_and_stays_on_the_list() {
-    let mut lab = Lab::prepare(tests::world::lab::LabSettings::default()).await;
+    let mut lab = Lab::prepare(LabSettings::default()).await;
     let nas = Router::register(&lab, 1).await;
     lab.start().await;
     let name = |cause: u32| format!("80100{cause}");
@@ -26,15 +27,34 @@ async fn o9_a_refusal_that_will_not_change_is_not_tried_again_and_stays_on_the_l
         let cause = causes.iter().find(|cause| name(**cause) == command.session()).expect("one of ours");
         nas.refuse(&command, *cause).await;
     }
+    for (session, cause) in sessions.iter().zip(&causes) {
+        assert_eq!(cut_is(&lab, *session, "refused").await.error_cause, i32::try_from(*cause).ok());
+    }
     let again = nas.command().await;
     assert_eq!(again.session(), name(PASSING), "only what may pass is tried again");
     nas.acknowledge(&again).await;
+    let passing = *sessions.last().expect("ten of them");
+    cut_is(&lab, passing, "acknowledged").await;
     assert!(!nas.has_more());
+
+    // None of the others is taken for done, and the operator is told of each.
     let listed = store::session::cut_not_proved(&lab.world.db, 20).await.unwrap();
-    assert_eq!(listed.len(), causes.len(), "none is taken for done");
-    for session in sessions {
-        assert!(router::is_open(&lab, session).await);
+    assert_eq!(listed.len(), causes.len());
+    for session in &sessions {
+        assert!(router::is_open(&lab, *session).await);
     }
-    let alerts = lab.radiusd().log().lines().filter(|line| line.contains("WARN") && line.contains("router-1")).count();
-    assert!(alerts >= PERMANENT.len(), "the operator is told of each: {}", lab.radiusd().log());
+    let told = lab.radiusd().log().matches("this refusal will not change").count();
+    assert_eq!(told, PERMANENT.len(), "{}", lab.radiusd().log());
+    eventually("the refused ones are counted", || async {
+        let refused = lab.radiusd().metric(r#"mlango_coa_refused{nas="router-1"}"#).await;
+        ((refused - 9.0).abs() < 0.5).then_some(())
+    })
+    .await;
+
+    // Somebody has mended the router and presses the button: it is asked at once.
+    store::session::disconnect(&lab.world.db, sessions[0], lab.world.clock.now()).await.unwrap();
+    let wished = nas.command().await;
+    assert_eq!(wished.session(), name(PERMANENT[0]));
+    nas.acknowledge(&wished).await;
+    cut_is(&lab, sessions[0], "acknowledged").await;
 }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use radius_proto::Code;
-use radius_proto::attribute::rfc2869;
 use radius_proto::attribute::rfc5176::{self, error_cause};
-use tests::world::lab::{Draft, Lab, LabSettings};
+use radius_proto::attribute::{rfc2865, rfc2869};
+use tests::world::lab::{Draft, Lab, LabSettings, MAC};
 
 use super::router::{self, Command, Router, SECRET, cut_is};
 
@@ -147,6 +147,7 @@ async fn o9_a_refusal_that_may_pass_is_tried_again_after_a_pause_under_a_new_ide
         ("80100502", error_cause::REQUEST_NOT_ROUTABLE),
         ("80100505", error_cause::OTHER_PROXY_PROCESSING_ERROR),
         ("80100506", error_cause::RESOURCES_UNAVAILABLE),
+        ("80100508", error_cause::MULTIPLE_SESSION_SELECTION_UNSUPPORTED),
     ];
     let mut sessions = Vec::new();
     for (name, _) in causes {
@@ -171,6 +172,9 @@ async fn o9_a_refusal_that_may_pass_is_tried_again_after_a_pause_under_a_new_ide
         let before = first.iter().find(|command| command.session() == again.session()).expect("asked before");
         assert_ne!(again.identifier(), before.identifier());
         assert!(again.0.at - before.0.at > Duration::from_secs(5), "after a pause");
+        // A router that found several sessions is told more; the others, what they were told before.
+        let device = (again.session() == "80100508").then_some(MAC.as_bytes());
+        assert_eq!((before.get(rfc2865::CALLING_STATION_ID), again.get(rfc2865::CALLING_STATION_ID)), (None, device));
         nas.acknowledge(&again).await;
     }
     for session in sessions {

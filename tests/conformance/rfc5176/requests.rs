@@ -67,7 +67,8 @@ async fn o5_at_most_256_are_under_way_and_an_identifier_rests_until_its_request_
     let nas = Router::register(&lab, 1).await;
     lab.start().await;
     let now = lab.world.clock.now();
-    store::seed::seed(&lab.world.db, &lab.package, nas.id, MANY, MANY, now).await.unwrap();
+    let wish = store::seed::Wish { customers: MANY, sessions: MANY, bound: false };
+    store::seed::seed(&lab.world.db, &lab.package, nas.id, wish, now).await.unwrap();
     let due = sqlx::query("UPDATE sessions SET cutoff_at = $1").bind(now).execute(&lab.world.pool).await.unwrap();
     assert_eq!(due.rows_affected(), u64::from(MANY));
 
