@@ -146,3 +146,80 @@ fn a_stranger_is_met_with_silence() {
     let stranger = SocketAddr::from(([127, 0, 0, 9], 40_000));
     assert_eq!(harness.take(false, stranger, &login(1, "pap"), &mut Answers::default()), None);
 }
+
+/// A small generator of its own, so that a failure is repeated by its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % sides
+    }
+
+    fn octets(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.roll(256).to_be_bytes()[7]).collect()
+    }
+}
+
+/// A signed request of random attributes, some of them with the right name and device.
+fn any_request(dice: &mut Dice, identifier: u8) -> (bool, Vec<u8>) {
+    let secret = Secret::new(SECRET).expect("not empty");
+    let codes = [Code::AccessRequest, Code::AccountingRequest, Code::StatusServer];
+    let code = codes[dice.roll(codes.len())];
+    let mut buffer = [0; MAX_PACKET];
+    let mut request = Builder::new(&mut buffer, code, identifier);
+    // What does not fit or is not allowed is left out.
+    for _ in 0..dice.roll(24) {
+        let kind = [1, 2, 3, 6, 8, 24, 25, 26, 31, 33, 40, 44, 60, 61, 79, 87][dice.roll(16)];
+        let length = 1 + dice.roll(40);
+        let value = match dice.roll(4) {
+            0 => b"amina".to_vec(),
+            1 => DEVICE.to_string().into_bytes(),
+            2 => [&14_988_u32.to_be_bytes()[..], &dice.octets(length)].concat(),
+            _ => dice.octets(length),
+        };
+        let _ = request.put_raw(kind, &value).is_ok();
+    }
+    let accounting = code == Code::AccountingRequest || (code == Code::StatusServer && dice.roll(2) == 0);
+    if code == Code::AccountingRequest {
+        return (accounting, request.finish_hashed_request(&secret).to_vec());
+    }
+    request.reserve_message_authenticator().expect("fits");
+    let seed = dice.octets(16).try_into().expect("sixteen");
+    (accounting, request.finish_access_request(&secret, seed).to_vec())
+}
+
+#[test]
+fn whatever_comes_is_answered_rightly_or_not_at_all() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let harness = Harness::new(&[router()], vec![entry(Clock::system().now())]).expect("a pipeline");
+    let secret = Secret::new(SECRET).expect("not empty");
+    let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let (mut answers, mut dice, mut answered) = (Answers::default(), Dice(2026), 0);
+    for round in 0..30_000_u32 {
+        let (accounting, mut octets) = any_request(&mut dice, round.to_be_bytes()[3]);
+        // One in three is damaged on its way.
+        for _ in 0..dice.roll(3) * usize::from(dice.roll(3) == 0) {
+            let place = dice.roll(octets.len());
+            octets[place] ^= 1 << dice.roll(8);
+        }
+        if dice.roll(20) == 0 {
+            octets.truncate(dice.roll(octets.len()));
+        }
+        let Some(answer) = harness.take(accounting, peer, &octets, &mut answers) else { continue };
+        let request = Packet::parse(&octets).expect("only packets are answered");
+        let answer = Packet::parse(answer).expect("an answer is a packet");
+        assert_eq!(answer.identifier(), request.identifier(), "round {round}");
+        assert!(authenticator::verify_reply(&answer, request.authenticator(), &secret), "round {round}");
+        let signed = check_reply(&answer, request.authenticator(), &secret);
+        let first = answer.attributes().next().map(|attribute| attribute.kind);
+        if request.code() == Code::AccountingRequest {
+            assert!(!signed.must_discard(), "round {round}");
+        } else {
+            assert_eq!((signed, first), (Check::Valid, Some(80)), "round {round}");
+        }
+        answered += 1;
+    }
+    assert!(answered > 5_000, "{answered} of 30,000 were answered: the test hardly asks anything");
+}
