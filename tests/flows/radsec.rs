@@ -35,7 +35,6 @@ impl Stage {
             id: shared::rng::id(self.world.clock.now()),
             name,
             secret: b"not the secret of RadSec",
-            overlap: store::nas::DEFAULT_OVERLAP,
             settings: store::nas::Settings {
                 address: Some(address.parse().unwrap()),
                 radsec_name: Some(name),
