@@ -1,6 +1,7 @@
 //! How the RADIUS server's memory stays true: changes come once and none is missed, whatever else goes on in the database
 //! or with the connection; a change of everything is honoured; a change among a thousand is honoured in time.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shared::time::OffsetDateTime;
