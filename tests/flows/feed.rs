@@ -69,9 +69,9 @@ async fn what_is_rolled_back_is_no_change_and_a_part_of_a_transaction_is_one() {
     revoke(&mut gone, ids[0]).await;
     gone.rollback().await.unwrap();
     let mut kept = world.pool.begin().await.unwrap();
-    kept.execute("SAVEPOINT inner").await.unwrap();
+    kept.execute("SAVEPOINT part").await.unwrap();
     revoke(&mut kept, ids[1]).await;
-    kept.execute("RELEASE SAVEPOINT inner").await.unwrap();
+    kept.execute("RELEASE SAVEPOINT part").await.unwrap();
     assert!(since(&world, &mut position).await.is_empty());
     kept.commit().await.unwrap();
     assert_eq!(since(&world, &mut position).await, [ids[1]]);
