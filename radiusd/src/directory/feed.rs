@@ -2,8 +2,10 @@
 //!
 //! NOTIFY is the hint that makes a change arrive within milliseconds. Not every change gives one, and one can be lost with
 //! its connection: a look every [`LOOK_EVERY`] makes up for both. Hints may come by the hundred, looks do not: between two
-//! there are at least [`LOOK_GAP`], and all hints until then are one. Reading goes by snapshot (see [`store::directory`]), so a lost connection misses nothing and an old
-//! transaction elsewhere costs nothing. While PostgreSQL is away the directory stays as it is and says so.
+//! there are at least [`LOOK_GAP`], and all hints until then are one.
+//!
+//! Reading goes by snapshot (see [`store::directory`]), so a lost connection misses nothing and an old transaction elsewhere
+//! costs nothing. While PostgreSQL is away the directory stays as it is and says so.
 //!
 //! When everything must be read again, that happens a page at a time between looks ([`super::load`]).
 

@@ -2,9 +2,9 @@
 //!
 //! Three tables: an entitlement's identity, a typed name, and a device each lead to one [`Held`], the entitlement with its
 //! credentials. They hold no keys of their own, so that a million customers take less than 400 octets each. [`load`] fills
-//! them from PostgreSQL and [`feed`] keeps them true; of two readings the one with the newer [`Version`] stays. What a login changes
-//! (the clock starts, a device is bound, a one-time password is spent) changes here at once and in PostgreSQL a
-//! moment later; usage is set here when its accounting batch has been committed.
+//! them from PostgreSQL and [`feed`] keeps them true; of two readings the one with the newer [`Version`] stays. What a
+//! login changes (the clock starts, a device is bound, a one-time password is spent) changes here at once and in PostgreSQL
+//! a moment later; usage is set here when its accounting batch has been committed.
 //!
 //! The directory judges nothing: that is [`crate::policy`], which is asked under the entitlement's own lock. Looking up
 //! and admitting allocate nothing unless something changes.
