@@ -140,7 +140,7 @@ async fn a_lost_connection_misses_no_change() {
         }
         ids.push(lab.world.grant(&package, &format!("guest{number}"), "siri").await);
         if let Some(&earlier) = ids.iter().rev().nth(1).filter(|_| number % 2 == 0) {
-            revoke(&mut *lab.world.pool.acquire().await.unwrap(), earlier).await;
+            revoke(&mut lab.world.pool.acquire().await.unwrap(), earlier).await;
         }
     }
     lab.world.postgres.mend();
@@ -148,12 +148,12 @@ async fn a_lost_connection_misses_no_change() {
         (lab.radiusd().metric("mlango_directory_entitlements").await >= 61.0).then_some(())
     })
     .await;
-    for number in 0..60 {
+    for (number, id) in ids.iter().enumerate() {
         // At each even turn the one before was withdrawn.
         let revoked = number % 2 == 1 && number < 59;
         eventually(&format!("guest{number} is let in or not, as it stands in PostgreSQL"), || async {
             let state: String = sqlx::query_scalar("SELECT state FROM entitlements WHERE id = $1")
-                .bind(ids[number])
+                .bind(id)
                 .fetch_one(&lab.world.pool)
                 .await
                 .ok()?;
@@ -212,7 +212,7 @@ async fn look_ups_and_the_feed_agree_in_the_end() {
         ids.push(lab.world.grant(&lab.package, &format!("guest{number}"), "siri").await);
         // A login at once may overtake the feed, and is looked up.
         lab.answered(Port::Auth, &lab.login(&format!("guest{number}"), "siri")).await;
-        revoke(&mut *lab.world.pool.acquire().await.unwrap(), ids[number]).await;
+        revoke(&mut lab.world.pool.acquire().await.unwrap(), ids[number]).await;
     }
     for number in 0..10 {
         eventually("the revocation is honoured", || async {

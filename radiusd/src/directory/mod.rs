@@ -457,7 +457,11 @@ mod tests {
         let limit = |devices| Entitlement { device_limit: 200, devices, ..entitlement(1) };
         put(&directory, 1, limit(vec![]), &["name"]);
         std::thread::scope(|scope| {
-            scope.spawn(|| (2..2_000).for_each(|version| drop(put(&directory, version, limit(vec![]), &["name"]))));
+            scope.spawn(|| {
+                for version in 2..2_000 {
+                    put(&directory, version, limit(vec![]), &["name"]);
+                }
+            });
             for thread in 0..2_u8 {
                 let directory = &directory;
                 scope.spawn(move || {
