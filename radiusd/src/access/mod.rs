@@ -1,6 +1,6 @@
 //! Access-Request: who asks, with what proof, and what memory says to it.
 //!
-//! [`login`] reads what a login is made of, [`service`] which part of the router asks; [`judge`] says what memory makes
+//! [`login`] reads what a login is made of, [`service`] which part of the router asks; [`judge()`] says what memory makes
 //! of it. None of them waits.
 
 mod judge;

@@ -1,7 +1,7 @@
 //! One TLS connection, as the rest of the server sees it: whose it is, and a bounded queue of what goes out on it.
 //!
 //! [`Connection::queue`] is called by whoever has an answer: the connection's own reader, the journal, a reject that was
-//! held back. It never waits. [`write`] is the task that empties the queue, all that is there with one write. A router
+//! held back. It never waits. [`write()`] is the task that empties the queue, all that is there with one write. A router
 //! that does not read what it is sent fills the queue and is cut off; it costs the others nothing.
 
 use std::net::SocketAddr;
