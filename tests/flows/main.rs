@@ -6,9 +6,12 @@
 mod browser;
 mod desk;
 mod feed;
+mod ghosts;
 mod guest;
+mod join;
 mod login;
 mod networks;
+mod plans;
 mod purchase;
 mod radsec;
 mod registry;
