@@ -13,5 +13,6 @@ mod purchase;
 mod radsec;
 mod registry;
 mod rotation;
+mod router_login;
 mod routers;
 mod settlement;
