@@ -37,6 +37,7 @@ install_for_test() {
         want radclient freeradius-utils "an independent RADIUS client"
         want pamtester pamtester "tries PAM services"
         want eapol_test eapoltest "an access point that wants EAP"
+        want radsecproxy radsecproxy "carries RADIUS from UDP to TLS"
         [[ -n $(pam_radius) ]] || { packages+=(libpam-radius-auth) && reasons+=("libpam-radius-auth (a PAM module that is a RADIUS client)"); }
         want strace strace "shows that an answer follows its fsync"
     fi
@@ -102,7 +103,7 @@ apt_install() {
     "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
     if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
     local name
-    for name in redis-server freeradius; do
+    for name in redis-server freeradius radsecproxy; do
         if [[ " $* " == *" $name "* ]]; then idle+=("$name"); fi
     done
     "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."

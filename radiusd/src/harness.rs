@@ -1,13 +1,15 @@
 //! The pipeline by itself, with no socket and no database behind it: what benches, fuzzing and the test that counts
 //! allocations hand packets to.
 //!
-//! Whatever would go to PostgreSQL goes nowhere: a name that memory does not know is refused as "cannot check", and
-//! accounting records pile up in a bounded queue that nobody reads. Nothing in the running server uses this module.
+//! Whatever would go to PostgreSQL goes nowhere: a name that memory does not know is refused as "cannot check", by a task
+//! of the runtime that the caller has entered, and accounting records pile up in a bounded queue until the caller calls
+//! them stored. Nothing in the running server uses this module.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use radius_proto::Code;
 use shared::config;
 use shared::seal::SealKey;
 use shared::time::Clock;
@@ -17,7 +19,6 @@ use store::entitlement::Activation;
 use store::nas::Nas;
 use tokio::sync::mpsc;
 
-use crate::access;
 use crate::client::Registry;
 use crate::directory::Directory;
 use crate::journal::{Entrance, Job};
@@ -33,8 +34,9 @@ use crate::throttle::Throttle;
 pub struct Harness {
     pipeline: Arc<Pipeline>,
     endpoints: [Arc<Endpoint>; 2],
-    /// Held so that the queues stay open.
-    _unread: (mpsc::Receiver<Job>, mpsc::Receiver<Activation>),
+    records: mpsc::Receiver<Job>,
+    /// Held so that the queue stays open.
+    _activations: mpsc::Receiver<Activation>,
 }
 
 /// The last answer, in room that is made once.
@@ -92,12 +94,13 @@ impl Harness {
             duplicates: Duplicates::new(),
             throttle: Throttle::default(),
             strangers: Arc::new(Strangers::new()),
-            lookups: tokio::sync::Semaphore::new(access::MAX_LOOKUPS),
+            // There is no database to ask.
+            lookups: tokio::sync::Semaphore::new(0),
             delayed: Arc::new(tokio::sync::Semaphore::new(pipeline::MAX_DELAYED_REJECTS)),
             settings,
             clock,
         });
-        Ok(Harness { pipeline, endpoints, _unread: (records, activations) })
+        Ok(Harness { pipeline, endpoints, records, _activations: activations })
     }
 
     /// Hands a datagram to the authentication port, or to the accounting port. Returns the answer, if there is one at
@@ -121,5 +124,19 @@ impl Harness {
         };
         self.pipeline.take(&mut answers.0, arrival, datagram);
         (answers.0.answers > before).then_some(&answers.0.octets[..])
+    }
+
+    /// Empties the queue of accounting records, as if all of them had been stored. Returns the acknowledgements that leave
+    /// then.
+    pub fn store(&mut self) -> Vec<Vec<u8>> {
+        let (mut last, mut all) = (Answers::default().0, Vec::new());
+        while let Ok(Job { reply, exchange, .. }) = self.records.try_recv() {
+            let (before, Pipeline { duplicates, metrics, clock, .. }) = (last.answers, &*self.pipeline);
+            pipeline::answer(&mut last, duplicates, metrics, clock, &exchange, &reply, Code::AccountingResponse);
+            if last.answers > before {
+                all.push(last.octets.clone());
+            }
+        }
+        all
     }
 }

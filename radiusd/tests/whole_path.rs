@@ -4,64 +4,20 @@
 //! The counting allocator (`allocation-counter`) is this test program's alone; it counts for the thread that measures.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use radius_proto::attribute::{mikrotik, rfc2865};
 use radius_proto::message_authenticator::{Check, check_reply};
 use radius_proto::password::chap;
 use radius_proto::{Builder, Code, MAX_PACKET, Packet, Secret, authenticator};
 use radiusd::harness::{Answers, Harness};
-use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
-use shared::mac::Mac;
-use shared::rate::Rate;
-use shared::time::{Clock, OffsetDateTime};
-use store::directory::{Entry, Version};
-use store::nas::{MessageAuthenticatorPolicy, Nas};
-use uuid::Uuid;
+use shared::time::Clock;
 
-const SECRET: &[u8] = b"testing123";
-const DEVICE: Mac = Mac([2, 0, 0, 0, 0, 1]);
+#[path = "../fuzz/bodies/known.rs"]
+mod known;
+
+use known::{DEVICE, NAME, PASSWORD, SECRET, entry, router};
+
 const ROUNDS: u32 = 500;
-
-fn router() -> Nas {
-    Nas {
-        id: Uuid::from_u128(1),
-        name: "cafe".into(),
-        address: Some("127.0.0.1/32".parse().expect("an address")),
-        secret: SECRET.to_vec(),
-        require_message_authenticator: MessageAuthenticatorPolicy::Auto { seen: true },
-        limit_proxy_state: true,
-        ..Nas::default()
-    }
-}
-
-/// A login with every kind of limit, bound to one device.
-fn entry(now: OffsetDateTime) -> Entry {
-    let entitlement = Entitlement {
-        id: Uuid::from_u128(2),
-        package: "1 hour".into(),
-        state: State::Active,
-        starts_at: Some(now),
-        expires_at: Some(now + Duration::from_secs(3600)),
-        duration: Some(Duration::from_secs(3600)),
-        quota_octets: Some(1 << 30),
-        used_octets: 0,
-        rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
-        device_limit: 2,
-        idle_timeout: Some(Duration::from_secs(300)),
-        devices: vec![DEVICE],
-    };
-    let credential = Credential {
-        id: Uuid::from_u128(3),
-        entitlement: entitlement.id,
-        kind: CredentialKind::Password,
-        login: b"amina".to_vec(),
-        password: b"siri".to_vec(),
-        mac: None,
-        valid_until: None,
-    };
-    Entry { entitlement, credentials: vec![credential], version: Version::default() }
-}
 
 /// The `number`th login of a hotspot, signed; by PAP, by CHAP, or by the device's MAC.
 fn login(number: u32, way: &str) -> Vec<u8> {
@@ -71,13 +27,14 @@ fn login(number: u32, way: &str) -> Vec<u8> {
     let mut buffer = [0; MAX_PACKET];
     let mut request = Builder::new(&mut buffer, Code::AccessRequest, number.to_be_bytes()[3]);
     request.put(rfc2865::CALLING_STATION_ID, DEVICE.to_string().as_bytes()).expect("fits");
-    let name = if way == "mac" { DEVICE.to_string() } else { "amina".into() };
-    request.put(rfc2865::USER_NAME, name.as_bytes()).expect("fits");
+    let device = DEVICE.to_string();
+    let name = if way == "mac" { device.as_bytes() } else { NAME };
+    request.put(rfc2865::USER_NAME, name).expect("fits");
     request.put(mikrotik::HOST_IP, [10, 5, 50, 7].into()).expect("fits");
     if way == "pap" {
-        request.put_user_password(b"siri", &seed, &secret).expect("fits");
+        request.put_user_password(PASSWORD, &seed, &secret).expect("fits");
     } else {
-        let password = if way == "mac" { &b""[..] } else { b"siri" };
+        let password = if way == "mac" { &b""[..] } else { PASSWORD };
         request.put(rfc2865::CHAP_CHALLENGE, &[9; 16]).expect("fits");
         request.put(rfc2865::CHAP_PASSWORD, &chap::response(5, password, &[9; 16])).expect("fits");
     }
@@ -173,7 +130,7 @@ fn any_request(dice: &mut Dice, identifier: u8) -> (bool, Vec<u8>) {
         let kind = [1, 2, 3, 6, 8, 24, 25, 26, 31, 33, 40, 44, 60, 61, 79, 87][dice.roll(16)];
         let length = 1 + dice.roll(40);
         let value = match dice.roll(4) {
-            0 => b"amina".to_vec(),
+            0 => NAME.to_vec(),
             1 => DEVICE.to_string().into_bytes(),
             2 => [&14_988_u32.to_be_bytes()[..], &dice.octets(length)].concat(),
             _ => dice.octets(length),
@@ -194,7 +151,6 @@ fn whatever_comes_is_answered_rightly_or_not_at_all() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _entered = runtime.enter();
     let harness = Harness::new(&[router()], vec![entry(Clock::system().now())]).expect("a pipeline");
-    let secret = Secret::new(SECRET).expect("not empty");
     let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
     let (mut answers, mut dice, mut answered) = (Answers::default(), Dice(2026), 0);
     for round in 0..30_000_u32 {
@@ -208,17 +164,7 @@ fn whatever_comes_is_answered_rightly_or_not_at_all() {
             octets.truncate(dice.roll(octets.len()));
         }
         let Some(answer) = harness.take(accounting, peer, &octets, &mut answers) else { continue };
-        let request = Packet::parse(&octets).expect("only packets are answered");
-        let answer = Packet::parse(answer).expect("an answer is a packet");
-        assert_eq!(answer.identifier(), request.identifier(), "round {round}");
-        assert!(authenticator::verify_reply(&answer, request.authenticator(), &secret), "round {round}");
-        let signed = check_reply(&answer, request.authenticator(), &secret);
-        let first = answer.attributes().next().map(|attribute| attribute.kind);
-        if request.code() == Code::AccountingRequest {
-            assert!(!signed.must_discard(), "round {round}");
-        } else {
-            assert_eq!((signed, first), (Check::Valid, Some(80)), "round {round}");
-        }
+        assert_eq!(known::check(accounting, &octets, answer, &[SECRET]), Ok(()), "round {round}");
         answered += 1;
     }
     assert!(answered > 5_000, "{answered} of 30,000 were answered: the test hardly asks anything");

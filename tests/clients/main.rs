@@ -1,5 +1,6 @@
 //! The server seen by clients that somebody else wrote: `radclient` of FreeRADIUS ([`radclient`]), the PAM module of
-//! FreeRADIUS behind `pamtester` ([`pam`]), and `eapol_test` of wpa_supplicant ([`eap`]).
+//! FreeRADIUS behind `pamtester` ([`pam`]), `eapol_test` of wpa_supplicant ([`eap`]), and `radsecproxy`, which carries what
+//! comes by UDP over TLS ([`radsecproxy`]).
 //!
 //! Each test says aloud that it is skipped when its program is missing; `./mlango test` installs them as root. What
 //! the clients believe is what counts here: whether a packet is right is the business of the conformance suite.
@@ -7,6 +8,7 @@
 mod eap;
 mod pam;
 mod radclient;
+mod radsecproxy;
 
 use std::ffi::{OsStr, OsString};
 use std::process::Stdio;

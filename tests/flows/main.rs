@@ -16,5 +16,6 @@ mod purchase;
 mod radsec;
 mod registry;
 mod rotation;
+mod router_login;
 mod routers;
 mod settlement;

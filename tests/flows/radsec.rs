@@ -1,5 +1,7 @@
 //! RADIUS over TLS, with the real radiusd: what one connection carries, who is let in and who is not, and what ends it.
 
+mod commands;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
