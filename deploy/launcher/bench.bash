@@ -88,10 +88,10 @@ open_bench_home() {
     require_space "$ROOT"
     clear_leftovers
     choose_server_homes "$BENCH_HOME"
-    rm -rf "$PG_HOME" "$BENCH_HOME"/{reports,raddb}
+    rm -rf "$PG_HOME" "$BENCH_HOME"/{reports,raddb,spool,detail}
     mkdir -p "$BENCH_HOME"/{reports,secrets}
     # The next run needs nothing of this one's data.
-    REMOVE_AT_END=("$PG_HOME")
+    REMOVE_AT_END=("$PG_HOME" "$BENCH_HOME/spool" "$BENCH_HOME/detail")
     SECRETS=$BENCH_HOME/secrets CONFIG=$BENCH_HOME/config.toml
     make_secrets
     choose_ports
@@ -198,6 +198,8 @@ make_bench_role() {
 
 # Settings other than those in the configuration come as in any environment: MLANGO__SECTION__KEY=VALUE.
 start_radiusd() { # [SETTING...]
+    # Not the spool of what `up` runs.
+    ! has_journal || set -- "MLANGO__ACCOUNTING__SPOOL=$BENCH_HOME/spool" "$@"
     start_child radiusd TERM '' "${SERVER_CORES[@]}" env "$@" "$BIN/radiusd" --config "$CONFIG"
     await radiusd "$PROGRAM_START" "become ready" answers "http://127.0.0.1:$ADMIN_PORT/readyz"
 }

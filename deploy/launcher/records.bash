@@ -23,6 +23,7 @@ bench_accounting() {
     records_responder before
     prepare_records
     records_radiusd radiusd "radiusd"
+    ! has_journal || records_radiusd radiusd-journal "radiusd, journal first" MLANGO__ACCOUNTING__COMMIT=journal
     records_without_class radiusd-no-class "radiusd, no Class"
     if have_peer; then
         make_peer_database
@@ -42,6 +43,11 @@ prepare_records() {
     [[ -z $BENCH_QUICK ]] || history=$PEER_HISTORY_QUICK
     say "Filling our tables: $BENCH_CUSTOMERS customers, $history ended sessions."
     prepare_directory mlango "$BENCH_CUSTOMERS" --history "$history"
+}
+
+# Whether our radiusd can acknowledge a record that is only in its journal.
+has_journal() {
+    grep -q '^\[accounting\]' "$CONFIG"
 }
 
 # A row of ours: a name for its files, what it is called, and the settings that make it another.

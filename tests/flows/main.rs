@@ -7,6 +7,7 @@ mod browser;
 mod desk;
 mod feed;
 mod guest;
+mod history;
 mod login;
 mod networks;
 mod purchase;

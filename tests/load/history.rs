@@ -78,7 +78,8 @@ impl History {
             let found = self.ask(&client, token.trim(), question).await?;
             let at = |share| short(milliseconds(found.quantile(share)));
             let verdict = if found.quantile(0.95) < GOAL { "reached" } else { "missed" };
-            let name = format!("{}: {}, p95 ms (goal under {}: {verdict})", self.label, question.name, GOAL.as_millis());
+            let name =
+                format!("{}: {}, p95 ms (goal under {}: {verdict})", self.label, question.name, GOAL.as_millis());
             let value = format!("{} (p50 {}, worst {})", at(0.95), at(0.5), short(milliseconds(found.longest())));
             println!("{name}: {value}");
             facts.push((name, value));
@@ -89,7 +90,7 @@ impl History {
     async fn ask(&self, client: &Client, token: &str, question: &Question) -> anyhow::Result<Histogram> {
         let mut dice = Dice::shaken();
         let mut found = Histogram::default();
-        let (mut cursor, mut page) = (None, 0);
+        let (mut cursor, mut page): (Option<String>, u32) = (None, 0);
         for call in 0..WARM + self.calls {
             let mut url = self.portal.join(&format!("/api/v1/{}", (question.path)(&mut dice)))?;
             if let Some(cursor) = &cursor {

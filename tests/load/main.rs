@@ -27,6 +27,8 @@ mod wire;
 mod work;
 
 #[cfg(test)]
+mod against_radiusd;
+#[cfg(test)]
 mod smoke;
 
 use std::net::SocketAddrV4;

@@ -54,7 +54,9 @@ impl Seed {
             let Written { sessions, hours } = store::seed::history(&context.db, past, now).await?;
             let seconds = (context.now() - now).as_seconds_f64();
             context.audit("seed", &format!("{sessions} ended sessions")).await?;
-            text = format!("{text} {sessions} ended sessions and {hours} hours of usage were made in {seconds:.1} seconds.");
+            text = format!(
+                "{text} {sessions} ended sessions and {hours} hours of usage were made in {seconds:.1} seconds."
+            );
             value["history"] = json!({ "sessions": sessions, "hours": hours, "seconds": seconds });
         }
         self.answer.give(&value, text)

@@ -20,8 +20,8 @@ use clap::Args;
 #[cfg(test)]
 pub(crate) use self::sessions::Entry;
 pub(crate) use self::sessions::{Sessions, Wish};
-pub(crate) use self::stored::Books;
-use self::stored::{Keeper, Ledger};
+use self::stored::Ledger;
+pub(crate) use self::stored::{Books, Keeper};
 use crate::engine::{Engine, Plan};
 use crate::pace::{Pace, Patience};
 use crate::report::{Kind, Report};
@@ -120,7 +120,8 @@ impl Accounting {
         if let Some(mut ledger) = ledger {
             sessions.close();
             let closed = Engine::new(self.unhurried(), sessions, Dice::shaken(), Instant::now())?.run()?;
-            report.books = Some(ledger.compare(closed.1.journal(), closed.1.acknowledged, Duration::from_secs(self.settle))?);
+            report.books =
+                Some(ledger.compare(closed.1.journal(), closed.1.acknowledged, Duration::from_secs(self.settle))?);
         }
         Ok(report)
     }

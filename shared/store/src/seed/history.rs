@@ -9,7 +9,7 @@
 //! a third of the time of writing into indexes. Refused: a history where there is one already.
 
 use shared::time::OffsetDateTime;
-use sqlx::{AssertSqlSafe, PgConnection, PgTransaction};
+use sqlx::{AssertSqlSafe, PgConnection};
 use time::{Date, Duration, Month};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -30,6 +30,38 @@ const APART: Duration = Duration::hours(4);
 /// Memory for building an index.
 const INDEX_MEMORY: &str = "SET LOCAL maintenance_work_mem = '256MB'";
 const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// A table that is partitioned by months.
+struct Table {
+    name: &'static str,
+    /// What is written of it, as COPY names it.
+    columns: &'static str,
+    /// What turns a date into a bound of its months.
+    midnight: &'static str,
+    /// How long before a month something in it may have begun.
+    before: i64,
+    /// Writes what of a session belongs between two moments.
+    write: fn(&mut Rows, &Year, &Ended, std::ops::Range<i64>),
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "both are minutes or hours")]
+const SESSIONS: Table = Table {
+    name: "sessions_ended",
+    columns:
+        "id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id, started_at,
+        first_at, last_heard_at, session_seconds, input_octets, output_octets, ended_at, terminate_cause",
+    midnight: "",
+    before: JITTER_MICROS as i64,
+    write: write_session,
+};
+#[expect(clippy::cast_possible_wrap, reason = "both are minutes or hours")]
+const USAGE: Table = Table {
+    name: "usage_hourly",
+    columns: "hour, nas_id, entitlement_id, input_octets, output_octets, seconds",
+    midnight: " 00:00:00+00",
+    before: (JITTER_MICROS + LONGEST_SECONDS * 1_000_000) as i64,
+    write: write_hours,
+};
 
 /// What a history shall be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +98,9 @@ pub async fn history(db: &Db, past: Past, now: OffsetDateTime) -> Result<Written
         let fewest = past.fewest_customers();
         return Err(StoreError::Conflict(format!("{} ended sessions need {fewest} customers", past.sessions)));
     }
-    let has_history = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM sessions_ended) AS "exists!""#);
+    let has_history = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM sessions_ended) OR EXISTS (SELECT FROM usage_hourly) AS "exists!""#
+    );
     if has_history.fetch_one(&db.pool).await? {
         return Err(StoreError::Conflict("there are ended sessions already".into()));
     }
@@ -74,13 +108,16 @@ pub async fn history(db: &Db, past: Past, now: OffsetDateTime) -> Result<Written
     // One month waits while another gets its indexes.
     let (written, mut months) = mpsc::channel(1);
     let partitions = async {
-        while let Some(month) = months.recv().await {
-            make_partition(db, month).await?;
+        while let Some((table, month)) = months.recv().await {
+            make_partition(db, table, month).await?;
         }
         Ok(())
     };
-    let (hours, sessions, ()) =
-        tokio::try_join!(write_usage(db, &year), write_sessions(db, &year, written), partitions)?;
+    let (sessions, hours, ()) = tokio::try_join!(
+        write_months(db, &year, &SESSIONS, written.clone()),
+        write_months(db, &year, &USAGE, written),
+        partitions
+    )?;
     Ok(Written { sessions, hours })
 }
 
@@ -149,12 +186,18 @@ impl Year {
         self.begins + i64::try_from(share).unwrap_or(0)
     }
 
-    /// The first session that begins then or later, none being late.
-    fn first_from(&self, micros: i64) -> u64 {
-        let since = u128::try_from((micros - self.begins).max(0)).unwrap_or(0);
+    /// The sessions whose even places lie between two moments, and perhaps one more at each end.
+    fn between(&self, from: i64, to: i64) -> std::ops::Range<u64> {
         let whole = u128::try_from(self.ends - self.begins).unwrap_or(1).max(1);
-        let number = since * u128::from(self.past.sessions) / whole;
-        u64::try_from(number).unwrap_or(u64::MAX).min(self.past.sessions)
+        let place = |micros: i64| {
+            let since = u128::try_from((micros - self.begins).max(0)).unwrap_or(0);
+            u64::try_from(since * u128::from(self.past.sessions) / whole).unwrap_or(u64::MAX)
+        };
+        place(from)..place(to).saturating_add(1).min(self.past.sessions)
+    }
+
+    fn entitlement(&self, session: &Ended) -> Uuid {
+        self.entitlements[usize::try_from(session.customer).unwrap_or(0)]
     }
 
     fn session(&self, number: u64) -> Ended {
@@ -231,71 +274,45 @@ fn stride(count: u64) -> u64 {
     (count * 382 / 1000 + 1..).find(|stride| divisor(*stride, count) == 1).unwrap_or(1)
 }
 
-async fn write_usage(db: &Db, year: &Year) -> Result<u64> {
-    let statement = "COPY usage_hourly (hour, nas_id, entitlement_id, input_octets, output_octets, seconds)
-                     FROM STDIN (FORMAT binary)";
-    let mut tx = db.pool.begin().await?;
-    let written = copy(&mut tx, statement, 0..year.past.sessions, |number, rows| {
-        let session = year.session(number);
-        let (router, entitlement) = (year.routers[session.router], year.entitlements[session.customer as usize]);
-        for (hour, [seconds, input, output]) in session.hours() {
-            rows.row(6).moment(hour).uuid(router).uuid(entitlement);
-            rows.bigint(signed(input)).bigint(signed(output)).bigint(signed(seconds));
-        }
-    })
-    .await?;
-    tx.commit().await?;
-    Ok(written)
-}
-
-/// Writes month after month and hands each on.
-async fn write_sessions(db: &Db, year: &Year, written: mpsc::Sender<Date>) -> Result<u64> {
-    let at = |micros: i64| OffsetDateTime::from_unix_timestamp(micros / 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+/// Writes month after month of a table and hands each on.
+async fn write_months(
+    db: &Db,
+    year: &Year,
+    table: &'static Table,
+    written: mpsc::Sender<(&'static Table, Date)>,
+) -> Result<u64> {
+    let at =
+        |micros: i64| OffsetDateTime::from_unix_timestamp(micros / 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let mut month = at(year.begins).date().replace_day(1).expect("every month has a first");
     let mut all = 0;
-    while month.midnight().assume_utc() < at(year.ends + HOUR_MICROS) {
+    // The last session begins no later than its jitter after the year and goes on as long as one may.
+    while month.midnight().assume_utc() <= at(year.ends + USAGE.before) {
         let mut tx = db.pool.begin().await?;
-        all += write_month(&mut tx, year, month).await?;
+        all += write_month(&mut tx, year, table, month).await?;
         tx.commit().await?;
-        written.send(month).await.expect("all parts of a history end together");
+        written.send((table, month)).await.expect("all parts of a history end together");
         month = next(month);
     }
     Ok(all)
 }
 
-fn next(month: Date) -> Date {
-    let year = month.year() + i32::from(month.month() == Month::December);
-    Date::from_calendar_date(year, month.month().next(), 1).expect("every month has a first")
-}
-
-/// The table that a month is written into, and its partition.
-fn names(month: Date) -> (String, String) {
-    let (year, number) = (month.year(), u8::from(month.month()));
-    (format!("sessions_seeded_{year:04}_{number:02}"), format!("sessions_ended_{year:04}_{number:02}"))
-}
-
-async fn write_month(tx: &mut PgConnection, year: &Year, month: Date) -> Result<u64> {
-    let table = names(month).0;
-    let make = format!("CREATE TABLE {table} (LIKE sessions_ended INCLUDING DEFAULTS INCLUDING CONSTRAINTS)");
+async fn write_month(tx: &mut PgConnection, year: &Year, table: &Table, month: Date) -> Result<u64> {
+    let Table { name, columns, before, write, .. } = table;
+    let seeded = seeded_name(table, month);
+    let make = format!("CREATE TABLE {seeded} (LIKE {name} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)");
     sqlx::query(AssertSqlSafe(make)).execute(&mut *tx).await?;
-    let micros = |month: Date| month.midnight().assume_utc().unix_timestamp() * 1_000_000;
-    let (from, to) = (micros(month), micros(next(month)));
-    let jitter = i64::try_from(JITTER_MICROS).unwrap_or(0);
-    let statement = format!(
-        "COPY {table} (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
-             started_at, last_heard_at, session_seconds, input_octets, output_octets, ended_at, terminate_cause)
-         FROM STDIN (FORMAT binary, FREEZE)"
-    );
-    copy(tx, &statement, year.first_from(from - jitter)..year.first_from(to).saturating_add(1).min(year.past.sessions), |number, rows| {
-        let session = year.session(number);
-        if (from..to).contains(&session.started) {
-            write_session(rows, year, &session);
-        }
+    let statement = format!("COPY {seeded} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
+    let span = span(month);
+    copy(tx, &statement, year.between(span.start - before, span.end), |number, rows| {
+        write(rows, year, &year.session(number), span.clone());
     })
     .await
 }
 
-fn write_session(rows: &mut Rows, year: &Year, session: &Ended) {
+fn write_session(rows: &mut Rows, year: &Year, session: &Ended, span: std::ops::Range<i64>) {
+    if !span.contains(&session.started) {
+        return;
+    }
     let number = u32::try_from(session.customer + 1).unwrap_or(u32::MAX);
     let started = OffsetDateTime::from_unix_timestamp_nanos(i128::from(session.started) * 1000);
     let id = shared::rng::id(started.unwrap_or(OffsetDateTime::UNIX_EPOCH));
@@ -303,16 +320,17 @@ fn write_session(rows: &mut Rows, year: &Year, session: &Ended) {
     mac[2..].copy_from_slice(&number.to_be_bytes());
     let cause: &[u8] = if session.random.is_multiple_of(4) { b"Idle-Timeout" } else { b"User-Request" };
     let router = u8::try_from(session.router % 250).unwrap_or(0);
-    rows.row(16)
+    rows.row(17)
         .uuid(id)
         .date(session.started.div_euclid(1_000_000))
         .uuid(year.routers[session.router])
-        .address([10, 255, 0, router + 1].into())
-        .uuid(year.entitlements[session.customer as usize])
+        .address([10, 254, 0, router + 1].into())
+        .uuid(year.entitlement(session))
         .text(format!("user{number:07}").as_bytes())
         .mac(mac)
         .address((0x0a00_0000 | (number & 0x00ff_ffff)).into())
         .text(format!("8{:07x}", session.random & 0x0fff_ffff).as_bytes())
+        .moment(session.started)
         .moment(session.started)
         .moment(session.ended())
         .bigint(signed(session.seconds))
@@ -322,31 +340,48 @@ fn write_session(rows: &mut Rows, year: &Year, session: &Ended) {
         .text(cause);
 }
 
-/// A month's table becomes its partition, in the place of an empty one. Its indexes are built now.
-async fn make_partition(db: &Db, month: Date) -> Result<()> {
-    let mut tx: PgTransaction<'_> = db.pool.begin().await?;
-    let (table, usual) = names(month);
-    let bounds = format!("FOR VALUES FROM ('{month}') TO ('{}')", next(month));
-    sqlx::query(INDEX_MEMORY).execute(&mut *tx).await?;
-    let empty = sqlx::query_scalar!(
-        r#"SELECT c.relname::text AS "name!" FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-           WHERE i.inhparent = 'sessions_ended'::regclass AND pg_get_expr(c.relpartbound, c.oid) = $1"#,
-        bounds
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    if let Some(empty) = &empty {
-        sqlx::query(AssertSqlSafe(format!("DROP TABLE {empty}"))).execute(&mut *tx).await?;
+fn write_hours(rows: &mut Rows, year: &Year, session: &Ended, span: std::ops::Range<i64>) {
+    let (router, entitlement) = (year.routers[session.router], year.entitlement(session));
+    for (hour, [seconds, input, output]) in session.hours().filter(|(hour, _)| span.contains(hour)) {
+        rows.row(6).moment(hour).uuid(router).uuid(entitlement);
+        rows.bigint(signed(input)).bigint(signed(output)).bigint(signed(seconds));
     }
-    let name = empty.unwrap_or(usual);
+}
+
+/// A month's table becomes its partition, in the place of an empty one. Its indexes are built now.
+async fn make_partition(db: &Db, table: &Table, month: Date) -> Result<()> {
+    let Table { name, midnight, .. } = table;
+    let partition = format!("{name}_{:04}_{:02}", month.year(), u8::from(month.month()));
+    let mut tx = db.pool.begin().await?;
     for statement in [
-        format!("ALTER TABLE {table} RENAME TO {name}"),
-        format!("ALTER TABLE sessions_ended ATTACH PARTITION {name} {bounds}"),
+        INDEX_MEMORY.to_owned(),
+        format!("DROP TABLE IF EXISTS {partition}"),
+        format!("ALTER TABLE {} RENAME TO {partition}", seeded_name(table, month)),
+        format!(
+            "ALTER TABLE {name} ATTACH PARTITION {partition} FOR VALUES FROM ('{month}{midnight}') TO ('{}{midnight}')",
+            next(month)
+        ),
     ] {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Where a month is written before it is a partition.
+fn seeded_name(table: &Table, month: Date) -> String {
+    format!("{}_seeded_{:04}_{:02}", table.name, month.year(), u8::from(month.month()))
+}
+
+/// A month in Unix microseconds.
+fn span(month: Date) -> std::ops::Range<i64> {
+    let micros = |month: Date| month.midnight().assume_utc().unix_timestamp() * 1_000_000;
+    micros(month)..micros(next(month))
+}
+
+fn next(month: Date) -> Date {
+    let year = month.year() + i32::from(month.month() == Month::December);
+    Date::from_calendar_date(year, month.month().next(), 1).expect("every month has a first")
 }
 
 fn signed(number: u64) -> i64 {
@@ -393,19 +428,20 @@ mod tests {
     }
 
     #[test]
-    fn every_session_is_in_one_month() {
+    fn every_session_and_every_hour_is_in_one_month() {
         let year = year(100_000, 1000);
         let mut month = Date::from_calendar_date(2025, Month::November, 1).expect("a date");
-        let mut seen = 0;
-        let jitter = i64::try_from(JITTER_MICROS).expect("small");
+        let (mut sessions, mut hours) = (0, 0);
         for _ in 0..14 {
-            let micros = |month: Date| month.midnight().assume_utc().unix_timestamp() * 1_000_000;
-            let (from, to) = (micros(month), micros(next(month)));
-            let numbers = year.first_from(from - jitter)..(year.first_from(to) + 1).min(year.past.sessions);
-            seen += numbers.filter(|number| (from..to).contains(&year.session(*number).started)).count();
+            let span = span(month);
+            let of =
+                |table: &Table| year.between(span.start - table.before, span.end).map(|number| year.session(number));
+            sessions += of(&SESSIONS).filter(|session| span.contains(&session.started)).count();
+            hours += of(&USAGE).flat_map(|session| session.hours()).filter(|(hour, _)| span.contains(hour)).count();
             month = next(month);
         }
-        assert_eq!(seen, 100_000);
+        let all: usize = (0..100_000).map(|number| year.session(number).hours().count()).sum();
+        assert_eq!((sessions, hours), (100_000, all));
     }
 
     #[test]
