@@ -8,6 +8,7 @@ mod desk;
 mod feed;
 mod ghosts;
 mod guest;
+mod history;
 mod join;
 mod login;
 mod networks;
