@@ -71,7 +71,8 @@ impl Stage {
     /// Waits until a metric of radiusd is not zero.
     async fn until(&self, metric: &str) {
         let radiusd = self.lab.radiusd();
-        let what = format!("{metric} counts; the proxy says: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        let what =
+            format!("{metric} counts; the proxy says: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
         eventually(&what, || async { (radiusd.metric(metric).await >= 1.0).then_some(()) }).await;
     }
 
@@ -205,10 +206,12 @@ async fn a_disconnect_that_the_proxy_does_not_pass_on_reaches_the_router_by_udp(
     let Some(stage) = Stage::connected().await else { return };
     let Some(started) = stage.report("Start").await else { return };
     says(&started, &["Received Accounting-Response"]);
-    let (world, session) = (&stage.lab.world, &store::session::open(&stage.lab.world.db, 1).await.expect("it is open")[0]);
+    let (world, session) =
+        (&stage.lab.world, &store::session::open(&stage.lab.world.db, 1).await.expect("it is open")[0]);
     store::session::disconnect(&world.db, session.id, world.clock.now()).await.expect("it is asked for");
     let command = stage.router.receive().await;
-    let (request, secret) = (Packet::parse(&command.octets).expect("well formed"), Secret::new(SECRET).expect("not empty"));
+    let (request, secret) =
+        (Packet::parse(&command.octets).expect("well formed"), Secret::new(SECRET).expect("not empty"));
     assert_eq!(request.code(), Code::DisconnectRequest);
     assert!(authenticator::verify_request(&request, &secret), "made with the router's own secret, not that of RadSec");
     assert_eq!(check_request(&request, &secret), Check::Valid);

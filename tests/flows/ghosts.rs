@@ -200,6 +200,15 @@ async fn radiusd_closes_ghosts_by_itself() {
     })
     .await;
     let radiusd = world.radiusd.as_ref().unwrap();
+    println!(
+        "{}",
+        radiusd
+            .log()
+            .lines()
+            .filter(|line| line.contains("ghost") || line.contains("nobody speaks"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
     eventually("it is counted", || async {
         let closed = radiusd.metric(r#"mlango_sessions_stale_closed_total{reason="silent"}"#).await;
         ((closed - 1.0).abs() < 0.5).then_some(())

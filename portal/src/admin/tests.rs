@@ -123,12 +123,14 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
     assert_eq!(
         names,
         [
+            "accounting.html",
             "layout.html",
             "notice.html",
             "overview.html",
             "packages.html",
             "payments.html",
             "routers.html",
+            "session.html",
             "sessions.html",
             "sessions_ended.html",
             "sign_in.html",

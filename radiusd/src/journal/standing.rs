@@ -38,7 +38,8 @@ impl Standing {
 
     /// Whether the next record could be made durable, as far as is known before it is tried.
     pub(crate) fn can_store(&self) -> bool {
-        !self.cannot_store() && !(self.database_is_away() && self.spool_is_full.load(Ordering::Relaxed))
+        let has_nowhere_to_go = self.database_is_away() && self.spool_is_full.load(Ordering::Relaxed);
+        !(self.cannot_store() || has_nowhere_to_go)
     }
 
     /// Whether PostgreSQL lags behind what routers have reported for more than a moment.

@@ -28,7 +28,10 @@ async fn transmissions(nas: &Router) -> (Vec<Command>, Command) {
 
 #[tokio::test]
 async fn o2_o4_o10_a_silent_router_gets_the_same_octets_at_growing_intervals_and_is_not_believed_to_agree() {
-    let mut lab = Lab::prepare(LabSettings::default()).await;
+    // Longer than this takes without a report, or the session would be closed as one that nobody speaks of any more.
+    let mut settings = LabSettings::default();
+    settings.world.interim_seconds = 600;
+    let mut lab = Lab::prepare(settings).await;
     let nas = Router::register(&lab, 1).await;
     lab.start().await;
     let session = nas.session(&lab, "80100001").await;

@@ -206,7 +206,7 @@ impl Year {
         let customer = u64::try_from(u128::from(number) * u128::from(self.stride) % u128::from(customers)).unwrap_or(0);
         // Most are short: the cube of an even share.
         let share = random >> 48;
-        let seconds = 60 + ((LONGEST_SECONDS - 60) * (share * share >> 16) >> 16) * share / (1 << 16);
+        let seconds = 60 + (((LONGEST_SECONDS - 60) * ((share * share) >> 16)) >> 16) * share / (1 << 16);
         let output = seconds * (20_000 + mix(random) % 180_000);
         // Nine of ten are at the router of the customer's neighbourhood.
         let place = if random.is_multiple_of(10) { mix(random ^ 1) } else { mix(customer ^ (1 << 63)) };

@@ -1,4 +1,5 @@
-//! Append, read, forget, open again.
+//! The spool on a disk that works: what is appended is read in order, what is forgotten gives its space back, and what is
+//! left is there after opening again.
 
 use std::os::unix::fs::PermissionsExt as _;
 
