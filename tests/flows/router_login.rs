@@ -112,7 +112,11 @@ async fn a_login_for_one_router_opens_no_other() {
     let other = lab.another_router("other", at(Ipv4Addr::new(127, 0, 9, 1))).await;
     lab.start().await;
     let added = add(&lab, "neema", "a long one", &["--nas", "lab"]).await;
-    assert_eq!((&added["nas"], &added["group"]), (&"lab".into(), &"read".into()), "the least rights, if none are named");
+    assert_eq!(
+        (&added["nas"], &added["group"]),
+        (&"lab".into(), &"read".into()),
+        "the least rights, if none are named"
+    );
     add(&lab, "juma", "a long one too", &["--group", "write"]).await;
     until(&lab, &other, Code::AccessAccept, || pap("juma", "a long one too")).await;
     assert!(lab.answered(Port::Auth, &pap("neema", "a long one")).await.is_accept());
@@ -143,10 +147,8 @@ async fn a_change_counts_at_once_and_who_is_removed_is_out() {
     until(&lab, &lab.wire, Code::AccessReject, || pap("neema", "one of her own")).await;
     refused(&lab, &lab.wire, pap("neema", "one of her own"), "who was removed").await;
     assert_eq!(router_login(&lab.world, &["list"], "").await, json!([]));
-    let actions: Vec<String> = sqlx::query_scalar("SELECT action FROM admin_logs ORDER BY id")
-        .fetch_all(&lab.world.pool)
-        .await
-        .unwrap();
+    let actions: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM admin_logs ORDER BY id").fetch_all(&lab.world.pool).await.unwrap();
     assert_eq!(actions, ["router_login.add", "router_login.update", "router_login.remove"]);
 }
 

@@ -137,7 +137,9 @@ fn prove_password(octets: &mut [u8], secret: &[u8]) {
                 let (ident, peer) = (value[6], whole_peer_challenge(value));
                 let right = match value[4] {
                     1 => challenge.try_into().ok().and_then(|it| mschap::response_v1(ident, it, PASSWORD)),
-                    25 => challenge.try_into().ok().and_then(|it| mschap::response_v2(ident, it, &peer, name, PASSWORD)),
+                    25 => {
+                        challenge.try_into().ok().and_then(|it| mschap::response_v2(ident, it, &peer, name, PASSWORD))
+                    }
                     _ => None,
                 };
                 if let Some(right) = right {
@@ -161,7 +163,8 @@ fn sign(octets: &mut [u8], secret: &[u8]) {
     if is_hash {
         octets[4..HEADER].fill(0);
     }
-    let signature = attributes(octets).into_iter().find(|(kind, place)| *kind == MESSAGE_AUTHENTICATOR && place.len() == 16);
+    let signature =
+        attributes(octets).into_iter().find(|(kind, place)| *kind == MESSAGE_AUTHENTICATOR && place.len() == 16);
     if let Some((_, place)) = signature {
         octets[place.clone()].fill(0);
         let mut mac = Hmac::<Md5>::new_from_slice(secret).expect("HMAC takes a key of any length");

@@ -129,5 +129,7 @@ fn proves(request: &Packet<'_>, secret: &Secret, password: &[u8]) -> bool {
     request.all(rfc2865::USER_PASSWORD).any(|hidden| pap::verify(hidden, seed, secret, password))
         || request.all(rfc2865::CHAP_PASSWORD).any(|it| chap::verify(it, chap::challenge(request), password))
         || request.all(microsoft::MS_CHAP_RESPONSE).any(|it| mschap::verify_v1(challenge, it, password).is_some())
-        || request.all(microsoft::MS_CHAP2_RESPONSE).any(|it| mschap::verify_v2(challenge, it, name, password).is_some())
+        || request
+            .all(microsoft::MS_CHAP2_RESPONSE)
+            .any(|it| mschap::verify_v2(challenge, it, name, password).is_some())
 }
