@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # `bench`: our server beside others, on this machine, in one run, asked by one generator.
 #
-# Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
+# The benches of accounting are in records.bash, the peer is in peer.bash. Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
 # anew for each run; one report per run and last.json with all of them. Servers run one after the other, so
 # that each has the machine for itself. docs/operations/benchmarks.md says how to read what comes out.
 
@@ -22,7 +22,9 @@ readonly SMALL_DIRECTORY=10000 LARGE_DIRECTORY=1000000 LARGE_DIRECTORY_QUICK=100
 readonly CHANGES=1000 CHANGES_SECONDS=10
 
 BENCH_SECONDS=5
-BENCH_QUICK='' BENCH_RELEASE='' BENCH_LEAN='' BENCH_PIN=''
+BENCH_QUICK='' BENCH_RELEASE='' BENCH_LEAN='' BENCH_PIN='' BENCH_ROWS=''
+# The run that every other is compared with, beside ours with all others.
+BENCH_BASE=''
 # The bench's last.json has the reports in the order in which they were made.
 BENCH_REPORTS=()
 BENCH_FACTS=()
@@ -38,16 +40,16 @@ cmd_bench() {
             cargo bench -p radius-proto "$@"
             return
             ;;
-        auth | flood | directory) ;;
+        auth | flood | directory | accounting | history) ;;
         # Otherwise the generator, which then has most to do, would take from the server what it measures.
         overload) BENCH_PIN=yes ;;
-        *) fail "bench wants to know what: auth, overload, flood, directory or codec; see ./mlango help." ;;
+        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, history or codec; see ./mlango help." ;;
     esac
     bench_options "$@"
     # A source port holds 256 logins; an overload needs hundreds.
     ulimit -Sn "$(ulimit -Hn)"
     open_bench_home
-    install_for_bench
+    install_for_bench "$what"
     build_for_bench
     start_postgres "$BENCH_CONNECTIONS" "$BENCH_BUFFERS"
     choose_cores
@@ -62,6 +64,11 @@ bench_options() {
             --seconds)
                 [[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--seconds wants a whole number of seconds for each round."
                 BENCH_SECONDS=$2
+                shift
+                ;;
+            --rows)
+                [[ ${2:-} =~ ^[1-9][0-9]{0,8}$ ]] || fail "--rows wants the number of ended sessions."
+                BENCH_ROWS=$2
                 shift
                 ;;
             --quick) BENCH_QUICK=yes ;;
@@ -81,18 +88,19 @@ open_bench_home() {
     require_space "$ROOT"
     clear_leftovers
     choose_server_homes "$BENCH_HOME"
-    rm -rf "$PG_HOME" "$BENCH_HOME"/{reports,raddb}
+    rm -rf "$PG_HOME" "$BENCH_HOME"/{reports,raddb,spool,detail}
     mkdir -p "$BENCH_HOME"/{reports,secrets}
     # The next run needs nothing of this one's data.
-    REMOVE_AT_END=("$PG_HOME")
+    REMOVE_AT_END=("$PG_HOME" "$BENCH_HOME/spool" "$BENCH_HOME/detail")
     SECRETS=$BENCH_HOME/secrets CONFIG=$BENCH_HOME/config.toml
     make_secrets
-    choose_port PEER_PORT "the servers beside ours" udp 0.0.0.0 18120
     choose_ports
+    choose_port PEER_PORT "the servers beside ours" udp 0.0.0.0 18120
+    choose_port PEER_ACCT_PORT "their accounting" udp 0.0.0.0 18130
 }
 
 # The peer comes from the system's packages; without root what is not there is left out.
-install_for_bench() {
+install_for_bench() { # BENCH
     local packages=() reasons=() wheels=''
     want curl curl "asks radiusd whether it is ready"
     want cc build-essential "links what the Rust compiler made"
@@ -100,9 +108,10 @@ install_for_bench() {
         want freeradius freeradius "the server that ours is compared with; only its program is used"
         [[ -e $PEER_LIBRARIES/rlm_sql_postgresql.so ]] || { packages+=(freeradius-postgresql) && reasons+=("freeradius-postgresql (its way to PostgreSQL)"); }
     fi
-    want_servers yes ''
+    want_servers yes "$([[ $1 != history ]] || echo yes)"
     install_wanted
     require_postgres
+    [[ $1 != history ]] || require_redis
     require_cargo
 }
 
@@ -134,10 +143,14 @@ bench_auth() {
 
 bench_responder() { # WHEN
     say "The responder without logic, $1."
-    start_child responder TERM '' "${SERVER_CORES[@]}" "$BIN/load" responder --listen "127.0.0.1:$PEER_PORT" --secret-file "$SECRETS/radius.secret"
-    await responder 10 "listen" grep -q listening "$LOG/responder.log"
+    start_responder
     login_runs "responder-$1" responder "$PEER_PORT" responder
     stop_child responder
+}
+
+start_responder() {
+    start_child responder TERM '' "${SERVER_CORES[@]}" "$BIN/load" responder --listen "127.0.0.1:$PEER_PORT" --secret-file "$SECRETS/radius.secret"
+    await responder 10 "listen" grep -q listening "$LOG/responder.log"
 }
 
 bench_radiusd() {
@@ -155,26 +168,39 @@ start_full_radiusd() {
 }
 
 # A database of ours with customers in it, each with a phone bound. Sets DATABASE_URL and the configuration.
-prepare_directory() { # DATABASE CUSTOMERS
+prepare_directory() { # DATABASE CUSTOMERS [SEED-OPTION...]
     make_bench_role
     pg_sql postgres "CREATE DATABASE $1 OWNER mlango"
-    DATABASE_URL="postgres:///$1?host=$(url_path "$PG_SOCKETS")&user=mlango"
+    DATABASE_URL=$(bench_url "$1" mlango)
     REDIS_URL=$(private_redis_url) # nothing here speaks to it
     write_config ''
     portal migrate
     portal nas add --name bench --address 127.0.0.1/32 --secret-stdin <"$SECRETS/radius.secret"
+    [[ " ${*:3} " != *" --history "* ]] || add_routers
     portal package add --slug seeded --name Seeded --price 0 --duration 365d --data 100GB --up 5M --down 10M \
         --idle 5m --devices 100 --starts purchase --inactive
-    (($2 == 0)) || portal seed --bound --customers "$2"
+    (($2 == 0)) || portal seed --bound --customers "$2" "${@:3}"
     pg_sql "$1" 'VACUUM ANALYZE'
+}
+
+# Where a history has happened: four routers at each of five sites.
+add_routers() {
+    local number
+    for number in {1..20}; do
+        portal nas add --name "router$number" --site "Site $((number % 5 + 1))" --address "10.254.0.$number/32" \
+            --secret-stdin <"$SECRETS/radius.secret"
+    done
 }
 
 make_bench_role() {
     [[ -n $(pg_sql postgres "SELECT 1 FROM pg_roles WHERE rolname = 'mlango'") ]] || pg_sql postgres 'CREATE ROLE mlango LOGIN'
 }
 
-start_radiusd() {
-    start_child radiusd TERM '' "${SERVER_CORES[@]}" "$BIN/radiusd" --config "$CONFIG"
+# Settings other than those in the configuration come as in any environment: MLANGO__SECTION__KEY=VALUE.
+start_radiusd() { # [SETTING...]
+    # Not the spool of what `up` runs.
+    ! has_journal || set -- "MLANGO__ACCOUNTING__SPOOL=$BENCH_HOME/spool" "$@"
+    start_child radiusd TERM '' "${SERVER_CORES[@]}" env "$@" "$BIN/radiusd" --config "$CONFIG"
     await radiusd "$PROGRAM_START" "become ready" answers "http://127.0.0.1:$ADMIN_PORT/readyz"
 }
 
@@ -336,10 +362,10 @@ bench_table() {
     local profile=dev fact facts=()
     for fact in "${BENCH_FACTS[@]}"; do facts+=(--fact "$fact"); done
     [[ -z $BENCH_RELEASE ]] || profile=release
-    "$BIN/load" table --out "$BENCH_HOME/last.json" \
+    "$BIN/load" table --out "$BENCH_HOME/last.json" ${BENCH_BASE:+--base "$BENCH_BASE"} \
         --fact "commit=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo unknown)" --fact "profile=$profile" \
         --fact "processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores" \
         --fact "load before the table=$(cut -d' ' -f1-3 /proc/loadavg)" --fact "pinned=${BENCH_PIN:-no}" \
         --fact "seconds of a round=$BENCH_SECONDS" --fact "PostgreSQL=$(postgres_major "$PG_BIN")" \
-        --fact "FreeRADIUS=$(peer_version)" "${facts[@]}" "${BENCH_REPORTS[@]}"
+        --fact "FreeRADIUS=$(peer_version)" "${facts[@]}" "${BENCH_REPORTS[@]}" || fail "The bench does not count: the reason stands above."
 }

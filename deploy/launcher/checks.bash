@@ -5,8 +5,8 @@
 # `up`, made new for each run. They say where things are by the environment: MLANGO_TEST_DATABASE_URL (a
 # superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
 # MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PAMTESTER, MLANGO_PAM_RADIUS (the PAM module's file),
-# MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PYRAD (a Python that has pyrad), and MLANGO_FULL=1 with --full.
-# A variable that is not there means that the tests that need it are skipped.
+# MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PYRAD (a Python that has
+# pyrad), and MLANGO_FULL=1 with --full. A variable that is not there means that the tests that need it are skipped.
 
 readonly TEST_HOME=$STATE/test
 # Every test opens pools of its own.
@@ -54,9 +54,10 @@ test_database_url() { # DATABASE
 
 test_environment() { # FULL?
     unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_FULL
-    unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY
+    unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY MLANGO_STRACE
     MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
     MLANGO_TEST_REDIS_URL=$(private_redis_url)
+    export MLANGO_PG_BIN=$PG_BIN
     export MLANGO_TEST_DATABASE_URL MLANGO_TEST_REDIS_URL
     if [[ -d $ROOT/../shared ]]; then
         MLANGO_SHARED=$(cd "$ROOT/../shared" && pwd -P)
@@ -69,6 +70,7 @@ test_environment() { # FULL?
     export_program MLANGO_CHROMEDRIVER "the flows in a browser" chromedriver
     export_program MLANGO_RADCLIENT "the tests with radclient" radclient
     export_program MLANGO_PAMTESTER "the tests with a PAM module" pamtester
+    export_program MLANGO_STRACE "the tests of system calls" strace
     export_program MLANGO_EAPOL_TEST "the tests with an access point" eapol_test
     export_program MLANGO_RADSECPROXY "the tests with a proxy in front" radsecproxy
     if am_root && unshare -m true 2>/dev/null && [[ -n $(pam_radius) ]]; then

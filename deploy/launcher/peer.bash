@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # FreeRADIUS as the bench's peer: a configuration of our own, tuned as far as we could find, and its data.
 #
-# Three shapes. files: all customers in a users file, 8 threads. lean: PostgreSQL for checks and replies only,
+# Four shapes. files: all customers in a users file, 8 threads. lean: PostgreSQL for checks and replies only,
 # 4 threads and connections. sql: as a hotspot is run on it, with a counter for time and one for data over a
-# million ended sessions, a limit of devices, and a line for each login, 16 threads and connections. Groups,
-# which none of ours uses, are off. The tables are those of its package, with two indexes that they lack.
-# Its own queue for requests keeps the stock size; `short` is the best that was found under overload.
+# million ended sessions, a limit of devices, and a line for each login, 16 threads and connections; accounting
+# goes to PostgreSQL before it is answered. detail: the same, but accounting is answered when it is in the
+# buffered detail file, and a reader brings it from there to PostgreSQL. Groups, which none of ours uses, are
+# off. The tables are those of its package, with two indexes that they lack. Its own queue for requests keeps
+# the stock size; 128 is the best that was found under overload.
 
 readonly PEER_LIBRARIES=/usr/lib/freeradius
 readonly PEER_TABLES=/etc/freeradius/3.0/mods-config/sql/main/postgresql
@@ -39,17 +41,19 @@ write_peer_config() { # SHAPE QUEUE [BUFFER]
     local raddb=$BENCH_HOME/raddb shape=$1 queue=$2 threads=8
     case $shape in
         lean) threads=4 ;;
-        sql) threads=16 ;;
+        sql | detail) threads=16 ;;
     esac
-    (umask 077 && mkdir -p "$raddb")
+    (umask 077 && mkdir -p "$raddb" "$BENCH_HOME/detail")
     peer_dictionary >"$raddb/dictionary"
     [[ $shape != files || -s $raddb/users ]] || peer_users >"$raddb/users"
     {
         peer_frame "$threads" "$queue"
         printf 'modules {\n    pap {\n    }\n    chap {\n    }\n    expr {\n    }\n'
         if [[ $shape == files ]]; then peer_files; else peer_sql "$threads" "$shape"; fi
+        [[ $shape != detail ]] || peer_detail
         printf '}\n'
         peer_server "$shape" "${3:-}"
+        [[ $shape != detail ]] || peer_reader
     } >"$raddb/bench.conf"
     chmod 600 "$raddb"/*
 }
@@ -140,7 +144,7 @@ peer_sql() { # CONNECTIONS SHAPE
         \$INCLUDE $PEER_TABLES/queries.conf
     }
 TEXT
-    [[ $2 == sql ]] || return 0
+    [[ $2 != lean ]] || return 0
     cat <<'TEXT'
     sqlcounter time_used {
         sql_module_instance = sql
@@ -165,11 +169,57 @@ TEXT
 TEXT
 }
 
+# Locked, as its documentation asks where a reader takes the file away. It is not flushed to the disk.
+peer_detail() {
+    cat <<TEXT
+    detail {
+        filename = "$BENCH_HOME/detail/detail"
+        header = "%t"
+        locking = yes
+        permissions = 0600
+    }
+TEXT
+}
+
+# As fast as the reader can: one record after the other, each its own transaction.
+peer_reader() {
+    cat <<TEXT
+server reader {
+    listen {
+        type = detail
+        filename = "$BENCH_HOME/detail/detail"
+        load_factor = 100
+        poll_interval = 1
+        retry_interval = 5
+    }
+    preacct {
+$(peer_unique)
+    }
+    accounting {
+        sql
+    }
+}
+TEXT
+}
+
+# What a session is known by, made of what its own policy acct_unique takes where there is no Class of its own.
+peer_unique() {
+    cat <<'TEXT'
+        update request {
+            &Acct-Unique-Session-Id := "%{md5:%{User-Name},%{Acct-Session-Id},%{NAS-IP-Address},%{NAS-Identifier},%{NAS-Port-Id},%{NAS-Port}}"
+        }
+TEXT
+}
+
 peer_server() { # SHAPE BUFFER
-    local find=sql more='' session='' after=''
+    local find=sql more='' session='' after='' before='' record=''
     case $1 in
         files) find=files ;;
-        sql) more='time_used data_used' session=sql after=sql ;;
+        sql | detail) more='time_used data_used' session=sql after=sql ;;
+    esac
+    case $1 in
+        sql) before=$(peer_unique) record=sql ;;
+        detail) record=detail ;;
     esac
     cat <<TEXT
 server default {
@@ -178,6 +228,18 @@ server default {
         ipaddr = 127.0.0.1
         port = $PEER_PORT
         ${2:+recv_buff = $2}
+    }
+    listen {
+        type = acct
+        ipaddr = 127.0.0.1
+        port = $PEER_ACCT_PORT
+        ${2:+recv_buff = $2}
+    }
+    preacct {
+$before
+    }
+    accounting {
+        $record
     }
     authorize {
         chap

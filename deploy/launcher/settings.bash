@@ -71,6 +71,9 @@ auth_listen = ["0.0.0.0:$AUTH_PORT"]
 acct_listen = ["0.0.0.0:$ACCT_PORT"]
 admin_listen = "127.0.0.1:$ADMIN_PORT"
 
+[accounting]
+spool = $(toml_string "$STATE/spool")
+
 [portal]
 listen = "0.0.0.0:$PORTAL_PORT"
 metrics_listen = "127.0.0.1:$METRICS_PORT"

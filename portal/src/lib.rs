@@ -22,6 +22,7 @@ pub mod middleware;
 pub mod pages;
 pub mod password;
 pub mod payments;
+pub mod radiusd;
 pub mod routes;
 mod serve;
 pub mod session;

@@ -1,7 +1,7 @@
 //! Accounting-Request: what a router reports, read into a [`Report`] for the store.
 //!
-//! The session is known by our ticket in `Class`. A router that does not return it is still recorded: the journal
-//! finds the session by what the router calls it. Time is ours: the router's clock orders nothing, its
+//! The session is known by our ticket in `Class`. A router that does not return it is still recorded: the store finds
+//! the session by what the router calls it. Time is ours: the router's clock orders nothing, its
 //! Acct-Session-Time measures (RFC 2866 §5.2, §5.7).
 
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use radius_proto::Packet;
 use radius_proto::attribute::{rfc2865, rfc2866, rfc2869};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
-use store::accounting::{Event, Report, SessionKey};
+use store::accounting::{Event, Report, Restart, SessionKey};
 use uuid::Uuid;
 
 use crate::directory::Directory;
@@ -27,17 +27,19 @@ const MAX_TEXT: usize = 253;
 /// What an Accounting-Request says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// About a session; `ticket` tells whether its identity is ours or still to be found.
+    /// About a session.
     Session {
-        /// The report; its key is nil without a ticket.
+        /// The report; its key is nil without our ticket.
         report: Box<Report>,
-        /// Whether the router returned our ticket.
-        ticket: bool,
         /// For the metrics.
         status: &'static str,
     },
     /// About the router itself: Accounting-On or -Off.
     Router {
+        /// Which router, and when.
+        restart: Restart,
+        /// Whether it stops serving, or has started.
+        stops: bool,
         /// For the metrics and the log.
         status: &'static str,
     },
@@ -45,15 +47,30 @@ pub enum Reading {
     Unusable(&'static str),
 }
 
-/// Reads an authentic Accounting-Request that came from the router `nas`, from the address `source`, at `now`.
-pub fn read(packet: &Packet<'_>, nas: Uuid, source: IpAddr, directory: &Directory, now: OffsetDateTime) -> Reading {
+/// Where an authentic Accounting-Request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The router.
+    pub nas: Uuid,
+    /// The address of its packet.
+    pub source: IpAddr,
+    /// Whether several routers share the entry, so that only the address tells them apart.
+    pub is_shared: bool,
+}
+
+/// Reads an authentic Accounting-Request that came at `now`.
+pub fn read(packet: &Packet<'_>, from: Origin, directory: &Directory, now: OffsetDateTime) -> Reading {
     use rfc2866::acct_status_type as status_type;
     let (event, status) = match packet.get(rfc2866::ACCT_STATUS_TYPE) {
         Some(status_type::START) => (Event::Start, "Start"),
         Some(status_type::INTERIM_UPDATE) => (Event::Interim, "Interim-Update"),
         Some(status_type::STOP) => (Event::Stop, "Stop"),
-        Some(status_type::ACCOUNTING_ON) => return Reading::Router { status: "Accounting-On" },
-        Some(status_type::ACCOUNTING_OFF) => return Reading::Router { status: "Accounting-Off" },
+        Some(status_type::ACCOUNTING_ON) => {
+            return Reading::Router { restart: restart(packet, from, now), stops: false, status: "Accounting-On" };
+        }
+        Some(status_type::ACCOUNTING_OFF) => {
+            return Reading::Router { restart: restart(packet, from, now), stops: true, status: "Accounting-Off" };
+        }
         Some(_) => return Reading::Unusable("unknown_status_type"),
         None => return Reading::Unusable("no_status_type"),
     };
@@ -63,11 +80,10 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, source: IpAddr, directory: &Director
     let user_name = packet.get(rfc2865::USER_NAME).unwrap_or_default();
     let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
     let ticket = packet.all(rfc2865::CLASS).find_map(Ticket::decode).and_then(|t| Some((t, t.key()?)));
-    let delay = Duration::from_secs(u64::from(packet.get(rfc2866::ACCT_DELAY_TIME).unwrap_or(0)));
     let report = Report {
         session: ticket.map_or(SessionKey { id: Uuid::nil(), opened_on: now.date() }, |(_, key)| key),
-        nas,
-        nas_address: Some(source.to_canonical()),
+        nas: from.nas,
+        nas_address: Some(from.source.to_canonical()),
         entitlement: ticket
             .map(|(ticket, _)| ticket.entitlement)
             .or_else(|| entitlement_of(directory, user_name, mac, now)),
@@ -80,9 +96,25 @@ pub fn read(packet: &Packet<'_>, nas: Uuid, source: IpAddr, directory: &Director
         input_octets: wide(packet.get(rfc2869::ACCT_INPUT_GIGAWORDS), packet.get(rfc2866::ACCT_INPUT_OCTETS)),
         output_octets: wide(packet.get(rfc2869::ACCT_OUTPUT_GIGAWORDS), packet.get(rfc2866::ACCT_OUTPUT_OCTETS)),
         terminate_cause: packet.get(rfc2866::ACCT_TERMINATE_CAUSE).map(cause),
-        at: now - delay.min(MAX_DELAY),
+        at: now - delay(packet),
     };
-    Reading::Session { report: Box::new(report), ticket: ticket.is_some(), status }
+    Reading::Session { report: Box::new(report), status }
+}
+
+fn restart(packet: &Packet<'_>, from: Origin, now: OffsetDateTime) -> Restart {
+    let address = from.is_shared.then(|| from.source.to_canonical());
+    Restart { nas: from.nas, address, at: now - delay(packet) }
+}
+
+/// How far the router's Event-Timestamp is ahead of the moment at which the report must have been made.
+pub(crate) fn clock_ahead_seconds(packet: &Packet<'_>, now: OffsetDateTime) -> Option<i64> {
+    let stamp = i64::from(packet.get(rfc2869::EVENT_TIMESTAMP)?);
+    Some(stamp - (now - delay(packet)).unix_timestamp())
+}
+
+/// Acct-Delay-Time, as far as it is believed.
+fn delay(packet: &Packet<'_>) -> Duration {
+    Duration::from_secs(u64::from(packet.get(rfc2866::ACCT_DELAY_TIME).unwrap_or(0))).min(MAX_DELAY)
 }
 
 /// Without a ticket, the entitlement is the one that this name or device opens now.
@@ -123,8 +155,7 @@ mod tests {
         let packet = Packet::parse(octets).expect("our own packet");
         read(
             &packet,
-            Uuid::from_u128(5),
-            IpAddr::from([10, 0, 0, 1]),
+            Origin { nas: Uuid::from_u128(5), source: IpAddr::from([10, 0, 0, 1]), is_shared: false },
             &Directory::new(),
             OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000),
         )
@@ -146,8 +177,8 @@ mod tests {
             request.put(rfc2865::CLASS, b"somebody else's").expect("fits");
             request.put(rfc2865::CLASS, &ticket.encode()).expect("fits");
         });
-        let Reading::Session { report, ticket: ours, status } = read else { panic!("{read:?}") };
-        assert_eq!((ours, status), (true, "Stop"));
+        let Reading::Session { report, status } = read else { panic!("{read:?}") };
+        assert_eq!(status, "Stop");
         assert_eq!(report.session.id, ticket.session);
         assert_eq!(report.entitlement, Some(Uuid::from_u128(9)));
         assert_eq!(report.input_octets, (2 << 32) + 7);
@@ -166,6 +197,8 @@ mod tests {
         let on = reading(|request| {
             request.put(rfc2866::ACCT_STATUS_TYPE, 7).expect("fits");
         });
-        assert_eq!(on, Reading::Router { status: "Accounting-On" });
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let restart = Restart { nas: Uuid::from_u128(5), address: None, at };
+        assert_eq!(on, Reading::Router { restart, stops: false, status: "Accounting-On" });
     }
 }

@@ -1,5 +1,5 @@
-//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`, and `/strangers`, the senders that
-//! nobody has registered.
+//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`, `/accounting`, how records fare, and
+//! `/strangers`, the senders that nobody has registered.
 //!
 //! Healthy means that the process runs. Ready means that logins are answered; that PostgreSQL is away is told, but
 //! does not make a server that answers from memory unready.
@@ -47,6 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin, stop: Cancellatio
         .route("/metrics", get(metrics_text))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/accounting", get(accounting))
         .route("/strangers", get(strangers))
         .with_state(admin);
     if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
@@ -66,6 +67,33 @@ async fn strangers(State(admin): State<Admin>) -> Json<serde_json::Value> {
     let registry = admin.clients.load_full();
     let strangers = admin.strangers.list(|address| registry.find(address).is_some());
     Json(json!({ "strangers": strangers }))
+}
+
+/// How accounting stands, from the same gauges as the metrics.
+async fn accounting(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let metrics = &admin.metrics;
+    let records = |result: &str| -> u64 {
+        let statuses = ["Start", "Interim-Update", "Stop", "Accounting-On", "Accounting-Off", "unknown"];
+        statuses.iter().map(|status| metrics.accounting_records.with_label_values(&[status, result]).get()).sum()
+    };
+    let is_degraded = metrics.degraded.with_label_values(&["accounting"]).get() > 0;
+    Json(json!({
+        "acknowledges": metrics.cannot_store.get() == 0,
+        "postgresql_takes_records": !is_degraded,
+        "queue": {
+            "records": metrics.queue_length.with_label_values(&["accounting"]).get(),
+            "capacity": metrics.queue_capacity.with_label_values(&["accounting"]).get(),
+        },
+        "spool": {
+            "records": metrics.spool_records.get(),
+            "octets": metrics.spool_octets.get(),
+            "oldest_age_seconds": metrics.spool_oldest_age.get(),
+        },
+        "stored": records("stored"),
+        "spooled": records("spooled"),
+        "replayed": metrics.accounting_replayed.get(),
+        "failed": records("failed"),
+    }))
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> Response {

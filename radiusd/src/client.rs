@@ -42,12 +42,18 @@ pub struct Client {
     keys: Keys,
     policy: MessageAuthenticatorPolicy,
     limits_proxy_state: bool,
+    requires_signed_answers: bool,
     signs: AtomicBool,
     /// Unix seconds; 0 before the first packet.
     heard: AtomicI64,
     heard_written: AtomicI64,
     acknowledges: AtomicBool,
+    /// Seconds that its clock is ahead of ours; [`NEVER_SAID`] before it said what time it has.
+    clock: AtomicI64,
 }
+
+/// See [`Client::clock`].
+const NEVER_SAID: i64 = i64::MIN;
 
 impl Client {
     fn new(nas: &Nas) -> Option<Client> {
@@ -59,12 +65,14 @@ impl Client {
             keys: Keys::new(nas)?,
             policy: nas.require_message_authenticator,
             limits_proxy_state: nas.limit_proxy_state,
+            requires_signed_answers: nas.require_signed_answers,
             signs: AtomicBool::new(
                 nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
             ),
             heard: AtomicI64::new(0),
             heard_written: AtomicI64::new(0),
             acknowledges: AtomicBool::new(false),
+            clock: AtomicI64::new(nas.clock_offset_seconds.map_or(NEVER_SAID, i64::from)),
         })
     }
 
@@ -116,6 +124,25 @@ impl Client {
         self.limits_proxy_state
     }
 
+    /// Whether an answer to a command must carry a Message-Authenticator. Over TLS the connection proves it already.
+    pub fn requires_signed_answers(&self) -> bool {
+        self.requires_signed_answers
+    }
+
+    /// Notes how far the router's clock is ahead of ours. `true` when it has just turned out to be wrong.
+    pub fn note_clock(&self, ahead_seconds: i64) -> bool {
+        let wrong = |seconds: i64| seconds != NEVER_SAID && seconds.abs() > store::nas::CLOCK_TOLERANCE_SECONDS;
+        let noted = if wrong(ahead_seconds) { ahead_seconds } else { 0 };
+        let before = self.clock.swap(noted, Ordering::Relaxed);
+        wrong(noted) && !wrong(before)
+    }
+
+    /// What [`Client::note_clock`] noted last.
+    pub(crate) fn clock_offset_seconds(&self) -> Option<i32> {
+        let noted = self.clock.load(Ordering::Relaxed);
+        (noted != NEVER_SAID).then(|| i32::try_from(noted).unwrap_or(if noted < 0 { i32::MIN } else { i32::MAX }))
+    }
+
     /// Notes a valid Message-Authenticator. `true` the first time, so that it can be written down.
     pub fn learn_that_it_signs(&self) -> bool {
         matches!(self.policy, MessageAuthenticatorPolicy::Auto { .. }) && !self.signs.swap(true, Ordering::Relaxed)
@@ -138,6 +165,7 @@ impl Client {
         let copy = |to: &AtomicI64, from: &AtomicI64| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         copy(&self.heard, &from.heard);
         copy(&self.heard_written, &from.heard_written);
+        copy(&self.clock, &from.clock);
         self.keys.carry_over(&from.keys);
         self.acknowledges.store(from.acknowledges.load(Ordering::Relaxed), Ordering::Relaxed);
         if from.signs.load(Ordering::Relaxed) {
@@ -252,7 +280,8 @@ fn heard_since(registry: &Registry, metrics: &Metrics, now: OffsetDateTime) -> V
         {
             client.heard_written.store(at, Ordering::Relaxed);
             let proved_generation = client.keys.take_proof();
-            heard.push(Heard { nas: client.id, at: time.min(now), proved_generation });
+            let clock_offset_seconds = client.clock_offset_seconds();
+            heard.push(Heard { nas: client.id, at: time.min(now), proved_generation, clock_offset_seconds });
         }
     }
     heard

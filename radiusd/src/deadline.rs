@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use shared::config;
 use shared::time::Clock;
 use store::{Db, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -21,10 +22,24 @@ const UPKEEP_EVERY: u64 = 40;
 /// Every so many upkeeps, the daily work.
 const DAILY_EVERY: u64 = 8640;
 
-pub(crate) async fn run(db: Db, clock: Clock, metrics: Metrics, stop: CancellationToken) {
+/// How long history is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct History {
+    /// Months; 0: for ever.
+    keep_months: u32,
+    archives: bool,
+}
+
+impl From<&config::Accounting> for History {
+    fn from(settings: &config::Accounting) -> History {
+        History { keep_months: settings.keep_months, archives: settings.after == config::After::Archive }
+    }
+}
+
+pub(crate) async fn run(db: Db, clock: Clock, metrics: Metrics, history: History, stop: CancellationToken) {
     let mut turn: u64 = 0;
     loop {
-        let looked = tokio::time::timeout(PATIENCE, look(&db, &clock, &metrics, turn)).await;
+        let looked = tokio::time::timeout(PATIENCE, look(&db, &clock, &metrics, history, turn)).await;
         let too_slow = StoreError::TooSlow { operation: "deadlines", patience: PATIENCE };
         match looked.unwrap_or(Err(too_slow)) {
             Ok(()) => {}
@@ -38,7 +53,7 @@ pub(crate) async fn run(db: Db, clock: Clock, metrics: Metrics, stop: Cancellati
     }
 }
 
-async fn look(db: &Db, clock: &Clock, metrics: &Metrics, turn: u64) -> Result<(), StoreError> {
+async fn look(db: &Db, clock: &Clock, metrics: &Metrics, history: History, turn: u64) -> Result<(), StoreError> {
     while store::session::cut_due(db, clock.now(), AT_ONCE).await? == u64::from(AT_ONCE) {}
     if turn.is_multiple_of(UPKEEP_EVERY) {
         store::entitlement::expire_due(db, clock.now()).await?;
@@ -46,6 +61,13 @@ async fn look(db: &Db, clock: &Clock, metrics: &Metrics, turn: u64) -> Result<()
         observe(db, metrics).await?;
         if (turn / UPKEEP_EVERY).is_multiple_of(DAILY_EVERY) {
             db.make_partitions().await?;
+            for name in db.retire_partitions(history.keep_months, history.archives).await? {
+                tracing::info!(
+                    table = name,
+                    archived = history.archives,
+                    "a month of history has been kept long enough"
+                );
+            }
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ pub mod client;
 mod deadline;
 pub mod directory;
 mod dynauth;
+mod ghosts;
 pub mod harness;
 mod journal;
 mod lifecycle;
@@ -103,13 +104,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let duplicates = pipeline::Duplicates::new();
     let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
     let journal = journal::Journal::start(
-        &config.radius,
+        &config.accounting,
         db.clone(),
         clock.clone(),
         Arc::clone(&directory),
         metrics.clone(),
         Arc::clone(&duplicates),
-    );
+    )?;
     vital.spawn("the writer of logins", login_writer);
     let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
     let (live, replies) = radsec::Live::new(metrics.clone());
@@ -117,7 +118,17 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let commands =
         dynauth::Sender::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls).await?;
     vital.spawn("the sender of commands", commands.run(stop_background.clone()));
-    vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), metrics.clone(), stop_background.clone()));
+    let history = deadline::History::from(&config.accounting);
+    let deadlines = deadline::run(db.clone(), clock.clone(), metrics.clone(), history, stop_background.clone());
+    vital.spawn("the deadlines", deadlines);
+    let ghosts = ghosts::Ghosts {
+        db: db.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        journal: journal.standing(),
+        interim,
+    };
+    vital.spawn("the closing of ghosts", ghosts.run(stop_background.clone()));
     background.spawn(client::flush_last_seen(
         db.clone(),
         clock.clone(),

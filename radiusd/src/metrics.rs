@@ -74,6 +74,18 @@ pub struct Inner {
     pub sessions: IntGaugeVec,
     /// Sessions closed without a Stop, by reason.
     pub stale_closed: IntCounterVec,
+    /// Records that wait on disk.
+    pub spool_records: IntGauge,
+    /// The room that they take there.
+    pub spool_octets: IntGauge,
+    /// The most room that it may take.
+    pub spool_capacity: IntGauge,
+    /// How long the first of them has waited, seconds.
+    pub spool_oldest_age: IntGauge,
+    /// Records that went from the spool to PostgreSQL.
+    pub accounting_replayed: IntCounter,
+    /// 1 while records can be stored nowhere.
+    pub cannot_store: IntGauge,
     /// Commands to routers, by kind and result.
     pub commands: IntCounterVec,
     /// From first transmission to answer, by kind.
@@ -163,6 +175,12 @@ impl Metrics {
                 "Sessions closed without a Stop.",
                 &["reason"],
             )?,
+            spool_records: gauge(r, "mlango_acct_spool_records", "Records that wait on disk.")?,
+            spool_octets: gauge(r, "mlango_acct_spool_bytes", "Room that the spool takes.")?,
+            spool_capacity: gauge(r, "mlango_acct_spool_capacity_bytes", "Most room that the spool may take.")?,
+            spool_oldest_age: gauge(r, "mlango_acct_spool_oldest_age_seconds", "Age of the oldest spooled record.")?,
+            accounting_replayed: counter(r, "mlango_acct_replayed_total", "Records from the spool to PostgreSQL.")?,
+            cannot_store: gauge(r, "mlango_acct_cannot_store", "1 while records can be stored nowhere.")?,
             commands: counters(r, "mlango_coa_requests_total", "Commands to routers.", &["kind", "result"])?,
             command_duration: histograms(
                 r,

@@ -10,7 +10,6 @@
 //!
 //! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands.
 
-use shared::time::OffsetDateTime;
 use store::accounting::SessionKey;
 use uuid::Uuid;
 
@@ -50,20 +49,14 @@ impl Ticket {
 
     /// The session's key in the store: its identity and the day in its time part.
     pub fn key(&self) -> Option<SessionKey> {
-        key_of(self.session)
+        SessionKey::of(self.session)
     }
-}
-
-/// The key of a session whose identity is a UUIDv7.
-pub fn key_of(session: Uuid) -> Option<SessionKey> {
-    let (seconds, _) = session.get_timestamp()?.to_unix();
-    let opened = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
-    // A time part far from reality was not made by us.
-    ((2020..2200).contains(&opened.year())).then(|| SessionKey { id: session, opened_on: opened.date() })
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::time::OffsetDateTime;
+
     use super::*;
 
     fn ticket() -> Ticket {

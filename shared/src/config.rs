@@ -6,6 +6,8 @@
 //!
 //! The meaning of each key, with default, range and unit, is documented on its field.
 
+mod accounting;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
 use url::Url;
+
+pub use self::accounting::{Accounting, After, Commit};
 
 /// Why a configuration cannot be used; each in a sentence for the person who wrote it.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,9 @@ pub struct Config {
     /// The RADIUS server.
     #[serde(default)]
     pub radius: Radius,
+    /// Where usage reports become durable.
+    #[serde(default)]
+    pub accounting: Accounting,
     /// RADIUS over TLS; without the section nothing listens for it.
     pub radsec: Option<RadSec>,
     /// The web side.
@@ -141,9 +148,6 @@ pub struct Radius {
     /// A request that waited longer than this in the socket's buffer is shed unseen, milliseconds: its router has given
     /// up or has asked again. Default 1000, 100–10000.
     pub stale_after_ms: u64,
-    /// Accounting records that may wait for the database before new ones are left for the router to
-    /// send again. Default 8192, 64–1000000.
-    pub accounting_queue: usize,
     /// Longest look-up of an unknown name in PostgreSQL, milliseconds. Default 200, 10–2000.
     pub lookup_timeout_ms: u64,
 }
@@ -316,7 +320,6 @@ impl Default for Radius {
             reject_delay_ms: 1000,
             workers: 2,
             stale_after_ms: 1000,
-            accounting_queue: 8192,
             lookup_timeout_ms: 200,
         }
     }
@@ -340,7 +343,13 @@ impl Config {
         if !path.is_file() {
             return Err(ConfigError::NoFile(path.to_owned()));
         }
-        Config::from(Figment::from(Toml::file_exact(path)).merge(Env::prefixed("MLANGO__").split("__")))
+        let mut config =
+            Config::from(Figment::from(Toml::file_exact(path)).merge(Env::prefixed("MLANGO__").split("__")))?;
+        if config.accounting.spool.is_none() {
+            config.accounting.spool =
+                std::env::var_os("STATE_DIRECTORY").map(|state| PathBuf::from(state).join("spool"));
+        }
+        Ok(config)
     }
 
     fn from(figment: Figment) -> Result<Config, ConfigError> {
@@ -362,7 +371,7 @@ impl Config {
         range("radius.reject_delay_ms", radius.reject_delay_ms, 0, 5000)?;
         range("radius.stale_after_ms", radius.stale_after_ms, 100, 10_000)?;
         range("radius.workers", radius.workers as u64, 1, 64)?;
-        range("radius.accounting_queue", radius.accounting_queue as u64, 64, 1_000_000)?;
+        self.accounting.check()?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
         if let Some(radsec) = &self.radsec {
             range("radsec.idle_seconds", radsec.idle_seconds, 60, 86_400)?;

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod away;
+mod database;
+mod disk;
 mod kill;
 mod portal;
+mod reports;

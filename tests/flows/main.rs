@@ -6,9 +6,13 @@
 mod browser;
 mod desk;
 mod feed;
+mod ghosts;
 mod guest;
+mod history;
+mod join;
 mod login;
 mod networks;
+mod plans;
 mod purchase;
 mod radsec;
 mod registry;

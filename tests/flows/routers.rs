@@ -203,7 +203,7 @@ async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_ask
     assert_eq!(store::command::count_refused(&world.db).await.unwrap(), [("cafe".to_owned(), 1)]);
 
     assert!(claim(&world.db, at(120), lease, 10).await.unwrap().is_empty(), "the router was not heard since");
-    let heard = store::nas::Heard { nas, at: at(30), proved_generation: None };
+    let heard = store::nas::Heard { nas, at: at(30), proved_generation: None, clock_offset_seconds: None };
     store::nas::seen(&world.db, &[heard]).await.unwrap();
     assert!(claim(&world.db, at(59), lease, 10).await.unwrap().is_empty(), "the pause is not over");
     let taken = claim(&world.db, at(61), lease, 10).await.unwrap();

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::histogram::Histogram;
-use crate::report::{milliseconds, number, short};
+use crate::report::{milliseconds, number, short, write_facts};
 use crate::request::{Answer, Recipe};
 use crate::secret_from;
 
@@ -248,8 +248,7 @@ impl Work {
             println!("{name}: {value}");
         }
         if let Some(path) = &self.arguments.facts {
-            let lines: String = facts.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-            std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))?;
+            write_facts(path, &facts.map(|(name, value)| (name.to_owned(), value)))?;
         }
         Ok(())
     }

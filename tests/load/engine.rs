@@ -1,4 +1,4 @@
-//! The loop that asks and listens: one thread, some source ports, every login in a slot of its own.
+//! The loop that asks and listens: one thread, some source ports, every request in a slot of its own.
 //!
 //! ```text
 //!   due? ──▶ slot (port, identifier) ──▶ outbox ──▶ server
@@ -6,9 +6,9 @@
 //!              └────────┴── inbox ◀── answer: checked against the slot, then counted
 //! ```
 //!
-//! A port has 256 identifiers, so 256 logins can be under way on it; a RouterOS router uses one port. A slot is
-//! used again only after all the others, which leaves time to tell a late answer (right for what was asked there
-//! before) from a wrong one.
+//! A port has 256 identifiers, so 256 requests can be under way on it; a RouterOS router uses one port for each server.
+//! A slot is used again only after all the others, which leaves time to tell a late answer (right for what was asked
+//! there before) from a wrong one. What is asked for is not known here: that is the [`Work`].
 //!
 //! What it refuses: to count an answer that it has not proved, and to hide that it fell behind: [`Tally::behind`]
 //! and [`Tally::skipped`] say so.
@@ -22,16 +22,17 @@ use ::tests::dice::Dice;
 use anyhow::Context as _;
 use radius_proto::MAX_PACKET;
 
-use crate::pace::{Arrivals, Customers, Pace, Patience};
-use crate::request::{Fault, REQUEST_OCTETS, Recipe};
+use crate::pace::{Arrivals, Pace, Patience};
+use crate::request::{Answer, Fault, REQUEST_OCTETS};
 use crate::tally::{Count, Tally};
 use crate::wire::{self, BATCH, Inbox, Outbox};
+use crate::work::Work;
 
 /// Identifiers of a port (RFC 2865 §3: one octet).
 const IDENTIFIERS: usize = 256;
-/// With more ports than this the kernel is asked which have something; with fewer it is cheaper to try each.
+/// With more sockets than this the kernel is asked which have something; with fewer it is cheaper to try each.
 const TRY_EACH: usize = 8;
-/// Logins begun in one turn of the loop, so that listening is never forgotten.
+/// Requests begun in one turn of the loop, so that listening is never forgotten.
 const BURST: usize = 512;
 /// Longest sleep, so that the end is not missed.
 const NAP: Duration = Duration::from_millis(20);
@@ -39,14 +40,13 @@ const NAP: Duration = Duration::from_millis(20);
 /// What a thread shall do.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) server: SocketAddr,
+    /// What [`Work::server`] counts.
+    pub(crate) servers: Vec<SocketAddr>,
     pub(crate) from: Ipv4Addr,
     pub(crate) ports: usize,
-    pub(crate) recipe: Recipe,
     pub(crate) pace: Pace,
     pub(crate) patience: Patience,
-    pub(crate) customers: Customers,
-    /// Logins of this first while are made and not counted.
+    /// Requests of this first while are made and not counted.
     pub(crate) warm: Duration,
     /// Length of a round.
     pub(crate) round: Duration,
@@ -65,54 +65,60 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One login, or the memory of the one before.
-struct Slot {
+/// One request, or the memory of the one before.
+struct Slot<A> {
     octets: [u8; REQUEST_OCTETS],
     length: usize,
-    authenticator: [u8; 16],
-    /// Of the login that had this slot before.
-    before: [u8; 16],
+    /// What is asked for, and the Request Authenticator; `None` until the slot is used for the first time.
+    asked: Option<(A, [u8; 16])>,
+    /// Of the request that had this slot before.
+    before: Option<(A, [u8; 16])>,
     state: State,
-    customer: u32,
-    /// When the login was due, nanoseconds from the start.
+    /// When the request was due, nanoseconds from the start.
     due: u64,
     tries: u8,
-    /// Tells an alarm for this login from one for another that had the slot.
+    /// Tells an alarm for this request from one for another that had the slot.
     serial: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Unused,
     Waiting,
     Answered,
     GivenUp,
 }
 
-struct Line {
+/// 256 identifiers, and a socket towards each server.
+struct Line<A> {
+    doors: Vec<Door>,
+    slots: Vec<Slot<A>>,
+}
+
+struct Door {
     socket: UdpSocket,
-    slots: Vec<Slot>,
     /// Identifiers whose octets shall leave now.
     leaving: Vec<u8>,
 }
 
-impl Line {
-    fn open(plan: &Plan) -> anyhow::Result<Line> {
+impl<A> Line<A> {
+    fn open(plan: &Plan) -> anyhow::Result<Line<A>> {
         let unused = || Slot {
             octets: [0; REQUEST_OCTETS],
             length: 0,
-            authenticator: [0; 16],
-            before: [0; 16],
-            state: State::Unused,
-            customer: 0,
+            asked: None,
+            before: None,
+            state: State::GivenUp,
             due: 0,
             tries: 0,
             serial: 0,
         };
+        let door = |server: &SocketAddr| {
+            let socket = wire::connect(plan.from, *server)?;
+            anyhow::Ok(Door { socket, leaving: Vec::with_capacity(IDENTIFIERS) })
+        };
         Ok(Line {
-            socket: wire::connect(plan.from, plan.server)?,
+            doors: plan.servers.iter().map(door).collect::<anyhow::Result<_>>()?,
             slots: std::iter::repeat_with(unused).take(IDENTIFIERS).collect(),
-            leaving: Vec::with_capacity(IDENTIFIERS),
         })
     }
 }
@@ -126,11 +132,12 @@ struct Alarm {
 }
 
 /// A thread's whole state.
-pub(crate) struct Engine {
+pub(crate) struct Engine<W: Work> {
     plan: Plan,
+    work: W,
     start: Instant,
     dice: Dice,
-    lines: Vec<Line>,
+    lines: Vec<Line<W::Ask>>,
     free: VecDeque<(usize, u8)>,
     /// In order of time, since every gap is equally long.
     alarms: VecDeque<Alarm>,
@@ -141,12 +148,16 @@ pub(crate) struct Engine {
     count: Count,
 }
 
-impl Engine {
+impl<W: Work> Engine<W> {
     /// Opens the ports.
-    pub(crate) fn new(plan: Plan, mut dice: Dice, start: Instant) -> anyhow::Result<Engine> {
+    ///
+    /// # Errors
+    /// If there are not enough.
+    pub(crate) fn new(plan: Plan, work: W, mut dice: Dice, start: Instant) -> anyhow::Result<Engine<W>> {
         let lines =
             (0..plan.ports).map(|_| Line::open(&plan)).collect::<anyhow::Result<Vec<_>>>().with_context(|| {
-                format!("{} ports are needed; is the limit of open files (ulimit -n) lower?", plan.ports)
+                let ports = plan.ports * plan.servers.len();
+                format!("{ports} ports are needed; is the limit of open files (ulimit -n) lower?")
             })?;
         let free = (0..=u8::MAX).flat_map(|id| (0..plan.ports).map(move |line| (line, id))).collect();
         let arrivals = match &plan.pace {
@@ -156,6 +167,7 @@ impl Engine {
         let count = Count { rounds: vec![Tally::default(); plan.rounds], seconds: Vec::new() };
         Ok(Engine {
             plan,
+            work,
             start,
             dice,
             lines,
@@ -169,29 +181,32 @@ impl Engine {
         })
     }
 
-    /// Asks until the time is over, or each customer has had an answer.
+    /// Asks until the time is over, or the work. Returns what was counted, and the work as it stands.
     ///
     /// # Errors
     /// If the kernel refuses to send or receive.
-    pub(crate) fn run(mut self) -> anyhow::Result<Count> {
+    pub(crate) fn run(mut self) -> anyhow::Result<(Count, W)> {
         let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
-        let mut ready: Vec<usize> = (0..self.lines.len()).collect();
+        // Sockets are counted line by line.
+        let (doors, sockets) = (self.plan.servers.len(), self.lines.len() * self.plan.servers.len());
+        let mut ready: Vec<usize> = (0..sockets).collect();
         while !self.is_over() {
             let mut heard = 0;
-            for line in ready.drain(..) {
-                heard += self.listen(line, &mut inbox)?;
+            for socket in ready.drain(..) {
+                heard += self.listen(socket / doors, socket % doors, &mut inbox)?;
             }
             self.ring();
             self.begin()?;
             self.flush(&mut outbox)?;
-            if heard > 0 && self.lines.len() <= TRY_EACH {
-                ready.extend(0..self.lines.len());
+            if heard > 0 && sockets <= TRY_EACH {
+                ready.extend(0..sockets);
             } else {
                 let pause = if heard > 0 { Duration::ZERO } else { self.pause() };
-                wire::wait(self.lines.iter().map(|line| &line.socket), pause, |line| ready.push(line))?;
+                let sockets = self.lines.iter().flat_map(|line| &line.doors).map(|door| &door.socket);
+                wire::wait(sockets, pause, |socket| ready.push(socket))?;
             }
         }
-        Ok(self.count)
+        Ok((self.count, self.work))
     }
 
     fn now(&self) -> u64 {
@@ -201,7 +216,7 @@ impl Engine {
     fn is_over(&self) -> bool {
         let nothing_waits = self.waiting == 0;
         match &self.arrivals {
-            _ if self.plan.customers.is_over() => nothing_waits,
+            _ if self.work.is_over() => nothing_waits,
             Some(arrivals) => arrivals.next_due().is_none() && nothing_waits,
             None => self.now() >= self.plan.ends(),
         }
@@ -215,13 +230,13 @@ impl Engine {
         round.and_then(|round| self.count.rounds.get_mut(round)).unwrap_or(&mut self.outside)
     }
 
-    /// Takes what has come to one port. Returns how many.
-    fn listen(&mut self, line: usize, inbox: &mut Inbox) -> anyhow::Result<usize> {
-        match inbox.receive(&self.lines[line].socket) {
+    /// Takes what has come to one socket. Returns how many.
+    fn listen(&mut self, line: usize, door: usize, inbox: &mut Inbox) -> anyhow::Result<usize> {
+        match inbox.receive(&self.lines[line].doors[door].socket) {
             Ok(count) => {
                 let now = self.now();
                 for index in 0..count {
-                    self.hear(line, inbox.datagram(index), now);
+                    self.hear(line, door, inbox.datagram(index), now);
                 }
                 Ok(count)
             }
@@ -234,36 +249,36 @@ impl Engine {
         }
     }
 
-    /// Checks one answer against the login that it is for.
-    fn hear(&mut self, line: usize, reply: &[u8], now: u64) {
+    /// Checks one answer against the request that it is for.
+    fn hear(&mut self, line: usize, door: usize, reply: &[u8], now: u64) {
         let &[_, identifier, ..] = reply else { return self.tally(now).wrong(Fault::Malformed) };
         let slot = &mut self.lines[line].slots[usize::from(identifier)];
-        let (state, due) = (slot.state, slot.due);
-        let checked = self.plan.recipe.check(reply, &slot.authenticator);
-        let fault = match (checked, state) {
+        let due = slot.due;
+        let check = |(ask, authenticator): (W::Ask, [u8; 16])| match self.work.server(ask) == door {
+            true => self.work.check(ask, reply, &authenticator),
+            false => Err(Fault::Unasked),
+        };
+        let Some(asked) = slot.asked else { return self.tally(now).wrong(Fault::Unasked) };
+        match (check(asked), slot.state) {
             (Ok(answer), State::Waiting) => {
                 slot.state = State::Answered;
                 self.waiting -= 1;
                 self.free.push_back((line, identifier));
+                self.work.answered(asked.0, answer, reply);
                 self.tally(now).answered(answer, reply.len(), now.saturating_sub(due));
-                if answer == crate::request::Answer::Accept {
+                if answer == Answer::Accept {
                     self.count.second(due).useful += 1;
                 }
-                return;
             }
-            (Ok(_), State::Answered) => return self.tally(now).repeated += 1,
-            (Ok(_), State::GivenUp) => return self.tally(now).late += 1,
-            (_, State::Unused) => Fault::Unasked,
-            (Err(fault), _) => fault,
-        };
-        // Right for what was asked here before?
-        if self.plan.recipe.check(reply, &slot.before).is_ok() {
-            return self.tally(now).late += 1;
+            (Ok(_), State::Answered) => self.tally(now).repeated += 1,
+            (Ok(_), State::GivenUp) => self.tally(now).late += 1,
+            // Right for what was asked here before?
+            (Err(_), _) if slot.before.is_some_and(|before| check(before).is_ok()) => self.tally(now).late += 1,
+            (Err(fault), _) => self.tally(now).wrong(fault),
         }
-        self.tally(now).wrong(fault);
     }
 
-    /// Looks after the logins that have waited long enough.
+    /// Looks after the requests that have waited long enough.
     fn ring(&mut self) {
         let now = self.now();
         while self.alarms.front().is_some_and(|alarm| alarm.at <= now) {
@@ -274,17 +289,27 @@ impl Engine {
             }
             if slot.tries < self.plan.patience.tries {
                 slot.tries += 1;
-                self.lines[line].leaving.push(identifier);
+                self.leave(line, identifier);
                 self.set_alarm(line, identifier, now);
                 self.tally(now).retried += 1;
             } else {
                 slot.state = State::GivenUp;
-                let customer = slot.customer;
+                let asked = slot.asked;
                 self.waiting -= 1;
                 self.free.push_back((line, identifier));
-                self.plan.customers.give_back(customer);
+                if let Some((ask, _)) = asked {
+                    self.work.given_up(ask);
+                }
                 self.tally(now).lost += 1;
             }
+        }
+    }
+
+    /// Puts a slot's octets among those that leave next.
+    fn leave(&mut self, line: usize, identifier: u8) {
+        let Line { doors, slots } = &mut self.lines[line];
+        if let Some((ask, _)) = slots[usize::from(identifier)].asked {
+            doors[self.work.server(ask)].leaving.push(identifier);
         }
     }
 
@@ -293,7 +318,7 @@ impl Engine {
         self.alarms.push_back(Alarm { at: now + self.plan.patience.gap, line, identifier, serial });
     }
 
-    /// Begins the logins that are due.
+    /// Begins the requests that are due.
     fn begin(&mut self) -> anyhow::Result<()> {
         for _ in 0..BURST {
             let now = self.now();
@@ -312,26 +337,26 @@ impl Engine {
                 self.tally(now).skipped += 1;
                 if self.arrivals.is_some() { continue } else { break }
             };
-            let Some(customer) = self.plan.customers.draw(&mut self.dice) else {
+            let Some(ask) = self.work.choose(&mut self.dice) else {
                 self.free.push_front((line, identifier));
                 break;
             };
-            self.ask(line, identifier, customer, due, now)?;
+            self.ask(line, identifier, ask, due, now)?;
         }
         Ok(())
     }
 
-    fn ask(&mut self, line: usize, identifier: u8, customer: u32, due: u64, now: u64) -> anyhow::Result<()> {
+    fn ask(&mut self, line: usize, identifier: u8, ask: W::Ask, due: u64, now: u64) -> anyhow::Result<()> {
         let (octets, authenticator) =
-            self.plan.recipe.write(customer, identifier, &mut self.dice, &mut self.buffer).context("a request")?;
+            self.work.write(ask, identifier, &mut self.dice, &mut self.buffer).context("a request")?;
         let slot = &mut self.lines[line].slots[usize::from(identifier)];
         slot.octets[..octets.len()].copy_from_slice(octets);
         slot.length = octets.len();
-        slot.before = std::mem::replace(&mut slot.authenticator, authenticator);
+        slot.before = slot.asked.replace((ask, authenticator));
         slot.state = State::Waiting;
-        (slot.customer, slot.due, slot.tries) = (customer, due, 1);
+        (slot.due, slot.tries) = (due, 1);
         slot.serial = slot.serial.wrapping_add(1);
-        self.lines[line].leaving.push(identifier);
+        self.leave(line, identifier);
         self.waiting += 1;
         self.set_alarm(line, identifier, now);
         self.tally(now).asked += 1;
@@ -342,24 +367,25 @@ impl Engine {
     /// Sends what shall leave.
     fn flush(&mut self, outbox: &mut Outbox) -> anyhow::Result<()> {
         let mut refused = 0;
-        for line in &mut self.lines {
-            let mut from = 0;
-            while from < line.leaving.len() {
-                let batch = &line.leaving[from..line.leaving.len().min(from + BATCH)];
-                let slots = &line.slots;
-                let datagram = |index: usize| {
-                    let slot = &slots[usize::from(batch[index])];
-                    &slot.octets[..slot.length]
-                };
-                match outbox.send(&line.socket, batch.len(), datagram) {
-                    // No room: the kernel is given a moment.
-                    Ok(0) => std::thread::yield_now(),
-                    Ok(sent) => from += sent,
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused += 1,
-                    Err(error) => return Err(error).context("cannot send"),
+        for Line { doors, slots } in &mut self.lines {
+            for Door { socket, leaving } in doors {
+                let mut from = 0;
+                while from < leaving.len() {
+                    let batch = &leaving[from..leaving.len().min(from + BATCH)];
+                    let datagram = |index: usize| {
+                        let slot = &slots[usize::from(batch[index])];
+                        &slot.octets[..slot.length]
+                    };
+                    match outbox.send(socket, batch.len(), datagram) {
+                        // No room: the kernel is given a moment.
+                        Ok(0) => std::thread::yield_now(),
+                        Ok(sent) => from += sent,
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused += 1,
+                        Err(error) => return Err(error).context("cannot send"),
+                    }
                 }
+                leaving.clear();
             }
-            line.leaving.clear();
         }
         if refused > 0 {
             let now = self.now();

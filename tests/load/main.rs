@@ -1,25 +1,33 @@
 //! `load`: the load generator of `./mlango bench`, and what is measured beside our own server.
 //!
-//! [`login`] asks one server for logins, in a closed or an open loop, and checks every answer; [`responder`] is the
-//! ceiling, a server with no logic at all. How to run and read it all: `docs/operations/benchmarks.md`.
+//! [`login`] asks one server for logins, [`accounting`] reports to it what sessions use, both in a closed or an open
+//! loop, and every answer is checked; [`responder`] is the ceiling, a server with no logic at all. [`change`] and
+//! [`history`] measure what a person waits for. How to run and read it all: `docs/operations/benchmarks.md`.
 //!
 //! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
 //! error.
 
+mod accounting;
 mod change;
 mod engine;
 mod flood;
 mod histogram;
+mod history;
 mod login;
 mod pace;
 mod report;
 mod request;
 mod responder;
+mod run;
 mod table;
 mod tally;
+mod wal;
 mod watch;
 mod wire;
+mod work;
 
+#[cfg(test)]
+mod against_radiusd;
 #[cfg(test)]
 mod smoke;
 
@@ -47,12 +55,16 @@ struct Arguments {
 enum Command {
     /// Logins against one server, each answer checked.
     Login(Box<login::Login>),
+    /// What sessions use, reported to one server, each answer checked.
+    Accounting(Box<accounting::Accounting>),
     /// A server with no logic: the ceiling.
     Responder(Respond),
     /// The runs of a bench, side by side.
     Table(table::Table),
     /// How soon radiusd honours changes.
     Change(Box<change::Change>),
+    /// How long a person waits for what a long history could make slow.
+    History(history::History),
     /// Fails unless a process is at rest.
     Idle(Idle),
 }
@@ -108,9 +120,11 @@ impl Idle {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Login(login) => login.run(),
+        Command::Accounting(accounting) => accounting.run(),
         Command::Responder(respond) => respond.run(),
         Command::Table(table) => table.run(),
         Command::Change(change) => change.run(),
+        Command::History(history) => history.run(),
         Command::Idle(idle) => idle.run(),
     };
     match done {

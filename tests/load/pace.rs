@@ -1,15 +1,15 @@
-//! When logins begin, and for whom.
+//! When requests begin, and for whom.
 //!
 //! *Closed*: so many are outstanding, and each answer lets the next one begin. That measures what a server can
-//! do; it says nothing about what happens when more is asked. *Open*: logins are due at random moments (a
+//! do; it says nothing about what happens when more is asked. *Open*: requests are due at random moments (a
 //! Poisson stream, as independent guests make one) at a rate that no answer slows down. Latency then counts from
-//! the moment a login was due, so that a generator held up by the server cannot hide the wait.
+//! the moment a request was due, so that a generator held up by the server cannot hide the wait.
 
 use std::time::Duration;
 
 use ::tests::dice::Dice;
 
-/// When logins begin.
+/// When requests begin.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Pace {
     /// So many are outstanding at any time.
@@ -25,7 +25,7 @@ pub(crate) struct Phase {
     pub(crate) lasts: Duration,
 }
 
-/// When a login is tried again, and when it is given up.
+/// When a request is tried again, and when it is given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Patience {
     /// From one try to the next, and from the last to giving up, nanoseconds.
@@ -46,7 +46,7 @@ impl Patience {
     }
 }
 
-/// The moments at which an open run's logins are due.
+/// The moments at which an open run's requests are due.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     phases: Vec<Phase>,
@@ -63,13 +63,13 @@ impl Arrivals {
         arrivals
     }
 
-    /// When the next login is due, in nanoseconds from the start; `None` when all phases are over.
+    /// When the next request is due, in nanoseconds from the start; `None` when all phases are over.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a run lasts minutes, not centuries")]
     pub(crate) fn next_due(&self) -> Option<u64> {
         (self.phase < self.phases.len()).then_some((self.next * 1e9) as u64)
     }
 
-    /// Goes on to the login after.
+    /// Goes on to the request after.
     pub(crate) fn advance(&mut self, dice: &mut Dice) {
         while let Some(phase) = self.phases.get(self.phase) {
             let gap = exponential(dice) / phase.per_second;

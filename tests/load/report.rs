@@ -1,19 +1,45 @@
 //! What a run found, as people read it and as JSON.
 
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::accounting::Books;
 use crate::flood::Flood;
 use crate::tally::{Count, Second, Tally};
 use crate::watch::Look;
 
+/// What was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Access-Requests.
+    #[default]
+    Logins,
+    /// Accounting-Requests, and the logins that go with them.
+    Records,
+}
+
+impl Kind {
+    /// In the plural.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Kind::Logins => "logins",
+            Kind::Records => "records",
+        }
+    }
+}
+
 /// A whole run of one server.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// What was asked for.
+    pub(crate) kind: Kind,
     /// What was measured, for instance `radiusd`.
     pub(crate) label: String,
-    /// How logins began: `closed 64`, `open 12000/s`.
+    /// How requests began: `closed 64`, `open 12000/s`.
     pub(crate) pace: String,
     /// Its rounds.
     pub(crate) rounds: Vec<Round>,
@@ -26,6 +52,9 @@ pub(crate) struct Report {
     /// What a flood beside it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flood: Option<Flood>,
+    /// Whether the database holds what was acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) books: Option<Books>,
 }
 
 /// One round.
@@ -52,6 +81,18 @@ pub(crate) struct Round {
     pub(crate) p999_ms: f64,
     pub(crate) longest_ms: f64,
     pub(crate) costs: Vec<Cost>,
+    /// Octets that PostgreSQL wrote to its log for each answer, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wal_octets: Option<f64>,
+}
+
+/// What was spent on a round.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Spent {
+    /// Each watched process, before and after.
+    pub(crate) processes: Vec<(String, Look, Look)>,
+    /// Octets of PostgreSQL's log.
+    pub(crate) wal: Option<u64>,
 }
 
 /// What a process spent on a round.
@@ -60,15 +101,15 @@ pub(crate) struct Cost {
     pub(crate) name: String,
     /// Cores' worth of CPU, 1.0 for one that was busy all the time.
     pub(crate) cores: f64,
-    /// CPU microseconds for each answered login.
-    pub(crate) cpu_us_per_login: f64,
+    /// CPU microseconds for each answer.
+    pub(crate) cpu_us_per_answer: f64,
     /// Resident mebibytes at the end of the round; 0 where it is not told.
     pub(crate) resident_mib: f64,
 }
 
 impl Round {
     /// Puts a tally and what the processes spent together.
-    pub(crate) fn new(tally: &Tally, lasted: Duration, looks: &[(String, Look, Look)]) -> Round {
+    pub(crate) fn new(tally: &Tally, lasted: Duration, spent: &Spent) -> Round {
         let seconds = lasted.as_secs_f64();
         let answered = tally.accepted + tally.rejected;
         let cost = |(name, before, after): &(String, Look, Look)| {
@@ -76,7 +117,7 @@ impl Round {
             Cost {
                 name: name.clone(),
                 cores: spent / (seconds * 1e9),
-                cpu_us_per_login: ratio(spent / 1e3, number(answered)),
+                cpu_us_per_answer: ratio(spent / 1e3, number(answered)),
                 resident_mib: number(after.resident) / f64::from(1 << 20),
             }
         };
@@ -99,7 +140,8 @@ impl Round {
             p99_ms: milliseconds(tally.latencies.quantile(0.99)),
             p999_ms: milliseconds(tally.latencies.quantile(0.999)),
             longest_ms: milliseconds(tally.latencies.longest()),
-            costs: looks.iter().map(cost).collect(),
+            costs: spent.processes.iter().map(cost).collect(),
+            wal_octets: spent.wal.map(|octets| ratio(number(octets), number(answered))),
         }
     }
 
@@ -114,15 +156,33 @@ impl Round {
 
 impl Report {
     /// Puts the parts of a run together.
-    pub(crate) fn new(label: &str, pace: &str, count: &Count, rounds: Vec<Round>, flood: Option<Flood>) -> Report {
+    pub(crate) fn new(
+        kind: Kind,
+        label: &str,
+        pace: &str,
+        count: &Count,
+        rounds: Vec<Round>,
+        flood: Option<Flood>,
+    ) -> Report {
         Report {
+            kind,
             label: label.to_owned(),
             pace: pace.to_owned(),
             rounds,
             seconds: count.seconds.clone(),
             then_seconds: 0,
             flood,
+            books: None,
         }
+    }
+
+    /// Reads one that was written.
+    ///
+    /// # Errors
+    /// If it is not there, or is none.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
     }
 
     /// The median over the rounds of what `of` reads.
@@ -138,6 +198,12 @@ impl Report {
         self.rounds.iter().all(|round| found(round).is_some()).then(|| self.median(|r| found(r).unwrap_or(0.0)))
     }
 
+    /// The median of what PostgreSQL wrote to its log, if it was asked.
+    pub(crate) fn wal_octets(&self) -> Option<f64> {
+        let is_known = self.rounds.iter().all(|round| round.wal_octets.is_some());
+        is_known.then(|| self.median(|round| round.wal_octets.unwrap_or(0.0)))
+    }
+
     /// What must not have happened in any round.
     pub(crate) fn complaint(&self) -> Option<String> {
         self.rounds.iter().find_map(Round::complaint)
@@ -146,10 +212,11 @@ impl Report {
     /// For people.
     pub(crate) fn print(&self) {
         println!(
-            "{:<22} {:<14} {:>9.0} logins/s   p50 {} p99 {} p99.9 {} ms",
+            "{:<22} {:<14} {:>9.0} {}/s   p50 {} p99 {} p99.9 {} ms",
             self.label,
             self.pace,
             self.median(|round| round.accepted_per_second),
+            self.kind.noun(),
             short(self.median(|round| round.p50_ms)),
             short(self.median(|round| round.p99_ms)),
             short(self.median(|round| round.p999_ms)),
@@ -159,7 +226,7 @@ impl Report {
             .costs
             .iter()
             .map(|cost| {
-                let spent = self.cost(&cost.name, |cost| cost.cpu_us_per_login).unwrap_or(0.0);
+                let spent = self.cost(&cost.name, |cost| cost.cpu_us_per_answer).unwrap_or(0.0);
                 match cost.resident_mib {
                     0.0 => format!("{} {spent:.1} µs", cost.name),
                     resident => format!("{} {spent:.1} µs, {resident:.0} MiB", cost.name),
@@ -167,6 +234,7 @@ impl Report {
             })
             .collect();
         words.push(format!("answers of {:.0} octets", last.answer_octets));
+        words.extend(self.wal_octets().map(|octets| format!("log of {octets:.0} octets")));
         let sum = |of: fn(&Round) -> u64| self.rounds.iter().map(of).sum::<u64>();
         for (count, word) in [
             (sum(|round| round.rejected), "refused"),
@@ -193,7 +261,19 @@ impl Report {
             let each = self.seconds.iter().map(|second| format!("{}/{}", second.useful, second.asked));
             println!("    useful of asked, by second: {}", each.collect::<Vec<_>>().join(" "));
         }
+        if let Some(books) = &self.books {
+            println!("    {books}");
+        }
     }
+}
+
+/// Writes facts, NAME=VALUE a line.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn write_facts(path: &Path, facts: &[(String, String)]) -> anyhow::Result<()> {
+    let lines: String = facts.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    std::fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Three digits are enough for a latency.

@@ -16,8 +16,8 @@ use radius_proto::message_authenticator::{Check, check_reply};
 use radius_proto::password::chap;
 use radius_proto::{BuildError, Builder, Code, MAX_PACKET, Packet, Secret, authenticator};
 
-/// Room for a request: the longest that [`Recipe::write`] makes has 277 octets.
-pub(crate) const REQUEST_OCTETS: usize = 320;
+/// Room for a request: the longest login has 277 octets, a Stop 192 and a Class.
+pub(crate) const REQUEST_OCTETS: usize = 448;
 
 /// What all requests of a run have in common.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// Writes a login of a customer. Returns its octets and its Request Authenticator.
+    /// Writes a login of a customer, to any session. Returns its octets and its Request Authenticator.
     ///
     /// # Errors
     /// None in practice: the attributes fit.
@@ -46,21 +46,26 @@ impl Recipe {
         dice: &mut Dice,
         buffer: &'b mut [u8; MAX_PACKET],
     ) -> Result<(&'b [u8], [u8; 16]), BuildError> {
-        let random: [u8; 16] = random_octets(dice);
         let session = 0x8000_0000 | u32::try_from(dice.draw() >> 40).unwrap_or(0);
-        let (user, password) = (numbered::<11>(b"user", customer), numbered::<9>(b"pw", customer));
-        let ip = Ipv4Addr::from(0x0a00_0000 | (customer & 0x00ff_ffff));
+        self.write_for(customer, session, identifier, dice, buffer)
+    }
+
+    /// The same, for the session that the router has given this number.
+    ///
+    /// # Errors
+    /// As [`Recipe::write`].
+    pub(crate) fn write_for<'b>(
+        &self,
+        customer: u32,
+        session: u32,
+        identifier: u8,
+        dice: &mut Dice,
+        buffer: &'b mut [u8; MAX_PACKET],
+    ) -> Result<(&'b [u8], [u8; 16]), BuildError> {
+        let random: [u8; 16] = random_octets(dice);
+        let password = numbered::<9>(b"pw", customer);
         let mut packet = Builder::new(buffer, Code::AccessRequest, identifier);
-        packet
-            .put(rfc2865::NAS_PORT_TYPE, rfc2865::nas_port_type::WIRELESS_802_11)?
-            .put(rfc2865::CALLING_STATION_ID, &phone(customer))?
-            .put(rfc2865::CALLED_STATION_ID, b"hotspot1")?
-            .put(rfc2869::NAS_PORT_ID, b"bridge")?
-            .put(rfc2865::USER_NAME, &user)?
-            .put(rfc2865::NAS_PORT, session)?
-            .put(rfc2866::ACCT_SESSION_ID, &hexadecimal(session))?
-            .put(rfc2865::FRAMED_IP_ADDRESS, ip)?
-            .put(mikrotik::HOST_IP, ip)?;
+        put_identity(&mut packet, customer, session)?;
         if self.chap {
             let challenge: [u8; 16] = random_octets(dice);
             let answer = chap::response(challenge[0], &password, &challenge);
@@ -79,7 +84,7 @@ impl Recipe {
         Ok((packet.finish_access_request(&self.secret, random), random))
     }
 
-    /// What an answer to the request with this Authenticator says, if it is right in every respect.
+    /// What an answer to the login with this Authenticator says, if it is right in every respect.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -90,21 +95,55 @@ impl Recipe {
             Code::AccessReject => Answer::Reject,
             _ => return Err(Fault::Code),
         };
-        if !authenticator::verify_reply(&packet, request_authenticator, &self.secret) {
+        self.prove(&packet, request_authenticator, self.must_be_signed).map(|()| answer)
+    }
+
+    /// The same for a record: its answer need not be signed, since its Response Authenticator covers a request that
+    /// nobody else could have made (RFC 2866 §3).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_record(&self, reply: &[u8], request_authenticator: &[u8; 16]) -> Result<Answer, Fault> {
+        let packet = Packet::parse(reply).map_err(|_| Fault::Malformed)?;
+        if packet.code() != Code::AccountingResponse {
+            return Err(Fault::Code);
+        }
+        self.prove(&packet, request_authenticator, false).map(|()| Answer::Accept)
+    }
+
+    fn prove(&self, packet: &Packet<'_>, request_authenticator: &[u8; 16], must_be_signed: bool) -> Result<(), Fault> {
+        if !authenticator::verify_reply(packet, request_authenticator, &self.secret) {
             return Err(Fault::Authenticator);
         }
-        match check_reply(&packet, request_authenticator, &self.secret) {
-            Check::Valid => Ok(answer),
-            Check::Absent if self.must_be_signed => Err(Fault::Unsigned),
-            Check::Absent => Ok(answer),
+        match check_reply(packet, request_authenticator, &self.secret) {
+            Check::Valid => Ok(()),
+            Check::Absent if must_be_signed => Err(Fault::Unsigned),
+            Check::Absent => Ok(()),
             _ => Err(Fault::MessageAuthenticator),
         }
     }
 }
 
+/// The attributes that say whose session it is, the same in a login and in a record.
+pub(crate) fn put_identity(packet: &mut Builder<'_>, customer: u32, session: u32) -> Result<(), BuildError> {
+    let ip = Ipv4Addr::from(0x0a00_0000 | (customer & 0x00ff_ffff));
+    packet
+        .put(rfc2865::NAS_PORT_TYPE, rfc2865::nas_port_type::WIRELESS_802_11)?
+        .put(rfc2865::CALLING_STATION_ID, &phone(customer))?
+        .put(rfc2865::CALLED_STATION_ID, b"hotspot1")?
+        .put(rfc2869::NAS_PORT_ID, b"bridge")?
+        .put(rfc2865::USER_NAME, &numbered::<11>(b"user", customer))?
+        .put(rfc2865::NAS_PORT, session)?
+        .put(rfc2866::ACCT_SESSION_ID, &hexadecimal(session))?
+        .put(rfc2865::FRAMED_IP_ADDRESS, ip)?
+        .put(mikrotik::HOST_IP, ip)?;
+    Ok(())
+}
+
 /// A right answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
+    /// What was asked for is done: let in, or recorded.
     Accept,
     Reject,
 }
@@ -116,7 +155,7 @@ pub(crate) enum Fault {
     Malformed,
     /// It answers a question that nobody asked.
     Unasked,
-    /// Neither Accept nor Reject.
+    /// It is an answer to something else.
     Code,
     /// Its Response Authenticator is wrong: another secret, or another request's answer.
     Authenticator,
@@ -180,7 +219,8 @@ fn phone(customer: u32) -> [u8; 17] {
     out
 }
 
-fn hexadecimal(number: u32) -> [u8; 8] {
+/// Eight digits, as RouterOS writes the number of a session.
+pub(crate) fn hexadecimal(number: u32) -> [u8; 8] {
     let mut out = [0; 8];
     for (index, digit) in out.iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[(number >> (28 - 4 * index)) as usize & 15];
@@ -254,8 +294,11 @@ mod tests {
         assert_eq!(recipe.check(&reject, &[7; 16]), Ok(Answer::Reject));
         let foreign = reply(Code::AccessAccept, &other, true, &[7; 16]);
         assert_eq!(recipe.check(&foreign, &[7; 16]), Err(Fault::Authenticator));
-        let accounting = reply(Code::AccountingResponse, &recipe.secret, true, &[7; 16]);
+        let accounting = reply(Code::AccountingResponse, &recipe.secret, false, &[7; 16]);
         assert_eq!(recipe.check(&accounting, &[7; 16]), Err(Fault::Code));
+        assert_eq!(recipe.check_record(&accounting, &[7; 16]), Ok(Answer::Accept), "it need not be signed");
+        assert_eq!(recipe.check_record(&accounting, &[8; 16]), Err(Fault::Authenticator));
+        assert_eq!(recipe.check_record(&good, &[7; 16]), Err(Fault::Code));
         let unsigned = reply(Code::AccessAccept, &recipe.secret, false, &[7; 16]);
         assert_eq!(recipe.check(&unsigned, &[7; 16]), Err(Fault::Unsigned));
         let lenient = Recipe { must_be_signed: false, ..recipe.clone() };

@@ -1,6 +1,6 @@
-//! The ceiling: a responder that checks nothing but the code and lets everyone in.
+//! The ceiling: a responder that checks nothing but the code, lets everyone in and acknowledges every record.
 //!
-//! It answers with the attributes that radiusd sends, in octets as many, and both authenticators are right; a
+//! It answers with the attributes that radiusd sends, in octets as many, and all authenticators are right; a
 //! server that does nothing else cannot be faster on this machine. Two threads share one socket, 64 datagrams a
 //! system call: the best that was found (SO_REUSEPORT would bind a router with one port to one thread).
 
@@ -23,7 +23,7 @@ const OCTETS: usize = 512;
 /// How often a thread looks whether it shall stop.
 const LOOK_UP: Duration = Duration::from_millis(100);
 /// A session ticket is as long as this.
-const CLASS: [u8; 34] = *b"M1-session-of-16--entitlement-16--";
+pub(crate) const CLASS: [u8; 34] = *b"M1-session-of-16--entitlement-16--";
 
 /// A socket and what it answers with.
 pub(crate) struct Responder {
@@ -64,7 +64,7 @@ impl Responder {
             let mut count = 0;
             for index in 0..received {
                 let request = &requests[index][..lengths[index]];
-                if let Some(length) = accept(request, &self.secret, &mut replies[count]) {
+                if let Some(length) = answer(request, &self.secret, &mut replies[count]) {
                     (lengths[count], addresses[count]) = (length, addresses[index]);
                     count += 1;
                 }
@@ -129,16 +129,21 @@ fn send(
     Ok(())
 }
 
-/// Writes the Access-Accept for a request. `None`: it is no Access-Request.
-fn accept(request: &[u8], secret: &Secret, out: &mut [u8; OCTETS]) -> Option<usize> {
-    let packet = Packet::parse(request).ok().filter(|packet| packet.code() == Code::AccessRequest)?;
+/// Writes the answer to a request. `None`: it is neither a login nor a record.
+fn answer(request: &[u8], secret: &Secret, out: &mut [u8; OCTETS]) -> Option<usize> {
+    let packet = Packet::parse(request).ok()?;
     let mut buffer = [0; MAX_PACKET];
-    let reply = build(&packet, secret, &mut buffer).ok()?;
+    let reply = match packet.code() {
+        Code::AccessRequest => accept(&packet, secret, &mut buffer),
+        Code::AccountingRequest => acknowledge(&packet, secret, &mut buffer),
+        _ => return None,
+    };
+    let reply = reply.ok()?;
     out[..reply.len()].copy_from_slice(reply);
     Some(reply.len())
 }
 
-fn build<'b>(request: &Packet<'_>, secret: &Secret, buffer: &'b mut [u8; MAX_PACKET]) -> Result<&'b [u8], BuildError> {
+fn accept<'b>(request: &Packet<'_>, secret: &Secret, buffer: &'b mut [u8; MAX_PACKET]) -> Result<&'b [u8], BuildError> {
     let mut reply = radius_proto::reply(buffer, Code::AccessAccept, request)?;
     reply
         .put(rfc2865::SESSION_TIMEOUT, 21_474_720)?
@@ -148,5 +153,14 @@ fn build<'b>(request: &Packet<'_>, secret: &Secret, buffer: &'b mut [u8; MAX_PAC
         .put(mikrotik::TOTAL_LIMIT, 1 << 30)?
         .put(mikrotik::TOTAL_LIMIT_GIGAWORDS, 24)?
         .put(mikrotik::RATE_LIMIT, b"5M/10M")?;
+    Ok(reply.finish_reply(secret, request.authenticator()))
+}
+
+fn acknowledge<'b>(
+    request: &Packet<'_>,
+    secret: &Secret,
+    buffer: &'b mut [u8; MAX_PACKET],
+) -> Result<&'b [u8], BuildError> {
+    let reply = radius_proto::reply(buffer, Code::AccountingResponse, request)?;
     Ok(reply.finish_reply(secret, request.authenticator()))
 }

@@ -1,7 +1,7 @@
-//! What is counted while logins run, and how counts of several threads become one.
+//! What is counted while requests run, and how counts of several threads become one.
 //!
 //! A [`Tally`] belongs to one round and one thread. A [`Second`] is one second of the run's clock, by the moment
-//! at which a login was first due, so that "useful of what was asked in second 7" needs no guessing about when an
+//! at which a request was first due, so that "useful of what was asked in second 7" needs no guessing about when an
 //! answer came.
 
 use crate::histogram::Histogram;
@@ -10,23 +10,23 @@ use crate::request::{Answer, Fault};
 /// Counts of one round.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Tally {
-    /// Logins begun.
+    /// Requests begun.
     pub(crate) asked: u64,
     /// Second and third tries.
     pub(crate) retried: u64,
-    /// Right Access-Accepts in time.
+    /// Right Access-Accepts and Accounting-Responses in time.
     pub(crate) accepted: u64,
     /// Right Access-Rejects in time.
     pub(crate) rejected: u64,
-    /// Logins given up without an answer.
+    /// Requests given up without an answer.
     pub(crate) lost: u64,
-    /// Right answers after the login was given up.
+    /// Right answers after the request was given up.
     pub(crate) late: u64,
-    /// Right answers to a login that had its answer: the server answered a second try too.
+    /// Right answers to a request that had its answer: the server answered a second try too.
     pub(crate) repeated: u64,
     /// Answers that are wrong, as [`Fault::ALL`] counts them.
     pub(crate) wrong: [u64; Fault::ALL.len()],
-    /// Logins that could not be begun because every identifier was in use.
+    /// Requests that could not be begun because every identifier was in use.
     pub(crate) skipped: u64,
     /// Times that the kernel said that nobody listens.
     pub(crate) refused: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Tally {
     pub(crate) octets: u64,
     /// How late the generator itself was at worst, nanoseconds.
     pub(crate) behind: u64,
-    /// From the moment a login was due to its answer.
+    /// From the moment a request was due to its answer.
     pub(crate) latencies: Histogram,
 }
 
@@ -81,12 +81,12 @@ impl Tally {
     }
 }
 
-/// Logins that were due in one second of the run.
+/// Requests that were due in one second of the run.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Second {
     /// Begun.
     pub(crate) asked: u64,
-    /// Accepted in time.
+    /// Accepted or acknowledged in time.
     pub(crate) useful: u64,
 }
 
@@ -111,7 +111,7 @@ impl Count {
         }
     }
 
-    /// The second in which a login was due, made if new.
+    /// The second in which a request was due, made if new.
     pub(crate) fn second(&mut self, nanoseconds: u64) -> &mut Second {
         let index = usize::try_from(nanoseconds / 1_000_000_000).unwrap_or(0);
         if self.seconds.len() <= index {

@@ -7,6 +7,7 @@
 //!
 //! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
 
+mod accounting;
 mod overview;
 mod packages;
 mod page;
@@ -15,6 +16,7 @@ mod refusal;
 mod routers;
 mod sessions;
 mod sign_in;
+mod story;
 mod throttle;
 mod words;
 
@@ -48,7 +50,9 @@ pub fn routes() -> Router<App> {
         .route("/sessions", get(sessions::list))
         .route("/sessions/cuts", get(sessions::list_cuts))
         .route("/sessions/ended", get(sessions::list_ended))
+        .route("/sessions/{id}", get(story::show))
         .route("/sessions/{id}/disconnect", post(sessions::disconnect))
+        .route("/accounting", get(accounting::show))
         .route("/payments", get(payments::list))
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))

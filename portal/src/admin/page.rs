@@ -14,19 +14,21 @@ use crate::views::assets;
 pub(super) enum Tab {
     Overview,
     Sessions,
+    Accounting,
     Payments,
     Packages,
     Routers,
 }
 
 impl Tab {
-    const ALL: [Tab; 5] = [Tab::Overview, Tab::Sessions, Tab::Payments, Tab::Packages, Tab::Routers];
+    const ALL: [Tab; 6] = [Tab::Overview, Tab::Sessions, Tab::Accounting, Tab::Payments, Tab::Packages, Tab::Routers];
 
     /// Address and label.
     fn link(self) -> (&'static str, &'static str) {
         match self {
             Tab::Overview => ("/admin", "Overview"),
             Tab::Sessions => ("/admin/sessions", "Online"),
+            Tab::Accounting => ("/admin/accounting", "Accounting"),
             Tab::Payments => ("/admin/payments", "Payments"),
             Tab::Packages => ("/admin/packages", "Packages"),
             Tab::Routers => ("/admin/routers", "Routers"),

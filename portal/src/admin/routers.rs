@@ -38,6 +38,8 @@ struct Row {
     signing: &'static str,
     last_seen: String,
     silent: bool,
+    /// In words, if it is wrong.
+    clock: Option<String>,
 }
 
 /// What a MikroTik must be told.
@@ -82,6 +84,7 @@ fn row(nas: &Nas, now: OffsetDateTime) -> Row {
         },
         last_seen: nas.last_seen_at.map_or_else(|| "never".into(), |at| words::ago(at, now)),
         silent: is_silent(nas.last_seen_at, now),
+        clock: nas.clock_offset_seconds.and_then(words::clock_fault),
     }
 }
 
@@ -115,6 +118,7 @@ pub(super) mod tests {
             signing: "required",
             last_seen: last_seen.into(),
             silent,
+            clock: words::clock_fault(-3600),
         };
         let connect = Connect {
             host: "wifi.example.net".into(),

@@ -66,6 +66,7 @@ pub(super) struct Ended {
 
 #[derive(Debug)]
 struct EndedRow {
+    id: String,
     who: Who,
     started: String,
     ended: String,
@@ -175,6 +176,7 @@ fn open_row(session: &Session, now: OffsetDateTime) -> OpenRow {
 fn ended_row(session: &Session, now: OffsetDateTime) -> EndedRow {
     let ended = session.ended_at.unwrap_or(session.last_heard_at);
     EndedRow {
+        id: id::spell(Kind::Session, session.id),
         who: who(session),
         started: words::moment(session.started_at, now),
         ended: words::moment(ended, now),

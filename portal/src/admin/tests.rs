@@ -26,13 +26,15 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "/admin",
+    "/admin/accounting",
     "/admin/packages",
     "/admin/routers",
     "/admin/sessions",
     "/admin/sessions/cuts",
     "/admin/sessions/ended",
+    "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
 ];
 const CHANGES: [&str; 2] = ["/admin/sign-out", "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect"];
@@ -103,6 +105,8 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&routers::tests::sample(page()));
     assert_whole(&sessions::tests::open(page()));
     assert_whole(&sessions::tests::ended(page()));
+    assert_whole(&story::tests::sample(page()));
+    assert_whole(&accounting::tests::sample(page()));
     assert_whole(&payments::tests::sample(page()));
     assert_whole(&sign_in::tests::sample());
     assert_whole(&refusal::tests::sample());

@@ -109,6 +109,16 @@ pub(super) fn ago(at: OffsetDateTime, now: OffsetDateTime) -> String {
     if passed < Duration::from_secs(10) { "just now".into() } else { format!("{} ago", amount::span(passed)) }
 }
 
+/// What is wrong with a router's clock that is so many seconds ahead of ours.
+pub(super) fn clock_fault(ahead_seconds: i32) -> Option<String> {
+    let apart = amount::span(Duration::from_secs(ahead_seconds.unsigned_abs().into()));
+    match ahead_seconds {
+        0 => None,
+        1.. => Some(format!("its clock is {apart} ahead")),
+        _ => Some(format!("its clock is {apart} behind")),
+    }
+}
+
 /// Data for people, decimal.
 pub(super) fn data(octets: u64) -> String {
     amount::data(octets, Base::of(None))

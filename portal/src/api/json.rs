@@ -94,6 +94,10 @@ pub struct Nas {
     pub signing_required: bool,
     /// Whether an unsigned Access-Request with Proxy-State gets no answer.
     pub limit_proxy_state: bool,
+    /// Whether an answer to a command that has no Message-Authenticator is ignored.
+    pub require_signed_answers: bool,
+    /// Seconds that its clock is ahead of ours, 0 within a minute; null if it never said.
+    pub clock_offset_seconds: Option<i32>,
     /// Until when the secret before a rotation counts.
     pub old_secret_until: Option<String>,
     /// Which secret the router last proved to have: `present`, or `old` while a rotation is not complete.
@@ -117,6 +121,8 @@ impl From<&store::nas::Nas> for Nas {
             require_message_authenticator: nas.require_message_authenticator.requirement().as_str(),
             signing_required: nas.require_message_authenticator.is_required(),
             limit_proxy_state: nas.limit_proxy_state,
+            require_signed_answers: nas.require_signed_answers,
+            clock_offset_seconds: nas.clock_offset_seconds,
             old_secret_until: nas.old_secret.as_ref().map(|old| rfc3339(old.until)),
             secret_in_use: nas.proved_generation.map(|proved| match proved == nas.secret_generation {
                 true => "present",

@@ -165,6 +165,8 @@ fn the_json_of_things_is_the_described_one() {
         require_message_authenticator: "auto",
         signing_required: false,
         limit_proxy_state: true,
+        require_signed_answers: false,
+        clock_offset_seconds: None,
         old_secret_until: None,
         secret_in_use: None,
         hotspot_hosts: vec![],

@@ -262,6 +262,7 @@ mod tests {
             "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
             "portal demo --json",
             "portal seed --customers 10 --sessions 5",
+            "portal seed --customers 10 --history 5 --json",
         ] {
             if let Err(error) = Arguments::try_parse_from(line.split_whitespace()) {
                 panic!("{line}: {error}");

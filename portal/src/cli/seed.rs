@@ -10,7 +10,7 @@ use shared::rate::Rate;
 use shared::rng;
 use store::StoreError;
 use store::package::{Package, Starts};
-use store::seed::Wish;
+use store::seed::{Past, Wish, Written};
 use uuid::Uuid;
 
 use super::{Answer, Context};
@@ -29,6 +29,9 @@ pub(super) struct Seed {
     /// Bind each one's phone, as a first login would: 02:00:00:00:00:07 is user 7's.
     #[arg(long)]
     bound: bool,
+    /// Give them so many ended sessions, over the last twelve months and all routers. There must be none yet.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    history: Option<u64>,
     /// The router of the sessions; default: the first by name.
     #[arg(long, value_name = "NAME")]
     nas: Option<String>,
@@ -44,8 +47,19 @@ impl Seed {
         let wish = Wish { customers: self.customers, sessions: self.sessions, bound: self.bound };
         let (customers, sessions) = store::seed::seed(&context.db, &package, nas, wish, now).await?;
         context.audit("seed", &format!("{customers} customers, {sessions} sessions")).await?;
-        let text = format!("{customers} logins and {sessions} sessions were made; the rest was there.");
-        self.answer.give(&json!({ "customers": customers, "sessions": sessions }), text)
+        let mut text = format!("{customers} logins and {sessions} sessions were made; the rest was there.");
+        let mut value = json!({ "customers": customers, "sessions": sessions });
+        if let Some(sessions) = self.history {
+            let past = Past { sessions, customers: self.customers };
+            let Written { sessions, hours } = store::seed::history(&context.db, past, now).await?;
+            let seconds = (context.now() - now).as_seconds_f64();
+            context.audit("seed", &format!("{sessions} ended sessions")).await?;
+            text = format!(
+                "{text} {sessions} ended sessions and {hours} hours of usage were made in {seconds:.1} seconds."
+            );
+            value["history"] = json!({ "sessions": sessions, "hours": hours, "seconds": seconds });
+        }
+        self.answer.give(&value, text)
     }
 
     async fn router(&self, context: &Context) -> anyhow::Result<Uuid> {

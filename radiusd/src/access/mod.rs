@@ -3,6 +3,7 @@
 //! [`login`] reads what a login is made of, [`service`] which part of the router asks; [`judge()`] says what memory makes
 //! of it. None of them waits.
 
+mod eap;
 mod judge;
 mod login;
 mod ms_chap;
@@ -10,6 +11,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use eap::put_failure as put_eap_failure;
 pub use judge::{Granted, Memory, Verdict, judge};
 pub(crate) use judge::{MAX_LOOKUPS, look_up};
 pub use login::{Login, Scratch, Unreadable};

@@ -31,6 +31,7 @@ use uuid::Uuid;
 use self::verdict::{Gone, is_gone};
 use self::ways::{Place, Way};
 use crate::client::{Client, Registry};
+use crate::ghosts::SILENT_INTERVALS;
 use crate::metrics::Metrics;
 use crate::radsec::{Live, Reason, Reply};
 
@@ -46,8 +47,6 @@ const LEASE: Duration = Duration::from_secs(45);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A command that finds no free identifier, 256 being under way to its router, is tried again this soon.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
-/// Missed reports after which a session that its router cannot find is believed to be gone.
-const SILENT_INTERVALS: f32 = 2.5;
 /// A router that did not answer on its RadSec connection is asked there last for so long.
 const DEAF_FOR: Duration = Duration::from_secs(3600);
 
@@ -282,7 +281,11 @@ impl Sender {
         let key = (place, packet.identifier());
         let Some(in_flight) = self.in_flight.get_mut(&key) else { return };
         let wall_clock = u32::try_from(self.clock.now().unix_timestamp()).unwrap_or(u32::MAX);
-        let (secret, policy) = (&in_flight.way.secret, ReplyPolicy::default());
+        let secret = &in_flight.way.secret;
+        let policy = ReplyPolicy {
+            require_message_authenticator: matches!(place, Place::Udp(_)) && in_flight.client.requires_signed_answers(),
+            ..ReplyPolicy::default()
+        };
         let outcome = in_flight.transaction.handle_reply(source, &packet, secret, policy, wall_clock);
         if let Some(error_cause) = outcome.violation() {
             tracing::warn!(nas = %in_flight.client.name, code = %packet.code(), error_cause, "the router's answer and its Error-Cause contradict each other");
@@ -345,7 +348,7 @@ impl Sender {
             Gone::IfSilent => Some(now - self.silence),
             Gone::No => return false,
         };
-        let closing = store::session::end_lost(&self.db, command.session, silent_since, now);
+        let closing = store::accounting::end_lost(&self.db, command.session, silent_since, now);
         match tokio::time::timeout(PATIENCE, closing).await {
             Ok(Ok(closed)) => closed,
             Ok(Err(error)) => {

@@ -1,47 +1,69 @@
 //! The promise: an accounting record that was acknowledged is durable.
 //!
-//! Records wait in a bounded queue. A writer takes what is there, up to [`MAX_BATCH`], merges it in one
-//! transaction, and only after the commit are the answers sent. There is no timer: under light load a batch is one
-//! record, under heavy load it fills while the one before commits. Records of one session go to one writer.
+//! Records wait in a bounded queue. A [`writer`] takes what is there, up to [`MAX_BATCH`], makes it durable in one go,
+//! and only then are the answers sent. There is no timer: under light load a batch is one record, under heavy load it
+//! fills while the one before is being written. Records of one session go to one writer.
 //!
-//! While PostgreSQL is away the writer holds its batch and tries again; nothing is acknowledged, the queue fills,
-//! and what finds no room is left for the router to send again.
+//! Where they become durable is the operator's choice. `database`: in PostgreSQL, and on disk in the [`spool`] while
+//! PostgreSQL is away or slow. `journal`: in the spool always. What is in the spool is brought to PostgreSQL in order
+//! ([`replay`]). When neither takes a batch nothing is acknowledged, the queue fills, and what finds no room is left for
+//! the router to send again.
 
-mod resolve;
+mod keeper;
+mod record;
+mod replay;
+mod spool;
+mod standing;
+mod writer;
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use radius_proto::Code;
 use shared::config;
 use shared::time::Clock;
-use store::accounting::{self, Report};
+use store::accounting::{self, Merged, Report, Restart};
 use store::{Db, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Duplicates, Exchange};
+use crate::pipeline::{Duplicates, Exchange};
+
+use self::keeper::Keeper;
+use self::replay::Replay;
+use self::writer::Writer;
+
+pub(crate) use self::standing::Standing;
 
 /// Records in one transaction, at most. Larger batches gain little and make answers late.
 const MAX_BATCH: usize = 256;
 /// Writers. Two keep a small machine's PostgreSQL busy while one of them waits for its fsync.
 const WRITERS: usize = 2;
-/// Longest wait for one transaction; then the connection is given up and the batch is tried again.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// Wait after a failure.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// At shutdown, how long a batch may still wait for PostgreSQL.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What is recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Record {
+    /// About a session.
+    Session(Box<Report>),
+    /// About a router itself.
+    Router {
+        restart: Restart,
+        /// Whether it stops serving, or has started.
+        stops: bool,
+    },
+}
+
 /// A record on its way, with the answer that is sent when it is durable.
 pub(crate) struct Job {
-    pub(crate) report: Report,
-    /// Whether the session's identity is our ticket; else it must be found.
-    pub(crate) ticket: bool,
+    pub(crate) record: Record,
     pub(crate) status: &'static str,
     pub(crate) reply: Box<[u8]>,
     pub(crate) exchange: Exchange,
@@ -52,50 +74,86 @@ pub(crate) struct Job {
 pub(crate) struct Entrance {
     queues: Vec<mpsc::Sender<Job>>,
     metrics: Metrics,
+    standing: Arc<Standing>,
 }
 
-/// The writers.
+/// The writers and the replay.
 pub(crate) struct Journal {
     entrance: Option<Entrance>,
+    standing: Arc<Standing>,
     tasks: TaskTracker,
     hurry: CancellationToken,
     failed: CancellationToken,
+    replaying: JoinHandle<()>,
+    stop_replay: CancellationToken,
+}
+
+/// Runs a part of the journal, and tells if it fails.
+fn watched(
+    part: &'static str,
+    failed: &CancellationToken,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let (work, failed) = (tokio::spawn(work), failed.clone());
+    tokio::spawn(async move {
+        if let Err(error) = work.await {
+            tracing::error!(%error, part, "a part of the journal has failed");
+            failed.cancel();
+        }
+    })
 }
 
 impl Journal {
     pub(crate) fn start(
-        settings: &config::Radius,
+        settings: &config::Accounting,
         db: Db,
         clock: Clock,
         directory: Arc<Directory>,
         metrics: Metrics,
         duplicates: Arc<Duplicates>,
-    ) -> Journal {
+    ) -> anyhow::Result<Journal> {
         let (tasks, hurry, failed) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let (standing, bell, stop_replay) =
+            (Arc::new(Standing::default()), Arc::new(Notify::new()), CancellationToken::new());
+        let keeper = Keeper::open(settings, Arc::clone(&standing), metrics.clone(), clock.clone())?;
+        let replay = Replay {
+            db: db.clone(),
+            clock: clock.clone(),
+            directory: Arc::clone(&directory),
+            metrics: metrics.clone(),
+            standing: Arc::clone(&standing),
+            keeper: keeper.clone(),
+            bell: Arc::clone(&bell),
+        };
+        let replaying = watched("the spool's replay", &failed, replay.run(stop_replay.clone()));
+        let writer = Arc::new(Writer {
+            settings: settings.clone(),
+            db,
+            clock,
+            directory,
+            metrics: metrics.clone(),
+            duplicates,
+            standing: Arc::clone(&standing),
+            keeper,
+            bell,
+            hurry: hurry.clone(),
+        });
         let mut queues = Vec::new();
         for _ in 0..WRITERS {
-            let (sender, queue) = mpsc::channel(settings.accounting_queue / WRITERS);
+            let (sender, queue) = mpsc::channel(settings.queue / WRITERS);
             queues.push(sender);
-            let writer = Writer {
-                db: db.clone(),
-                clock: clock.clone(),
-                directory: Arc::clone(&directory),
-                metrics: metrics.clone(),
-                duplicates: Arc::clone(&duplicates),
-                hurry: hurry.clone(),
-            };
-            let (work, failed) = (tokio::spawn(writer.run(queue)), failed.clone());
-            tasks.spawn(async move {
-                if let Err(error) = work.await {
-                    tracing::error!(%error, "a journal writer has failed");
-                    failed.cancel();
-                }
-            });
+            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).run(queue)));
         }
         tasks.close();
-        let capacity = i64::try_from(settings.accounting_queue).unwrap_or(i64::MAX);
+        let capacity = i64::try_from(settings.queue).unwrap_or(i64::MAX);
         metrics.queue_capacity.with_label_values(&["accounting"]).set(capacity);
-        Journal { entrance: Some(Entrance { queues, metrics }), tasks, hurry, failed }
+        let entrance = Some(Entrance { queues, metrics, standing: Arc::clone(&standing) });
+        Ok(Journal { entrance, standing, tasks, hurry, failed, replaying, stop_replay })
+    }
+
+    /// How accounting stands, now and later.
+    pub(crate) fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     pub(crate) fn entrance(&self) -> Entrance {
@@ -107,13 +165,17 @@ impl Journal {
         self.failed.cancelled().await;
     }
 
-    /// Waits until everything that entered is durable and answered, or PostgreSQL stays away for too long.
+    /// Waits until everything that entered is durable and answered, or that takes too long.
     pub(crate) async fn drain(mut self) {
         self.entrance = None;
         if tokio::time::timeout(DRAIN_PATIENCE, self.tasks.wait()).await.is_err() {
-            tracing::warn!("PostgreSQL did not take the last accounting records; they were not acknowledged");
+            tracing::warn!("the last accounting records could not be stored; they were not acknowledged");
             self.hurry.cancel();
             self.tasks.wait().await;
+        }
+        self.stop_replay.cancel();
+        if self.replaying.await.is_err() {
+            tracing::error!("the spool's replay has failed");
         }
     }
 }
@@ -122,12 +184,12 @@ impl Entrance {
     /// An entrance to a queue without a writer, and the queue's other end.
     pub(crate) fn detached(metrics: Metrics) -> (Entrance, mpsc::Receiver<Job>) {
         let (queue, unread) = mpsc::channel(MAX_BATCH);
-        (Entrance { queues: vec![queue], metrics }, unread)
+        (Entrance { queues: vec![queue], metrics, standing: Arc::default() }, unread)
     }
 
-    /// Whether every writer can take another record.
-    pub(crate) fn has_room(&self) -> bool {
-        self.queues.iter().all(|queue| queue.capacity() > 0)
+    /// Whether another record can be taken, and stored.
+    pub(crate) fn can_store(&self) -> bool {
+        self.standing.can_store() && self.queues.iter().all(|queue| queue.capacity() > 0)
     }
 
     /// Hands a record over, or gives it back if there is no room.
@@ -146,101 +208,38 @@ impl Entrance {
 /// All records of a session get the same number.
 fn partition(job: &Job) -> usize {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    let hash = if job.ticket {
-        hasher.hash_one(job.report.session.id)
-    } else {
-        hasher.hash_one((job.report.nas, &job.report.acct_session_id))
+    let hash = match &job.record {
+        Record::Session(report) if !report.session.id.is_nil() => hasher.hash_one(report.session.id),
+        Record::Session(report) => hasher.hash_one((report.nas, &report.acct_session_id)),
+        Record::Router { restart, .. } => hasher.hash_one(restart.nas),
     };
     usize::try_from(hash >> 32).unwrap_or(0)
 }
 
-struct Writer {
-    db: Db,
-    clock: Clock,
-    directory: Arc<Directory>,
-    metrics: Metrics,
-    duplicates: Arc<Duplicates>,
-    hurry: CancellationToken,
-}
-
-impl Writer {
-    async fn run(self, mut queue: mpsc::Receiver<Job>) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
-        while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            let taken = i64::try_from(batch.len()).unwrap_or(0);
-            self.metrics.queue_length.with_label_values(&["accounting"]).sub(taken);
-            self.metrics.batch_size.observe(batch.len() as f64);
-            if !self.commit(&mut batch).await {
-                return;
-            }
-            batch.clear();
+/// Makes records durable in PostgreSQL: those about sessions in one transaction, then what routers tell of themselves.
+async fn store_records<'r>(
+    db: &Db,
+    records: impl Iterator<Item = &'r Record>,
+    clock: &Clock,
+) -> Result<Merged, StoreError> {
+    let (mut reports, mut routers) = (Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            Record::Session(report) => reports.push((**report).clone()),
+            Record::Router { restart, stops } => routers.push((restart, stops)),
         }
     }
-
-    /// Makes a batch durable and answers it, however long that takes. `false`: told to hurry, and given up.
-    async fn commit(&self, batch: &mut [Job]) -> bool {
-        loop {
-            match self.attempt(batch).await {
-                Ok(()) => {
-                    self.metrics.degraded.with_label_values(&["accounting"]).set(0);
-                    return true;
-                }
-                Err(error) if error.is_unavailable() => {
-                    self.metrics.degraded.with_label_values(&["accounting"]).set(1);
-                    tracing::warn!(%error, records = batch.len(), "accounting waits for PostgreSQL, nothing is acknowledged");
-                    if tokio::time::timeout(RETRY_AFTER, self.hurry.cancelled()).await.is_ok() {
-                        return false;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, records = batch.len(), "PostgreSQL refuses this batch; its records are tried one by one");
-                    self.one_by_one(batch).await;
-                    return true;
-                }
-            }
+    let merged = match reports.is_empty() {
+        true => Merged::default(),
+        false => accounting::record(db, &reports, clock.now()).await?,
+    };
+    for (restart, stops) in routers {
+        if *stops {
+            let closed = accounting::router_stopped(db, restart, clock.now()).await?;
+            tracing::info!(nas = %restart.nas, closed, "a router has said that it stops: its sessions are closed");
+        } else {
+            accounting::router_restarted(db, restart).await?;
         }
     }
-
-    async fn attempt(&self, batch: &mut [Job]) -> Result<(), StoreError> {
-        let started = self.clock.monotonic();
-        let work = async {
-            resolve::identities(&self.db, batch).await?;
-            let reports: Vec<Report> = batch.iter().map(|job| job.report.clone()).collect();
-            accounting::record(&self.db, &reports, self.clock.now()).await
-        };
-        let result = match tokio::time::timeout(COMMIT_PATIENCE, work).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::TooSlow { operation: "accounting", patience: COMMIT_PATIENCE }),
-        };
-        let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
-        let outcome = if result.is_ok() { "ok" } else { "failed" };
-        self.metrics.database.with_label_values(&["postgresql", "record_accounting", outcome]).observe(took);
-        let merged = result?;
-        self.directory.set_used(&merged.used);
-        for job in batch.iter() {
-            self.metrics.accounting_records.with_label_values(&[job.status, "stored"]).inc();
-            pipeline::answer_directly(
-                &self.duplicates,
-                &self.metrics,
-                &self.clock,
-                &job.exchange,
-                &job.reply,
-                Code::AccountingResponse,
-            );
-        }
-        Ok(())
-    }
-
-    /// One record that PostgreSQL refuses must not hold up the others; it is not acknowledged.
-    async fn one_by_one(&self, batch: &mut [Job]) {
-        for job in batch.chunks_mut(1) {
-            if let Err(error) = self.attempt(job).await {
-                let job = &job[0];
-                self.metrics.accounting_records.with_label_values(&[job.status, "failed"]).inc();
-                tracing::error!(nas = %job.exchange.client.name, session = %job.report.acct_session_id, %error,
-                    "an accounting record could not be stored and was not acknowledged");
-                self.duplicates.forget(&job.exchange);
-            }
-        }
-    }
+    Ok(merged)
 }

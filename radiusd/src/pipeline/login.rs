@@ -11,7 +11,7 @@ use radius_proto::{Code, MAX_PACKET, Packet};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 
-use super::{Exchange, Pipeline};
+use super::{Exchange, Pipeline, Port};
 use crate::access::{self, Granted, Login, Memory, Scratch, Service, Unreadable, Verdict};
 use crate::policy::{self, Denial};
 use crate::road::{Direct, Sink};
@@ -135,6 +135,10 @@ impl Pipeline {
             reply.copy_proxy_state(packet)?;
             Ok(reply)
         });
+        // A password that is right was hidden with the right secret, though nothing else says so.
+        if login.method() == "pap" && exchange.port != Port::RadSec {
+            exchange.client.proved_with(&exchange.secret, now);
+        }
         self.metrics.note_method(login.method());
         tracing::debug!(nas = %exchange.client.name, service = login.service.label(), method = login.method(),
             session = %ticket.session, "login accepted");
@@ -150,9 +154,10 @@ impl Pipeline {
         tracing::debug!(nas = %exchange.client.name, service = Service::of(packet).label(),
             reason = denial.label(), "login refused");
         let delay = Duration::from_millis(self.settings.reject_delay_ms);
-        // A device that knocks by itself guesses nothing, and its guest is waiting for the page.
+        // A device that knocks by itself guesses nothing, and its guest is waiting for the page; nor does EAP, which has
+        // not come to a password yet, and whose access point counts the seconds.
         let permit = match denial {
-            Denial::UnknownDevice => None,
+            Denial::UnknownDevice | Denial::EapNotOffered => None,
             _ if delay.is_zero() => None,
             _ => Arc::clone(&self.delayed).try_acquire_owned().ok(),
         };
@@ -172,6 +177,9 @@ impl Pipeline {
         let built = radius_proto::reply(&mut buffer, Code::AccessReject, packet).and_then(|mut reply| {
             policy::put_reject(&mut reply, denial)?;
             access::put_refusal(&mut reply, packet)?;
+            if denial == Denial::EapNotOffered {
+                access::put_eap_failure(&mut reply, packet)?;
+            }
             reply.copy_proxy_state(packet)?;
             Ok(reply)
         });

@@ -185,7 +185,7 @@ impl Pipeline {
         }
         match packet.code() {
             Code::AccessRequest => self.access(out, exchange, &packet, proof.proved, arrival.now),
-            Code::AccountingRequest => self.accounting(out, exchange, &packet, arrival.now),
+            Code::AccountingRequest => self.accounting(exchange, &packet, arrival.now),
             _ => self.status(out, &exchange, &packet),
         }
         Reception::Taken

@@ -6,19 +6,21 @@ use radius_proto::{BuildError, Code, MAX_PACKET, Packet};
 use shared::time::OffsetDateTime;
 
 use super::{Exchange, Pipeline, Port, answer};
-use crate::accounting::{self, Reading};
-use crate::journal::Job;
+use crate::accounting::{self, Origin, Reading};
+use crate::client::Client;
+use crate::journal::{Job, Record};
 use crate::road::Sink;
 
 impl Pipeline {
-    pub(super) fn accounting(&self, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, now: OffsetDateTime) {
-        let (nas, source) = (exchange.client.id, exchange.key.source.ip());
-        let (report, ticket, status) = match accounting::read(packet, nas, source, &self.directory, now) {
-            Reading::Session { report, ticket, status } => (report, ticket, status),
-            Reading::Router { status } => {
-                tracing::info!(nas = %exchange.client.name, status, "the router reports its own state");
-                self.metrics.accounting_records.with_label_values(&[status, "noted"]).inc();
-                return self.acknowledge(out, &exchange, packet);
+    pub(super) fn accounting(&self, exchange: Exchange, packet: &Packet<'_>, now: OffsetDateTime) {
+        note_clock(&exchange.client, packet, now);
+        let client = &exchange.client;
+        let from = Origin { nas: client.id, source: exchange.key.source.ip(), is_shared: client.is_network() };
+        let (record, status) = match accounting::read(packet, from, &self.directory, now) {
+            Reading::Session { report, status } => (Record::Session(report), status),
+            Reading::Router { restart, stops, status } => {
+                tracing::info!(nas = %client.name, source = %from.source, status, "the router reports its own state");
+                (Record::Router { restart, stops }, status)
             }
             Reading::Unusable(reason) => return self.give_up(&exchange, reason),
         };
@@ -26,7 +28,7 @@ impl Pipeline {
         let Ok(reply) = acknowledgement(&mut buffer, &exchange, packet) else {
             return self.give_up(&exchange, "reply_too_long");
         };
-        let job = Job { report: *report, ticket, status, reply: reply.into(), exchange };
+        let job = Job { record, status, reply: reply.into(), exchange };
         if let Err(job) = self.journal.enter(job) {
             // Left for the router to send again, when there may be room.
             self.give_up(&job.exchange, "queue_full");
@@ -48,7 +50,7 @@ impl Pipeline {
     /// cannot take an accounting record falls silent, so that the router turns to another one (§4.3).
     pub(super) fn status(&self, out: &mut dyn Sink, exchange: &Exchange, packet: &Packet<'_>) {
         match exchange.port {
-            Port::Acct if !self.journal.has_room() => self.give_up(exchange, "cannot_store"),
+            Port::Acct if !self.journal.can_store() => self.give_up(exchange, "cannot_store"),
             Port::Acct => self.acknowledge(out, exchange, packet),
             // One port for everything: logins are answered from memory whatever becomes of accounting.
             Port::Auth | Port::RadSec => {
@@ -58,6 +60,16 @@ impl Pipeline {
                 self.finish(out, exchange, built, Code::AccessAccept);
             }
         }
+    }
+}
+
+/// A router's clock orders nothing and measures nothing here (RFC 2869 §5.3): that it is wrong is told, once.
+fn note_clock(client: &Client, packet: &Packet<'_>, now: OffsetDateTime) {
+    if let Some(ahead) = accounting::clock_ahead_seconds(packet, now)
+        && client.note_clock(ahead)
+    {
+        tracing::warn!(nas = %client.name, ahead_seconds = ahead,
+            "the Event-Timestamp of this router says that its clock is wrong; its reports count as of our clock");
     }
 }
 

@@ -107,10 +107,24 @@ impl Db {
         Ok(pending)
     }
 
-    /// Makes the partitions of ended sessions for the coming months.
+    /// Makes the partitions of the history for the coming months.
     pub async fn make_partitions(&self) -> Result<()> {
         sqlx::query!("SELECT make_session_partitions(current_date, 3)").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Takes months that need not be kept any more out of the history: all that ended more than `keep_months` ago, 0:
+    /// none. They are dropped, or left as tables of their own. Returns the names of the partitions.
+    pub async fn retire_partitions(&self, keep_months: u32, archive: bool) -> Result<Vec<String>> {
+        let keep = (keep_months > 0).then(|| i32::try_from(keep_months).unwrap_or(i32::MAX));
+        Ok(sqlx::query_scalar!(
+            r#"SELECT name AS "name!" FROM retire_session_partitions(current_date,
+                   (date_trunc('month', current_date) - make_interval(months => $1))::date, $2) AS name"#,
+            keep as Option<i32>,
+            archive
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Compares the database's schema with what this program expects.

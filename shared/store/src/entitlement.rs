@@ -225,12 +225,11 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
 }
 
 /// Locks entitlements, always in one order, so that two transactions that change several of them never wait for
-/// each other in a circle.
-pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
-    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+/// each other in a circle. Returns which of them there are.
+pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
         .fetch_all(tx)
-        .await?;
-    Ok(())
+        .await?)
 }
 
 /// Starts the clock of entitlements that begin at the first login and have not begun.

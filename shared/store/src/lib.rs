@@ -3,7 +3,7 @@
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`entitlement`], [`order`],
 //! [`payment`], [`session`], [`command`], [`admin`], [`api_token`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
-//! money becomes access), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
+//! money becomes access), [`history`] (looking back), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -17,6 +17,7 @@ mod db;
 pub mod directory;
 pub mod entitlement;
 mod error;
+pub mod history;
 pub mod ledger;
 pub mod nas;
 pub mod order;

@@ -48,6 +48,11 @@ pub struct Nas {
     pub require_message_authenticator: MessageAuthenticatorPolicy,
     /// Whether an unsigned Access-Request with Proxy-State is left unanswered.
     pub limit_proxy_state: bool,
+    /// Whether an answer to a command that has no Message-Authenticator is ignored.
+    pub require_signed_answers: bool,
+    /// How many seconds its clock is ahead of ours (negative: behind); 0 within [`CLOCK_TOLERANCE_SECONDS`], `None` if it
+    /// never said. A flag for people: nothing is decided by it.
+    pub clock_offset_seconds: Option<i32>,
     /// Where its login page may send a guest back to: `host` or `host:port`.
     pub hotspot_hosts: Vec<String>,
     /// When a valid packet last came.
@@ -157,6 +162,8 @@ pub struct Settings<'a> {
     /// Whether an unsigned Access-Request with Proxy-State is left unanswered; default true. Only for a proxy in front
     /// of routers that do not sign should it be false.
     pub limit_proxy_state: Option<bool>,
+    /// Whether an answer to a command that has no Message-Authenticator is ignored; default false.
+    pub require_signed_answers: Option<bool>,
     /// Hosts that its login page names; default none.
     pub hotspot_hosts: Option<&'a [String]>,
 }
@@ -247,7 +254,8 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
              radsec_name = CASE WHEN NOT $10 THEN coalesce($11, radsec_name) END,
              identifier = coalesce($4, identifier), coa_port = coalesce($5, coa_port),
              require_message_authenticator = coalesce($6, require_message_authenticator),
-             limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts)
+             limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts),
+             require_signed_answers = coalesce($12, require_signed_answers)
          WHERE id = $1",
         id,
         settings.site_id,
@@ -259,7 +267,8 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
         settings.hotspot_hosts,
         settings.forget_address,
         settings.forget_radsec_name,
-        settings.radsec_name.map(radsec_name)
+        settings.radsec_name.map(radsec_name),
+        settings.require_signed_answers
     )
     .execute(tx)
     .await
@@ -308,7 +317,8 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
         r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address: IpNet", n.radsec_name, n.identifier, n.secret_sealed,
                   n.secret_generation, n.old_secret_sealed, n.old_secret_until, n.old_secret_generation,
                   n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
-                  n.sends_message_authenticator AS seen, n.limit_proxy_state, n.hotspot_hosts, n.last_seen_at
+                  n.sends_message_authenticator AS seen, n.limit_proxy_state, n.require_signed_answers, n.clock_offset_seconds,
+                  n.hotspot_hosts, n.last_seen_at
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
     .fetch_all(&db.pool)
@@ -349,6 +359,8 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 coa_port: u16::try_from(row.coa_port).unwrap_or(3799),
                 require_message_authenticator: policy,
                 limit_proxy_state: row.limit_proxy_state,
+                require_signed_answers: row.require_signed_answers,
+                clock_offset_seconds: row.clock_offset_seconds,
                 hotspot_hosts: row.hotspot_hosts,
                 last_seen_at: row.last_seen_at,
             })
@@ -402,20 +414,29 @@ pub struct Heard {
     pub at: OffsetDateTime,
     /// The number of the secret that it has proved since the last time this was noted.
     pub proved_generation: Option<i32>,
+    /// How far its clock was off in its last report, as [`Nas::clock_offset_seconds`]; `None` if it did not say.
+    pub clock_offset_seconds: Option<i32>,
 }
 
-/// Notes when routers were last heard, and with which secret.
+/// A router's clock that differs from ours by no more than this is right.
+pub const CLOCK_TOLERANCE_SECONDS: i64 = 60;
+
+/// Notes when routers were last heard, with which secret, and what time they have.
 pub async fn seen(db: &Db, heard: &[Heard]) -> Result<()> {
     let ids: Vec<Uuid> = heard.iter().map(|h| h.nas).collect();
     let times: Vec<OffsetDateTime> = heard.iter().map(|h| h.at).collect();
     let generations: Vec<Option<i32>> = heard.iter().map(|h| h.proved_generation).collect();
+    let clocks: Vec<Option<i32>> = heard.iter().map(|h| h.clock_offset_seconds).collect();
     sqlx::query!(
         "UPDATE nas SET last_seen_at = greatest(nas.last_seen_at, h.at),
-             proved_generation = coalesce(h.generation, nas.proved_generation)
-         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[]) AS h (id, at, generation) WHERE nas.id = h.id",
+             proved_generation = coalesce(h.generation, nas.proved_generation),
+             clock_offset_seconds = coalesce(h.clock_offset, nas.clock_offset_seconds)
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::integer[]) AS h (id, at, generation, clock_offset)
+         WHERE nas.id = h.id",
         &ids,
         &times,
-        &generations as &[Option<i32>]
+        &generations as &[Option<i32>],
+        &clocks as &[Option<i32>]
     )
     .execute(&db.pool)
     .await?;

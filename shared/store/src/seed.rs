@@ -1,6 +1,9 @@
 //! Many customers at once, for benches: logins `user0000001`… with passwords `pw0000001`…, an active
 //! entitlement each, good on any device for a year. Where asked, each comes with its first device bound: user 7's
-//! phone is 02:00:00:00:00:07.
+//! phone is 02:00:00:00:00:07. [`history`] gives them a year of ended sessions.
+
+mod copy;
+mod history;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use shared::rng;
@@ -10,6 +13,8 @@ use uuid::Uuid;
 
 use crate::package::{Package, Starts, signed, whole_seconds};
 use crate::{Db, Result, entitlement};
+
+pub use history::{Past, Written, history};
 
 /// Rows that one statement inserts: more than the 20,000 from which on the directory is told in one row that
 /// everything changed, and not in one row for each.

@@ -9,7 +9,7 @@ use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError, accounting};
+use crate::{Db, Result, StoreError};
 
 /// An open session.
 #[derive(Clone, Debug)]
@@ -50,24 +50,24 @@ pub struct Session {
     pub cut: Option<String>,
 }
 
-struct Row {
-    id: Uuid,
-    nas: Option<String>,
-    phone: Option<String>,
-    package: Option<String>,
-    entitlement: Option<Uuid>,
-    user_name: String,
-    mac: Option<String>,
-    framed_ip: Option<String>,
-    acct_session_id: String,
-    started_at: OffsetDateTime,
-    last_heard_at: OffsetDateTime,
-    input_octets: i64,
-    output_octets: i64,
-    cutoff_at: Option<OffsetDateTime>,
-    ended_at: Option<OffsetDateTime>,
-    terminate_cause: Option<String>,
-    cut: Option<String>,
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) nas: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) package: Option<String>,
+    pub(crate) entitlement: Option<Uuid>,
+    pub(crate) user_name: String,
+    pub(crate) mac: Option<String>,
+    pub(crate) framed_ip: Option<String>,
+    pub(crate) acct_session_id: String,
+    pub(crate) started_at: OffsetDateTime,
+    pub(crate) last_heard_at: OffsetDateTime,
+    pub(crate) input_octets: i64,
+    pub(crate) output_octets: i64,
+    pub(crate) cutoff_at: Option<OffsetDateTime>,
+    pub(crate) ended_at: Option<OffsetDateTime>,
+    pub(crate) terminate_cause: Option<String>,
+    pub(crate) cut: Option<String>,
 }
 
 impl From<Row> for Session {
@@ -232,24 +232,4 @@ async fn request_cuts(
     .execute(tx)
     .await?
     .rows_affected())
-}
-
-/// Closes a session that its router does not have any more, at what was last reported of it. With `silent_since`,
-/// only if nothing was heard of it since then. Returns whether it is closed now.
-pub async fn end_lost(db: &Db, id: Uuid, silent_since: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
-    let closed = sqlx::query!(
-        "UPDATE sessions SET ended_at = last_heard_at, terminate_cause = 'Lost-Service'
-         WHERE id = $1 AND ended_at IS NULL AND ($2::timestamptz IS NULL OR last_heard_at < $2)",
-        id,
-        silent_since
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if closed == 1 {
-        accounting::end(&mut tx, &[id], now).await?;
-    }
-    tx.commit().await?;
-    Ok(closed == 1)
 }

@@ -7,7 +7,7 @@ use radius_proto::Code;
 use radius_proto::attribute::rfc2866::acct_status_type::{INTERIM_UPDATE, START, STOP};
 use radius_proto::attribute::{rfc2865, rfc2866};
 use tests::world::eventually;
-use tests::world::lab::{Answer, Draft, Lab, Port, SECRET};
+use tests::world::lab::{Answer, Draft, Lab, LabSettings, Port, SECRET};
 
 /// A report with counters: seconds, octets up, octets down.
 fn counted(draft: Draft, (seconds, up, down): (u32, u32, u32)) -> Draft {
@@ -68,8 +68,10 @@ async fn a2_when_a_report_is_answered_it_stands_in_postgresql() {
 }
 
 #[tokio::test]
-async fn a2_while_postgresql_is_away_nothing_is_answered_and_nothing_is_lost() {
-    let lab = Lab::new().await;
+async fn a2_while_postgresql_is_away_and_there_is_no_spool_nothing_is_answered_and_nothing_is_lost() {
+    let mut settings = LabSettings::default();
+    settings.world.has_spool = false;
+    let lab = Lab::with(settings).await;
     lab.world.postgres.cut();
     let mut waiting = HashMap::new();
     for number in 0..10 {

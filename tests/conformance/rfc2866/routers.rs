@@ -11,7 +11,7 @@ use tests::world::lab::{Draft, Lab, LabSettings, Port, SECRET, Wire};
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 #[tokio::test]
-async fn a8_a_router_that_starts_or_stops_is_answered_and_touches_no_other_routers_sessions() {
+async fn a8_a_router_that_stops_ends_its_sessions_and_touches_no_other_routers() {
     let mut lab = Lab::prepare(LabSettings::default()).await;
     let neighbours = lab.world.register("neighbour", SECRET, at(NEIGHBOUR)).await;
     lab.start().await;
@@ -40,7 +40,20 @@ async fn a8_a_router_that_starts_or_stops_is_answered_and_touches_no_other_route
                 .await
                 .unwrap();
             assert_eq!(open, 1, "the neighbour's guest is still online");
+            assert_eq!(lab.sessions().await, (1, 1), "and this router's is not, since it said that it stops");
         }
     }
     assert_eq!(lab.usage().await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a8_a_router_that_says_it_started_is_noted_and_ends_no_session_by_that_alone() {
+    let lab = Lab::new().await;
+    assert_eq!(lab.answered(Port::Acct, &lab.report(START, "80100001")).await.code(), Code::AccountingResponse);
+    let on = Draft::new(Code::AccountingRequest, SECRET).put(rfc2866::ACCT_STATUS_TYPE, ACCOUNTING_ON);
+    assert_eq!(lab.answered(Port::Acct, &on).await.code(), Code::AccountingResponse);
+    assert_eq!(lab.sessions().await, (1, 0), "RouterOS has been seen to say so while its sessions went on");
+    let restarts: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM router_restarts").fetch_one(&lab.world.pool).await.unwrap();
+    assert_eq!(restarts, 1, "it is noted, and confirmed by what follows: tests/flows/ghosts.rs");
 }

@@ -5,6 +5,7 @@ use radius_proto::Code;
 use radius_proto::attribute::rfc2866::acct_status_type::{INTERIM_UPDATE, START, STOP};
 use radius_proto::attribute::{rfc2865, rfc2866, rfc2869};
 use shared::time::OffsetDateTime;
+use tests::world::eventually;
 use tests::world::lab::{Draft, Lab, Port, SECRET};
 
 async fn recorded(lab: &Lab, report: &Draft) {
@@ -97,7 +98,7 @@ async fn a5_interim_values_are_cumulative_and_a_repetition_of_any_kind_adds_noth
 }
 
 /// When the session of that name began, in seconds before now.
-pub(super) async fn began_before_now(lab: &Lab, session: &str) -> i64 {
+async fn began_before_now(lab: &Lab, session: &str) -> i64 {
     let began: OffsetDateTime = sqlx::query_scalar("SELECT started_at FROM sessions WHERE acct_session_id = $1")
         .bind(session)
         .fetch_one(&lab.world.pool)
@@ -107,15 +108,20 @@ pub(super) async fn began_before_now(lab: &Lab, session: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a7_without_a_sane_event_timestamp_it_happened_at_receipt_less_acct_delay_time() {
+async fn a7_it_happened_at_receipt_less_acct_delay_time_and_a_wrong_clock_is_recorded_and_only_flagged() {
     let lab = Lab::new().await;
     for (session, delay) in [("80100001", 0), ("80100002", 50), ("80100003", 3600)] {
         recorded(&lab, &lab.report(START, session).put(rfc2866::ACCT_DELAY_TIME, delay)).await;
         let ago = began_before_now(&lab, session).await;
         assert!((i64::from(delay)..i64::from(delay) + 30).contains(&ago), "{session}: {ago} seconds ago");
     }
+    // Half a minute is no fault: nobody is told.
+    let now = u32::try_from(lab.world.clock.now().unix_timestamp()).expect("before 2106");
+    let flagged = |lab: &Lab| lab.radiusd().log().lines().filter(|line| line.contains("its clock is wrong")).count();
+    recorded(&lab, &lab.report(START, "80100010").put(rfc2869::EVENT_TIMESTAMP, now - 30)).await;
+    assert_eq!(flagged(&lab), 0);
     // A router without a clock, and one whose clock is years ahead: recorded, and not trusted.
-    let ahead = u32::try_from(lab.world.clock.now().unix_timestamp()).expect("before 2106") + 400_000_000;
+    let ahead = now + 400_000_000;
     for (session, stamp) in [("80100011", 0), ("80100012", 86_400), ("80100013", ahead), ("80100014", u32::MAX)] {
         recorded(&lab, &lab.report(START, session).put(rfc2869::EVENT_TIMESTAMP, stamp)).await;
         let ago = began_before_now(&lab, session).await;
@@ -125,5 +131,11 @@ async fn a7_without_a_sane_event_timestamp_it_happened_at_receipt_less_acct_dela
     recorded(&lab, &lab.report(START, "80100021").put(rfc2866::ACCT_DELAY_TIME, u32::MAX)).await;
     let ago = began_before_now(&lab, "80100021").await;
     assert!((0..=86_400 + 30).contains(&ago), "{ago} seconds ago");
-    assert_eq!(lab.sessions().await, (8, 0));
+    assert_eq!(lab.sessions().await, (9, 0));
+    assert_eq!(flagged(&lab), 1, "told once, not with every report");
+    // The operator sees it, and sees it go.
+    let told = async || store::nas::all(&lab.world.db).await.expect("the routers")[0].clock_offset_seconds;
+    eventually("the clock is shown as wrong", async || told().await.filter(|ahead| *ahead > 1_000_000_000)).await;
+    recorded(&lab, &lab.report(START, "80100031").put(rfc2869::EVENT_TIMESTAMP, now)).await;
+    eventually("the clock is shown as right", async || told().await.filter(|ahead| *ahead == 0)).await;
 }

@@ -1,6 +1,8 @@
 //! RFC 3579 sections 3.1 to 3.3 against the running server: Message-Authenticator where it is there, and EAP, which is
 //! not offered here and is refused in a packet that proves itself.
 
+mod prompt;
+
 use std::net::Ipv4Addr;
 
 use radius_proto::Code;

@@ -101,6 +101,27 @@ async fn o6_an_answer_with_a_right_message_authenticator_or_with_none_is_believe
 }
 
 #[tokio::test]
+async fn b7_where_answers_must_be_signed_one_that_is_not_is_discarded_and_the_timers_go_on() {
+    let mut lab = Lab::prepare(LabSettings::default()).await;
+    let nas = Router::register(&lab, 1).await;
+    let signed = store::nas::Settings { require_signed_answers: Some(true), ..store::nas::Settings::default() };
+    store::nas::change(&lab.world.db, "router-1", &signed).await.unwrap();
+    lab.start().await;
+    let session = nas.session(&lab, "80100001").await;
+    store::session::disconnect(&lab.world.db, session, lab.world.clock.now()).await.unwrap();
+    let first = nas.command().await;
+    nas.reply(&first, &first.answer(Code::DisconnectAck).finish()).await;
+    nas.reply(&first, &first.answer(Code::DisconnectNak).put(rfc5176::ERROR_CAUSE, 503).finish()).await;
+    let again = nas.command().await;
+    assert_eq!(again.0.octets, first.0.octets, "it is still waited for");
+    let waited = again.0.at - first.0.at;
+    assert!(waited >= Duration::from_millis(1750) && waited < Duration::from_millis(3700), "{waited:?}");
+    nas.reply(&again, &again.answer(Code::DisconnectAck).sign().finish()).await;
+    cut_is(&lab, session, "acknowledged").await;
+    assert!(router::is_open(&lab, session).await);
+}
+
+#[tokio::test]
 async fn o6_the_answer_to_a_request_that_was_given_up_does_not_count_for_the_next_one() {
     let (lab, nas) = lab_with_a_router().await;
     let session = nas.session(&lab, "80100001").await;

@@ -105,6 +105,7 @@ async fn s3_what_else_it_holds_is_ignored_and_it_counts_as_no_login() {
 async fn s4_a_server_that_can_store_no_report_stops_answering_on_the_accounting_port() {
     let mut settings = LabSettings::default();
     settings.world.accounting_queue = 64;
+    settings.world.has_spool = false;
     let lab = Lab::with(settings).await;
     assert_eq!(lab.answered(Port::Acct, &lab.status()).await.code(), Code::AccountingResponse);
     lab.world.postgres.cut();

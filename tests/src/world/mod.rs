@@ -10,6 +10,7 @@
 //! It waits for conditions with [`eventually`] and never for a time.
 
 mod browser;
+mod cluster;
 pub mod lab;
 mod program;
 mod tap;
@@ -26,6 +27,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use store::Db;
 
 pub use browser::Browser;
+pub use cluster::Cluster;
 pub use program::Program;
 pub use tap::Tap;
 
@@ -39,13 +41,25 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// If the condition does not hold within [`PATIENCE`].
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, condition: impl FnMut() -> F) -> T {
+    eventually_within(PATIENCE, what, condition).await
+}
+
+/// The same for what takes its time by itself.
+///
+/// # Panics
+/// If the condition does not hold within `patience`.
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T {
     let started = std::time::Instant::now();
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
+        assert!(started.elapsed() < patience, "waited {patience:?} in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -78,8 +92,16 @@ pub struct Settings {
     pub interim_seconds: u32,
     /// `radius.reject_delay_ms`; short, so that tests are.
     pub reject_delay_ms: u64,
-    /// `radius.accounting_queue`.
+    /// `accounting.queue`.
     pub accounting_queue: u32,
+    /// More lines for `[accounting]`.
+    pub accounting: String,
+    /// Whether radiusd has a spool.
+    pub has_spool: bool,
+    /// Another PostgreSQL than all tests share.
+    pub server: Option<String>,
+    /// Where the spool lies; `None`: in the world's folder.
+    pub spool: Option<PathBuf>,
     /// `radius.auth_listen`.
     pub auth_listen: Vec<String>,
     /// `radius.acct_listen`.
@@ -96,6 +118,10 @@ impl Default for Settings {
             interim_seconds: 10,
             reject_delay_ms: 20,
             accounting_queue: 8192,
+            accounting: String::new(),
+            server: None,
+            spool: None,
+            has_spool: true,
             auth_listen: vec!["127.0.0.1:0".to_owned()],
             acct_listen: vec!["127.0.0.1:0".to_owned()],
             query_after_seconds: vec![1, 2, 3],
@@ -130,7 +156,7 @@ impl World {
     /// # Panics
     /// If there is no PostgreSQL and Redis for tests: `./mlango test` starts them.
     pub async fn with(settings: Settings) -> World {
-        let server = variable("MLANGO_TEST_DATABASE_URL");
+        let server = settings.server.clone().unwrap_or_else(|| variable("MLANGO_TEST_DATABASE_URL"));
         let redis_url = variable("MLANGO_TEST_REDIS_URL");
         let name = format!("mlango_test_{:016x}", u64::from_be_bytes(shared::rng::bytes()));
         let options: PgConnectOptions = server.parse().expect("MLANGO_TEST_DATABASE_URL is a PostgreSQL URL");
@@ -182,13 +208,22 @@ impl World {
 
     fn write_configuration(&mut self, database: &str, prefix: &str) {
         let directory = self.directory.0.display();
-        let Settings { interim_seconds, reject_delay_ms, accounting_queue, auth_listen, acct_listen, .. } =
-            &self.settings;
+        let Settings {
+            interim_seconds, reject_delay_ms, accounting_queue, accounting, auth_listen, acct_listen, ..
+        } = &self.settings;
+        let spool = match self.settings.has_spool {
+            true => match &self.settings.spool {
+                Some(spool) => format!("spool = \"{}\"\n", spool.display()),
+                None => format!("spool = \"{directory}/spool\"\n"),
+            },
+            false => String::new(),
+        };
         let text = format!(
             "[database]\nwrite = \"{database}\"\n\n[redis]\nurl = \"redis+unix://{directory}/redis.sock\"\nprefix = \"{prefix}\"\n\n\
              [secrets]\nseal_key_file = \"{directory}/seal.key\"\n\n[log]\nlevel = \"info,radiusd=debug,portal=debug\"\n\n\
              [radius]\nauth_listen = {auth_listen:?}\nacct_listen = {acct_listen:?}\nadmin_listen = \"127.0.0.1:0\"\n\
-             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\naccounting_queue = {accounting_queue}\n\n\
+             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\n\n\
+             [accounting]\nqueue = {accounting_queue}\n{spool}{accounting}\n\
              [portal]\nlisten = \"127.0.0.1:{}\"\nmetrics_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n\n{}",
             self.portal_port(),
             self.portal_url(),
@@ -236,6 +271,14 @@ impl World {
     pub async fn start_radiusd(&mut self) -> &Program {
         let program = Program::start("radiusd", &self.config(), &self.directory.0).await;
         self.radiusd.insert(program)
+    }
+
+    /// After the server was killed: waits until the test's own connections work again.
+    pub async fn reconnect(&self) {
+        eventually("the test reaches its database again", || async {
+            sqlx::query("SELECT 1").execute(&self.pool).await.ok()
+        })
+        .await;
     }
 
     /// Starts the portal and waits until it answers.

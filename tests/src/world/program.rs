@@ -69,6 +69,11 @@ impl Program {
         text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0.0)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Ends it at once, as a power cut would.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("its own child");
@@ -76,7 +81,7 @@ impl Program {
 
     /// Asks it to stop, and returns whether it ended well.
     pub async fn stop(mut self) -> bool {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill is there");
         assert!(told.success(), "no such process");
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("it stops in time");

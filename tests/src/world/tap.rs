@@ -1,12 +1,13 @@
 //! A tap between a program and a server on a Unix socket: open, it passes everything on; cut, it breaks every
-//! connection and refuses new ones, as a server that is stopped does.
+//! connection and refuses new ones, as a server that is stopped does; held, it takes everything and passes nothing on,
+//! as a network does that drops packets in silence.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
@@ -15,6 +16,7 @@ pub struct Tap {
     path: PathBuf,
     server: Server,
     cut: watch::Sender<u64>,
+    held: watch::Sender<bool>,
     open: Arc<AtomicBool>,
     port: u16,
 }
@@ -47,7 +49,8 @@ impl Tap {
     fn start(path: PathBuf, server: Server) -> Tap {
         let spare = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = spare.local_addr().expect("bound").port();
-        let tap = Tap { path, server, cut: watch::Sender::new(0), open: Arc::new(AtomicBool::new(false)), port };
+        let (cut, held, open) = (watch::Sender::new(0), watch::Sender::new(false), Arc::new(AtomicBool::new(false)));
+        let tap = Tap { path, server, cut, held, open, port };
         tap.mend();
         tap
     }
@@ -64,6 +67,16 @@ impl Tap {
         self.cut.send_modify(|count| *count += 1);
     }
 
+    /// From now on nothing passes, and nobody is told.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets pass again what was held, and what comes.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
     /// Lets connections through again.
     ///
     /// # Panics
@@ -74,6 +87,7 @@ impl Tap {
         }
         let listener = UnixListener::bind(&self.path).expect("a socket in the test's folder");
         let (server, mut cut, open) = (self.server.clone(), self.cut.subscribe(), Arc::clone(&self.open));
+        let held = self.held.subscribe();
         tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -84,22 +98,54 @@ impl Tap {
                 if !open.load(Ordering::SeqCst) {
                     return;
                 }
-                tokio::spawn(pass(client, server.clone(), cut.clone()));
+                tokio::spawn(pass(client, server.clone(), cut.clone(), held.clone()));
             }
         });
     }
 }
 
-async fn pass(mut client: UnixStream, server: Server, mut cut: watch::Receiver<u64>) {
+async fn pass(client: UnixStream, server: Server, mut cut: watch::Receiver<u64>, held: watch::Receiver<bool>) {
     let work = async {
         match server {
-            Server::Unix(path) => copy_bidirectional(&mut client, &mut UnixStream::connect(path).await?).await,
-            Server::Tcp(address) => copy_bidirectional(&mut client, &mut TcpStream::connect(address).await?).await,
+            Server::Unix(path) => {
+                between(client.into_split(), UnixStream::connect(path).await?.into_split(), held).await
+            }
+            Server::Tcp(address) => {
+                between(client.into_split(), TcpStream::connect(address).await?.into_split(), held).await
+            }
         }
+        std::io::Result::Ok(())
     };
     tokio::select! {
         // Either side hung up: the other hears of it by the drop.
         _ = work => {}
         _ = cut.changed() => {}
+    }
+}
+
+/// Passes on what either side says until one of them hangs up.
+async fn between(
+    client: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    server: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    held: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        _ = one_way(client.0, server.1, held.clone()) => {}
+        _ = one_way(server.0, client.1, held) => {}
+    }
+}
+
+async fn one_way(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut held: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 || held.wait_for(|held| !held).await.is_err() {
+            return Ok(());
+        }
+        to.write_all(&buffer[..length]).await?;
     }
 }

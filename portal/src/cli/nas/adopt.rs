@@ -4,8 +4,7 @@
 //! sender says of itself is not proved by anything: it helps to recognise a router, and a person decides. The secret
 //! is not among it; it comes on standard input, as everywhere.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -17,9 +16,6 @@ use url::Url;
 use super::secret::Overlap;
 use super::told::Told;
 use crate::cli::{Answer, Context, secret_from_stdin, values};
-
-/// Longest wait for radiusd, which answers from memory.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Adopt {
@@ -68,7 +64,8 @@ struct Stranger {
 
 impl Adopt {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let url = self.radiusd.clone().map_or_else(|| admin_url(context.config.radius.admin_listen), Ok)?;
+        let url =
+            self.radiusd.clone().map_or_else(|| crate::radiusd::admin_url(context.config.radius.admin_listen), Ok)?;
         let strangers = ask(url).await?;
         let (Some(address), Some(name)) = (self.address, &self.name) else {
             return self.answer.give(&strangers, list(&strangers));
@@ -84,24 +81,8 @@ impl Adopt {
     }
 }
 
-/// Where radiusd answers on this machine.
-fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
-    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with --radiusd URL");
-    let host = match listen.ip() {
-        any if any.is_unspecified() && any.is_ipv4() => "127.0.0.1".into(),
-        any if any.is_unspecified() => "[::1]".into(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-        IpAddr::V4(ip) => ip.to_string(),
-    };
-    Ok(format!("http://{host}:{}", listen.port()).parse()?)
-}
-
-async fn ask(mut url: Url) -> anyhow::Result<Vec<Stranger>> {
-    url.set_path("/strangers");
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-    let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
-    let answer = answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))?;
-    Ok(answer.json::<Heard>().await.with_context(|| format!("what answers at {url} is not radiusd"))?.strangers)
+async fn ask(url: Url) -> anyhow::Result<Vec<Stranger>> {
+    Ok(crate::radiusd::ask::<Heard>(url, "/strangers").await?.strangers)
 }
 
 fn list(strangers: &[Stranger]) -> String {
@@ -137,15 +118,6 @@ fn says(stranger: &Stranger) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn radiusd_is_found_where_the_configuration_says() {
-        let url = |listen: &str| admin_url(listen.parse().expect("an address")).map(|url| url.to_string()).ok();
-        assert_eq!(url("127.0.0.1:9812").as_deref(), Some("http://127.0.0.1:9812/"));
-        assert_eq!(url("0.0.0.0:9812").as_deref(), Some("http://127.0.0.1:9812/"));
-        assert_eq!(url("[::]:9812").as_deref(), Some("http://[::1]:9812/"));
-        assert_eq!(url("127.0.0.1:0"), None);
-    }
 
     #[test]
     fn the_list_says_what_to_do_and_shows_a_translated_address() {

@@ -36,6 +36,9 @@ pub(super) struct Told {
     /// Whether an unsigned Access-Request with Proxy-State is left unanswered; false only for a proxy [default: true].
     #[arg(long, value_name = "true|false")]
     limit_proxy_state: Option<bool>,
+    /// Whether its answers to commands must be signed too; true only if the router signs them [default: false].
+    #[arg(long, value_name = "true|false")]
+    require_signed_answers: Option<bool>,
     /// A host that its login page sends guests back to, with the port if it is not 80; may be repeated, and replaces
     /// those that were told before.
     #[arg(long = "hotspot-host", value_name = "HOST[:PORT]", value_parser = values::host)]
@@ -56,6 +59,7 @@ impl Told {
             coa_port: self.coa_port,
             require_message_authenticator: self.require_message_authenticator,
             limit_proxy_state: self.limit_proxy_state,
+            require_signed_answers: self.require_signed_answers,
             hotspot_hosts: (!self.hotspot_hosts.is_empty()).then_some(&self.hotspot_hosts),
             ..Settings::default()
         })

@@ -1,0 +1,94 @@
+//! What radiusd tells on its admin port, which answers from memory: strangers, and how accounting fares.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where radiusd answers on this machine.
+///
+/// # Errors
+/// If the configuration leaves its port to chance.
+pub fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
+    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with --radiusd URL");
+    let host = match listen.ip() {
+        any if any.is_unspecified() && any.is_ipv4() => "127.0.0.1".into(),
+        any if any.is_unspecified() => "[::1]".into(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    Ok(format!("http://{host}:{}", listen.port()).parse()?)
+}
+
+/// Asks for one of its pages.
+///
+/// # Errors
+/// If nothing answers there in time, or something else than radiusd.
+pub async fn ask<T: DeserializeOwned>(mut url: Url, page: &str) -> anyhow::Result<T> {
+    url.set_path(page);
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
+    let answer = answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))?;
+    answer.json::<T>().await.with_context(|| format!("what answers at {url} is not radiusd"))
+}
+
+/// How accounting fares: `/accounting`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Accounting {
+    /// Whether records can be made durable, so that they are acknowledged.
+    pub acknowledges: bool,
+    /// Whether PostgreSQL takes them at the moment; else the spool does.
+    pub postgresql_takes_records: bool,
+    /// Records that wait to become durable.
+    pub queue: Queue,
+    /// Records that wait on disk.
+    pub spool: Spool,
+    /// Made durable in PostgreSQL since the server started.
+    pub stored: u64,
+    /// On disk.
+    pub spooled: u64,
+    /// Brought from there to PostgreSQL.
+    pub replayed: u64,
+    /// Refused by PostgreSQL.
+    pub failed: u64,
+}
+
+/// The queue.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Queue {
+    /// Waiting now.
+    pub records: u64,
+    /// May wait at most.
+    pub capacity: u64,
+}
+
+/// The spool.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Spool {
+    /// Waiting now.
+    pub records: u64,
+    /// The room that they take.
+    pub octets: u64,
+    /// How long the first has waited, seconds.
+    pub oldest_age_seconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn radiusd_is_found_where_the_configuration_says() {
+        let url = |listen: &str| admin_url(listen.parse().expect("an address")).map(|url| url.to_string()).ok();
+        assert_eq!(url("127.0.0.1:9812").as_deref(), Some("http://127.0.0.1:9812/"));
+        assert_eq!(url("0.0.0.0:9812").as_deref(), Some("http://127.0.0.1:9812/"));
+        assert_eq!(url("[::]:9812").as_deref(), Some("http://[::1]:9812/"));
+        assert_eq!(url("127.0.0.1:0"), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! Ghosts: sessions of which their router speaks no more. They are closed at their last known counters, so that nobody
+//! is counted as online who is not; one whose router speaks of it again goes on.
+//!
+//! Silence counts only while somebody listens: a server closes nothing until it has run for as long as a session
+//! must be silent, nor while reports wait for PostgreSQL. Several servers share the work; each session is closed once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::time::Clock;
+use store::accounting::{self, Closed};
+use store::{Db, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::Standing;
+use crate::metrics::Metrics;
+
+/// Intervals without a report after which a session is a ghost.
+pub(crate) const SILENT_INTERVALS: f32 = 2.5;
+/// Intervals without a report after its router has said that it started.
+const RESTART_INTERVALS: f32 = 1.5;
+/// Looks in one interval: how late a ghost may be closed.
+const LOOKS_PER_INTERVAL: u32 = 6;
+/// Longest wait for one look.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Ghosts {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) journal: Arc<Standing>,
+    /// How often routers report usage.
+    pub(crate) interim: Duration,
+}
+
+impl Ghosts {
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let silence = self.interim.mul_f32(SILENT_INTERVALS);
+        let mut listening_since = self.clock.monotonic();
+        while tokio::time::timeout(self.interim / LOOKS_PER_INTERVAL, stop.cancelled()).await.is_err() {
+            if self.journal.is_behind() {
+                listening_since = self.clock.monotonic();
+            }
+            if self.clock.monotonic().saturating_sub(listening_since) >= silence {
+                self.look(silence).await;
+            }
+        }
+    }
+
+    async fn look(&self, silence: Duration) {
+        let patience = self.interim.mul_f32(RESTART_INTERVALS);
+        let closing = accounting::close_silent(&self.db, silence, patience, self.clock.now());
+        let too_slow = StoreError::TooSlow { operation: "closing ghosts", patience: PATIENCE };
+        match tokio::time::timeout(PATIENCE, closing).await.unwrap_or(Err(too_slow)) {
+            Ok(closed) => self.note(closed),
+            Err(error) if error.is_unavailable() => tracing::debug!(%error, "ghosts wait for PostgreSQL"),
+            Err(error) => tracing::error!(%error, "ghosts"),
+        }
+    }
+
+    fn note(&self, closed: Closed) {
+        for (reason, count) in [("silent", closed.silent), ("router_restarted", closed.restarted)] {
+            if count > 0 {
+                self.metrics.stale_closed.with_label_values(&[reason]).inc_by(count as u64);
+                tracing::info!(reason, count, "sessions of which nobody speaks any more are closed");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The spool as the rest of the server uses it: shared, off the runtime's threads, with its gauges kept.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::config;
+use shared::time::Clock;
+
+use super::record::{self, Unreadable};
+use super::spool::{Entry, Position, Spool, SpoolError};
+use super::{Record, Standing};
+use crate::metrics::Metrics;
+
+/// Keeps records on disk until PostgreSQL has them.
+#[derive(Clone)]
+pub(super) struct Keeper {
+    /// Nothing while it cannot be opened.
+    spool: Arc<Mutex<Option<Spool>>>,
+    directory: PathBuf,
+    cap: u64,
+    standing: Arc<Standing>,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+/// Records from the front of the spool.
+pub(super) struct Front {
+    /// What comes before is forgotten when all are safe elsewhere.
+    pub(super) before: Position,
+    pub(super) records: Vec<(Entry, Record)>,
+    /// Those that cannot be read, as they are.
+    pub(super) unreadable: Vec<(Entry, Unreadable)>,
+}
+
+impl Keeper {
+    /// Opens the spool and takes up what a server before has left there.
+    pub(super) fn open(
+        settings: &config::Accounting,
+        standing: Arc<Standing>,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> anyhow::Result<Option<Keeper>> {
+        let Some(directory) = &settings.spool else {
+            tracing::warn!("accounting.spool is not configured: while PostgreSQL is away nothing is acknowledged");
+            return Ok(None);
+        };
+        let (directory, cap) = (directory.clone(), settings.spool_max_octets);
+        let (spool, found) = Spool::open(&directory, cap)?;
+        if found.records > 0 {
+            tracing::info!(records = found.records, octets = found.octets, "records of before wait in the spool");
+        }
+        if found.torn_octets > 0 {
+            tracing::warn!(
+                octets = found.torn_octets,
+                "the end of the spool was torn: what was being written when the server stopped, and was not acknowledged, is gone"
+            );
+        }
+        for lost in &found.lost {
+            tracing::error!(
+                from = lost.start,
+                until = lost.end,
+                "records in the spool are damaged and lost; their file is set aside"
+            );
+        }
+        let keeper = Keeper { spool: Arc::new(Mutex::new(Some(spool))), directory, cap, standing, metrics, clock };
+        keeper.observe_now();
+        Ok(Some(keeper))
+    }
+
+    /// Makes records durable on disk.
+    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<(), SpoolError> {
+        let now = self.clock.now();
+        self.with(move |spool| spool.append(&records, now)).await.map(|_| ())
+    }
+
+    /// The records that have waited longest.
+    pub(super) async fn front(&self, max: usize) -> Result<Option<Front>, SpoolError> {
+        let read = self.with(move |spool| spool.read(spool.start(), max)).await?;
+        let Some(last) = read.last() else { return Ok(None) };
+        let before = last.position + 1;
+        let mut front = Front { before, records: Vec::with_capacity(read.len()), unreadable: Vec::new() };
+        for entry in read {
+            match record::decode(entry.position, &entry.octets) {
+                Ok(record) => front.records.push((entry, record)),
+                Err(error) => front.unreadable.push((entry, error)),
+            }
+        }
+        Ok(Some(front))
+    }
+
+    /// Forgets the records before here: they are safe in PostgreSQL.
+    pub(super) async fn forget(&self, before: Position) -> Result<(), SpoolError> {
+        self.with(move |spool| spool.forget(before)).await
+    }
+
+    /// Puts a record aside that nothing can be done with, for people to look at.
+    pub(super) async fn set_aside(&self, entry: Entry, why: String) -> Result<(), SpoolError> {
+        self.with(move |spool| spool.set_aside(&entry, &why)).await
+    }
+
+    /// Keeps the gauges true while nothing else happens.
+    pub(super) fn observe_now(&self) {
+        if let Some(spool) = &*self.lock() {
+            self.observe(spool);
+        }
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Spool) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let keeper = self.clone();
+        let worked = tokio::task::spawn_blocking(move || {
+            let mut held = keeper.lock();
+            let spool = keeper.sound(&mut held)?;
+            let result = work(spool);
+            keeper.observe(spool);
+            result
+        });
+        worked.await.unwrap_or_else(|error| {
+            let (dir, source) = (self.directory.clone(), std::io::Error::other(error));
+            Err(SpoolError::Io { dir, doing: "working", source })
+        })
+    }
+
+    /// The spool; after an fsync that failed it is opened anew first, from what the disk really has.
+    fn sound<'s>(&self, held: &'s mut Option<Spool>) -> Result<&'s mut Spool, SpoolError> {
+        if held.as_ref().is_none_or(Spool::is_broken) {
+            // The old one goes first: it holds the folder.
+            *held = None;
+            let (spool, found) = Spool::open(&self.directory, self.cap)?;
+            tracing::warn!(
+                records = found.records,
+                torn = found.torn_octets,
+                "the spool was opened anew after a failure"
+            );
+            *held = Some(spool);
+        }
+        Ok(held.as_mut().unwrap_or_else(|| unreachable!("it is there")))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Spool>> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observe(&self, spool: &Spool) {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.standing.set_spool_full(!spool.has_room());
+        self.metrics.spool_capacity.set(number(spool.cap()));
+        self.metrics.spool_records.set(number(spool.len()));
+        self.metrics.spool_octets.set(number(spool.octets()));
+        let now = self.clock.now().unix_timestamp();
+        self.metrics.spool_oldest_age.set(spool.oldest_ms().map_or(0, |at| (now - at / 1000).max(0)));
+    }
+}

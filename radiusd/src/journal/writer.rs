@@ -1,0 +1,177 @@
+//! A writer: takes what has gathered, makes it durable in one go, and answers it.
+//!
+//! "Durable" is a commit of PostgreSQL or an fsync of the spool, whichever the configuration prefers and the moment
+//! allows. When neither can be had nothing is answered: the batch waits, the queue fills, and routers keep what they
+//! have or turn to another server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use radius_proto::Code;
+use shared::config::{Accounting, Commit};
+use shared::time::Clock;
+use store::{Db, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::keeper::Keeper;
+use super::{Job, MAX_BATCH, RETRY_AFTER, Standing, record, store_records};
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::pipeline::{self, Duplicates};
+
+/// Everything that writers share.
+pub(super) struct Writer {
+    pub(super) settings: Accounting,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) directory: Arc<Directory>,
+    pub(super) metrics: Metrics,
+    pub(super) duplicates: Arc<Duplicates>,
+    pub(super) standing: Arc<Standing>,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) bell: Arc<Notify>,
+    pub(super) hurry: CancellationToken,
+}
+
+impl Writer {
+    pub(super) async fn run(self: Arc<Self>, mut queue: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            let taken = i64::try_from(batch.len()).unwrap_or(0);
+            self.metrics.queue_length.with_label_values(&["accounting"]).sub(taken);
+            self.metrics.batch_size.observe(batch.len() as f64);
+            if !self.make_durable(&batch).await {
+                return;
+            }
+            batch.clear();
+        }
+    }
+
+    /// Makes a batch durable and answers it, however long that takes. `false`: told to hurry, and given up.
+    async fn make_durable(&self, batch: &[Job]) -> bool {
+        loop {
+            if self.goes_to_database() && self.to_database(batch).await || self.to_spool(batch).await {
+                self.note_storing(true);
+                return true;
+            }
+            self.note_storing(false);
+            if tokio::time::timeout(RETRY_AFTER, self.hurry.cancelled()).await.is_ok() {
+                return false;
+            }
+        }
+    }
+
+    /// Without a spool there is nothing else to do than to ask PostgreSQL again.
+    fn goes_to_database(&self) -> bool {
+        match &self.keeper {
+            None => true,
+            Some(_) if self.standing.cannot_store() => true,
+            Some(_) => self.settings.commit == Commit::Database && !self.standing.database_is_away(),
+        }
+    }
+
+    fn note_storing(&self, stores: bool) {
+        let is_news = self.standing.set_cannot_store(!stores);
+        self.metrics.cannot_store.set(i64::from(!stores));
+        let is_degraded = !stores || self.standing.database_is_away();
+        self.metrics.degraded.with_label_values(&["accounting"]).set(i64::from(is_degraded));
+        if is_news && !stores {
+            tracing::error!("accounting records can be stored nowhere: nothing is acknowledged");
+        } else if is_news {
+            tracing::info!("accounting records can be stored again");
+        }
+    }
+
+    /// `true`: every record of the batch is answered, or refused for good.
+    async fn to_database(&self, batch: &[Job]) -> bool {
+        match self.commit(batch).await {
+            Ok(()) => {
+                self.standing.set_database_away(false);
+                true
+            }
+            Err(error) if error.is_unavailable() => {
+                if self.standing.set_database_away(true) {
+                    tracing::warn!(%error, records = batch.len(), "PostgreSQL does not take accounting records in time");
+                }
+                self.bell.notify_one();
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, records = batch.len(), "PostgreSQL refuses this batch; its records are tried one by one");
+                self.one_by_one(batch).await
+            }
+        }
+    }
+
+    async fn commit(&self, batch: &[Job]) -> Result<(), StoreError> {
+        let started = self.clock.monotonic();
+        let patience = Duration::from_millis(self.settings.patience_ms);
+        let work = store_records(&self.db, batch.iter().map(|job| &job.record), &self.clock);
+        let result = match tokio::time::timeout(patience, work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::TooSlow { operation: "accounting", patience }),
+        };
+        let outcome = if result.is_ok() { "ok" } else { "failed" };
+        let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
+        self.metrics.database.with_label_values(&["postgresql", "record_accounting", outcome]).observe(took);
+        self.directory.set_used(&result?.used);
+        self.acknowledge(batch, "stored");
+        Ok(())
+    }
+
+    /// One record that PostgreSQL refuses must not hold up the others; it is not acknowledged. `false`: PostgreSQL went
+    /// away meanwhile, and the batch is to be tried as a whole again, which repeats nothing.
+    async fn one_by_one(&self, batch: &[Job]) -> bool {
+        for job in batch {
+            match self.commit(std::slice::from_ref(job)).await {
+                Ok(()) => {}
+                Err(error) if error.is_unavailable() => return false,
+                Err(error) => {
+                    self.metrics.accounting_records.with_label_values(&[job.status, "failed"]).inc();
+                    tracing::error!(nas = %job.exchange.client.name, record = ?job.record, %error,
+                        "an accounting record could not be stored and was not acknowledged");
+                    self.duplicates.forget(&job.exchange);
+                }
+            }
+        }
+        true
+    }
+
+    async fn to_spool(&self, batch: &[Job]) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        let started = self.clock.monotonic();
+        let records = batch.iter().map(|job| record::encode(&job.record)).collect();
+        let result = keeper.append(records).await;
+        let outcome = if result.is_ok() { "ok" } else { "failed" };
+        let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
+        self.metrics.database.with_label_values(&["spool", "append", outcome]).observe(took);
+        match result {
+            Ok(()) => {
+                self.acknowledge(batch, "spooled");
+                self.bell.notify_one();
+                true
+            }
+            Err(error) => {
+                if !self.standing.cannot_store() {
+                    tracing::error!(%error, records = batch.len(), "the spool does not take accounting records");
+                }
+                false
+            }
+        }
+    }
+
+    fn acknowledge(&self, batch: &[Job], result: &'static str) {
+        for job in batch {
+            self.metrics.accounting_records.with_label_values(&[job.status, result]).inc();
+            pipeline::answer_directly(
+                &self.duplicates,
+                &self.metrics,
+                &self.clock,
+                &job.exchange,
+                &job.reply,
+                Code::AccountingResponse,
+            );
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A batch of accounting reports becomes sessions, usage and consequences in one transaction.
+//!
+//! Accounting is a join: counters merge by maximum, the start is the earliest, a Stop is final. Any order, any
+//! repetition and any split over servers gives the same rows, the same usage, and the same hours. A batch is read,
+//! joined and written, each in sets:
+//!
+//! 1. the reports of a session become one account of it ([`session`]);
+//! 2. the entitlements in use are locked, then the sessions, wherever they stand ([`rows`]);
+//! 3. account and session are joined in memory: what is new of usage, in all and by hour, falls out ([`curve`]);
+//! 4. sessions are written where they belong now, open or ended; an end proves a cut that was asked for;
+//! 5. usage is added to entitlements (a crossed quota changes their state, and by trigger the deadlines of all their
+//!    open sessions) and to hours ([`usage`]).
+//!
+//! Which session a report without our ticket is about is settled in [`identity`]; what a router tells about itself, and
+//! what becomes of sessions that nobody speaks of any more, in [`silence`].
+//!
+//! Nothing is decided here about what a customer may do, and nothing is refused: a report about an unknown
+//! router or entitlement is recorded too.
+
+mod curve;
+mod identity;
+mod rows;
+mod session;
+mod silence;
+mod usage;
+
+use std::net::IpAddr;
+
+use shared::mac::Mac;
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use time::Date;
+use uuid::Uuid;
+
+use self::session::{Account, Change, Crossings, Standing, begin};
+use crate::{Db, Result, entitlement};
+
+pub use self::curve::{Counters, Hours};
+pub use self::identity::START_WINDOW_SECONDS;
+pub use self::silence::{Closed, Restart, close_silent, end_lost, router_restarted, router_stopped};
+
+/// What a report says has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// Acct-Status-Type Start.
+    Start,
+    /// Interim-Update.
+    Interim,
+    /// Stop: final.
+    Stop,
+}
+
+/// One accounting report about one session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The session.
+    pub session: SessionKey,
+    /// The router that reports.
+    pub nas: Uuid,
+    /// The address that its report came from.
+    pub nas_address: Option<IpAddr>,
+    /// The entitlement in use, if known.
+    pub entitlement: Option<Uuid>,
+    /// User-Name.
+    pub user_name: String,
+    /// Calling-Station-Id.
+    pub mac: Option<Mac>,
+    /// Framed-IP-Address.
+    pub framed_ip: Option<IpAddr>,
+    /// Acct-Session-Id.
+    pub acct_session_id: String,
+    /// What happened.
+    pub event: Event,
+    /// Acct-Session-Time.
+    pub seconds: u64,
+    /// Octets from the customer.
+    pub input_octets: u64,
+    /// Octets to the customer.
+    pub output_octets: u64,
+    /// Acct-Terminate-Cause, in words.
+    pub terminate_cause: Option<String>,
+    /// When it happened, by our clock.
+    pub at: OffsetDateTime,
+}
+
+/// Which session a report is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SessionKey {
+    /// The ticket that we gave out in `Class`; nil without one: the session is found by what the router calls it.
+    pub id: Uuid,
+    /// The day it was opened: the partition in which its history stands.
+    pub opened_on: Date,
+}
+
+impl SessionKey {
+    /// The key of a session whose identity is one of ours, a UUIDv7: its time part names the day. `None` if we cannot have
+    /// made it.
+    pub fn of(session: Uuid) -> Option<SessionKey> {
+        let (seconds, _) = session.get_timestamp()?.to_unix();
+        let opened = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+        // A time part far from reality was not made by us.
+        ((2020..2200).contains(&opened.year())).then(|| SessionKey { id: session, opened_on: opened.date() })
+    }
+}
+
+/// What a batch changed that memory must know: octets per entitlement, after the merge.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Merged {
+    /// Entitlement and the octets it has used in all.
+    pub used: Vec<(Uuid, u64)>,
+    /// Sessions that ended in this batch.
+    pub ended: usize,
+    /// Reports that changed nothing: repetitions.
+    pub repeated: usize,
+}
+
+/// Records a batch. When it returns `Ok`, every report is durable.
+pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
+    let mut tx = db.pool.begin().await?;
+    let mut reports = reports.to_vec();
+    identity::settle(&mut tx, &mut reports).await?;
+    let merged = record_in(&mut tx, &reports, now).await?;
+    tx.commit().await?;
+    Ok(merged)
+}
+
+async fn record_in(tx: &mut PgConnection, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
+    let mut accounts = Account::of_batch(reports);
+    let mut entitled: Vec<Uuid> = accounts.iter().filter_map(|account| account.entitlement).collect();
+    entitled.sort_unstable();
+    entitled.dedup();
+    // A change of an entitlement moves the deadlines of its open sessions by trigger. Without the lock it could commit
+    // between our reading of the deadline and our inserting of the session, which would keep the old one.
+    let known = entitlement::lock(tx, &entitled).await?;
+    for account in &mut accounts {
+        account.entitlement = account.entitlement.filter(|id| known.binary_search(id).is_ok());
+    }
+    let keys: Vec<SessionKey> = accounts.iter().map(|account| account.key).collect();
+    let mut stored = rows::lock(tx, &keys).await?;
+    let late: Vec<SessionKey> = accounts
+        .iter()
+        .filter_map(|told| stored.get(&told.key.id).filter(|session| session.needs_steps(told)))
+        .map(|session| session.key)
+        .collect();
+    let steps = rows::crossings(tx, &late).await?;
+    let changes: Vec<Change> = accounts
+        .into_iter()
+        .map(|told| match stored.remove(&told.key.id) {
+            Some(session) => {
+                let steps = steps.get(&session.key.id).map_or(&[][..], Vec::as_slice);
+                session.join(told, steps)
+            }
+            None => begin(told),
+        })
+        .collect();
+    write(tx, &changes, now).await?;
+    let used = usage::add(tx, &changes).await?;
+    let is_new_end = |change: &&Change| change.session.standing != Standing::Open && !was_ended(change);
+    Ok(Merged {
+        used,
+        ended: changes.iter().filter(is_new_end).count(),
+        repeated: changes.iter().filter(|change| change.is_repetition()).count(),
+    })
+}
+
+fn was_ended(change: &Change) -> bool {
+    !matches!(change.before, None | Some(Standing::Open))
+}
+
+/// Writes sessions where they belong now.
+async fn write(tx: &mut PgConnection, changes: &[Change], now: OffsetDateTime) -> Result<()> {
+    let (mut opened, mut updated, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut leave_open, mut leave_ended, mut proved) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut forget, mut crossings) = (Vec::new(), Vec::new());
+    for change in changes {
+        let session = &change.session;
+        match (&change.before, &session.standing) {
+            (Some(Standing::Open), Standing::Open) => updated.push(session),
+            (None, Standing::Open) => opened.push(session),
+            (Some(_), Standing::Open) => {
+                leave_ended.push(session.key);
+                opened.push(session);
+            }
+            (before, _) => {
+                if before.as_ref() == Some(&Standing::Open) {
+                    leave_open.push(session.key.id);
+                }
+                if !was_ended(change) {
+                    proved.push(session.key.id);
+                }
+                ended.push(session);
+            }
+        }
+        let new = match &change.crossings {
+            Crossings::Add(new) => new,
+            Crossings::Replace(new) => {
+                forget.push(session.key);
+                new
+            }
+        };
+        crossings.extend(new.iter().map(|crossing| (session.key, *crossing)));
+    }
+    rows::delete_ended(tx, &leave_ended).await?;
+    rows::insert_open(tx, &opened).await?;
+    rows::update_open(tx, &updated).await?;
+    start_clocks(tx, changes).await?;
+    let newly: Vec<Uuid> =
+        changes.iter().filter(|change| change.newly_entitled).map(|change| change.session.key.id).collect();
+    rows::take_deadlines(tx, &newly).await?;
+    rows::delete_open(tx, &leave_open).await?;
+    rows::put_ended(tx, &ended).await?;
+    prove_cuts(tx, &proved, now).await?;
+    rows::delete_crossings(tx, &forget).await?;
+    rows::insert_crossings(tx, &crossings).await
+}
+
+/// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger.
+/// A running session starts nothing: what its device bought meanwhile is for later.
+async fn start_clocks(tx: &mut PgConnection, changes: &[Change]) -> Result<()> {
+    let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
+    let begun = new.filter_map(|session| Some((session.entitlement?, session.started_at)));
+    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = begun.unzip();
+    if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &at).await }
+}
+
+/// The end of a session proves any cut that was asked for.
+async fn prove_cuts(tx: &mut PgConnection, ended: &[Uuid], now: OffsetDateTime) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE nas_commands SET state = 'proved', proved_at = $2, lease_until = NULL
+             WHERE session_id = ANY ($1) AND kind = 'disconnect' AND state NOT IN ('proved', 'abandoned')",
+            ended,
+            now
+        )
+        .execute(tx)
+        .await?;
+    }
+    Ok(())
+}
+
+impl Report {
+    /// When the session began: when it happened, less how long it had lasted.
+    fn started_at(&self) -> OffsetDateTime {
+        self.at - std::time::Duration::from_secs(self.seconds)
+    }
+}
+
+/// What a session used in which hour, as far as its steps between hours are kept; empty if there is no such session.
+pub(crate) async fn hours_of(db: &Db, key: SessionKey) -> Result<Hours> {
+    let mut tx = db.pool.begin().await?;
+    let steps = rows::crossings(&mut tx, &[key]).await?;
+    let stored = rows::read(&mut tx, key).await?;
+    Ok(stored.map(|session| session.hours(steps.get(&key.id).map_or(&[][..], Vec::as_slice))).unwrap_or_default())
+}

@@ -1,0 +1,179 @@
+//! Sessions of which nobody speaks any more, and what a router tells about itself.
+//!
+//! A session that is closed here is *lost*: it ends at its last known counters, and goes on if its router speaks of it
+//! again. RouterOS has been seen to send Accounting-On in the middle of a session that went on, so a restart by itself
+//! closes only what cannot be one of its sessions; the others follow when something confirms it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rows;
+use super::session::{End, Standing, Stored};
+use crate::{Db, Result};
+
+/// Acct-Terminate-Cause of a session that fell silent (RFC 2866 §5.10).
+const LOST_SERVICE: &str = "Lost-Service";
+/// Of one whose router has restarted.
+const NAS_REBOOT: &str = "NAS-Reboot";
+/// Sessions closed in one transaction.
+const AT_ONCE: i64 = 500;
+
+/// What a router tells about itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restart {
+    /// The router.
+    pub nas: Uuid,
+    /// Its address, if several routers share the entry.
+    pub address: Option<IpAddr>,
+    /// When, by our clock.
+    pub at: OffsetDateTime,
+}
+
+/// How many sessions were closed for which reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Closed {
+    /// Nothing was heard of them.
+    pub silent: usize,
+    /// Their router has restarted.
+    pub restarted: usize,
+}
+
+/// Accounting-Off: its sessions of before are over. Returns how many were closed.
+pub async fn router_stopped(db: &Db, restart: &Restart, now: OffsetDateTime) -> Result<usize> {
+    let mut closed = 0;
+    loop {
+        let mut tx = db.pool.begin().await?;
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM sessions
+             WHERE nas_id = $1 AND ($2::text IS NULL OR nas_address = $2::text::inet) AND last_heard_at <= $3
+             ORDER BY id LIMIT $4 FOR NO KEY UPDATE",
+            restart.nas,
+            restart.address.map(|address| address.to_string()),
+            restart.at,
+            AT_ONCE
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let count = close(&mut tx, &ids, NAS_REBOOT, now).await?;
+        tx.commit().await?;
+        closed += count;
+        if count == 0 {
+            return Ok(closed);
+        }
+    }
+}
+
+/// Accounting-On: it is noted, and confirmed or forgotten by [`close_silent`].
+pub async fn router_restarted(db: &Db, restart: &Restart) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO router_restarts (nas_id, address, at) VALUES ($1, $2::text::inet, $3) ON CONFLICT DO NOTHING",
+        restart.nas,
+        restart.address.map(|address| address.to_string()),
+        restart.at
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Closes sessions of which nothing was heard for `silence`, and those of restarted routers: at once if the router does
+/// not name its sessions as RouterOS does, or names a newer one with another boot number; else once nothing was heard
+/// of them for `patience` since the restart.
+pub async fn close_silent(db: &Db, silence: Duration, patience: Duration, now: OffsetDateTime) -> Result<Closed> {
+    let mut closed = Closed::default();
+    loop {
+        let mut tx = db.pool.begin().await?;
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM sessions WHERE last_heard_at < $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+            now - silence,
+            AT_ONCE
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let count = close(&mut tx, &ids, LOST_SERVICE, now).await?;
+        tx.commit().await?;
+        closed.silent += count;
+        if count == 0 {
+            break;
+        }
+    }
+    loop {
+        let mut tx = db.pool.begin().await?;
+        // A session's name on RouterOS: two digits of the service, one of the boot, five of the session, all hexadecimal.
+        let ids = sqlx::query_scalar!(
+            "SELECT s.id FROM sessions s WHERE s.id IN (
+                 SELECT s.id FROM router_restarts r
+                 JOIN sessions s ON s.nas_id = r.nas_id AND (r.address IS NULL OR s.nas_address = r.address) AND s.last_heard_at < r.at
+                 WHERE r.at < $1 OR s.acct_session_id !~ '^8[0-9a-f]{7}$' OR EXISTS (
+                     SELECT FROM sessions n WHERE n.nas_id = r.nas_id AND (r.address IS NULL OR n.nas_address = r.address)
+                       AND n.started_at >= r.at AND n.acct_session_id ~ '^8[0-9a-f]{7}$'
+                       AND substr(n.acct_session_id, 3, 1) <> substr(s.acct_session_id, 3, 1)))
+             ORDER BY s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+            now - patience,
+            AT_ONCE
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let count = close(&mut tx, &ids, NAS_REBOOT, now).await?;
+        tx.commit().await?;
+        closed.restarted += count;
+        if count == 0 {
+            break;
+        }
+    }
+    sqlx::query!("DELETE FROM router_restarts WHERE at < $1", now - patience - silence).execute(&db.pool).await?;
+    Ok(closed)
+}
+
+/// Closes open sessions as lost. A cut that waits is given up: there is nobody to be cut, and if there is, the session
+/// comes back with its deadline.
+async fn close(tx: &mut PgConnection, ids: &[Uuid], cause: &str, now: OffsetDateTime) -> Result<usize> {
+    let lost = end(tx, ids, cause).await?;
+    if lost > 0 {
+        sqlx::query!(
+            "UPDATE nas_commands SET state = 'abandoned', lease_until = NULL, answered_at = coalesce(answered_at, $2)
+             WHERE session_id = ANY ($1) AND state NOT IN ('proved', 'abandoned')",
+            ids,
+            now
+        )
+        .execute(tx)
+        .await?;
+    }
+    Ok(lost)
+}
+
+/// Moves open sessions to the ended ones, at what was last reported of them.
+pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Result<usize> {
+    let open = rows::lock_open(tx, ids).await?;
+    let lost: Vec<Stored> = open
+        .into_iter()
+        .map(|session| {
+            let end = End { at: session.last.at, cause: Some(cause.to_owned()) };
+            Stored { standing: Standing::Lost(end), ..session }
+        })
+        .collect();
+    rows::delete_open(tx, &lost.iter().map(|session| session.key.id).collect::<Vec<_>>()).await?;
+    rows::put_ended(tx, &lost.iter().collect::<Vec<_>>()).await?;
+    Ok(lost.len())
+}
+
+/// Closes a session that its router does not have any more, at what was last reported of it; that proves a cut. With
+/// `silent_since`, only if nothing was heard of it since then. Returns whether it is closed now.
+pub async fn end_lost(db: &Db, id: Uuid, silent_since: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<bool> {
+    let mut tx = db.pool.begin().await?;
+    let gone = sqlx::query_scalar!(
+        "SELECT id FROM sessions WHERE id = $1 AND ($2::timestamptz IS NULL OR last_heard_at < $2) FOR NO KEY UPDATE",
+        id,
+        silent_since
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let closed = end(&mut tx, &gone, LOST_SERVICE).await?;
+    super::prove_cuts(&mut tx, &gone, now).await?;
+    tx.commit().await?;
+    Ok(closed == 1)
+}

@@ -1,0 +1,124 @@
+//! A router whose guests never rest, and what must be true of its reports afterwards: whatever was acknowledged is in the
+//! database, once, and usage is what the router counted last.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tests::nas::{Delivery, Mac, Nas, ReportKind, Router};
+use tests::world::{World, eventually};
+use tokio::task::JoinHandle;
+
+/// Guests of the router.
+pub(crate) const GUESTS: u8 = 20;
+/// Longest wait for something that the router must see.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn mac(number: u8) -> Mac {
+    Mac([0x02, 0, 0, 0, 0, number])
+}
+
+/// A router under load.
+pub(crate) struct Busy {
+    pub(crate) router: Arc<Nas>,
+    stop: Arc<AtomicBool>,
+    load: JoinHandle<()>,
+}
+
+impl Busy {
+    /// Logs the guests in and lets them use data without pause. radiusd must run.
+    pub(crate) async fn start(world: &World) -> Busy {
+        let router = world.router("cafe", |_| {}).await;
+        let package = world.package("a-week", |p| p.device_limit = 100).await;
+        world.grant(&package, "amina", "siri").await;
+        for number in 0..GUESTS {
+            assert!(router.login_pap(mac(number), "amina", "siri").await.is_accepted());
+        }
+        let (router, stop) = (Arc::new(router), Arc::new(AtomicBool::new(false)));
+        let load = tokio::spawn(report_without_pause(Arc::clone(&router), Arc::clone(&stop)));
+        Busy { router, stop, load }
+    }
+
+    /// Waits until so many more reports are acknowledged.
+    pub(crate) async fn acknowledges(&self, more: usize) {
+        let wanted = self.acknowledged() + more;
+        self.router
+            .wait_for("reports are acknowledged", PATIENCE, move |r| r.journal().acknowledged().count() >= wanted)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.router.journal().iter().filter(|entry| entry.delivery == Delivery::Acknowledged).count()
+    }
+
+    /// Lets the guests rest and their last counters be reported and acknowledged, then compares with the database.
+    pub(crate) async fn end(self, world: &World) -> usize {
+        self.stop.store(true, Ordering::SeqCst);
+        self.load.await.unwrap();
+        for number in 0..GUESTS {
+            self.router.interim_now(mac(number));
+        }
+        self.router
+            .wait_for("the last reports are acknowledged", PATIENCE, |r| r.journal().is_settled())
+            .await
+            .unwrap();
+        let radiusd = world.radiusd.as_ref().unwrap();
+        eventually("the spool is empty", || async {
+            (radiusd.metric("mlango_acct_spool_records").await < 0.5).then_some(())
+        })
+        .await;
+        check(world, &self.router).await;
+        self.router.journal().iter().filter(|entry| entry.delivery == Delivery::Acknowledged).count()
+    }
+}
+
+/// Every guest uses some data and the router reports it, over and over, with up to a hundred reports under way.
+async fn report_without_pause(router: Arc<Nas>, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::SeqCst) {
+        for number in 0..GUESTS {
+            router.traffic(mac(number), 1000 + u64::from(number), 7000);
+            router.interim_now(mac(number));
+        }
+        let few = |r: &Router| r.journal().entries().iter().rev().take(100).any(|e| e.delivery != Delivery::Pending);
+        router.wait_for("there is room for more reports", PATIENCE, few).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Every acknowledged report is in the database, once, and usage is the maximum of what was counted.
+async fn check(world: &World, router: &Nas) {
+    let journal = router.journal();
+    let mut expected: HashMap<String, (i64, i64)> = HashMap::new();
+    for entry in journal.iter().filter(|e| e.delivery == Delivery::Acknowledged && e.kind != ReportKind::AccountingOn) {
+        let usage = expected.entry(entry.session_id.clone()).or_default();
+        usage.0 = usage.0.max(i64::try_from(entry.usage.up).unwrap());
+        usage.1 = usage.1.max(i64::try_from(entry.usage.down).unwrap());
+    }
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT acct_session_id, input_octets, output_octets FROM sessions
+         UNION ALL SELECT acct_session_id, input_octets, output_octets FROM sessions_ended",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    let stored: HashMap<String, (i64, i64)> = rows.iter().map(|(id, up, down)| (id.clone(), (*up, *down))).collect();
+    assert_eq!(stored.len(), rows.len(), "a session stands twice");
+    for (session, usage) in &expected {
+        let row =
+            stored.get(session).unwrap_or_else(|| panic!("acknowledged session {session} is not in the database"));
+        assert!(row.0 >= usage.0 && row.1 >= usage.1, "{session}: stored {row:?}, acknowledged {usage:?}");
+    }
+    // The last reports were acknowledged, so what is stored is exactly what the router counted.
+    let total: i64 = stored.values().map(|(up, down)| up + down).sum();
+    let counted: i64 = expected.values().map(|(up, down)| up + down).sum();
+    assert_eq!(total, counted);
+    for (what, query) in [
+        ("usage is counted once", "SELECT sum(used_input_octets + used_output_octets)::bigint FROM entitlements"),
+        ("the hours add up too", "SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly"),
+    ] {
+        let sum: i64 = sqlx::query_scalar(query).fetch_one(&world.pool).await.unwrap();
+        assert_eq!(sum, total, "{what}");
+    }
+}

@@ -1,0 +1,93 @@
+//! The generator against the real radiusd and its database: what it calls stored is stored, and what is not is found.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ::tests::world::{World, at};
+use sqlx::Executor as _;
+
+use crate::accounting::{Accounting, Books, Keeper};
+use crate::run::Run;
+
+/// Some sessions for a moment, against the world's radiusd.
+fn accounting(world: &World, secret_file: PathBuf, tickets: u32, with_logins: bool) -> Accounting {
+    let radiusd = world.radiusd.as_ref().expect("it runs");
+    let address = |key| radiusd.address(key).parse().expect("an address");
+    let run = Run {
+        label: "radiusd".into(),
+        outstanding: 16,
+        rate: None,
+        rate_from: None,
+        share: 0.5,
+        then_rate: None,
+        then_seconds: 0,
+        from: Ipv4Addr::LOCALHOST,
+        ports: Some(1),
+        seconds: 0.1,
+        rounds: 2,
+        warm: 0.0,
+        watch: Vec::new(),
+        wal: Some(database(world)),
+        json: None,
+    };
+    Accounting {
+        server: address("acct"),
+        auth_server: address("auth"),
+        secret_file,
+        run,
+        sessions: 50,
+        users: 100,
+        first: 1,
+        with_logins,
+        tickets,
+        accept_unsigned: false,
+        stored: Some(database(world)),
+        keeper: Keeper::Radiusd,
+        settle: 30,
+    }
+}
+
+fn database(world: &World) -> String {
+    let options = world.pool.connect_options();
+    let server = std::env::var("MLANGO_TEST_DATABASE_URL").expect("./mlango test says where PostgreSQL is");
+    let mut url: url::Url = server.parse().expect("a URL");
+    url.set_path(options.get_database().expect("a database"));
+    url.into()
+}
+
+/// The generator has threads and runtimes of its own.
+async fn books(accounting: Accounting) -> Books {
+    let measured = tokio::task::spawn_blocking(move || accounting.measure()).await.expect("no panic");
+    let report = measured.expect("radiusd answers");
+    assert_eq!(report.complaint(), None);
+    let round = &report.rounds[1];
+    assert!(round.accepted > 0 && round.wal_octets.is_some_and(|octets| octets > 0.0), "{round:?}");
+    report.books.expect("they were compared")
+}
+
+#[tokio::test]
+async fn radiusd_stores_what_it_acknowledges_and_a_lost_octet_is_found() {
+    let mut world = World::new().await;
+    world.register("bench", b"between-us", at(Ipv4Addr::LOCALHOST)).await;
+    world.portal_command(&["seed", "--customers", "100", "--bound"], "").await;
+    world.start_radiusd().await;
+    let secret = world.config().with_file_name("bench.secret");
+    std::fs::write(&secret, "between-us").expect("the secret is written");
+    for (tickets, with_logins) in [(0, false), (60, false), (0, true)] {
+        let books = books(accounting(&world, secret.clone(), tickets, with_logins)).await;
+        assert!(books.agree(), "{books}");
+        assert!(books.acknowledged > books.sessions && books.sessions >= 45, "{books}");
+    }
+    // From here on the history loses an octet of every session that ends.
+    world
+        .pool
+        .execute(
+            "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN NEW.input_octets := NEW.input_octets - 1; RETURN NEW; END $$;
+             CREATE TRIGGER lose BEFORE INSERT ON sessions_ended FOR EACH ROW EXECUTE FUNCTION lose()",
+        )
+        .await
+        .expect("the trigger is made");
+    let books = books(Accounting { settle: 0, ..accounting(&world, secret, 60, false) }).await;
+    assert_eq!((books.different, books.missing, books.usage_off), (books.sessions, 0, 0), "{books}");
+}
