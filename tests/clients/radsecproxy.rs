@@ -105,7 +105,7 @@ fn configuration(proxy: SocketAddr, server: SocketAddr, [authority, certificate,
         "ListenUDP {proxy}\nSourceTLS 127.0.0.1\n\
          tls default {{\n  CACertificateFile {}\n  CertificateFile {}\n  CertificateKeyFile {}\n}}\n\
          client 127.0.0.1 {{\n  type udp\n  secret {secret}\n}}\n\
-         server mlango {{\n  host {}\n  port {}\n  type tls\n  secret radsec\n  StatusServer on\n}}\n\
+         server mlango {{\n  host {}\n  port {}\n  type tls\n  secret radsec\n  StatusServer auto\n}}\n\
          realm * {{\n  server mlango\n  accountingServer mlango\n}}\n",
         authority.display(),
         certificate.display(),
@@ -168,12 +168,15 @@ async fn a_session_is_recorded_from_start_to_stop_under_the_proxys_name() {
 }
 
 #[tokio::test]
-async fn the_proxy_is_told_that_the_server_is_there_and_tells_the_router_the_same() {
+async fn the_proxy_asks_whether_the_server_is_there_and_tells_the_router_that_it_is_itself() {
     let Some(stage) = Stage::connected().await else { return };
     let Some(alive) = stage.radclient("status", &["Message-Authenticator = 0x00"]).await else { return };
     says(&alive, &["Received Access-Accept"]);
-    // The proxy answers for itself; what it asks of radiusd is its own.
-    stage.until("mlango_radius_packets_received_total{code=\"Status-Server\",listener=\"radsec\"}").await;
+    let came = "mlango_radius_packets_received_total{code=\"Status-Server\",listener=\"radsec\"}";
+    assert_eq!(stage.lab.radiusd().metric(came).await, 0.0, "the proxy answers for itself");
+    // With its first request it asks for itself.
+    says(&stage.login("User-Password", "not the password").await.expect("it is there"), &["Received Access-Reject"]);
+    stage.until(came).await;
     stage.until("mlango_radius_responses_total{code=\"Access-Accept\",nas=\"lab\"}").await;
 }
 
