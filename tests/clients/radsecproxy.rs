@@ -173,7 +173,7 @@ async fn the_proxy_asks_whether_the_server_is_there_and_tells_the_router_that_it
     let Some(alive) = stage.radclient("status", &["Message-Authenticator = 0x00"]).await else { return };
     says(&alive, &["Received Access-Accept"]);
     let came = "mlango_radius_packets_received_total{code=\"Status-Server\",listener=\"radsec\"}";
-    assert_eq!(stage.lab.radiusd().metric(came).await, 0.0, "the proxy answers for itself");
+    assert!(stage.lab.radiusd().metric(came).await < 0.5, "the proxy answers for itself");
     // With its first request it asks for itself.
     says(&stage.login("User-Password", "not the password").await.expect("it is there"), &["Received Access-Reject"]);
     stage.until(came).await;
