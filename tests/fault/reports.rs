@@ -115,7 +115,7 @@ async fn check(world: &World, router: &Nas) {
     let counted: i64 = expected.values().map(|(up, down)| up + down).sum();
     assert_eq!(total, counted);
     for (what, query) in [
-        ("usage is counted once", "SELECT sum(used_input_octets + used_output_octets)::bigint FROM entitlements"),
+        ("usage is counted once", "SELECT sum(input_octets + output_octets)::bigint FROM entitlement_usage"),
         ("the hours add up too", "SELECT sum(input_octets + output_octets)::bigint FROM usage_hourly"),
     ] {
         let sum: i64 = sqlx::query_scalar(query).fetch_one(&world.pool).await.unwrap();

@@ -75,7 +75,7 @@ impl Story {
     }
 
     async fn used(&self) -> i64 {
-        sqlx::query_scalar("SELECT used_input_octets FROM entitlements").fetch_one(&self.world.pool).await.unwrap()
+        sqlx::query_scalar("SELECT input_octets FROM entitlement_usage").fetch_one(&self.world.pool).await.unwrap()
     }
 }
 

@@ -83,8 +83,8 @@ impl Stage {
             (
                 "entitlements",
                 format!(
-                    "SELECT row({name}, x.used_input_octets, x.used_output_octets, x.used_seconds, x.state)::text
-                     FROM (SELECT *, id AS entitlement_id FROM entitlements) x ORDER BY 1"
+                    "SELECT row({name}, x.input_octets, x.output_octets, x.seconds, x.state)::text
+                     FROM (SELECT u.*, e.state FROM entitlement_usage u JOIN entitlements e ON e.id = u.entitlement_id) x ORDER BY 1"
                 ),
             ),
         ];
@@ -216,7 +216,7 @@ async fn check_sums(stage: &Stage, told: &[Report], seed: u64) {
     }
     let counted: u64 = highest.values().map(|(up, down)| up + down).sum();
     for query in [
-        "SELECT coalesce(sum(used_input_octets + used_output_octets), 0)::bigint FROM entitlements",
+        "SELECT coalesce(sum(input_octets + output_octets), 0)::bigint FROM entitlement_usage",
         "SELECT coalesce(sum(input_octets + output_octets), 0)::bigint FROM usage_hourly",
     ] {
         let sum: i64 = sqlx::query_scalar(query).fetch_one(&stage.world.pool).await.unwrap();

@@ -84,7 +84,7 @@ async fn the_database_itself_refuses_what_must_not_be() {
             "INSERT INTO ledger_entries SELECT gen_random_uuid(), transaction_id, account_id, 5, 'KES' FROM ledger_entries LIMIT 1",
             "does not balance",
         ),
-        ("UPDATE entitlements SET used_input_octets = -1", "violates check"),
+        ("UPDATE entitlement_usage SET input_octets = -1", "violates check"),
         (
             "INSERT INTO entitlements SELECT gen_random_uuid(), user_id, package_id, order_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, 0, 0, 0, state, created_at FROM entitlements",
             "duplicate key",

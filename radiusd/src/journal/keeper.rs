@@ -11,6 +11,9 @@ use super::spool::{Entry, Position, Spool, SpoolError};
 use super::{Record, Standing};
 use crate::metrics::Metrics;
 
+/// Records read while nothing can be appended.
+const READ_AT_ONCE: usize = 1024;
+
 /// Keeps records on disk until PostgreSQL has them.
 #[derive(Clone)]
 pub(super) struct Keeper {
@@ -23,13 +26,11 @@ pub(super) struct Keeper {
     clock: Clock,
 }
 
-/// Records from the front of the spool.
-pub(super) struct Front {
-    /// What comes before is forgotten when all are safe elsewhere.
-    pub(super) before: Position,
-    pub(super) records: Vec<(Entry, Record)>,
-    /// Those that cannot be read, as they are.
-    pub(super) unreadable: Vec<(Entry, Unreadable)>,
+/// A record in the spool.
+pub(super) struct Kept {
+    pub(super) entry: Entry,
+    /// What it says, if that can be read.
+    pub(super) record: Result<Record, Unreadable>,
 }
 
 impl Keeper {
@@ -73,19 +74,18 @@ impl Keeper {
         self.with(move |spool| spool.append(&records, now)).await.map(|_| ())
     }
 
-    /// The records that have waited longest.
-    pub(super) async fn front(&self, max: usize) -> Result<Option<Front>, SpoolError> {
-        let read = self.with(move |spool| spool.read(spool.start(), max)).await?;
-        let Some(last) = read.last() else { return Ok(None) };
-        let before = last.position + 1;
-        let mut front = Front { before, records: Vec::with_capacity(read.len()), unreadable: Vec::new() };
-        for entry in read {
-            match record::decode(entry.position, &entry.octets) {
-                Ok(record) => front.records.push((entry, record)),
-                Err(error) => front.unreadable.push((entry, error)),
-            }
+    /// The records that have waited longest, in order.
+    pub(super) async fn front(&self, max: usize) -> Result<Vec<Kept>, SpoolError> {
+        let (mut front, mut next) = (Vec::new(), None);
+        while front.len() < max {
+            // Few at a time, since nothing can be appended meanwhile.
+            let some = READ_AT_ONCE.min(max - front.len());
+            let read = self.with(move |spool| spool.read(next.unwrap_or(spool.start()), some)).await?;
+            let Some(last) = read.last() else { break };
+            next = Some(last.position + 1);
+            front.extend(read.into_iter().map(|entry| Kept { record: record::decode(entry.position, &entry.octets), entry }));
         }
-        Ok(Some(front))
+        Ok(front)
     }
 
     /// Forgets the records before here: they are safe in PostgreSQL.

@@ -10,14 +10,16 @@ use store::{Db, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::keeper::{Front, Keeper};
-use super::spool::{Entry, SpoolError};
-use super::{RETRY_AFTER, Record, Standing, store_records};
+use super::keeper::{Keeper, Kept};
+use super::spool::SpoolError;
+use super::{RETRY_AFTER, Standing, store_records};
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 
-/// Records in one transaction. The more there are of one session, the less it costs PostgreSQL.
-const AT_ONCE: usize = 2048;
+/// Records in one transaction, at most. The more there are of one session, the less it costs PostgreSQL.
+const AT_ONCE: usize = 16_384;
+/// As few as it comes down to while transactions take too long.
+const AT_LEAST: usize = 256;
 /// Longest wait for one transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Without anything to do, the gauges are kept true this often.
@@ -37,8 +39,14 @@ pub(super) struct Replay {
 impl Replay {
     /// Works until told to stop; what is still in the spool then is replayed by the next server that opens it.
     pub(super) async fn run(self, stop: CancellationToken) {
+        let mut at_once = AT_ONCE;
         while !stop.is_cancelled() {
-            let pause = match self.step().await {
+            let step = self.step(at_once).await;
+            at_once = match step {
+                Step::Failed => (at_once / 2).max(AT_LEAST),
+                Step::Worked | Step::Idle => (at_once * 2).min(AT_ONCE),
+            };
+            let pause = match step {
                 Step::Worked => continue,
                 Step::Idle => IDLE,
                 Step::Failed => RETRY_AFTER,
@@ -57,11 +65,11 @@ impl Replay {
         }
     }
 
-    async fn step(&self) -> Step {
+    async fn step(&self, at_once: usize) -> Step {
         let Some(keeper) = &self.keeper else { return self.probe().await };
-        match keeper.front(AT_ONCE).await {
-            Ok(Some(front)) => self.replay(keeper, front).await,
-            Ok(None) => {
+        match keeper.front(at_once).await {
+            Ok(front) if !front.is_empty() => self.replay(keeper, &front).await,
+            Ok(_) => {
                 keeper.observe_now();
                 self.probe().await
             }
@@ -92,73 +100,69 @@ impl Replay {
         }
     }
 
-    async fn replay(&self, keeper: &Keeper, front: Front) -> Step {
-        for (entry, error) in front.unreadable {
-            tracing::error!(%error, "a record in the spool cannot be read; it is set aside");
-            self.metrics.accounting_records.with_label_values(&["unknown", "failed"]).inc();
-            if let Err(error) = keeper.set_aside(entry, error.to_string()).await {
-                tracing::error!(%error, "it cannot be set aside either; it stays where it is");
-                return Step::Failed;
-            }
-        }
-        let records: Vec<&Record> = front.records.iter().map(|(_, record)| record).collect();
-        match self.store(&records).await {
-            Ok(()) => {}
-            Err(error) if error.is_unavailable() => {
-                if self.standing.set_database_away(true) {
-                    tracing::warn!(%error, "the spool waits for PostgreSQL");
-                }
-                keeper.observe_now();
-                return Step::Failed;
-            }
-            Err(error) => {
-                tracing::error!(%error, records = front.records.len(), "PostgreSQL refuses spooled records; they are tried one by one");
-                if let Err(error) = self.one_by_one(keeper, &front.records).await {
-                    tracing::error!(%error, "a refused record cannot be set aside; the spool waits");
+    /// One record that PostgreSQL refuses must not hold up the others: what is refused is tried in halves, down to that one.
+    async fn replay(&self, keeper: &Keeper, front: &[Kept]) -> Step {
+        let mut parts = vec![front];
+        while let Some(part) = parts.pop() {
+            let refused = match self.store(part).await {
+                Ok(()) => None,
+                Err(error) if error.is_unavailable() => {
+                    if self.standing.set_database_away(true) {
+                        tracing::warn!(%error, "the spool waits for PostgreSQL");
+                    }
+                    keeper.observe_now();
                     return Step::Failed;
                 }
+                Err(error) if part.len() > 1 => {
+                    tracing::warn!(%error, records = part.len(), "PostgreSQL refuses spooled records; they are tried in halves");
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                    continue;
+                }
+                Err(error) => Some(error),
+            };
+            self.is_back();
+            if let Err(error) = self.done_with(keeper, part, refused).await {
+                // What is safe will be again: repeating it changes nothing.
+                tracing::error!(%error, "the spool waits: replayed records cannot be forgotten, or one that is no use set aside");
+                return Step::Failed;
             }
         }
-        self.metrics.accounting_replayed.inc_by(front.records.len() as u64);
-        self.is_back();
-        match keeper.forget(front.before).await {
-            Ok(()) => Step::Worked,
-            Err(error) => {
-                // They are safe, and will be again: repeating them changes nothing.
-                tracing::error!(%error, "replayed records cannot be forgotten");
-                Step::Failed
-            }
+        Step::Worked
+    }
+
+    /// Puts aside what was no use, for people to look at, and forgets all.
+    async fn done_with(&self, keeper: &Keeper, part: &[Kept], refused: Option<StoreError>) -> Result<(), SpoolError> {
+        let mut failed = 0;
+        for kept in part {
+            let why: &dyn std::fmt::Display = match (&kept.record, &refused) {
+                (Err(unreadable), _) => unreadable,
+                (Ok(_), Some(refused)) => refused,
+                (Ok(_), None) => continue,
+            };
+            tracing::error!(error = %why, record = ?kept.record, "a record that was acknowledged cannot be stored; it is set aside");
+            self.metrics.accounting_records.with_label_values(&["unknown", "failed"]).inc();
+            keeper.set_aside(kept.entry.clone(), why.to_string()).await?;
+            failed += 1;
+        }
+        self.metrics.accounting_replayed.inc_by((part.len() - failed) as u64);
+        match part.last() {
+            Some(last) => keeper.forget(last.entry.position + 1).await,
+            None => Ok(()),
         }
     }
 
-    async fn store(&self, records: &[&Record]) -> Result<(), StoreError> {
+    async fn store(&self, part: &[Kept]) -> Result<(), StoreError> {
+        let records = part.iter().filter_map(|kept| kept.record.as_ref().ok());
         let started = self.clock.monotonic();
-        let result =
-            match tokio::time::timeout(PATIENCE, store_records(&self.db, records.iter().copied(), &self.clock)).await {
-                Ok(result) => result,
-                Err(_) => Err(StoreError::TooSlow { operation: "replaying accounting", patience: PATIENCE }),
-            };
+        let result = match tokio::time::timeout(PATIENCE, store_records(&self.db, records, &self.clock)).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::TooSlow { operation: "replaying accounting", patience: PATIENCE }),
+        };
         let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
         let outcome = if result.is_ok() { "ok" } else { "failed" };
         self.metrics.database.with_label_values(&["postgresql", "replay_accounting", outcome]).observe(took);
         self.directory.set_used(&result?.used);
-        Ok(())
-    }
-
-    /// One record that PostgreSQL refuses must not hold up the others; it was acknowledged, so it is kept aside.
-    async fn one_by_one(&self, keeper: &Keeper, records: &[(Entry, Record)]) -> Result<(), SpoolError> {
-        for (entry, record) in records {
-            let mut result = self.store(&[record]).await;
-            while result.as_ref().is_err_and(StoreError::is_unavailable) {
-                tokio::time::sleep(RETRY_AFTER).await;
-                result = self.store(&[record]).await;
-            }
-            if let Err(error) = result {
-                tracing::error!(%error, ?record, "PostgreSQL refuses a record that was acknowledged; it is set aside");
-                self.metrics.accounting_records.with_label_values(&["unknown", "failed"]).inc();
-                keeper.set_aside(entry.clone(), error.to_string()).await?;
-            }
-        }
         Ok(())
     }
 }

@@ -261,7 +261,12 @@ struct DeviceRow {
     mac: String,
 }
 
-// The three parts of an entry are read by a statement each, entitlements first: a version then promises no more than what
+struct UsageRow {
+    entitlement_id: Uuid,
+    octets: i64,
+}
+
+// The four parts of an entry are read by a statement each, entitlements first: a version then promises no more than what
 // was read after it. In one statement, what the planner makes of a join of ranges of fresh rows is anything from
 // milliseconds to minutes. Each is in the order of entitlements, so that they merge as they come.
 
@@ -291,6 +296,17 @@ macro_rules! credentials_where {
     };
 }
 
+macro_rules! usage_where {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            UsageRow,
+            r#"SELECT entitlement_id, input_octets + output_octets AS "octets!" FROM entitlement_usage
+               WHERE (input_octets, output_octets) <> (0, 0) AND "# + $condition + " ORDER BY entitlement_id",
+            $($argument),+
+        )
+    };
+}
+
 macro_rules! devices_where {
     ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
@@ -307,10 +323,17 @@ macro_rules! devices_where {
 fn merge(
     db: &Db,
     entitlements: Vec<EntitlementRow>,
+    usage: Vec<UsageRow>,
     credentials: Vec<CredentialRow>,
     devices: Vec<DeviceRow>,
 ) -> Result<Vec<Entry>> {
     let mut entries = entitlements.into_iter().map(EntitlementRow::entry).collect::<Result<Vec<_>>>()?;
+    let mut at = 0;
+    for row in usage {
+        if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id) {
+            entry.entitlement.used_octets += unsigned(row.octets);
+        }
+    }
     let mut at = 0;
     for row in credentials {
         if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id)
@@ -350,9 +373,10 @@ async fn with_parts(db: &Db, entitlements: Vec<EntitlementRow>) -> Result<Vec<En
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = entitlements.iter().map(|row| row.id).collect();
+    let usage = usage_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
     let credentials = credentials_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
     let devices = devices_where!("entitlement_id = ANY ($1)", &ids).fetch_all(&db.pool).await?;
-    merge(db, entitlements, credentials, devices)
+    merge(db, entitlements, usage, credentials, devices)
 }
 
 /// The last of the `rows` entitlements that follow `after`, in the order of their ids: the end of a page. `None`: so many
@@ -382,11 +406,13 @@ pub async fn read_page(db: &Db, after: Uuid, until: Option<Uuid>, now: OffsetDat
     if entitlements.len() < FEW {
         return with_parts(db, entitlements).await;
     }
+    let usage = usage_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
+    let usage = usage.fetch_all(&db.pool).await?;
     let credentials = credentials_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
     let credentials = credentials.fetch_all(&db.pool).await?;
     let devices = devices_where!("entitlement_id > $1 AND entitlement_id <= $2", after, until);
     let devices = devices.fetch_all(&db.pool).await?;
-    merge(db, entitlements, credentials, devices)
+    merge(db, entitlements, usage, credentials, devices)
 }
 
 /// The entitlement that a typed name opens.

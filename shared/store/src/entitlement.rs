@@ -225,11 +225,12 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
 }
 
 /// Locks entitlements, always in one order, so that two transactions that change several of them never wait for
-/// each other in a circle. Returns which of them there are.
-pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
-    Ok(sqlx::query_scalar!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+/// each other in a circle.
+pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!("SELECT id FROM entitlements WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
         .fetch_all(tx)
-        .await?)
+        .await?;
+    Ok(())
 }
 
 /// Starts the clock of entitlements that begin at the first login and have not begun.
@@ -350,9 +351,9 @@ pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.used_input_octets + e.used_output_octets AS "used_octets!",
+                  e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
-           FROM entitlements e WHERE e.id = $1"#,
+           FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id WHERE e.id = $1"#,
         id
     )
     .fetch_optional(&db.pool)
@@ -366,9 +367,10 @@ pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.used_input_octets + e.used_output_octets AS "used_octets!",
+                  e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
            FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id
+                JOIN entitlement_usage u ON u.entitlement_id = e.id
            WHERE d.mac = $1::text::macaddr
            ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1"#,
         mac.to_string()

@@ -50,7 +50,7 @@ impl Keeper {
     fn usage(self) -> Option<&'static str> {
         match self {
             Keeper::Radiusd => Some(
-                "SELECT (SELECT coalesce(sum(used_input_octets + used_output_octets), 0)::bigint FROM entitlements),
+                "SELECT (SELECT coalesce(sum(input_octets + output_octets), 0)::bigint FROM entitlement_usage),
                         (SELECT coalesce(sum(input_octets + output_octets), 0)::bigint FROM usage_hourly)",
             ),
             Keeper::Freeradius => None,

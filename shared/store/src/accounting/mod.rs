@@ -5,11 +5,12 @@
 //! joined and written, each in sets:
 //!
 //! 1. the reports of a session become one account of it ([`session`]);
-//! 2. the entitlements in use are locked, then the sessions, wherever they stand ([`rows`]);
+//! 2. what counts the usage of the entitlements in use is locked ([`usage`]), then the sessions, wherever they stand
+//!    ([`rows`]);
 //! 3. account and session are joined in memory: what is new of usage, in all and by hour, falls out ([`curve`]);
 //! 4. sessions are written where they belong now, open or ended; an end proves a cut that was asked for;
 //! 5. usage is added to entitlements (a crossed quota changes their state, and by trigger the deadlines of all their
-//!    open sessions) and to hours ([`usage`]).
+//!    open sessions) and to hours.
 //!
 //! Which session a report without our ticket is about is settled in [`identity`]; what a router tells about itself, and
 //! what becomes of sessions that nobody speaks of any more, in [`silence`].
@@ -33,6 +34,7 @@ use time::Date;
 use uuid::Uuid;
 
 use self::session::{Account, Change, Crossings, Standing, begin};
+use self::usage::Entitled;
 use crate::{Db, Result, entitlement};
 
 pub use self::curve::{Counters, Hours};
@@ -114,36 +116,89 @@ pub struct Merged {
     pub repeated: usize,
 }
 
+/// Every statement here goes by a key. A plan that was made while a table was empty would read the whole of it, and be kept
+/// until the next ANALYZE.
+const BEGIN: &str = "BEGIN; SET LOCAL enable_seqscan = off";
+
 /// Records a batch. When it returns `Ok`, every report is durable.
 pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
-    let mut tx = db.pool.begin().await?;
-    let mut reports = reports.to_vec();
-    identity::settle(&mut tx, &mut reports).await?;
-    let merged = record_in(&mut tx, &reports, now).await?;
-    tx.commit().await?;
-    Ok(merged)
+    let mut held = Vec::new();
+    loop {
+        let mut tx = db.pool.begin_with(BEGIN).await?;
+        let mut settled = reports.to_vec();
+        identity::settle(&mut tx, &mut settled).await?;
+        match record_in(&mut tx, &settled, held, now).await? {
+            Outcome::Recorded(merged) => {
+                tx.commit().await?;
+                return Ok(merged);
+            }
+            Outcome::Hold(entitlements) => held = entitlements,
+        }
+        tx.rollback().await?;
+    }
 }
 
-async fn record_in(tx: &mut PgConnection, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
+/// What came of an attempt.
+enum Outcome {
+    Recorded(Merged),
+    /// Nothing was written: it must be done while these entitlements are held.
+    Hold(Vec<Uuid>),
+}
+
+/// Most reports only move counters, and for these an entitlement itself is not held, just the row that counts its usage.
+/// What changes the entitlement wants it held: a session that starts its clock, usage that exhausts it. That is seen only after
+/// the sessions have been read, too late to hold another row in the common order. So such a batch starts anew.
+async fn record_in(
+    tx: &mut PgConnection,
+    reports: &[Report],
+    mut held: Vec<Uuid>,
+    now: OffsetDateTime,
+) -> Result<Outcome> {
     let mut accounts = Account::of_batch(reports);
-    let mut entitled: Vec<Uuid> = accounts.iter().filter_map(|account| account.entitlement).collect();
-    entitled.sort_unstable();
-    entitled.dedup();
-    // A change of an entitlement moves the deadlines of its open sessions by trigger. Without the lock it could commit
-    // between our reading of the deadline and our inserting of the session, which would keep the old one.
-    let known = entitlement::lock(tx, &entitled).await?;
-    for account in &mut accounts {
-        account.entitlement = account.entitlement.filter(|id| known.binary_search(id).is_ok());
+    if !held.is_empty() {
+        entitlement::lock(tx, &held).await?;
     }
-    let keys: Vec<SessionKey> = accounts.iter().map(|account| account.key).collect();
-    let mut stored = rows::lock(tx, &keys).await?;
+    let told = accounts.iter().filter_map(|account| account.entitlement);
+    // Held before the deadline of a new session is read: nobody moves it between then and our commit.
+    let entitled = usage::lock(tx, told.chain(held.iter().copied())).await?;
+    for account in &mut accounts {
+        account.entitlement = account.entitlement.filter(|id| entitled.contains_key(id));
+    }
+    let changes = join(tx, accounts).await?;
+    let used = usage::of(&changes);
+    let mut wanted: Vec<Uuid> = waiting(&changes, &entitled).map(|(id, _)| id).collect();
+    wanted.extend(used.exhausted(&entitled));
+    // What only the stored session knows of was not counted on.
+    let unknown =
+        changes.iter().filter_map(|change| change.session.entitlement).filter(|id| !entitled.contains_key(id));
+    wanted.extend(unknown);
+    wanted.retain(|id| held.binary_search(id).is_err());
+    if !wanted.is_empty() {
+        held.append(&mut wanted);
+        held.sort_unstable();
+        held.dedup();
+        return Ok(Outcome::Hold(held));
+    }
+    write(tx, &changes, &entitled, now).await?;
+    let used = used.add(tx, &entitled).await?;
+    let is_new_end = |change: &&Change| change.session.standing != Standing::Open && !was_ended(change);
+    Ok(Outcome::Recorded(Merged {
+        used,
+        ended: changes.iter().filter(is_new_end).count(),
+        repeated: changes.iter().filter(|change| change.is_repetition()).count(),
+    }))
+}
+
+/// Reads the sessions, holds them, and joins what is told of them.
+async fn join(tx: &mut PgConnection, accounts: Vec<Account>) -> Result<Vec<Change>> {
+    let mut stored = rows::lock(tx, &accounts).await?;
     let late: Vec<SessionKey> = accounts
         .iter()
         .filter_map(|told| stored.get(&told.key.id).filter(|session| session.needs_steps(told)))
         .map(|session| session.key)
         .collect();
     let steps = rows::crossings(tx, &late).await?;
-    let changes: Vec<Change> = accounts
+    Ok(accounts
         .into_iter()
         .map(|told| match stored.remove(&told.key.id) {
             Some(session) => {
@@ -152,15 +207,7 @@ async fn record_in(tx: &mut PgConnection, reports: &[Report], now: OffsetDateTim
             }
             None => begin(told),
         })
-        .collect();
-    write(tx, &changes, now).await?;
-    let used = usage::add(tx, &changes).await?;
-    let is_new_end = |change: &&Change| change.session.standing != Standing::Open && !was_ended(change);
-    Ok(Merged {
-        used,
-        ended: changes.iter().filter(is_new_end).count(),
-        repeated: changes.iter().filter(|change| change.is_repetition()).count(),
-    })
+        .collect())
 }
 
 fn was_ended(change: &Change) -> bool {
@@ -168,13 +215,14 @@ fn was_ended(change: &Change) -> bool {
 }
 
 /// Writes sessions where they belong now.
-async fn write(tx: &mut PgConnection, changes: &[Change], now: OffsetDateTime) -> Result<()> {
-    let (mut opened, mut updated, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, now: OffsetDateTime) -> Result<()> {
+    let (mut opened, mut advanced, mut updated, mut ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut leave_open, mut leave_ended, mut proved) = (Vec::new(), Vec::new(), Vec::new());
     let (mut forget, mut crossings) = (Vec::new(), Vec::new());
     for change in changes {
         let session = &change.session;
         match (&change.before, &session.standing) {
+            (Some(Standing::Open), Standing::Open) if change.only_counters => advanced.push(session),
             (Some(Standing::Open), Standing::Open) => updated.push(session),
             (None, Standing::Open) => opened.push(session),
             (Some(_), Standing::Open) => {
@@ -202,13 +250,13 @@ async fn write(tx: &mut PgConnection, changes: &[Change], now: OffsetDateTime) -
     }
     rows::delete_ended(tx, &leave_ended).await?;
     rows::insert_open(tx, &opened).await?;
+    rows::advance_open(tx, &advanced).await?;
     rows::update_open(tx, &updated).await?;
-    start_clocks(tx, changes).await?;
+    start_clocks(tx, changes, entitled).await?;
     let newly: Vec<Uuid> =
         changes.iter().filter(|change| change.newly_entitled).map(|change| change.session.key.id).collect();
     rows::take_deadlines(tx, &newly).await?;
-    rows::delete_open(tx, &leave_open).await?;
-    rows::put_ended(tx, &ended).await?;
+    rows::put_ended(tx, &ended, &leave_open).await?;
     prove_cuts(tx, &proved, now).await?;
     rows::delete_crossings(tx, &forget).await?;
     rows::insert_crossings(tx, &crossings).await
@@ -216,11 +264,16 @@ async fn write(tx: &mut PgConnection, changes: &[Change], now: OffsetDateTime) -
 
 /// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger.
 /// A running session starts nothing: what its device bought meanwhile is for later.
-async fn start_clocks(tx: &mut PgConnection, changes: &[Change]) -> Result<()> {
-    let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
-    let begun = new.filter_map(|session| Some((session.entitlement?, session.started_at)));
-    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = begun.unzip();
+async fn start_clocks(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled) -> Result<()> {
+    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = waiting(changes, entitled).unzip();
     if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &at).await }
+}
+
+/// The entitlements that waited for these new sessions to begin, and when they did.
+fn waiting<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = (Uuid, OffsetDateTime)> + 'a {
+    let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
+    let waits = |id: &Uuid| entitled.get(id).is_some_and(|entitlement| !entitlement.has_begun);
+    new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session.started_at)))
 }
 
 /// The end of a session proves any cut that was asked for.

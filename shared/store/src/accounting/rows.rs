@@ -1,10 +1,10 @@
 //! The tables of sessions, read and written in sets.
 //!
 //! A session stands in `sessions` while it is open and in `sessions_ended` afterwards, never in both. What guards
-//! that is a lock: its row's, where there is one, and one on its identity where there is none yet. Locks are taken in
+//! that is a lock: on its row while it is open, on its identity while it is not. Locks are taken in
 //! the order of the identities, so that two transactions cannot wait for each other in a circle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use shared::time::OffsetDateTime;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::SessionKey;
 use super::curve::{Counters, Crossing, Point};
-use super::session::{End, Standing, Stored};
+use super::session::{Account, End, Standing, Stored};
 use crate::Result;
 
 struct Row {
@@ -74,35 +74,40 @@ impl From<Row> for Stored {
     }
 }
 
+/// Sessions `s`, from a clause that may end with a lock. (`!`: of a union PostgreSQL does not know that nothing is null.)
+macro_rules! sessions_from {
+    ($from:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT s.id AS "id!", s.opened_on AS "opened_on!", s.nas_id AS "nas!", host(s.nas_address) AS nas_address,
+                      s.entitlement_id AS entitlement, s.user_name AS "user_name!", s.mac::text AS mac,
+                      host(s.framed_ip) AS framed_ip, s.acct_session_id AS "acct_session_id!",
+                      s.started_at AS "started_at!", s.first_at, s.first_seconds AS "first_seconds!",
+                      s.first_input AS "first_input!", s.first_output AS "first_output!",
+                      s.last_heard_at AS "last_heard_at!", s.session_seconds AS "seconds!", s.input_octets AS "input!",
+                      s.output_octets AS "output!", s.cutoff_at, s.cut_requested_at, s.ended_at, s.terminate_cause AS cause,
+                      s.lost AS "lost!" FROM "# + $from,
+            $($argument),+
+        )
+    };
+}
+
 /// Reads open sessions and holds them until the transaction ends.
 pub(super) async fn lock_open(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Stored>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, opened_on, nas_id AS nas, host(nas_address) AS nas_address, entitlement_id AS entitlement, user_name,
-                  mac::text AS mac, host(framed_ip) AS framed_ip, acct_session_id, started_at, first_at, first_seconds,
-                  first_input, first_output, last_heard_at, session_seconds AS seconds, input_octets AS input,
-                  output_octets AS output, cutoff_at, cut_requested_at, ended_at, terminate_cause AS cause, lost
-           FROM sessions WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"#,
-        ids
-    )
-    .fetch_all(tx)
-    .await?;
+    let rows =
+        sessions_from!("sessions s WHERE s.id = ANY ($1) ORDER BY s.id FOR NO KEY UPDATE", ids).fetch_all(tx).await?;
     Ok(rows.into_iter().map(Stored::from).collect())
 }
 
 /// Reads ended sessions and holds them until the transaction ends.
 async fn lock_ended(tx: &mut PgConnection, keys: &[SessionKey]) -> Result<Vec<Stored>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let (days, ids) = columns(keys);
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, s.opened_on, s.nas_id AS nas, host(s.nas_address) AS nas_address, s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.first_at, s.first_seconds, s.first_input, s.first_output, s.last_heard_at,
-                  s.session_seconds AS seconds, s.input_octets AS input, s.output_octets AS output, s.cutoff_at,
-                  s.cut_requested_at, s.ended_at, s.terminate_cause AS cause, s.lost
-           FROM unnest($1::date[], $2::uuid[]) AS k (opened_on, id)
-                JOIN sessions_ended s ON s.opened_on = k.opened_on AND s.id = k.id
-           FOR NO KEY UPDATE OF s"#,
+    let rows = sessions_from!(
+        "unnest($1::date[], $2::uuid[]) AS k (opened_on, id)
+         JOIN sessions_ended s ON s.opened_on = k.opened_on AND s.id = k.id FOR NO KEY UPDATE OF s",
         &days,
         &ids
     )
@@ -113,61 +118,52 @@ async fn lock_ended(tx: &mut PgConnection, keys: &[SessionKey]) -> Result<Vec<St
 
 /// Reads a session wherever it stands, without holding it.
 pub(super) async fn read(tx: &mut PgConnection, key: SessionKey) -> Result<Option<Stored>> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"SELECT id AS "id!", opened_on AS "opened_on!", nas_id AS "nas!", host(nas_address) AS nas_address,
-                  entitlement_id AS entitlement, user_name AS "user_name!", mac::text AS mac, host(framed_ip) AS framed_ip,
-                  acct_session_id AS "acct_session_id!", started_at AS "started_at!", first_at,
-                  first_seconds AS "first_seconds!", first_input AS "first_input!", first_output AS "first_output!",
-                  last_heard_at AS "last_heard_at!", session_seconds AS "seconds!", input_octets AS "input!",
-                  output_octets AS "output!", cutoff_at, cut_requested_at, ended_at, terminate_cause AS cause, lost AS "lost!"
-           FROM (SELECT id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id, started_at,
-                        first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
-                        output_octets, cutoff_at, cut_requested_at, ended_at, terminate_cause, lost
-                 FROM sessions WHERE id = $2
-                 UNION ALL
-                 SELECT id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id, started_at,
-                        first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
-                        output_octets, cutoff_at, cut_requested_at, ended_at, terminate_cause, lost
-                 FROM sessions_ended WHERE opened_on = $1 AND id = $2) s
-           LIMIT 1"#,
-        key.opened_on,
-        key.id
-    )
-    .fetch_optional(tx)
-    .await?;
+    let open = sessions_from!("sessions s WHERE s.id = $1", key.id).fetch_optional(&mut *tx).await?;
+    let row = match open {
+        Some(row) => Some(row),
+        None => {
+            sessions_from!("sessions_ended s WHERE s.opened_on = $1 AND s.id = $2", key.opened_on, key.id)
+                .fetch_optional(tx)
+                .await?
+        }
+    };
     Ok(row.map(Stored::from))
 }
 
-/// Reads these sessions wherever they stand, and holds them and the identities of those that are new.
-pub(super) async fn lock(tx: &mut PgConnection, keys: &[SessionKey]) -> Result<HashMap<Uuid, Stored>> {
-    let mut found = HashMap::with_capacity(keys.len());
-    let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
-    found.extend(lock_open(tx, &ids).await?.into_iter().map(|session| (session.key.id, session)));
-    let missing = |found: &HashMap<Uuid, Stored>| -> Vec<SessionKey> {
-        keys.iter().filter(|key| !found.contains_key(&key.id)).copied().collect()
-    };
-    let new = missing(&found);
-    if new.is_empty() {
-        return Ok(found);
+/// Reads the sessions that are spoken of, wherever they stand, and holds them and the identities of those that are new.
+///
+/// Who holds the identity of a session that is not open is alone in making it, ending it or opening it again. So identities that
+/// are likely to be new are held first; the others when they turn out to be.
+pub(super) async fn lock(tx: &mut PgConnection, accounts: &[Account]) -> Result<HashMap<Uuid, Stored>> {
+    let mut found = HashMap::with_capacity(accounts.len());
+    let mut wanted: Vec<&Account> = accounts.iter().collect();
+    let mut held: HashSet<Uuid> = accounts.iter().filter(|told| told.starts).map(|told| told.key.id).collect();
+    hold(tx, &held).await?;
+    loop {
+        let ids: Vec<Uuid> = wanted.iter().map(|told| told.key.id).collect();
+        found.extend(lock_open(tx, &ids).await?.into_iter().map(|session| (session.key.id, session)));
+        wanted.retain(|told| !found.contains_key(&told.key.id));
+        let loose: HashSet<Uuid> = wanted.iter().map(|told| told.key.id).filter(|id| !held.contains(id)).collect();
+        if loose.is_empty() {
+            break;
+        }
+        hold(tx, &loose).await?;
+        held.extend(loose);
     }
-    hold(tx, new.iter().map(|key| key.id.as_u128())).await?;
-    // Another server may have made, ended or reopened them until it let the identity go.
-    let ids: Vec<Uuid> = new.iter().map(|key| key.id).collect();
-    found.extend(lock_open(tx, &ids).await?.into_iter().map(|session| (session.key.id, session)));
-    let new = missing(&found);
-    if !new.is_empty() {
-        found.extend(lock_ended(tx, &new).await?.into_iter().map(|session| (session.key.id, session)));
-    }
+    let keys: Vec<SessionKey> = wanted.iter().map(|told| told.key).collect();
+    found.extend(lock_ended(tx, &keys).await?.into_iter().map(|session| (session.key.id, session)));
     Ok(found)
 }
 
 /// Holds identities until the transaction ends.
-pub(super) async fn hold(tx: &mut PgConnection, identities: impl Iterator<Item = u128>) -> Result<()> {
+async fn hold(tx: &mut PgConnection, identities: &HashSet<Uuid>) -> Result<()> {
+    if identities.is_empty() {
+        return Ok(());
+    }
     // Both halves, since one of them is mostly the time.
-    let mut keys: Vec<i64> = identities.map(|id| ((id >> 64) as u64 ^ id as u64).cast_signed()).collect();
+    let folded = |id: &Uuid| ((id.as_u128() >> 64) as u64 ^ id.as_u128() as u64).cast_signed();
+    let mut keys: Vec<i64> = identities.iter().map(folded).collect();
     keys.sort_unstable();
-    keys.dedup();
     sqlx::query!("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", &keys).fetch_all(tx).await?;
     Ok(())
 }
@@ -286,6 +282,29 @@ pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[&Stored]) -> 
     Ok(())
 }
 
+/// Writes the last counters of sessions that stay open and of which nothing else has changed.
+pub(super) async fn advance_open(tx: &mut PgConnection, sessions: &[&Stored]) -> Result<()> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = sessions.iter().map(|session| session.key.id).collect();
+    let mut last = Points::default();
+    sessions.iter().for_each(|session| last.push(session.last));
+    sqlx::query!(
+        "UPDATE sessions s SET last_heard_at = r.at, session_seconds = r.seconds, input_octets = r.input, output_octets = r.output
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[]) AS r (id, at, seconds, input, output)
+         WHERE s.id = r.id",
+        &ids,
+        &last.at,
+        &last.seconds,
+        &last.input,
+        &last.output
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Writes what has changed of sessions that stay open.
 pub(super) async fn update_open(tx: &mut PgConnection, sessions: &[&Stored]) -> Result<()> {
     if sessions.is_empty() {
@@ -337,14 +356,6 @@ pub(super) async fn take_deadlines(tx: &mut PgConnection, ids: &[Uuid]) -> Resul
     Ok(())
 }
 
-/// Takes sessions out of the open ones.
-pub(super) async fn delete_open(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
-    if !ids.is_empty() {
-        sqlx::query!("DELETE FROM sessions WHERE id = ANY ($1)", ids).execute(tx).await?;
-    }
-    Ok(())
-}
-
 /// Takes sessions out of the ended ones.
 pub(super) async fn delete_ended(tx: &mut PgConnection, keys: &[SessionKey]) -> Result<()> {
     if !keys.is_empty() {
@@ -361,14 +372,16 @@ pub(super) async fn delete_ended(tx: &mut PgConnection, keys: &[SessionKey]) -> 
     Ok(())
 }
 
-/// Writes sessions that have ended, whether they stand among the ended ones already or not.
-pub(super) async fn put_ended(tx: &mut PgConnection, sessions: &[&Stored]) -> Result<()> {
+/// Writes sessions that have ended, whether they stand among the ended ones already or not, and takes those that were open out of
+/// the open ones.
+pub(super) async fn put_ended(tx: &mut PgConnection, sessions: &[&Stored], open: &[Uuid]) -> Result<()> {
     if sessions.is_empty() {
         return Ok(());
     }
     let column = Columns::of(sessions);
     sqlx::query!(
-        "INSERT INTO sessions_ended AS s (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip,
+        "WITH gone AS (DELETE FROM sessions WHERE id = ANY ($24))
+         INSERT INTO sessions_ended AS s (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip,
              acct_session_id, started_at, first_at, first_seconds, first_input, first_output, last_heard_at,
              session_seconds, input_octets, output_octets, cutoff_at, cut_requested_at, ended_at, terminate_cause, lost)
          SELECT r.id, r.opened_on, r.nas, r.nas_address::inet, r.entitlement, r.user_name, r.mac::macaddr, r.framed_ip::inet,
@@ -411,7 +424,8 @@ pub(super) async fn put_ended(tx: &mut PgConnection, sessions: &[&Stored]) -> Re
         &column.cut_requested_at as &[Option<OffsetDateTime>],
         &column.ended_at as &[Option<OffsetDateTime>],
         &column.cause as &[Option<String>],
-        &column.lost
+        &column.lost,
+        open
     )
     .execute(tx)
     .await?;

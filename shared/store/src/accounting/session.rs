@@ -37,6 +37,8 @@ pub(super) struct Account {
     pub(super) nas_address: Told<IpAddr>,
     pub(super) framed_ip: Told<IpAddr>,
     pub(super) curve: Curve,
+    /// Whether one of them says that it starts.
+    pub(super) starts: bool,
     pub(super) stop: Option<End>,
 }
 
@@ -58,6 +60,7 @@ impl Account {
             nas_address: report.nas_address.map(|address| (at, address)),
             framed_ip: report.framed_ip.map(|address| (at, address)),
             curve: Curve::of(at, counters),
+            starts: report.event == Event::Start,
             stop: (report.event == Event::Stop).then(|| End { at, cause: report.terminate_cause.clone() }),
         }
     }
@@ -86,6 +89,7 @@ impl Account {
         self.nas_address = self.nas_address.max(other.nas_address);
         self.framed_ip = self.framed_ip.max(other.framed_ip);
         self.curve.join(&other.curve);
+        self.starts |= other.starts;
         self.stop = earliest(self.stop.take(), other.stop);
     }
 }
@@ -140,6 +144,8 @@ pub(super) struct Change {
     pub(super) crossings: Crossings,
     /// Whether its entitlement became known only now.
     pub(super) newly_entitled: bool,
+    /// Whether nothing else than its last counters is other than before, and how it stands.
+    pub(super) only_counters: bool,
 }
 
 /// What becomes of a session's stored steps between hours.
@@ -179,7 +185,15 @@ pub(super) fn begin(told: Account) -> Change {
     };
     debug_assert!(session.started_at <= last_at);
     let (hours, crossings) = (curve.usage(), Crossings::Add(curve.crossings()));
-    Change { used: session.last.counters, session, before: None, hours, crossings, newly_entitled: false }
+    Change {
+        used: session.last.counters,
+        session,
+        before: None,
+        hours,
+        crossings,
+        newly_entitled: false,
+        only_counters: false,
+    }
 }
 
 impl Stored {
@@ -213,7 +227,7 @@ impl Stored {
     pub(super) fn join(self, told: Account, steps: &[Crossing]) -> Change {
         let newly_entitled = self.becomes_entitled_by(&told);
         let counted = if newly_entitled { Counters::ZERO } else { self.last.counters };
-        let told_last = told.curve.last().at;
+        let (told_last, fixed) = (told.curve.last().at, self.fixed());
         let (first, last, hours, crossings);
         if self.is_continued_by(&told) {
             first = self.first;
@@ -256,7 +270,13 @@ impl Stored {
             ..self
         };
         let used = last.counters.minus(counted);
-        Change { session, before: Some(before), used, hours, crossings, newly_entitled }
+        let only_counters = session.fixed() == fixed;
+        Change { session, before: Some(before), used, hours, crossings, newly_entitled, only_counters }
+    }
+
+    /// What later reports mostly leave as it is.
+    fn fixed(&self) -> impl PartialEq + use<> {
+        (self.entitlement, self.mac, self.nas_address, self.framed_ip, self.started_at, self.first)
     }
 }
 

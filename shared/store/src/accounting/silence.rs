@@ -156,8 +156,8 @@ pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Res
             Stored { standing: Standing::Lost(end), ..session }
         })
         .collect();
-    rows::delete_open(tx, &lost.iter().map(|session| session.key.id).collect::<Vec<_>>()).await?;
-    rows::put_ended(tx, &lost.iter().collect::<Vec<_>>()).await?;
+    let gone: Vec<Uuid> = lost.iter().map(|session| session.key.id).collect();
+    rows::put_ended(tx, &lost.iter().collect::<Vec<_>>(), &gone).await?;
     Ok(lost.len())
 }
 

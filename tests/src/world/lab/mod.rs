@@ -316,7 +316,7 @@ impl Lab {
     /// # Panics
     /// If PostgreSQL does not answer.
     pub async fn usage(&self) -> (i64, i64, i64) {
-        sqlx::query_as("SELECT used_seconds, used_input_octets, used_output_octets FROM entitlements WHERE id = $1")
+        sqlx::query_as("SELECT seconds, input_octets, output_octets FROM entitlement_usage WHERE entitlement_id = $1")
             .bind(self.entitlement)
             .fetch_one(&self.world.pool)
             .await
