@@ -205,7 +205,7 @@ async fn report_one_by_one(router: &Nas) {
 async fn no_answer_leaves_before_its_report_is_on_the_disk_or_committed() {
     for (accounting, calls, durable) in [
         ("commit = \"journal\"\n", "trace=fsync,fdatasync,sendto,sendmsg,sendmmsg", "sync("),
-        ("", "trace=recvfrom,read,sendto,sendmsg,sendmmsg", "COMMIT"),
+        ("commit = \"database\"\n", "trace=recvfrom,read,sendto,sendmsg,sendmmsg", "COMMIT"),
     ] {
         let mut world = World::with(Settings { accounting: accounting.to_owned(), ..Settings::default() }).await;
         start_on_fixed_ports(&mut world).await;

@@ -8,7 +8,7 @@ use crate::reports::Busy;
 
 #[tokio::test]
 async fn no_acknowledged_record_is_lost_when_radiusd_is_killed() {
-    kill_again_and_again("").await;
+    kill_again_and_again("commit = \"database\"\n").await;
 }
 
 #[tokio::test]

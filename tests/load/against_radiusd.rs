@@ -65,14 +65,35 @@ async fn books(accounting: Accounting) -> Books {
     report.books.expect("they were compared")
 }
 
-#[tokio::test]
-async fn radiusd_stores_what_it_acknowledges_and_a_lost_octet_is_found() {
+/// A world with customers, and the file with the generator's secret.
+async fn world() -> (World, PathBuf) {
     let mut world = World::new().await;
     world.register("bench", b"between-us", at(Ipv4Addr::LOCALHOST)).await;
     world.portal_command(&["seed", "--customers", "100", "--bound"], "").await;
     world.start_radiusd().await;
     let secret = world.config().with_file_name("bench.secret");
     std::fs::write(&secret, "between-us").expect("the secret is written");
+    (world, secret)
+}
+
+#[tokio::test]
+async fn what_comes_faster_than_postgresql_commits_it_goes_to_the_spool_and_is_stored_too() {
+    let (world, secret) = world().await;
+    let usual = accounting(&world, secret, 0, false);
+    // More under way than two batches hold, so that one is full while the one before is being committed.
+    let run = Run { outstanding: 1000, ports: Some(4), seconds: 0.3, ..usual.run.clone() };
+    let books = books(Accounting { sessions: 2000, run, ..usual }).await;
+    assert!(books.agree(), "{books}");
+    let radiusd = world.radiusd.as_ref().expect("it runs");
+    for result in ["stored", "spooled"] {
+        let interims = format!("mlango_acct_records_total{{result=\"{result}\",status_type=\"Interim-Update\"}}");
+        assert!(radiusd.metric(&interims).await > 0.0, "{result}");
+    }
+}
+
+#[tokio::test]
+async fn radiusd_stores_what_it_acknowledges_and_a_lost_octet_is_found() {
+    let (world, secret) = world().await;
     for (tickets, with_logins) in [(0, false), (60, false), (0, true)] {
         let books = books(accounting(&world, secret.clone(), tickets, with_logins)).await;
         assert!(books.agree(), "{books}");
@@ -89,6 +110,8 @@ async fn radiusd_stores_what_it_acknowledges_and_a_lost_octet_is_found() {
         .await
         .expect("the trigger is made");
     let books = books(Accounting { settle: 0, ..accounting(&world, secret, 60, false) }).await;
-    // A Stop that came twice finds its octet missing and counts it again: usage may be off by some.
     assert_eq!((books.different, books.missing), (books.sessions, 0), "{books}");
+    // A Stop that came twice finds its octet missing and counts it again, in all and by hour.
+    assert_eq!(books.usage_off, books.hourly_off, "{books}");
+    assert!((0..=books.sessions.cast_signed()).contains(&books.usage_off), "{books}");
 }

@@ -83,7 +83,9 @@ impl Keeper {
             let read = self.with(move |spool| spool.read(next.unwrap_or(spool.start()), some)).await?;
             let Some(last) = read.last() else { break };
             next = Some(last.position + 1);
-            front.extend(read.into_iter().map(|entry| Kept { record: record::decode(entry.position, &entry.octets), entry }));
+            front.extend(
+                read.into_iter().map(|entry| Kept { record: record::decode(entry.position, &entry.octets), entry }),
+            );
         }
         Ok(front)
     }

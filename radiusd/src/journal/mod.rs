@@ -4,10 +4,10 @@
 //! and only then are the answers sent. There is no timer: under light load a batch is one record, under heavy load it
 //! fills while the one before is being written. Records of one session go to one writer.
 //!
-//! Where they become durable is the operator's choice. `database`: in PostgreSQL, and on disk in the [`spool`] while
-//! PostgreSQL is away or slow. `journal`: in the spool always. What is in the spool is brought to PostgreSQL in order
-//! ([`replay`]). When neither takes a batch nothing is acknowledged, the queue fills, and what finds no room is left for
-//! the router to send again.
+//! Where they become durable is the operator's choice. `journal`: in the [`spool`], from which they are brought to
+//! PostgreSQL in order ([`replay`]), the more of them at once the more there are. `database`: in PostgreSQL, and in the spool
+//! while PostgreSQL is away or slow, or does not keep up. When neither takes a batch nothing is acknowledged, the queue fills,
+//! and what finds no room is left for the router to send again.
 
 mod keeper;
 mod record;

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 
 /// Records in one transaction, at most. The more there are of one session, the less it costs PostgreSQL.
-const AT_ONCE: usize = 16_384;
+const AT_ONCE: usize = 32_768;
 /// As few as it comes down to while transactions take too long.
 const AT_LEAST: usize = 256;
 /// Longest wait for one transaction.
@@ -135,14 +135,14 @@ impl Replay {
     async fn done_with(&self, keeper: &Keeper, part: &[Kept], refused: Option<StoreError>) -> Result<(), SpoolError> {
         let mut failed = 0;
         for kept in part {
-            let why: &dyn std::fmt::Display = match (&kept.record, &refused) {
-                (Err(unreadable), _) => unreadable,
-                (Ok(_), Some(refused)) => refused,
+            let why = match (&kept.record, &refused) {
+                (Err(unreadable), _) => unreadable.to_string(),
+                (Ok(_), Some(refused)) => refused.to_string(),
                 (Ok(_), None) => continue,
             };
             tracing::error!(error = %why, record = ?kept.record, "a record that was acknowledged cannot be stored; it is set aside");
             self.metrics.accounting_records.with_label_values(&["unknown", "failed"]).inc();
-            keeper.set_aside(kept.entry.clone(), why.to_string()).await?;
+            keeper.set_aside(kept.entry.clone(), why).await?;
             failed += 1;
         }
         self.metrics.accounting_replayed.inc_by((part.len() - failed) as u64);

@@ -51,7 +51,7 @@ impl Writer {
     /// Makes a batch durable and answers it, however long that takes. `false`: told to hurry, and given up.
     async fn make_durable(&self, batch: &[Job]) -> bool {
         loop {
-            if self.goes_to_database() && self.to_database(batch).await || self.to_spool(batch).await {
+            if self.goes_to_database(batch) && self.to_database(batch).await || self.to_spool(batch).await {
                 self.note_storing(true);
                 return true;
             }
@@ -62,12 +62,16 @@ impl Writer {
         }
     }
 
-    /// Without a spool there is nothing else to do than to ask PostgreSQL again.
-    fn goes_to_database(&self) -> bool {
+    /// Without a spool there is nothing else to do than to ask PostgreSQL again. A full batch means that reports come faster
+    /// than PostgreSQL commits them: many batches at once, from the spool, cost it less.
+    fn goes_to_database(&self, batch: &[Job]) -> bool {
         match &self.keeper {
             None => true,
             Some(_) if self.standing.cannot_store() => true,
-            Some(_) => self.settings.commit == Commit::Database && !self.standing.database_is_away(),
+            Some(_) => {
+                let keeps_up = batch.len() < MAX_BATCH && !self.standing.database_is_away();
+                self.settings.commit() == Commit::Database && keeps_up
+            }
         }
     }
 

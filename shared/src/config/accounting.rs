@@ -10,8 +10,8 @@ use super::{ConfigError, range};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Accounting {
-    /// What a report must be in before it is acknowledged. Default `database`.
-    pub commit: Commit,
+    /// What a report must be in before it is acknowledged. Default `journal` where there is a spool, else `database`.
+    pub commit: Option<Commit>,
     /// Folder of the spool, on a disk of this machine; it is made if it is not there, and belongs to one radiusd.
     /// Default: `spool` in the service manager's `$STATE_DIRECTORY`; without that none, and nothing is acknowledged
     /// while PostgreSQL is away.
@@ -31,11 +31,10 @@ pub struct Accounting {
 }
 
 /// What a report must be in before it is acknowledged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Commit {
-    /// Committed in PostgreSQL; in the spool while PostgreSQL is away or slow.
-    #[default]
+    /// Committed in PostgreSQL; in the spool while PostgreSQL is away or slow, or reports come faster than it commits them.
     Database,
     /// Safe in the spool, from which PostgreSQL gets it a moment later.
     Journal,
@@ -55,7 +54,7 @@ pub enum After {
 impl Default for Accounting {
     fn default() -> Accounting {
         Accounting {
-            commit: Commit::default(),
+            commit: None,
             spool: None,
             spool_max_octets: 1 << 30,
             patience_ms: 1000,
@@ -67,6 +66,11 @@ impl Default for Accounting {
 }
 
 impl Accounting {
+    /// What a report must be in before it is acknowledged.
+    pub fn commit(&self) -> Commit {
+        self.commit.unwrap_or(if self.spool.is_some() { Commit::Journal } else { Commit::Database })
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         range("accounting.spool_max_octets", self.spool_max_octets, 1 << 20, 1 << 40)?;
         range("accounting.patience_ms", self.patience_ms, 50, 10_000)?;
@@ -74,7 +78,7 @@ impl Accounting {
         if self.keep_months > 0 {
             range("accounting.keep_months", u64::from(self.keep_months), 2, 1200)?;
         }
-        if self.commit == Commit::Journal && self.spool.is_none() {
+        if self.commit() == Commit::Journal && self.spool.is_none() {
             return Err(ConfigError::Range(
                 "accounting.commit is \"journal\", which needs a folder for the journal: say accounting.spool".into(),
             ));

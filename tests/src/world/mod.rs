@@ -94,7 +94,7 @@ pub struct Settings {
     pub reject_delay_ms: u64,
     /// `accounting.queue`.
     pub accounting_queue: u32,
-    /// More lines for `[accounting]`.
+    /// More lines for `[accounting]`. Without any, what was acknowledged is in the database.
     pub accounting: String,
     /// Whether radiusd has a spool.
     pub has_spool: bool,
@@ -118,7 +118,7 @@ impl Default for Settings {
             interim_seconds: 10,
             reject_delay_ms: 20,
             accounting_queue: 8192,
-            accounting: String::new(),
+            accounting: "commit = \"database\"\n".to_owned(),
             server: None,
             spool: None,
             has_spool: true,
