@@ -23,7 +23,7 @@ bench_accounting() {
     records_responder before
     prepare_records
     records_radiusd radiusd "radiusd"
-    ! has_journal || records_radiusd radiusd-journal "radiusd, journal first" MLANGO__ACCOUNTING__COMMIT=journal
+    ! has_journal || records_radiusd radiusd-database "radiusd, database first" MLANGO__ACCOUNTING__COMMIT=database
     records_without_class radiusd-no-class "radiusd, no Class"
     if have_peer; then
         make_peer_database
@@ -45,7 +45,7 @@ prepare_records() {
     prepare_directory mlango "$BENCH_CUSTOMERS" --history "$history"
 }
 
-# Whether our radiusd can acknowledge a record that is only in its journal.
+# Whether our radiusd has a journal from which it acknowledges.
 has_journal() {
     grep -q '^\[accounting\]' "$CONFIG"
 }

@@ -147,11 +147,12 @@ impl Keeper {
 
     fn observe(&self, spool: &Spool) {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        self.standing.set_spool_full(!spool.has_room());
+        let now = self.clock.now().unix_timestamp();
+        let age_seconds = spool.oldest_ms().map_or(0, |at| (now - at / 1000).max(0));
+        self.standing.set_spool(!spool.has_room(), age_seconds);
+        self.metrics.spool_oldest_age.set(age_seconds);
         self.metrics.spool_capacity.set(number(spool.cap()));
         self.metrics.spool_records.set(number(spool.len()));
         self.metrics.spool_octets.set(number(spool.octets()));
-        let now = self.clock.now().unix_timestamp();
-        self.metrics.spool_oldest_age.set(spool.oldest_ms().map_or(0, |at| (now - at / 1000).max(0)));
     }
 }

@@ -114,7 +114,7 @@ impl Journal {
     ) -> anyhow::Result<Journal> {
         let (tasks, hurry, failed) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let (standing, bell, stop_replay) =
-            (Arc::new(Standing::default()), Arc::new(Notify::new()), CancellationToken::new());
+            (Arc::new(Standing::new(&metrics)), Arc::new(Notify::new()), CancellationToken::new());
         let keeper = Keeper::open(settings, Arc::clone(&standing), metrics.clone(), clock.clone())?;
         let replay = Replay {
             db: db.clone(),
@@ -184,7 +184,8 @@ impl Entrance {
     /// An entrance to a queue without a writer, and the queue's other end.
     pub(crate) fn detached(metrics: Metrics) -> (Entrance, mpsc::Receiver<Job>) {
         let (queue, unread) = mpsc::channel(MAX_BATCH);
-        (Entrance { queues: vec![queue], metrics, standing: Arc::default() }, unread)
+        let standing = Arc::new(Standing::new(&metrics));
+        (Entrance { queues: vec![queue], metrics, standing }, unread)
     }
 
     /// Whether another record can be taken, and stored.

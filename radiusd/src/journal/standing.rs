@@ -1,17 +1,36 @@
 //! How accounting stands at the moment, for all who must know: the writers, the replay, Status-Server, the health
 //! pages, and what closes ghosts.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use prometheus::IntGauge;
+
+use crate::metrics::Metrics;
+
+/// Age of the oldest record in the spool, in seconds, up to which PostgreSQL is taken to know what routers have reported.
+const A_MOMENT: i64 = 5;
 
 /// Where records go, and whether they can.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Standing {
     database_is_away: AtomicBool,
     cannot_store: AtomicBool,
     spool_is_full: AtomicBool,
+    spool_age_seconds: AtomicI64,
+    degraded: IntGauge,
 }
 
 impl Standing {
+    pub(crate) fn new(metrics: &Metrics) -> Standing {
+        Standing {
+            database_is_away: AtomicBool::new(false),
+            cannot_store: AtomicBool::new(false),
+            spool_is_full: AtomicBool::new(false),
+            spool_age_seconds: AtomicI64::new(0),
+            degraded: metrics.degraded.with_label_values(&["accounting"]),
+        }
+    }
+
     /// Whether PostgreSQL did not take the last batch in time.
     pub(crate) fn database_is_away(&self) -> bool {
         self.database_is_away.load(Ordering::Relaxed)
@@ -19,7 +38,9 @@ impl Standing {
 
     /// Notes that it did, or did not. Returns whether that is news.
     pub(super) fn set_database_away(&self, away: bool) -> bool {
-        self.database_is_away.swap(away, Ordering::Relaxed) != away
+        let before = self.database_is_away.swap(away, Ordering::Relaxed);
+        self.tell();
+        before != away
     }
 
     /// Whether neither PostgreSQL nor the spool takes records.
@@ -28,12 +49,19 @@ impl Standing {
     }
 
     pub(super) fn set_cannot_store(&self, cannot: bool) -> bool {
-        self.cannot_store.swap(cannot, Ordering::Relaxed) != cannot
+        let before = self.cannot_store.swap(cannot, Ordering::Relaxed);
+        self.tell();
+        before != cannot
     }
 
-    /// Notes whether the spool can take another batch.
-    pub(super) fn set_spool_full(&self, full: bool) {
-        self.spool_is_full.store(full, Ordering::Relaxed);
+    fn tell(&self) {
+        self.degraded.set(i64::from(self.database_is_away() || self.cannot_store()));
+    }
+
+    /// Notes whether the spool can take another batch, and how long its oldest record has waited.
+    pub(super) fn set_spool(&self, is_full: bool, age_seconds: i64) {
+        self.spool_is_full.store(is_full, Ordering::Relaxed);
+        self.spool_age_seconds.store(age_seconds, Ordering::Relaxed);
     }
 
     /// Whether the next record could be made durable, as far as is known before it is tried.
@@ -44,6 +72,7 @@ impl Standing {
 
     /// Whether PostgreSQL lags behind what routers have reported for more than a moment.
     pub(crate) fn is_behind(&self) -> bool {
-        self.database_is_away() || self.cannot_store()
+        let waits = self.spool_age_seconds.load(Ordering::Relaxed) > A_MOMENT;
+        waits || self.database_is_away() || self.cannot_store()
     }
 }

@@ -78,8 +78,6 @@ impl Writer {
     fn note_storing(&self, stores: bool) {
         let is_news = self.standing.set_cannot_store(!stores);
         self.metrics.cannot_store.set(i64::from(!stores));
-        let is_degraded = !stores || self.standing.database_is_away();
-        self.metrics.degraded.with_label_values(&["accounting"]).set(i64::from(is_degraded));
         if is_news && !stores {
             tracing::error!("accounting records can be stored nowhere: nothing is acknowledged");
         } else if is_news {

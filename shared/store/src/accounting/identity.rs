@@ -10,6 +10,7 @@ use std::time::Duration;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
+use time::Date;
 use uuid::Uuid;
 
 use super::{Report, SessionKey};
@@ -75,81 +76,67 @@ async fn hold(tx: &mut PgConnection, names: impl Iterator<Item = Called>) -> Res
     Ok(())
 }
 
+/// Of the sessions in `$from`, a table and a condition, those that agree with reports in names and device and began
+/// nearest to them.
+macro_rules! nearest_in {
+    ($from:literal, $column:expr) => {
+        sqlx::query_as!(
+            Near,
+            r#"SELECT r.place AS "place!", s.id, s.opened_on
+               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+                    WITH ORDINALITY AS r (nas, called, user_name, mac, started_at, place)
+                    CROSS JOIN LATERAL (
+                        SELECT s.id, s.opened_on FROM "#
+                + $from
+                + r#"
+                          AND s.nas_id = r.nas AND s.acct_session_id = r.called AND s.user_name = r.user_name
+                          AND s.mac IS NOT DISTINCT FROM r.mac::macaddr
+                          AND abs(extract(epoch FROM s.started_at - r.started_at)) < $6
+                        ORDER BY abs(extract(epoch FROM s.started_at - r.started_at)), s.id LIMIT 1) s"#,
+            &$column.nas,
+            &$column.called,
+            &$column.user_name,
+            &$column.mac as &[Option<String>],
+            &$column.started_at,
+            START_WINDOW_SECONDS as _
+        )
+    };
+}
+
+struct Near {
+    place: i64,
+    id: Uuid,
+    opened_on: Date,
+}
+
 /// The known sessions that these reports are about, by the report's place: open ones, else ended ones.
 async fn find(tx: &mut PgConnection, reports: &[&Report]) -> Result<HashMap<usize, SessionKey>> {
-    let mut found = find_open(tx, reports, (0..reports.len()).collect()).await?;
-    let missing: Vec<usize> = (0..reports.len()).filter(|place| !found.contains_key(place)).collect();
+    let places: Vec<usize> = (0..reports.len()).collect();
+    let column = Columns::of(reports, &places);
+    let open = nearest_in!("sessions s WHERE true", column).fetch_all(&mut *tx).await?;
+    let mut found: HashMap<usize, SessionKey> = open.into_iter().map(|near| near.of(&places)).collect();
+    let missing: Vec<usize> = places.into_iter().filter(|place| !found.contains_key(place)).collect();
     if !missing.is_empty() {
-        found.extend(find_ended(tx, reports, missing).await?);
+        let column = Columns::of(reports, &missing);
+        let ended = nearest_in!(
+            "sessions_ended s WHERE s.opened_on BETWEEN (r.started_at AT TIME ZONE 'UTC')::date - 1
+                                                    AND (r.started_at AT TIME ZONE 'UTC')::date + 1",
+            column
+        );
+        found.extend(ended.fetch_all(tx).await?.into_iter().map(|near| near.of(&missing)));
     }
     Ok(found)
 }
 
-async fn find_open(
-    tx: &mut PgConnection,
-    reports: &[&Report],
-    places: Vec<usize>,
-) -> Result<HashMap<usize, SessionKey>> {
-    let column = Columns::of(reports, &places);
-    let rows = sqlx::query!(
-        r#"SELECT r.place AS "place!", s.id, s.opened_on
-           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-                WITH ORDINALITY AS r (nas, called, user_name, mac, started_at, place)
-                CROSS JOIN LATERAL (
-                    SELECT s.id, s.opened_on FROM sessions s
-                    WHERE s.nas_id = r.nas AND s.acct_session_id = r.called AND s.user_name = r.user_name
-                      AND s.mac IS NOT DISTINCT FROM r.mac::macaddr
-                      AND abs(extract(epoch FROM s.started_at - r.started_at)) < $6
-                    ORDER BY abs(extract(epoch FROM s.started_at - r.started_at)), s.id LIMIT 1) s"#,
-        &column.nas,
-        &column.called,
-        &column.user_name,
-        &column.mac as &[Option<String>],
-        &column.started_at,
-        START_WINDOW_SECONDS as _
-    )
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().map(|row| (places[at(row.place)], key(row.id, row.opened_on))).collect())
-}
-
-async fn find_ended(
-    tx: &mut PgConnection,
-    reports: &[&Report],
-    places: Vec<usize>,
-) -> Result<HashMap<usize, SessionKey>> {
-    let column = Columns::of(reports, &places);
-    let rows = sqlx::query!(
-        r#"SELECT r.place AS "place!", s.id, s.opened_on
-           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-                WITH ORDINALITY AS r (nas, called, user_name, mac, started_at, place)
-                CROSS JOIN LATERAL (
-                    SELECT s.id, s.opened_on FROM sessions_ended s
-                    WHERE s.nas_id = r.nas AND s.acct_session_id = r.called AND s.user_name = r.user_name
-                      AND s.mac IS NOT DISTINCT FROM r.mac::macaddr
-                      AND s.opened_on BETWEEN (r.started_at AT TIME ZONE 'UTC')::date - 1
-                                          AND (r.started_at AT TIME ZONE 'UTC')::date + 1
-                      AND abs(extract(epoch FROM s.started_at - r.started_at)) < $6
-                    ORDER BY abs(extract(epoch FROM s.started_at - r.started_at)), s.id LIMIT 1) s"#,
-        &column.nas,
-        &column.called,
-        &column.user_name,
-        &column.mac as &[Option<String>],
-        &column.started_at,
-        START_WINDOW_SECONDS as _
-    )
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().map(|row| (places[at(row.place)], key(row.id, row.opened_on))).collect())
+impl Near {
+    fn of(self, places: &[usize]) -> (usize, SessionKey) {
+        (places[at(self.place)], SessionKey { id: self.id, opened_on: self.opened_on })
+    }
 }
 
 /// The index of what PostgreSQL counts from 1.
 fn at(place: i64) -> usize {
     usize::try_from(place - 1).unwrap_or_default()
-}
-
-fn key(id: Uuid, opened_on: time::Date) -> SessionKey {
-    SessionKey { id, opened_on }
 }
 
 /// Reports, turned from rows to columns for `unnest`.

@@ -44,27 +44,7 @@ pub struct Closed {
 
 /// Accounting-Off: its sessions of before are over. Returns how many were closed.
 pub async fn router_stopped(db: &Db, restart: &Restart, now: OffsetDateTime) -> Result<usize> {
-    let mut closed = 0;
-    loop {
-        let mut tx = db.pool.begin().await?;
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM sessions
-             WHERE nas_id = $1 AND ($2::text IS NULL OR nas_address = $2::text::inet) AND last_heard_at <= $3
-             ORDER BY id LIMIT $4 FOR NO KEY UPDATE",
-            restart.nas,
-            restart.address.map(|address| address.to_string()),
-            restart.at,
-            AT_ONCE
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let count = close(&mut tx, &ids, NAS_REBOOT, now).await?;
-        tx.commit().await?;
-        closed += count;
-        if count == 0 {
-            return Ok(closed);
-        }
-    }
+    close_all(db, &Over::Stopped(restart), now).await
 }
 
 /// Accounting-On: it is noted, and confirmed or forgotten by [`close_silent`].
@@ -84,49 +64,89 @@ pub async fn router_restarted(db: &Db, restart: &Restart) -> Result<()> {
 /// not name its sessions as RouterOS does, or names a newer one with another boot number; else once nothing was heard
 /// of them for `patience` since the restart.
 pub async fn close_silent(db: &Db, silence: Duration, patience: Duration, now: OffsetDateTime) -> Result<Closed> {
-    let mut closed = Closed::default();
-    loop {
-        let mut tx = db.pool.begin().await?;
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM sessions WHERE last_heard_at < $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-            now - silence,
-            AT_ONCE
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let count = close(&mut tx, &ids, LOST_SERVICE, now).await?;
-        tx.commit().await?;
-        closed.silent += count;
-        if count == 0 {
-            break;
-        }
-    }
-    loop {
-        let mut tx = db.pool.begin().await?;
-        // A session's name on RouterOS: two digits of the service, one of the boot, five of the session, all hexadecimal.
-        let ids = sqlx::query_scalar!(
-            "SELECT s.id FROM sessions s WHERE s.id IN (
-                 SELECT s.id FROM router_restarts r
-                 JOIN sessions s ON s.nas_id = r.nas_id AND (r.address IS NULL OR s.nas_address = r.address) AND s.last_heard_at < r.at
-                 WHERE r.at < $1 OR s.acct_session_id !~ '^8[0-9a-f]{7}$' OR EXISTS (
-                     SELECT FROM sessions n WHERE n.nas_id = r.nas_id AND (r.address IS NULL OR n.nas_address = r.address)
-                       AND n.started_at >= r.at AND n.acct_session_id ~ '^8[0-9a-f]{7}$'
-                       AND substr(n.acct_session_id, 3, 1) <> substr(s.acct_session_id, 3, 1)))
-             ORDER BY s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-            now - patience,
-            AT_ONCE
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let count = close(&mut tx, &ids, NAS_REBOOT, now).await?;
-        tx.commit().await?;
-        closed.restarted += count;
-        if count == 0 {
-            break;
-        }
-    }
+    let silent = close_all(db, &Over::Silent { since: now - silence }, now).await?;
+    let restarted = close_all(db, &Over::Restarted { confirmed_by: now - patience }, now).await?;
     sqlx::query!("DELETE FROM router_restarts WHERE at < $1", now - patience - silence).execute(&db.pool).await?;
-    Ok(closed)
+    Ok(Closed { silent, restarted })
+}
+
+/// Why sessions are over.
+enum Over<'a> {
+    /// Nothing was heard of them.
+    Silent { since: OffsetDateTime },
+    /// Their router has said that it stops.
+    Stopped(&'a Restart),
+    /// Their router has said that it started, and that was confirmed, or is old enough.
+    Restarted { confirmed_by: OffsetDateTime },
+}
+
+impl Over<'_> {
+    fn cause(&self) -> &'static str {
+        match self {
+            Over::Silent { .. } => LOST_SERVICE,
+            Over::Stopped(_) | Over::Restarted { .. } => NAS_REBOOT,
+        }
+    }
+
+    /// Some of the open sessions that are over, held until the transaction ends.
+    async fn some(&self, tx: &mut PgConnection) -> Result<Vec<Uuid>> {
+        Ok(match self {
+            Over::Silent { since } => {
+                sqlx::query_scalar!(
+                    "SELECT id FROM sessions WHERE last_heard_at < $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+                    since,
+                    AT_ONCE
+                )
+                .fetch_all(tx)
+                .await?
+            }
+            Over::Stopped(restart) => {
+                sqlx::query_scalar!(
+                    "SELECT id FROM sessions
+                     WHERE nas_id = $1 AND ($2::text IS NULL OR nas_address = $2::text::inet) AND last_heard_at <= $3
+                     ORDER BY id LIMIT $4 FOR NO KEY UPDATE",
+                    restart.nas,
+                    restart.address.map(|address| address.to_string()),
+                    restart.at,
+                    AT_ONCE
+                )
+                .fetch_all(tx)
+                .await?
+            }
+            // A session's name on RouterOS: two digits of the service, one of the boot, five of the session, all hexadecimal.
+            Over::Restarted { confirmed_by } => {
+                sqlx::query_scalar!(
+                    "SELECT s.id FROM sessions s WHERE s.id IN (
+                         SELECT s.id FROM router_restarts r
+                         JOIN sessions s ON s.nas_id = r.nas_id AND (r.address IS NULL OR s.nas_address = r.address) AND s.last_heard_at < r.at
+                         WHERE r.at < $1 OR s.acct_session_id !~ '^8[0-9a-f]{7}$' OR EXISTS (
+                             SELECT FROM sessions n WHERE n.nas_id = r.nas_id AND (r.address IS NULL OR n.nas_address = r.address)
+                               AND n.started_at >= r.at AND n.acct_session_id ~ '^8[0-9a-f]{7}$'
+                               AND substr(n.acct_session_id, 3, 1) <> substr(s.acct_session_id, 3, 1)))
+                     ORDER BY s.id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+                    confirmed_by,
+                    AT_ONCE
+                )
+                .fetch_all(tx)
+                .await?
+            }
+        })
+    }
+}
+
+/// Closes all sessions that are over, some in a transaction. Returns how many.
+async fn close_all(db: &Db, over: &Over<'_>, now: OffsetDateTime) -> Result<usize> {
+    let mut closed = 0;
+    loop {
+        let mut tx = db.pool.begin().await?;
+        let ids = over.some(&mut tx).await?;
+        let count = close(&mut tx, &ids, over.cause(), now).await?;
+        tx.commit().await?;
+        closed += count;
+        if count == 0 {
+            return Ok(closed);
+        }
+    }
 }
 
 /// Closes open sessions as lost. A cut that waits is given up: there is nobody to be cut, and if there is, the session
