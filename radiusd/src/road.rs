@@ -1,8 +1,8 @@
 //! The way back to whoever asked: a [`Road`] is where an answer goes, a [`Sink`] is who carries it there.
 //!
 //! An answer that is ready while its request is still in hand goes into the reader's own sink, which sends a whole
-//! batch with one system call. One that is ready later (a reject that is held back, an acknowledgement after its
-//! commit) goes [`Direct`]ly. Neither waits: what cannot be sent at once is lost, as the network may lose it, and the
+//! batch with one system call; so do those of an accounting batch. One that is ready later by itself (a reject that is held back,
+//! a login that was looked up) goes [`Direct`]ly. Neither waits: what cannot be sent at once is lost, as the network may lose it, and the
 //! router asks again. A TLS connection loses nothing; one whose router does not read is ended instead.
 
 use std::net::{IpAddr, SocketAddr};

@@ -139,10 +139,10 @@ impl Journal {
             hurry: hurry.clone(),
         });
         let mut queues = Vec::new();
-        for _ in 0..WRITERS {
+        for number in 0..WRITERS {
             let (sender, queue) = mpsc::channel(settings.queue / WRITERS);
             queues.push(sender);
-            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).run(queue)));
+            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).run(number, queue)));
         }
         tasks.close();
         let capacity = i64::try_from(settings.queue).unwrap_or(i64::MAX);
@@ -193,6 +193,12 @@ impl Entrance {
         self.standing.can_store() && self.queues.iter().all(|queue| queue.capacity() > 0)
     }
 
+    /// Whether a record that comes now would not be answered in time. Under overload that is asked before anything costly is
+    /// done for one: it is left for the router to send again, and the work goes to those that were let in.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.standing.is_crowded() || self.queues.iter().any(|queue| queue.capacity() == 0)
+    }
+
     /// Hands a record over, or gives it back if there is no room.
     pub(crate) fn enter(&self, job: Job) -> Result<(), Box<Job>> {
         let writer = partition(&job) % self.queues.len();
@@ -226,7 +232,7 @@ async fn store_records<'r>(
     let (mut reports, mut routers) = (Vec::new(), Vec::new());
     for record in records {
         match record {
-            Record::Session(report) => reports.push((**report).clone()),
+            Record::Session(report) => reports.push(report.as_ref()),
             Record::Router { restart, stops } => routers.push((restart, stops)),
         }
     }

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 
 /// Records in one transaction, at most. The more there are of one session, the less it costs PostgreSQL.
-const AT_ONCE: usize = 32_768;
+const AT_ONCE: usize = 65_536;
 /// As few as it comes down to while transactions take too long.
 const AT_LEAST: usize = 256;
 /// Longest wait for one transaction.

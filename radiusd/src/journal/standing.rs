@@ -1,14 +1,20 @@
 //! How accounting stands at the moment, for all who must know: the writers, the replay, Status-Server, the health
 //! pages, and what closes ghosts.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus::IntGauge;
 
+use super::WRITERS;
 use crate::metrics::Metrics;
 
 /// Age of the oldest record in the spool, in seconds, up to which PostgreSQL is taken to know what routers have reported.
 const A_MOMENT: i64 = 5;
+
+/// How long a record may wait for its writer before no more are let in. A router waits for about a second in all; what is let
+/// in until the queue is found to be slow waits longer than this.
+const CROWDED: Duration = Duration::from_millis(250);
 
 /// Where records go, and whether they can.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub(crate) struct Standing {
     cannot_store: AtomicBool,
     spool_is_full: AtomicBool,
     spool_age_seconds: AtomicI64,
+    /// How long the first record of each writer's batch had waited, in milliseconds.
+    waited: [AtomicU64; WRITERS],
     degraded: IntGauge,
 }
 
@@ -27,6 +35,7 @@ impl Standing {
             cannot_store: AtomicBool::new(false),
             spool_is_full: AtomicBool::new(false),
             spool_age_seconds: AtomicI64::new(0),
+            waited: Default::default(),
             degraded: metrics.degraded.with_label_values(&["accounting"]),
         }
     }
@@ -56,6 +65,16 @@ impl Standing {
 
     fn tell(&self) {
         self.degraded.set(i64::from(self.database_is_away() || self.cannot_store()));
+    }
+
+    /// Whether records wait so long that more of them would not be answered in time.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waited.iter().any(|waited| u128::from(waited.load(Ordering::Relaxed)) > CROWDED.as_millis())
+    }
+
+    /// Notes how long a writer's records have waited.
+    pub(super) fn set_waited(&self, writer: usize, waited: Duration) {
+        self.waited[writer].store(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Notes whether the spool can take another batch, and how long its oldest record has waited.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::keeper::Keeper;
 use super::{Job, MAX_BATCH, RETRY_AFTER, Standing, record, store_records};
 use crate::directory::Directory;
+use crate::listen::send_together;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Duplicates};
 
@@ -35,16 +36,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn run(self: Arc<Self>, mut queue: mpsc::Receiver<Job>) {
+    pub(super) async fn run(self: Arc<Self>, number: usize, mut queue: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
             let taken = i64::try_from(batch.len()).unwrap_or(0);
             self.metrics.queue_length.with_label_values(&["accounting"]).sub(taken);
             self.metrics.batch_size.observe(batch.len() as f64);
+            let received = batch.first().map_or(Duration::ZERO, |job: &Job| job.exchange.received);
+            self.standing.set_waited(number, self.clock.monotonic().saturating_sub(received));
             if !self.make_durable(&batch).await {
                 return;
             }
             batch.clear();
+            if queue.is_empty() {
+                self.standing.set_waited(number, Duration::ZERO);
+            }
         }
     }
 
@@ -164,16 +170,13 @@ impl Writer {
     }
 
     fn acknowledge(&self, batch: &[Job], result: &'static str) {
-        for job in batch {
-            self.metrics.accounting_records.with_label_values(&[job.status, result]).inc();
-            pipeline::answer_directly(
-                &self.duplicates,
-                &self.metrics,
-                &self.clock,
-                &job.exchange,
-                &job.reply,
-                Code::AccountingResponse,
-            );
-        }
+        send_together(|out| {
+            for job in batch {
+                self.metrics.accounting_records.with_label_values(&[job.status, result]).inc();
+                let code = Code::AccountingResponse;
+                let Job { exchange, reply, .. } = job;
+                pipeline::answer(out, &self.duplicates, &self.metrics, &self.clock, exchange, reply, code);
+            }
+        });
     }
 }

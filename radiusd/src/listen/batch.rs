@@ -7,6 +7,7 @@
 //! Under light load a batch is one datagram and nothing waits for company. All room is made once; after that neither
 //! direction allocates.
 
+use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -200,5 +201,33 @@ impl Sink for Outbox {
         self.peers[self.used] = Some(SockaddrStorage::from(*peer));
         self.locals[self.used] = *local;
         self.used += 1;
+    }
+}
+
+/// Takes answers that became ready together, whichever sockets they leave by, and sends them when `push` is over.
+pub(crate) fn send_together(push: impl FnOnce(&mut dyn Sink)) {
+    POST.with_borrow_mut(|post| {
+        push(post);
+        post.0.iter_mut().for_each(Outbox::flush);
+    });
+}
+
+thread_local! {
+    /// The kernel's headers stay on one thread.
+    static POST: RefCell<Post> = const { RefCell::new(Post(Vec::new())) };
+}
+
+/// An outbox for each socket that was used.
+struct Post(Vec<Outbox>);
+
+impl Sink for Post {
+    fn push(&mut self, road: &Road, packet: &[u8]) {
+        let Road::Udp { endpoint, .. } = road else { return road.send(packet) };
+        let known = self.0.iter().position(|outbox| Arc::ptr_eq(&outbox.endpoint, endpoint));
+        let place = known.unwrap_or_else(|| {
+            self.0.push(Outbox::new(Arc::clone(endpoint)));
+            self.0.len() - 1
+        });
+        self.0[place].push(road, packet);
     }
 }

@@ -16,6 +16,7 @@ use shared::config;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use batch::send_together;
 pub(crate) use endpoint::Endpoint;
 
 use crate::pipeline::{Pipeline, Port};

@@ -37,7 +37,7 @@ use crate::directory::Directory;
 use crate::journal::Entrance;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
-use crate::road::{Direct, Road, Sink};
+use crate::road::{Road, Sink};
 use crate::strangers::Strangers;
 use crate::throttle::Throttle;
 
@@ -158,6 +158,9 @@ impl Pipeline {
             return self.drop_packet(&arrival, "unknown_client");
         };
         self.metrics.note_received(arrival.port, packet.code());
+        if packet.code() == Code::AccountingRequest && self.journal.is_crowded() {
+            return self.drop_packet(&arrival, "queue_full");
+        }
         let proved = match &arrival.road {
             _ if !arrival.port.takes(packet.code()) => Err("wrong_port"),
             Road::Udp { .. } => self.authenticate(&packet, &client, arrival.now),
@@ -295,16 +298,4 @@ pub(crate) fn answer(
     }
     out.push(&exchange.road, reply);
     metrics.note_answer(code, &exchange.client, clock.monotonic().saturating_sub(exchange.received));
-}
-
-/// Answers outside of a reader's batch.
-pub(crate) fn answer_directly(
-    duplicates: &Duplicates,
-    metrics: &Metrics,
-    clock: &Clock,
-    exchange: &Exchange,
-    reply: &[u8],
-    code: Code,
-) {
-    answer(&mut Direct, duplicates, metrics, clock, exchange, reply, code);
 }

@@ -60,7 +60,7 @@ fn explain(reason: &str) -> &'static str {
         }
         "wrong_port" => "this kind of packet does not belong on this port",
         "stale" => "requests come faster than they can be answered: those that waited too long are shed",
-        "queue_full" => "accounting comes faster than PostgreSQL takes it; the router will try again",
+        "queue_full" => "accounting comes faster than it can be made durable; the router will try again",
         "cannot_store" => "accounting cannot be stored, so the router shall try another server",
         "no_session_id" | "no_status_type" | "unknown_status_type" => {
             "this accounting report says too little to be recorded"

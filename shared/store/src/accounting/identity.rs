@@ -13,70 +13,70 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use super::{Report, SessionKey};
+use super::{Report, SessionKey, hold};
 use crate::Result;
 
 /// Two reports without a ticket are about one session if their starts differ by less than this. Routers send a
 /// report up to three times over a few seconds and count whole seconds; sixteen reboots take longer.
 pub const START_WINDOW_SECONDS: i64 = 120;
 
-/// What a router calls a session.
+/// What a router calls a session: itself, Acct-Session-Id, User-Name, Calling-Station-Id.
 type Called = (Uuid, String, String, Option<String>);
 
-fn called(report: &Report) -> Called {
-    let mac = report.mac.map(|mac| mac.to_string());
-    (report.nas, report.acct_session_id.clone(), report.user_name.clone(), mac)
+/// Reports without a ticket that are about one session.
+struct Nameless {
+    called: Called,
+    /// When it began, by the first of them.
+    started_at: OffsetDateTime,
+    places: Vec<usize>,
 }
 
-/// Gives every report its session's key. A key that is not nil is kept.
-pub(super) async fn settle(tx: &mut PgConnection, reports: &mut [Report]) -> Result<()> {
-    let open: Vec<usize> = (0..reports.len()).filter(|place| reports[*place].session.id.is_nil()).collect();
-    if open.is_empty() {
-        return Ok(());
+/// The keys of these reports' sessions. A key that is not nil is kept.
+pub(super) async fn settle(tx: &mut PgConnection, reports: &[&Report]) -> Result<Vec<SessionKey>> {
+    let mut keys: Vec<SessionKey> = reports.iter().map(|report| report.session).collect();
+    let sessions = without_ticket(reports);
+    if sessions.is_empty() {
+        return Ok(keys);
     }
-    hold(tx, open.iter().map(|place| called(&reports[*place]))).await?;
-    let known = find(tx, &open.iter().map(|place| &reports[*place]).collect::<Vec<_>>()).await?;
-    let mut new: HashMap<Called, Vec<(OffsetDateTime, SessionKey)>> = HashMap::new();
-    for (number, place) in open.into_iter().enumerate() {
-        let report = &mut reports[place];
-        report.session = match known.get(&number) {
-            Some(key) => *key,
+    let name = |session: &Nameless| {
+        let (nas, id, user, mac) = &session.called;
+        format!("{nas} {id} {user} {mac:?}")
+    };
+    hold::names(tx, &sessions.iter().map(name).collect::<Vec<_>>()).await?;
+    let known = find(tx, &sessions).await?;
+    for (session, known) in sessions.iter().zip(known) {
+        let begun = session.started_at;
+        let key = known.unwrap_or_else(|| SessionKey { id: rng::id(begun), opened_on: begun.date() });
+        session.places.iter().for_each(|place| keys[*place] = key);
+    }
+    Ok(keys)
+}
+
+/// Gathers the reports without a ticket by the session that they are about.
+fn without_ticket(reports: &[&Report]) -> Vec<Nameless> {
+    let mut sessions: Vec<Nameless> = Vec::new();
+    let mut by_name: HashMap<Called, Vec<usize>> = HashMap::new();
+    for (place, report) in reports.iter().enumerate().filter(|(_, report)| report.session.id.is_nil()) {
+        let mac = report.mac.map(|mac| mac.to_string());
+        let called = (report.nas, report.acct_session_id.clone(), report.user_name.clone(), mac);
+        let started_at = report.started_at();
+        let same_name = by_name.entry(called.clone()).or_default();
+        match same_name.iter().find(|session| are_near(sessions[**session].started_at, started_at)) {
+            Some(session) => sessions[*session].places.push(place),
             None => {
-                let begun = new.entry(called(report)).or_default();
-                let started = report.started_at();
-                let near = |(other, _): &&(OffsetDateTime, SessionKey)| are_near(*other, started);
-                match begun.iter().find(near) {
-                    Some((_, key)) => *key,
-                    None => {
-                        let key = SessionKey { id: rng::id(started), opened_on: started.date() };
-                        begun.push((started, key));
-                        key
-                    }
-                }
+                same_name.push(sessions.len());
+                sessions.push(Nameless { called, started_at, places: vec![place] });
             }
-        };
+        }
     }
-    Ok(())
+    sessions
 }
 
 fn are_near(one: OffsetDateTime, other: OffsetDateTime) -> bool {
     (one - other).abs() < Duration::from_secs(START_WINDOW_SECONDS.unsigned_abs())
 }
 
-/// Holds what routers call their sessions, in one order, until the transaction ends.
-async fn hold(tx: &mut PgConnection, names: impl Iterator<Item = Called>) -> Result<()> {
-    let names: Vec<String> = names.map(|(nas, id, user, mac)| format!("{nas} {id} {user} {mac:?}")).collect();
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(h) FROM (
-             SELECT DISTINCT hashtextextended(n, 0) AS h FROM unnest($1::text[]) AS n ORDER BY h) AS held",
-        &names
-    )
-    .fetch_all(tx)
-    .await?;
-    Ok(())
-}
-
-/// Of the sessions in `$from`, a table and a condition, those that agree with reports in names and device and began
+/// Of the sessions in `$from`, a table and a condition, those that agree in names and device and began
 /// nearest to them.
 macro_rules! nearest_in {
     ($from:literal, $column:expr) => {
@@ -109,29 +109,26 @@ struct Near {
     opened_on: Date,
 }
 
-/// The known sessions that these reports are about, by the report's place: open ones, else ended ones.
-async fn find(tx: &mut PgConnection, reports: &[&Report]) -> Result<HashMap<usize, SessionKey>> {
-    let places: Vec<usize> = (0..reports.len()).collect();
-    let column = Columns::of(reports, &places);
-    let open = nearest_in!("sessions s WHERE true", column).fetch_all(&mut *tx).await?;
-    let mut found: HashMap<usize, SessionKey> = open.into_iter().map(|near| near.of(&places)).collect();
-    let missing: Vec<usize> = places.into_iter().filter(|place| !found.contains_key(place)).collect();
+/// Which known session each of these is: an open one, else an ended one.
+async fn find(tx: &mut PgConnection, sessions: &[Nameless]) -> Result<Vec<Option<SessionKey>>> {
+    let mut found = vec![None; sessions.len()];
+    let column = Columns::of(sessions.iter());
+    for near in nearest_in!("sessions s WHERE true", column).fetch_all(&mut *tx).await? {
+        found[at(near.place)] = Some(SessionKey { id: near.id, opened_on: near.opened_on });
+    }
+    let missing: Vec<usize> = (0..sessions.len()).filter(|place| found[*place].is_none()).collect();
     if !missing.is_empty() {
-        let column = Columns::of(reports, &missing);
+        let column = Columns::of(missing.iter().map(|place| &sessions[*place]));
         let ended = nearest_in!(
             "sessions_ended s WHERE s.opened_on BETWEEN (r.started_at AT TIME ZONE 'UTC')::date - 1
                                                     AND (r.started_at AT TIME ZONE 'UTC')::date + 1",
             column
         );
-        found.extend(ended.fetch_all(tx).await?.into_iter().map(|near| near.of(&missing)));
+        for near in ended.fetch_all(tx).await? {
+            found[missing[at(near.place)]] = Some(SessionKey { id: near.id, opened_on: near.opened_on });
+        }
     }
     Ok(found)
-}
-
-impl Near {
-    fn of(self, places: &[usize]) -> (usize, SessionKey) {
-        (places[at(self.place)], SessionKey { id: self.id, opened_on: self.opened_on })
-    }
 }
 
 /// The index of what PostgreSQL counts from 1.
@@ -139,7 +136,7 @@ fn at(place: i64) -> usize {
     usize::try_from(place - 1).unwrap_or_default()
 }
 
-/// Reports, turned from rows to columns for `unnest`.
+/// Sessions, turned from rows to columns for `unnest`.
 #[derive(Default)]
 struct Columns {
     nas: Vec<Uuid>,
@@ -150,15 +147,15 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(reports: &[&Report], places: &[usize]) -> Columns {
+    fn of<'s>(sessions: impl Iterator<Item = &'s Nameless>) -> Columns {
         let mut columns = Columns::default();
-        for report in places.iter().map(|place| reports[*place]) {
-            let (nas, id, user, mac) = called(report);
+        for session in sessions {
+            let (nas, id, user, mac) = session.called.clone();
             columns.nas.push(nas);
             columns.called.push(id);
             columns.user_name.push(user);
             columns.mac.push(mac);
-            columns.started_at.push(report.started_at());
+            columns.started_at.push(session.started_at);
         }
         columns
     }

@@ -19,12 +19,14 @@
 //! router or entitlement is recorded too.
 
 mod curve;
+mod hold;
 mod identity;
 mod rows;
 mod session;
 mod silence;
 mod usage;
 
+use std::borrow::Borrow;
 use std::net::IpAddr;
 
 use shared::mac::Mac;
@@ -121,13 +123,13 @@ pub struct Merged {
 const BEGIN: &str = "BEGIN; SET LOCAL enable_seqscan = off";
 
 /// Records a batch. When it returns `Ok`, every report is durable.
-pub async fn record(db: &Db, reports: &[Report], now: OffsetDateTime) -> Result<Merged> {
+pub async fn record(db: &Db, reports: &[impl Borrow<Report> + Sync], now: OffsetDateTime) -> Result<Merged> {
+    let reports: Vec<&Report> = reports.iter().map(Borrow::borrow).collect();
     let mut held = Vec::new();
     loop {
         let mut tx = db.pool.begin_with(BEGIN).await?;
-        let mut settled = reports.to_vec();
-        identity::settle(&mut tx, &mut settled).await?;
-        match record_in(&mut tx, &settled, held, now).await? {
+        let keys = identity::settle(&mut tx, &reports).await?;
+        match record_in(&mut tx, Account::of_batch(&reports, &keys), held, now).await? {
             Outcome::Recorded(merged) => {
                 tx.commit().await?;
                 return Ok(merged);
@@ -150,11 +152,10 @@ enum Outcome {
 /// the sessions have been read, too late to hold another row in the common order. So such a batch starts anew.
 async fn record_in(
     tx: &mut PgConnection,
-    reports: &[Report],
+    mut accounts: Vec<Account>,
     mut held: Vec<Uuid>,
     now: OffsetDateTime,
 ) -> Result<Outcome> {
-    let mut accounts = Account::of_batch(reports);
     if !held.is_empty() {
         entitlement::lock(tx, &held).await?;
     }

@@ -12,9 +12,9 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use super::SessionKey;
 use super::curve::{Counters, Crossing, Point};
 use super::session::{Account, End, Standing, Stored};
+use super::{SessionKey, hold};
 use crate::Result;
 
 struct Row {
@@ -138,7 +138,7 @@ pub(super) async fn lock(tx: &mut PgConnection, accounts: &[Account]) -> Result<
     let mut found = HashMap::with_capacity(accounts.len());
     let mut wanted: Vec<&Account> = accounts.iter().collect();
     let mut held: HashSet<Uuid> = accounts.iter().filter(|told| told.starts).map(|told| told.key.id).collect();
-    hold(tx, &held).await?;
+    hold::identities(tx, held.iter().copied()).await?;
     loop {
         let ids: Vec<Uuid> = wanted.iter().map(|told| told.key.id).collect();
         found.extend(lock_open(tx, &ids).await?.into_iter().map(|session| (session.key.id, session)));
@@ -147,25 +147,12 @@ pub(super) async fn lock(tx: &mut PgConnection, accounts: &[Account]) -> Result<
         if loose.is_empty() {
             break;
         }
-        hold(tx, &loose).await?;
+        hold::identities(tx, loose.iter().copied()).await?;
         held.extend(loose);
     }
     let keys: Vec<SessionKey> = wanted.iter().map(|told| told.key).collect();
     found.extend(lock_ended(tx, &keys).await?.into_iter().map(|session| (session.key.id, session)));
     Ok(found)
-}
-
-/// Holds identities until the transaction ends.
-async fn hold(tx: &mut PgConnection, identities: &HashSet<Uuid>) -> Result<()> {
-    if identities.is_empty() {
-        return Ok(());
-    }
-    // Both halves, since one of them is mostly the time.
-    let folded = |id: &Uuid| ((id.as_u128() >> 64) as u64 ^ id.as_u128() as u64).cast_signed();
-    let mut keys: Vec<i64> = identities.iter().map(folded).collect();
-    keys.sort_unstable();
-    sqlx::query!("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", &keys).fetch_all(tx).await?;
-    Ok(())
 }
 
 /// Sessions, turned from rows to columns for `unnest`.

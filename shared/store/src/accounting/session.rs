@@ -43,7 +43,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    fn of(report: &Report) -> Account {
+    fn of(report: &Report, key: SessionKey) -> Account {
         let at = stored_moment(report.at);
         let counters = Counters {
             seconds: signed(report.seconds),
@@ -51,7 +51,7 @@ impl Account {
             output: signed(report.output_octets),
         };
         Account {
-            key: report.session,
+            key,
             nas: report.nas,
             user_name: report.user_name.clone(),
             acct_session_id: report.acct_session_id.clone(),
@@ -65,13 +65,13 @@ impl Account {
         }
     }
 
-    /// Joins the reports of a batch: one account a session, in the order of their keys, which is the order in which
-    /// rows are locked.
-    pub(super) fn of_batch(reports: &[Report]) -> Vec<Account> {
+    /// Joins the reports of a batch, each of the session with its key: one account a session, in the order of the keys, which
+    /// is the order in which rows are locked.
+    pub(super) fn of_batch(reports: &[&Report], keys: &[SessionKey]) -> Vec<Account> {
         let mut by_session: HashMap<Uuid, Account> = HashMap::with_capacity(reports.len());
-        for report in reports {
-            let told = Account::of(report);
-            match by_session.entry(report.session.id) {
+        for (report, key) in reports.iter().zip(keys) {
+            let told = Account::of(report, *key);
+            match by_session.entry(key.id) {
                 std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().join(told),
                 std::collections::hash_map::Entry::Vacant(place) => {
                     place.insert(told);
