@@ -6,17 +6,22 @@
 //! one by one and in order, and in another mixed up: in any order, repeatedly, in batches of any size, by two servers
 //! at once, and at the end the whole log once more.
 //!
+//! Two radiusd processes do the same with packets.
+//!
 //! `./mlango test` tries a few scripts, `./mlango test --full` two hundred. A failure names its seed.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use radius_proto::Code;
+use radius_proto::attribute::{rfc2865, rfc2866};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use store::accounting::{Event, Report, SessionKey};
 use tests::dice::Dice;
 use tests::world::World;
+use tests::world::lab::{Lab, LabSettings, Port, SECRET, Wire};
 use uuid::Uuid;
 
 const ENTITLEMENTS: u64 = 3;
@@ -162,7 +167,7 @@ fn script(dice: &mut Dice, now: OffsetDateTime) -> Vec<Report> {
     told
 }
 
-fn shuffled(mut reports: Vec<Report>, dice: &mut Dice) -> Vec<Report> {
+fn shuffled<T>(mut reports: Vec<T>, dice: &mut Dice) -> Vec<T> {
     for place in (1..reports.len()).rev() {
         reports.swap(place, usize::try_from(dice.between(0, place as u64)).unwrap());
     }
@@ -228,4 +233,48 @@ async fn check_sums(stage: &Stage, told: &[Report], seed: u64) {
             .await
             .unwrap();
     assert_eq!(usize::try_from(sessions).unwrap(), highest.len(), "MLANGO_SEED={seed}");
+}
+
+/// Two processes of radiusd hear of the same sessions at the same time, each report by both and in another order, some with our
+/// ticket and some without.
+#[tokio::test]
+async fn two_servers_that_hear_the_same_reports_at_once_make_one_session_of_each() {
+    let mut settings = LabSettings::default();
+    // A spool belongs to one radiusd, and both have one configuration.
+    settings.world.has_spool = false;
+    let mut lab = Lab::with(settings).await;
+    let (one, one_at) = (Wire::at(Ipv4Addr::LOCALHOST).await, lab.address(Port::Acct));
+    let running = lab.world.radiusd.take();
+    lab.start().await;
+    let (other, other_at) = (Wire::at(Ipv4Addr::LOCALHOST).await, lab.address(Port::Acct));
+    assert_ne!(one_at, other_at);
+
+    let mut dice = Dice::seeded(2026);
+    let mut reports = Vec::new();
+    for number in 0..20 {
+        let session = format!("801000{number:02x}");
+        let class = if number % 2 == 0 { Some(lab.ticket().await) } else { None };
+        for (status, step) in [(1, 0), (3, 1), (3, 2), (3, 3), (2, 4)] {
+            let draft = lab.report(status, &session);
+            let draft = match &class {
+                Some(class) => draft.put(rfc2865::CLASS, class),
+                None => draft,
+            };
+            let draft = draft
+                .put(rfc2866::ACCT_SESSION_TIME, step * 10)
+                .put(rfc2866::ACCT_INPUT_OCTETS, step * 100)
+                .put(rfc2866::ACCT_OUTPUT_OCTETS, step * 1000);
+            reports.push(draft.finish());
+        }
+    }
+    let (first_order, second_order) = (shuffled(reports.clone(), &mut dice), shuffled(reports, &mut dice));
+    let tell = async |wire: &Wire, server, reports: &[Vec<u8>]| {
+        for report in reports {
+            assert_eq!(wire.ask(server, report, SECRET).await.code(), Code::AccountingResponse);
+        }
+    };
+    tokio::join!(tell(&one, one_at, &first_order), tell(&other, other_at, &second_order));
+    assert_eq!(lab.sessions().await, (0, 20));
+    assert_eq!(lab.usage().await, (20 * 40, 20 * 400, 20 * 4000));
+    drop(running);
 }

@@ -328,17 +328,17 @@ mod tests {
         let records = |label, rates: &[f64]| Report { kind: Kind::Records, ..run(label, "closed 64", rates) };
         let runs = [
             records("radiusd", &[30.0]),
-            records("radiusd, journal first", &[60.0]),
+            records("radiusd, database first", &[60.0]),
             records("radiusd-held-back", &[1.0]),
             records("freeradius-sql", &[3.0]),
         ];
         let sentences = |base| ratios(&runs, base).iter().map(Ratio::sentence).collect::<Vec<_>>();
         let to_peers = [
             "radiusd to freeradius-sql, closed 64: 10.00 (goal 10: reached)",
-            "radiusd, journal first to freeradius-sql, closed 64: 20.00",
+            "radiusd, database first to freeradius-sql, closed 64: 20.00",
         ];
         assert_eq!(sentences(None), to_peers);
-        assert!(sentences(Some("radiusd")).contains(&"radiusd, journal first to radiusd, closed 64: 2.00".to_owned()));
+        assert!(sentences(Some("radiusd")).contains(&"radiusd, database first to radiusd, closed 64: 2.00".to_owned()));
         let half = Report {
             kind: Kind::Records,
             rounds: vec![Round { p99_ms: 31.0, ..Round::default() }],
