@@ -2,6 +2,9 @@
 //!
 //! `./mlango test` kills five times, `./mlango test --full` fifty.
 
+use std::net::Ipv4Addr;
+
+use tests::world::lab::free_port;
 use tests::world::{Settings, World};
 
 use crate::reports::Busy;
@@ -30,10 +33,9 @@ async fn kill_again_and_again(accounting: &str) {
     println!("{kills} kills, {} acknowledged reports", busy.end(&world).await);
 }
 
-/// Starts radiusd, which keeps its ports from now on, as in production.
+/// Starts radiusd on ports that it keeps, as in production.
 pub(crate) async fn start_on_fixed_ports(world: &mut World) {
+    let port = || format!("{}:{}", Ipv4Addr::LOCALHOST, free_port(Ipv4Addr::LOCALHOST));
+    world.fix_radius_ports(&port(), &port());
     world.start_radiusd().await;
-    let radiusd = world.radiusd.as_ref().unwrap();
-    let (auth, acct) = (radiusd.address("auth"), radiusd.address("acct"));
-    world.fix_radius_ports(&auth, &acct);
 }

@@ -193,10 +193,10 @@ impl Entrance {
         self.standing.can_store() && self.queues.iter().all(|queue| queue.capacity() > 0)
     }
 
-    /// Whether a record that comes now would not be answered in time. Under overload that is asked before anything costly is
+    /// Whether a record that came so long ago would not be answered in time. Under overload that is asked before anything costly is
     /// done for one: it is left for the router to send again, and the work goes to those that were let in.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.standing.is_crowded() || self.queues.iter().any(|queue| queue.capacity() == 0)
+    pub(crate) fn is_crowded(&self, age: Duration) -> bool {
+        self.standing.is_crowded(age) || self.queues.iter().any(|queue| queue.capacity() == 0)
     }
 
     /// Hands a record over, or gives it back if there is no room.

@@ -12,8 +12,8 @@ use crate::metrics::Metrics;
 /// Age of the oldest record in the spool, in seconds, up to which PostgreSQL is taken to know what routers have reported.
 const A_MOMENT: i64 = 5;
 
-/// How long a record may wait for its writer before no more are let in. A router waits for about a second in all; what is let
-/// in until the queue is found to be slow waits longer than this.
+/// How long a record may wait, in the socket's buffer and for its writer, before no more are let in. A router waits for about a
+/// second in all; what is let in until the queue is found to be slow waits longer than this.
 const CROWDED: Duration = Duration::from_millis(250);
 
 /// Where records go, and whether they can.
@@ -67,9 +67,9 @@ impl Standing {
         self.degraded.set(i64::from(self.database_is_away() || self.cannot_store()));
     }
 
-    /// Whether records wait so long that more of them would not be answered in time.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.waited.iter().any(|waited| u128::from(waited.load(Ordering::Relaxed)) > CROWDED.as_millis())
+    /// Whether records wait so long for their writer that one which has this age would not be answered in time.
+    pub(super) fn is_crowded(&self, age: Duration) -> bool {
+        self.waited.iter().any(|waited| age + Duration::from_millis(waited.load(Ordering::Relaxed)) > CROWDED)
     }
 
     /// Notes how long a writer's records have waited.

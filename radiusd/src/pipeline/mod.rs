@@ -158,7 +158,8 @@ impl Pipeline {
             return self.drop_packet(&arrival, "unknown_client");
         };
         self.metrics.note_received(arrival.port, packet.code());
-        if packet.code() == Code::AccountingRequest && self.journal.is_crowded() {
+        let age = || self.clock.monotonic().saturating_sub(arrival.received);
+        if packet.code() == Code::AccountingRequest && self.journal.is_crowded(age()) {
             return self.drop_packet(&arrival, "queue_full");
         }
         let proved = match &arrival.road {

@@ -11,7 +11,8 @@ mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use radius_proto::Code;
@@ -327,12 +328,18 @@ impl Lab {
 /// Series of a metric: labels and value.
 pub type Series = BTreeMap<String, f64>;
 
-/// A port of this address that is free now.
+/// A port of this address that is free now, and that the kernel gives to nobody who did not ask for it: a server can be
+/// killed and find it free again. Another each time.
 ///
 /// # Panics
-/// If there is no such address here.
+/// If no port of this address can be had.
 pub fn free_port(address: impl Into<IpAddr>) -> u16 {
-    let address = SocketAddr::new(address.into(), 0);
-    let socket = std::net::UdpSocket::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
-    socket.local_addr().expect("bound").port()
+    /// Below what Linux gives out by itself.
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(u16::from_le_bytes(shared::rng::bytes())));
+    let address = address.into();
+    let candidates = std::iter::repeat_with(|| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT);
+    let is_free = |port: &u16| std::net::UdpSocket::bind(SocketAddr::new(address, *port)).is_ok();
+    candidates.take(COUNT.into()).find(is_free).unwrap_or_else(|| panic!("{address} has no free port"))
 }
