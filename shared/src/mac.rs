@@ -34,7 +34,8 @@ impl Mac {
                 b':' | b'-' | b'.' | b' ' => continue,
                 _ => return None,
             };
-            *octets.get_mut(digits / 2)? = octets[digits / 2] << 4 | digit;
+            let octet = octets.get_mut(digits / 2)?;
+            *octet = *octet << 4 | digit;
             digits += 1;
         }
         (digits == 12).then_some(Mac(octets))
@@ -83,6 +84,13 @@ impl fmt::Debug for Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_than_twelve_digits_spell_no_address() {
+        for text in ["0200000000010", "25471234567890", "02:00:00:00:00201", "00000000000000000"] {
+            assert_eq!(text.parse::<Mac>(), Err(NotAMac), "{text}");
+        }
+    }
 
     #[test]
     fn every_router_format_is_read() {
