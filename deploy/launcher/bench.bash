@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # `bench`: our server beside others, on this machine, in one run, asked by one generator.
 #
-# The benches of accounting are in records.bash, the peer is in peer.bash. Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
+# The benches of accounting are in records.bash, that of the end of access in expiry.bash, the peer is in peer.bash.
+# Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
 # anew for each run; one report per run and last.json with all of them. Servers run one after the other, so
 # that each has the machine for itself. docs/operations/benchmarks.md says how to read what comes out.
 
@@ -20,6 +21,8 @@ readonly FLOOD=20000 BESIDE_FLOOD=1000
 # Directories that are compared, and the changes that the larger one takes.
 readonly SMALL_DIRECTORY=10000 LARGE_DIRECTORY=1000000 LARGE_DIRECTORY_QUICK=100000
 readonly CHANGES=1000 CHANGES_SECONDS=10
+# Sessions that are open while radiusd starts.
+readonly OPEN_SESSIONS=200000 OPEN_SESSIONS_QUICK=20000
 
 BENCH_SECONDS=5
 BENCH_QUICK='' BENCH_RELEASE='' BENCH_LEAN='' BENCH_PIN='' BENCH_ROWS=''
@@ -40,10 +43,10 @@ cmd_bench() {
             cargo bench -p radius-proto "$@"
             return
             ;;
-        auth | flood | directory | accounting | history) ;;
+        auth | flood | directory | accounting | expiry | history) ;;
         # Otherwise the generator, which then has most to do, would take from the server what it measures.
         overload) BENCH_PIN=yes ;;
-        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, history or codec; see ./mlango help." ;;
+        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history or codec; see ./mlango help." ;;
     esac
     bench_options "$@"
     # A source port holds 256 logins; an overload needs hundreds.
@@ -285,10 +288,7 @@ bench_directory() {
     began=$(date +%s%3N)
     prepare_directory large "$large"
     BENCH_FACTS+=("seconds to seed $large customers=$(seconds_since "$began")")
-    began=$(date +%s%3N)
-    start_radiusd
-    BENCH_FACTS+=("seconds until radiusd is ready (goal under 10)=$(seconds_since "$began")")
-    await radiusd 120 "come to rest" "$BIN/load" idle --pid "${CHILD_PID[radiusd]}"
+    directory_start "seconds until radiusd is ready (goal under 10)"
     resident=$(resident_octets radiusd)
     BENCH_FACTS+=("octets of memory for each customer, with a bound phone (goal under 400)=$(((resident - empty) / large))")
     directory_run "$large"
@@ -298,6 +298,33 @@ bench_directory() {
         fail "The changes were not all honoured: the reason stands above."
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/changes"
     stop_child radiusd
+    directory_online
+}
+
+# What open sessions cost who starts: the same customers, first with nobody online, then with everybody.
+directory_online() {
+    local count=$OPEN_SESSIONS offline
+    [[ -z $BENCH_QUICK ]] || count=$OPEN_SESSIONS_QUICK
+    say "$count customers, nobody online, then everybody."
+    prepare_directory online "$count"
+    directory_start "seconds until radiusd is ready, $count customers, no open session"
+    offline=$(resident_octets radiusd)
+    stop_child radiusd
+    portal seed --bound --customers "$count" --sessions "$count"
+    pg_sql online 'VACUUM ANALYZE'
+    directory_start "seconds until radiusd is ready, $count customers, as many open sessions"
+    BENCH_FACTS+=("octets of memory for each open session=$((($(resident_octets radiusd) - offline) / count))")
+    BENCH_FACTS+=("MiB of memory with $count open sessions=$(($(resident_octets radiusd) / 1048576))")
+    stop_child radiusd
+}
+
+# Starts radiusd, notes how long that took, and lets it come to rest.
+directory_start() { # FACT
+    local began
+    began=$(date +%s%3N)
+    start_radiusd
+    BENCH_FACTS+=("$1=$(seconds_since "$began")")
+    await radiusd 120 "come to rest" "$BIN/load" idle --pid "${CHILD_PID[radiusd]}"
 }
 
 directory_run() { # CUSTOMERS

@@ -182,7 +182,8 @@ history_runs() { # DATABASE LABEL
     log_all_in "$BENCH_CUSTOMERS"
     record_run "$1-64" "radiusd, $2" radiusd "$AUTH_PORT" "$ACCT_PORT" --outstanding 64 --tickets "$(record_tickets)"
     # Some sessions are open now, as in a day's middle.
-    load history --portal "$(portal_url)" --token-file "$SECRETS/api.token" --label "$2" --facts "$BENCH_HOME/reports/$1.facts" ||
+    load history --portal "$(portal_url)" --token-file "$SECRETS/api.token" --config "$CONFIG" \
+        --label "$2" --facts "$BENCH_HOME/reports/$1.facts" ||
         fail "The history could not be asked for: the reason stands above."
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/$1.facts"
     stop_child radiusd
@@ -197,6 +198,8 @@ require_history_space() { # ROWS
 }
 
 history_size() { # DATABASE
-    pg_sql "$1" "SELECT pg_size_pretty(coalesce(sum(pg_total_relation_size(inhrelid)), 0)) || ' and ' ||
-        pg_size_pretty(pg_total_relation_size('usage_hourly')) FROM pg_inherits WHERE inhparent = 'sessions_ended'::regclass"
+    pg_sql "$1" "SELECT string_agg(size, ' and ' ORDER BY parent) FROM (
+        SELECT inhparent::regclass::text AS parent, pg_size_pretty(sum(pg_total_relation_size(inhrelid))) AS size
+        FROM pg_inherits WHERE inhparent IN ('sessions_ended'::regclass, 'usage_hourly'::regclass)
+        GROUP BY 1) sizes"
 }

@@ -81,7 +81,7 @@ pub fn read(packet: &Packet<'_>, from: Origin, directory: &Directory, now: Offse
     let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
     let ticket = packet.all(rfc2865::CLASS).find_map(Ticket::decode).and_then(|t| Some((t, t.key()?)));
     let report = Report {
-        session: ticket.map_or(SessionKey { id: Uuid::nil(), opened_on: now.date() }, |(_, key)| key),
+        session: ticket.map_or(SessionKey { id: Uuid::nil(), opened_on: now.to_utc().date() }, |(_, key)| key),
         nas: from.nas,
         nas_address: Some(from.source.to_canonical()),
         entitlement: ticket

@@ -16,7 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use radius_proto::Secret;
-use shared::time::{Clock, OffsetDateTime};
+use shared::time::{Clock, OffsetDateTime, Zone};
 use store::Db;
 use store::nas::{Heard, MessageAuthenticatorPolicy, Nas};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ pub struct Client {
     pub address: Option<IpNet>,
     /// Where it takes CoA and Disconnect.
     pub coa_port: u16,
+    zone: Zone,
     keys: Keys,
     policy: MessageAuthenticatorPolicy,
     limits_proxy_state: bool,
@@ -52,6 +53,15 @@ pub struct Client {
     clock: AtomicI64,
 }
 
+/// The zone of a router's site. One that we do not know is said, and taken for ours.
+fn zone(nas: &Nas) -> Zone {
+    let Some(name) = &nas.time_zone else { return Zone::default() };
+    Zone::named(name).unwrap_or_else(|| {
+        tracing::warn!(nas = %nas.name, time_zone = name, "the site's time zone is not known; East African time is taken");
+        Zone::default()
+    })
+}
+
 /// See [`Client::clock`].
 const NEVER_SAID: i64 = i64::MIN;
 
@@ -62,6 +72,7 @@ impl Client {
             name: nas.name.clone(),
             address: nas.address,
             coa_port: nas.coa_port,
+            zone: zone(nas),
             keys: Keys::new(nas)?,
             policy: nas.require_message_authenticator,
             limits_proxy_state: nas.limit_proxy_state,
@@ -74,6 +85,11 @@ impl Client {
             acknowledges: AtomicBool::new(false),
             clock: AtomicI64::new(nas.clock_offset_seconds.map_or(NEVER_SAID, i64::from)),
         })
+    }
+
+    /// A moment as the clocks show it where the router is.
+    pub fn here(&self, now: OffsetDateTime) -> OffsetDateTime {
+        self.zone.at(now)
     }
 
     /// The secrets that count at `now`: the present one, and during a rotation the one before.

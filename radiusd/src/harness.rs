@@ -32,8 +32,8 @@ use crate::throttle::Throttle;
 
 /// A pipeline in hand.
 pub struct Harness {
-    pipeline: Arc<Pipeline>,
-    endpoints: [Arc<Endpoint>; 2],
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) endpoints: [Arc<Endpoint>; 2],
     records: mpsc::Receiver<Job>,
     /// Held so that the queue stays open.
     _activations: mpsc::Receiver<Activation>,
@@ -91,7 +91,8 @@ impl Harness {
             logins,
             journal,
             metrics,
-            duplicates: Duplicates::new(),
+            // A fuzzer makes a harness for every input: room that nobody fills would be most of its work.
+            duplicates: Duplicates::with_capacity(256),
             throttle: Throttle::default(),
             strangers: Arc::new(Strangers::new()),
             // There is no database to ask.
@@ -122,7 +123,8 @@ impl Harness {
             received: clock.monotonic(),
             now: clock.now(),
         };
-        self.pipeline.take(&mut answers.0, arrival, datagram);
+        // Not `take`, which survives a panic: whoever tests or fuzzes wants to see it.
+        self.pipeline.handle(&mut answers.0, arrival, datagram);
         (answers.0.answers > before).then_some(&answers.0.octets[..])
     }
 

@@ -37,6 +37,7 @@ mod road;
 mod strangers;
 mod throttle;
 pub mod ticket;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,12 +116,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
     let (live, replies) = radsec::Live::new(metrics.clone());
     let (reached, over_tls) = (Arc::clone(&clients), (Arc::clone(&live), replies));
-    let commands =
-        dynauth::Sender::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls).await?;
+    let (commands, clerk) =
+        dynauth::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls).await?;
     vital.spawn("the sender of commands", commands.run(stop_background.clone()));
-    let history = deadline::History::from(&config.accounting);
-    let deadlines = deadline::run(db.clone(), clock.clone(), metrics.clone(), history, stop_background.clone());
-    vital.spawn("the deadlines", deadlines);
+    vital.spawn("the clerk of commands", clerk.run(stop_background.clone()));
+    vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), stop_background.clone()));
+    let history = upkeep::History::from(&config.accounting);
+    let upkeep = upkeep::run(db.clone(), clock.clone(), metrics.clone(), history, stop_background.clone());
+    vital.spawn("the upkeep", upkeep);
     let ghosts = ghosts::Ghosts {
         db: db.clone(),
         clock: clock.clone(),

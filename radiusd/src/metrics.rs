@@ -92,6 +92,8 @@ pub struct Inner {
     pub command_duration: HistogramVec,
     /// Commands not yet proved.
     pub commands_pending: IntGauge,
+    /// Sessions that go on although their router was asked to end them.
+    pub leaking: IntGauge,
     /// Commands that a router has refused for good, by router.
     pub commands_refused: IntGaugeVec,
     /// From the deadline to the first Disconnect-Request.
@@ -190,6 +192,7 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            leaking: gauge(r, "mlango_sessions_leaking", "Sessions that go on half a minute after they should end.")?,
             commands_refused: gauges(r, "mlango_coa_refused", "Commands refused for good.", &["nas"])?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,

@@ -12,7 +12,7 @@ use radiusd::access::{Login, Memory, Verdict, judge};
 use radiusd::directory::Directory;
 use radiusd::policy::put_accept;
 use radiusd::ticket::Ticket;
-use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::rate::Rate;
 use shared::time::OffsetDateTime;
@@ -37,7 +37,9 @@ fn entry(number: u128, kind: CredentialKind, login: &str, password: &str, mac: M
         expires_at: Some(NOW + Duration::from_secs(3600)),
         duration: Some(Duration::from_secs(3600)),
         quota_octets: Some(1 << 30),
-        used_octets: 0,
+        quota_time: None,
+        hours: None,
+        used: Used::default(),
         rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
         device_limit: 2,
         idle_timeout: Some(Duration::from_secs(300)),

@@ -150,6 +150,20 @@ pub struct Radius {
     pub stale_after_ms: u64,
     /// Longest look-up of an unknown name in PostgreSQL, milliseconds. Default 200, 10–2000.
     pub lookup_timeout_ms: u64,
+    /// In which language guests are told why they are not let in. Default `en`.
+    pub language: Language,
+}
+
+/// A language of our sentences.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+pub enum Language {
+    /// `en`
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// `sw`
+    #[serde(rename = "sw")]
+    Swahili,
 }
 
 /// `[radsec]`: RADIUS over TLS. Only radiusd opens the files, so only it must be able to read them.
@@ -321,6 +335,7 @@ impl Default for Radius {
             workers: 2,
             stale_after_ms: 1000,
             lookup_timeout_ms: 200,
+            language: Language::default(),
         }
     }
 }
@@ -492,6 +507,17 @@ mod tests {
     fn a_value_out_of_range_is_refused_with_its_range() {
         let error = load(&format!("{SMALL}\n[radius]\ninterim_seconds = 5")).expect_err("too short");
         assert_eq!(error.to_string(), "configuration: radius.interim_seconds is 5; it must be between 10 and 3600");
+    }
+
+    #[test]
+    fn a_language_is_one_that_we_speak() {
+        let swahili = load(&format!("{SMALL}\n[radius]\nlanguage = \"sw\"")).expect("valid");
+        assert_eq!(
+            (swahili.radius.language, load(SMALL).expect("valid").radius.language),
+            (Language::Swahili, Language::English)
+        );
+        let error = load(&format!("{SMALL}\n[radius]\nlanguage = \"fr\"")).expect_err("not yet");
+        assert!(error.to_string().contains("fr") && error.to_string().contains("sw"), "{error}");
     }
 
     #[test]

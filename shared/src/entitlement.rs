@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::hours::Hours;
 use crate::mac::Mac;
 use crate::rate::Rate;
 use crate::time::OffsetDateTime;
@@ -27,8 +28,12 @@ pub struct Entitlement {
     pub duration: Option<Duration>,
     /// Octets allowed, up and down together; `None` is without limit.
     pub quota_octets: Option<u64>,
-    /// Octets used so far, up and down together.
-    pub used_octets: u64,
+    /// Time that may be spent online, on all devices together; `None` is without limit.
+    pub quota_time: Option<Duration>,
+    /// When in the week it may be used; `None` is always.
+    pub hours: Option<Hours>,
+    /// What has been used so far.
+    pub used: Used,
     /// Speed, if the package limits it.
     pub rate: Option<Rate>,
     /// How many devices may be bound to it.
@@ -39,13 +44,22 @@ pub struct Entitlement {
     pub devices: Vec<Mac>,
 }
 
+/// What has been used of an entitlement.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Used {
+    /// Octets, up and down together.
+    pub octets: u64,
+    /// Seconds online, of all devices together.
+    pub seconds: u64,
+}
+
 /// Whether an entitlement may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// May be used, within its time and data.
     Active,
-    /// All data is used.
+    /// All data, or all time online, is used.
     Exhausted,
     /// Its time is over.
     Expired,

@@ -14,6 +14,7 @@
 
 pub mod config;
 pub mod entitlement;
+pub mod hours;
 pub mod log;
 pub mod mac;
 pub mod money;

@@ -82,9 +82,48 @@ fn from_nanoseconds(ns: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ns)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
+/// The time zone of a place.
+#[derive(Clone, Debug)]
+pub struct Zone(jiff::tz::TimeZone);
+
+/// Where a place is that nobody said.
+const HOME: &str = "Africa/Nairobi";
+
+impl Zone {
+    /// The zone of that name in the IANA database, such as `Africa/Nairobi`.
+    pub fn named(name: &str) -> Option<Zone> {
+        jiff::tz::TimeZone::get(name).ok().map(Zone)
+    }
+
+    /// A moment as the clocks there show it.
+    pub fn at(&self, moment: OffsetDateTime) -> OffsetDateTime {
+        let offset = |moment: jiff::Timestamp| self.0.to_offset(moment).seconds();
+        let seconds = jiff::Timestamp::from_second(moment.unix_timestamp()).map_or(0, offset);
+        ::time::UtcOffset::from_whole_seconds(seconds).map_or(moment, |offset| moment.to_offset(offset))
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone::named(HOME).unwrap_or(Zone(jiff::tz::TimeZone::UTC))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_knows_the_clocks_of_its_place_in_summer_and_in_winter() {
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in the calendar");
+        let hours = |zone: &str, seconds| Zone::named(zone).expect("known").at(at(seconds)).offset().whole_hours();
+        let (january, july) = (1_768_000_000, 1_783_600_000);
+        assert_eq!([hours("Africa/Nairobi", january), hours("Africa/Nairobi", july)], [3, 3]);
+        assert_eq!([hours("Europe/Berlin", january), hours("Europe/Berlin", july)], [1, 2]);
+        assert!(Zone::named("Africa/Atlantis").is_none());
+        assert_eq!(Zone::default().at(at(0)), at(0), "the same moment");
+        assert_eq!(Zone::default().at(at(0)).hour(), 3);
+    }
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {

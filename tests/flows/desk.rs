@@ -43,6 +43,23 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.wait_for(&PHONE.to_string()).await;
     browser.picture("desk-sessions").await;
+
+    router.traffic(PHONE, 3_000_000, 40_000_000).expect("she is online");
+    assert!(router.interim_now(PHONE));
+    eventually("the report is stored", || async {
+        sqlx::query("SELECT FROM sessions WHERE output_octets = 40000000").fetch_optional(&world.pool).await.ok()?
+    })
+    .await;
+    browser.press("a[href^=\"/admin/sessions/ses_\"]").await;
+    browser.wait_for("Session of amina").await;
+    browser.wait_for("40 MB").await;
+    browser.picture("desk-session").await;
+    browser.client.goto(&format!("{}/admin/accounting", world.portal_url())).await.unwrap();
+    browser.wait_for("Yes: every report is in PostgreSQL.").await;
+    browser.wait_for("40 MB").await;
+    browser.picture("desk-accounting").await;
+
+    browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.press("form[action*=\"disconnect\"] button").await;
     router
         .wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none())

@@ -175,6 +175,124 @@ async fn a_crossed_quota_ends_every_session_that_shares_it() {
 }
 
 #[tokio::test]
+async fn time_online_runs_only_while_somebody_is_online() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world
+        .package("two-seconds-online", |p| {
+            p.quota_time = Some(Duration::from_secs(2));
+            p.duration = Some(Duration::from_secs(86_400));
+            p.device_limit = 2;
+        })
+        .await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(login.terms().unwrap().session_timeout, Some(2), "not the day");
+    router
+        .wait_for("the router's own limit ends it", Duration::from_secs(20), |r| r.session(mac(1)).is_none())
+        .await
+        .unwrap();
+    let state: String = eventually("the time online is used up", || async {
+        sqlx::query_scalar("SELECT state FROM entitlements WHERE id = $1 AND state <> 'active'")
+            .bind(entitlement)
+            .fetch_optional(&world.pool)
+            .await
+            .ok()?
+    })
+    .await;
+    assert_eq!(state, "exhausted");
+    let refused = router.login_pap(mac(2), "amina", "siri").await;
+    assert_eq!(refused.error().as_deref(), Some("Your hours online are used up. Please buy a new package."));
+}
+
+/// Hours that open so many minutes from now, by the clocks of the place, and stay open for so long.
+fn hours(world: &World, opens_in: u16, minutes: u16) -> shared::hours::Hours {
+    const WEEK: u16 = 7 * 1440;
+    let here = shared::time::Zone::default().at(world.clock.now());
+    let minute = u16::from(here.weekday().number_days_from_monday()) * 1440
+        + u16::from(here.hour()) * 60
+        + u16::from(here.minute());
+    let from = (minute + opens_in) % WEEK;
+    let written = match from + minutes {
+        to if to <= WEEK => format!("{{[{from},{to})}}"),
+        to => format!("{{[0,{}),[{from},{WEEK})}}", to - WEEK),
+    };
+    shared::hours::Hours::from_multirange(&written).unwrap()
+}
+
+#[tokio::test]
+async fn a_package_opens_and_closes_by_the_clock_of_the_place() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let (later, now) = (hours(&world, 120, 60), hours(&world, 0, 30));
+    let closed = world.package("later", |p| p.hours = Some(later.clone())).await;
+    world.grant(&closed, "amina", "siri").await;
+    let open = world
+        .package("now", |p| {
+            p.hours = Some(now);
+            p.duration = Some(Duration::from_secs(86_400));
+        })
+        .await;
+    let entitlement = world.grant(&open, "baraka", "siri").await;
+    let refused = router.login_pap(mac(1), "amina", "siri").await;
+    let sentence = "Your package is for other hours of the day or week. Please come back then, or buy another one.";
+    assert_eq!(refused.error().as_deref(), Some(sentence));
+
+    let login = router.login_pap(mac(2), "baraka", "siri").await;
+    let left = u64::from(login.terms().unwrap().session_timeout.unwrap());
+    assert!((28 * 60..=30 * 60).contains(&left), "{left} s");
+    // PostgreSQL has the same deadline.
+    let closes: time::OffsetDateTime = eventually("the session is recorded with its deadline", || async {
+        sqlx::query_scalar("SELECT cutoff_at FROM sessions WHERE entitlement_id = $1")
+            .bind(entitlement)
+            .fetch_optional(&world.pool)
+            .await
+            .ok()?
+    })
+    .await;
+    let apart = closes - (world.clock.now() + Duration::from_secs(left));
+    assert!(apart.abs() < time::Duration::seconds(30), "{apart} apart");
+    assert_eq!((closes.second(), closes.microsecond()), (0, 0));
+    // The hours are changed while she is online: access ends at once.
+    sqlx::query("UPDATE entitlements SET hours = $2::text::int4multirange WHERE id = $1")
+        .bind(entitlement)
+        .bind(later.to_multirange())
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    router.wait_for("the session is cut", Duration::from_secs(20), |r| r.session(mac(2)).is_none()).await.unwrap();
+}
+
+#[tokio::test]
+async fn whom_a_router_lets_in_by_itself_is_not_cut() {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let settings = store::nas::Settings { address: Some("10.20.0.8/32".parse().unwrap()), ..Default::default() };
+    let nas = world.register("cafe", b"secret", settings).await;
+    let report = store::accounting::Report {
+        session: store::accounting::SessionKey { id: shared::rng::id(now), opened_on: now.date() },
+        nas,
+        nas_address: None,
+        entitlement: None,
+        user_name: "a user of the router's own".into(),
+        mac: None,
+        framed_ip: None,
+        acct_session_id: "80100001".into(),
+        event: store::accounting::Event::Start,
+        seconds: 0,
+        input_octets: 0,
+        output_octets: 0,
+        terminate_cause: None,
+        at: now,
+    };
+    store::accounting::record(&world.db, &[report], now).await.unwrap();
+    assert_eq!(store::session::cut_due(&world.db, now + Duration::from_secs(86_400), 10).await.unwrap(), 0);
+    assert_eq!(store::session::open(&world.db, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn expiry_tells_the_router_within_two_seconds_and_the_stop_proves_it() {
     let mut world = World::new().await;
     world.start_radiusd().await;

@@ -98,3 +98,37 @@ async fn neither_reports_nor_looking_back_read_the_history_from_end_to_end() {
     let by_index = after.1 - before.1;
     assert!(by_index > 0 && by_index < 2500, "{by_index} rows of {} were read", 2 * HISTORY);
 }
+
+/// Commands to routers that were proved long ago, and as many that wait for another time.
+const COMMANDS: i64 = 5_000;
+
+#[tokio::test]
+async fn looking_for_the_next_commands_reads_no_others() {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let make = "INSERT INTO nas_commands (id, kind, nas_id, session_id, user_name, acct_session_id, reason, state, due_at, lease_until, created_at)
+         SELECT md5($1 || n)::uuid, 'disconnect', md5('nas')::uuid, md5($1 || n)::uuid, 'guest', 'x', 'expired', $1,
+             $2::timestamptz - interval '1 hour', $3, $2 FROM generate_series(1, $4) AS n";
+    let later = now + Duration::from_secs(60);
+    for (state, lease, count) in
+        [("proved", None, COMMANDS), ("unanswered", Some(later), COMMANDS), ("pending", None, 3)]
+    {
+        sqlx::query(make).bind(state).bind(now).bind(lease).bind(count).execute(&world.pool).await.unwrap();
+    }
+    let read = async || -> (i64, i64) {
+        sqlx::query_as(
+            "SELECT seq_tup_read::bigint, idx_tup_fetch::bigint FROM pg_stat_user_tables WHERE relname = 'nas_commands'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap()
+    };
+    let before = read().await;
+    let lease = Duration::from_secs(45);
+    assert_eq!(store::command::claim(&world.db, now, lease, 100, &[]).await.unwrap().len(), 3);
+    assert!(store::command::claim(&world.db, now, lease, 100, &[]).await.unwrap().is_empty());
+    world.db.close().await;
+    let after = read().await;
+    assert_eq!(after.0 - before.0, 0, "rows were read by going through the table");
+    assert!(after.1 - before.1 < 20, "{} rows were fetched for three", after.1 - before.1);
+}

@@ -169,7 +169,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
 #[tokio::test]
 async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_asks() {
     use store::accounting::{Event, Report, SessionKey};
-    use store::command::{Again, Answer, answered, claim};
+    use store::command::{Again, Answer, Answered, answered, claim};
     let world = World::new().await;
     let now = world.clock.now();
     let at = |minutes: u64| now + Duration::from_secs(60 * minutes);
@@ -195,22 +195,95 @@ async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_ask
     store::accounting::record(&world.db, &[report], now).await.unwrap();
     store::session::disconnect(&world.db, session.id, now).await.unwrap();
     let lease = Duration::from_secs(45);
-    let taken = claim(&world.db, now, lease, 10).await.unwrap();
+    let taken = claim(&world.db, now, lease, 10, &[]).await.unwrap();
     assert_eq!((taken.len(), taken[0].attempts, taken[0].error_cause), (1, 1, None));
     assert_eq!(taken[0].nas_address, Some("10.20.0.7".parse().unwrap()), "where its router reports from");
     let refused = Answer::Refused { error_cause: Some(404) };
-    answered(&world.db, taken[0].id, refused, now, Again::IfHeard(at(60))).await.unwrap();
+    let record = async |command, again, at| {
+        answered(&world.db, &[Answered { command, answer: refused, again }], at).await.unwrap();
+    };
+    record(taken[0].id, Again::IfHeard(at(60)), now).await;
     assert_eq!(store::command::count_refused(&world.db).await.unwrap(), [("cafe".to_owned(), 1)]);
 
-    assert!(claim(&world.db, at(120), lease, 10).await.unwrap().is_empty(), "the router was not heard since");
+    assert!(claim(&world.db, at(120), lease, 10, &[]).await.unwrap().is_empty(), "the router was not heard since");
     let heard = store::nas::Heard { nas, at: at(30), proved_generation: None, clock_offset_seconds: None };
     store::nas::seen(&world.db, &[heard]).await.unwrap();
-    assert!(claim(&world.db, at(59), lease, 10).await.unwrap().is_empty(), "the pause is not over");
-    let taken = claim(&world.db, at(61), lease, 10).await.unwrap();
+    assert!(claim(&world.db, at(59), lease, 10, &[]).await.unwrap().is_empty(), "the pause is not over");
+    let taken = claim(&world.db, at(61), lease, 10, &[]).await.unwrap();
     assert_eq!((taken.len(), taken[0].attempts, taken[0].error_cause), (1, 2, Some(404)));
 
-    answered(&world.db, taken[0].id, refused, at(61), Again::IfHeard(at(121))).await.unwrap();
+    record(taken[0].id, Again::IfHeard(at(121)), at(61)).await;
     store::session::disconnect(&world.db, session.id, at(62)).await.unwrap();
-    let taken = claim(&world.db, at(62), lease, 10).await.unwrap();
+    assert!(
+        claim(&world.db, at(62), lease, 10, &[(nas, Some("10.20.0.7".parse().unwrap()))]).await.unwrap().is_empty(),
+        "its router is busy"
+    );
+    let neighbour = [(nas, Some("10.20.0.8".parse().unwrap()))];
+    let taken = claim(&world.db, at(62), lease, 10, &neighbour).await.unwrap();
     assert_eq!((taken.len(), taken[0].attempts), (1, 1), "somebody asked: at once, and from the beginning");
+    store::command::give_back(&world.db, &[taken[0].id], at(63)).await.unwrap();
+    assert!(claim(&world.db, at(62), lease, 10, &[]).await.unwrap().is_empty(), "it was given back for later");
+    let taken = claim(&world.db, at(63), lease, 10, &[]).await.unwrap();
+    assert_eq!((taken.len(), taken[0].attempts), (1, 1), "what was not sent does not count");
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_leaks_its_price() {
+    use store::accounting::{Event, Report, SessionKey};
+    let world = World::new().await;
+    let now = world.clock.now();
+    let at = |seconds: u64| now + Duration::from_secs(seconds);
+    let settings = store::nas::Settings { address: Some("10.20.0.7/32".parse().unwrap()), ..Default::default() };
+    let nas = world.register("cafe", b"secret", settings).await;
+    let hour = Duration::from_secs(3600);
+    let package = world
+        .package("one-hour", |package| {
+            package.price = shared::money::Money::kes(2000);
+            package.duration = Some(hour);
+            package.quota_octets = None;
+        })
+        .await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let session = SessionKey { id: shared::rng::id(now), opened_on: now.date() };
+    let report = Report {
+        session,
+        nas,
+        nas_address: None,
+        entitlement: Some(entitlement),
+        user_name: "amina".into(),
+        mac: None,
+        framed_ip: None,
+        acct_session_id: "80100001".into(),
+        event: Event::Start,
+        seconds: 0,
+        input_octets: 0,
+        output_octets: 0,
+        terminate_cause: None,
+        at: now,
+    };
+    store::accounting::record(&world.db, &[report], now).await.unwrap();
+    let leaking = async |seconds| store::session::leaking(&world.db, at(seconds), 10).await.unwrap();
+    assert_eq!(store::session::cut_due(&world.db, at(3599), 10).await.unwrap(), 0);
+    assert_eq!(store::session::cut_due(&world.db, at(3600), 10).await.unwrap(), 1);
+    assert!(leaking(3629).await.is_empty(), "the router has half a minute to prove that it ended");
+    assert_eq!(store::session::count_leaking(&world.db, at(3629)).await.unwrap(), 0);
+
+    let leaks = leaking(3600 + 900).await;
+    let [leak] = leaks.as_slice() else { panic!("{leaks:?}") };
+    assert_eq!((leak.session.id, leak.session.cut.as_deref()), (session.id, Some("pending")));
+    assert_eq!(leak.value, Some(shared::money::Money::kes(500)), "a quarter of an hour of KSh 20");
+    assert_eq!(store::session::count_leaking(&world.db, at(4500)).await.unwrap(), 1);
+
+    let move_end = async |by: &str| {
+        let sql = format!("UPDATE entitlements SET expires_at = expires_at + interval '{by}'");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&world.pool).await.unwrap();
+    };
+    move_end("1 day").await;
+    assert!(leaking(4500).await.is_empty(), "more time was bought: the cut is not needed any more");
+    assert_eq!(store::session::count_leaking(&world.db, at(4500)).await.unwrap(), 0);
+    move_end("-1 day").await;
+    assert_eq!(leaking(4500).await.len(), 1);
+
+    store::accounting::end_lost(&world.db, &[(session.id, None)], at(4500)).await.unwrap();
+    assert!(leaking(4500).await.is_empty(), "what is over leaks no more");
 }

@@ -86,7 +86,7 @@ async fn the_database_itself_refuses_what_must_not_be() {
         ),
         ("UPDATE entitlement_usage SET input_octets = -1", "violates check"),
         (
-            "INSERT INTO entitlements SELECT gen_random_uuid(), user_id, package_id, order_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, 0, 0, 0, state, created_at FROM entitlements",
+            "INSERT INTO entitlements SELECT gen_random_uuid(), user_id, package_id, order_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, 0, 0, 0, state, created_at, quota_seconds, hours FROM entitlements",
             "duplicate key",
         ),
         ("UPDATE orders SET paid_at = NULL", "violates check"),

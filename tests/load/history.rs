@@ -4,9 +4,11 @@
 //! other parameters. A list is followed from page to page as far as it goes. What is measured is the whole way: HTTP,
 //! the token, the statement, the answer.
 //!
-//! A question is a row of [`QUESTIONS`].
+//! A question is a row of [`QUESTIONS`]. What no interface of ours answers yet is asked of PostgreSQL by the statement that
+//! the desk uses ([`Statement`]).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::tests::dice::Dice;
@@ -14,7 +16,14 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use reqwest::Client;
 use serde_json::Value;
+use shared::config::Config;
+use shared::seal::SealKey;
+use shared::time::{Clock, OffsetDateTime};
+use sqlx::{Connection as _, PgConnection};
+use store::Db;
+use store::history::By;
 use url::Url;
+use uuid::Uuid;
 
 use crate::histogram::Histogram;
 use crate::report::{milliseconds, short, write_facts};
@@ -40,6 +49,39 @@ const QUESTIONS: [Question; 2] = [
     Question { name: "the ended sessions", path: |dice| format!("sessions/ended?limit={}", dice.between(20, 100)) },
 ];
 
+/// What the desk asks PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+enum Statement {
+    CustomersHistory,
+    DayBySite,
+}
+
+impl Statement {
+    const ALL: [Statement; 2] = [Statement::CustomersHistory, Statement::DayBySite];
+
+    fn name(self) -> &'static str {
+        match self {
+            Statement::CustomersHistory => "a customer's history",
+            Statement::DayBySite => "a day's usage by site",
+        }
+    }
+
+    /// Asks of a customer, or of a day, drawn by lot. Returns how many rows came.
+    async fn ask(self, db: &Db, customers: &[Uuid], now: OffsetDateTime, dice: &mut Dice) -> anyhow::Result<usize> {
+        match self {
+            Statement::CustomersHistory => {
+                let one = usize::try_from(dice.between(1, u64::try_from(customers.len())?))? - 1;
+                Ok(store::history::of_customer(db, customers[one], now, 50).await?.len())
+            }
+            Statement::DayBySite => {
+                let day = Duration::from_secs(86_400);
+                let until = now - day * u32::try_from(dice.between(0, 300))?;
+                Ok(store::history::usage(db, By::Site, until - day, until, 50).await?.len())
+            }
+        }
+    }
+}
+
 /// How long a person waits.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct History {
@@ -52,6 +94,9 @@ pub(crate) struct History {
     /// How often each question is asked.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(100..))]
     calls: u32,
+    /// radiusd's configuration, where PostgreSQL is asked too.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// What to call the history in the facts.
     #[arg(long)]
     label: String,
@@ -76,15 +121,43 @@ impl History {
         let mut facts = Vec::new();
         for question in &QUESTIONS {
             let found = self.ask(&client, token.trim(), question).await?;
-            let at = |share| short(milliseconds(found.quantile(share)));
-            let verdict = if found.quantile(0.95) < GOAL { "reached" } else { "missed" };
-            let name =
-                format!("{}: {}, p95 ms (goal under {}: {verdict})", self.label, question.name, GOAL.as_millis());
-            let value = format!("{} (p50 {}, worst {})", at(0.95), at(0.5), short(milliseconds(found.longest())));
-            println!("{name}: {value}");
-            facts.push((name, value));
+            facts.push(self.tell(question.name, &found));
+        }
+        if let Some(config) = &self.config {
+            let config = Config::load(config)?;
+            let db = Db::open(&config.database, Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?))?;
+            let mut database = PgConnection::connect(&config.database.write).await?;
+            let customers = sqlx::query_scalar("SELECT id FROM users").fetch_all(&mut database).await?;
+            ensure!(!customers.is_empty(), "there are no customers: run portal seed");
+            for statement in Statement::ALL {
+                facts.push(self.tell(statement.name(), &self.query(&db, &customers, statement).await?));
+            }
         }
         self.facts.as_deref().map_or(Ok(()), |path| write_facts(path, &facts))
+    }
+
+    /// Prints how long the answers to a question took, and returns it as a fact.
+    fn tell(&self, question: &str, found: &Histogram) -> (String, String) {
+        let at = |share| short(milliseconds(found.quantile(share)));
+        let verdict = if found.quantile(0.95) < GOAL { "reached" } else { "missed" };
+        let name = format!("{}: {question}, p95 ms (goal under {}: {verdict})", self.label, GOAL.as_millis());
+        let value = format!("{} (p50 {}, worst {})", at(0.95), at(0.5), short(milliseconds(found.longest())));
+        println!("{name}: {value}");
+        (name, value)
+    }
+
+    async fn query(&self, db: &Db, customers: &[Uuid], statement: Statement) -> anyhow::Result<Histogram> {
+        let (mut dice, mut found, mut rows) = (Dice::shaken(), Histogram::default(), 0);
+        let now = Clock::system().now();
+        for call in 0..WARM + self.calls {
+            let asked = Instant::now();
+            rows += statement.ask(db, customers, now, &mut dice).await?;
+            if call >= WARM {
+                found.add(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            }
+        }
+        println!("{}: {} rows an answer", statement.name(), rows / (WARM + self.calls) as usize);
+        Ok(found)
     }
 
     async fn ask(&self, client: &Client, token: &str, question: &Question) -> anyhow::Result<Histogram> {

@@ -2,7 +2,7 @@
 //!
 //! [`login`] asks one server for logins, [`accounting`] reports to it what sessions use, both in a closed or an open
 //! loop, and every answer is checked; [`responder`] is the ceiling, a server with no logic at all. [`change`] and
-//! [`history`] measure what a person waits for. How to run and read it all: `docs/operations/benchmarks.md`.
+//! [`history`] measure what a person waits for, [`expiry`] how soon access ends. How to run and read it all: `docs/operations/benchmarks.md`.
 //!
 //! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
 //! error.
@@ -10,6 +10,7 @@
 mod accounting;
 mod change;
 mod engine;
+mod expiry;
 mod flood;
 mod histogram;
 mod history;
@@ -63,6 +64,8 @@ enum Command {
     Table(table::Table),
     /// How soon radiusd honours changes.
     Change(Box<change::Change>),
+    /// How late routers are asked to end sessions whose time is over.
+    Expiry(Box<expiry::Expiry>),
     /// How long a person waits for what a long history could make slow.
     History(history::History),
     /// Fails unless a process is at rest.
@@ -124,6 +127,7 @@ fn main() -> ExitCode {
         Command::Responder(respond) => respond.run(),
         Command::Table(table) => table.run(),
         Command::Change(change) => change.run(),
+        Command::Expiry(expiry) => expiry.run(),
         Command::History(history) => history.run(),
         Command::Idle(idle) => idle.run(),
     };

@@ -48,7 +48,7 @@ pub fn routes() -> Router<App> {
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
         .route("/sessions", get(sessions::list))
-        .route("/sessions/cuts", get(sessions::list_cuts))
+        .route("/sessions/leaking", get(sessions::list_leaking))
         .route("/sessions/ended", get(sessions::list_ended))
         .route("/sessions/{id}", get(story::show))
         .route("/sessions/{id}/disconnect", post(sessions::disconnect))

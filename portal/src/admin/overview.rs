@@ -28,7 +28,7 @@ pub(super) struct Overview {
     sales: String,
     orders: u64,
     payments_waiting: u64,
-    cuts_open: u64,
+    leaking: u64,
     routers: Vec<Router>,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
         orders: sales.iter().map(|sale| sale.orders).sum(),
         sales: totals(&sales),
         payments_waiting: store::payment::count_waiting(&app.db).await?,
-        cuts_open: store::command::count_open(&app.db).await?,
+        leaking: store::session::count_leaking(&app.db, now).await?,
         routers: routers.iter().map(|nas| router(nas, &online, now)).collect(),
     };
     answer(StatusCode::OK, &page)
@@ -96,7 +96,7 @@ pub(super) mod tests {
             sales: "KSh 1340".into(),
             orders: 41,
             payments_waiting: 2,
-            cuts_open: 1,
+            leaking: 1,
             routers: vec![Router {
                 name: HOSTILE.into(),
                 site: HOSTILE.into(),

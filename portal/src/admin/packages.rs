@@ -48,12 +48,27 @@ impl From<&store::package::Package> for Row {
             name: package.name.clone(),
             slug: package.slug.clone(),
             price: package.price.to_string(),
-            time: package.duration.map_or_else(|| "no limit".into(), amount::span),
+            time: time(package),
             data: package.quota_octets.map_or_else(|| "no limit".into(), words::data),
             speed: package.rate.map_or_else(|| "no limit".into(), |rate| format!("{rate}")),
             devices: package.device_limit,
             offered: package.active,
         }
+    }
+}
+
+/// `1 day`, `2 hours online within 1 day`, or `1 day, Mon–Fri 08:00–17:00`.
+fn time(package: &store::package::Package) -> String {
+    let within = package.duration.map(amount::span);
+    let time = match (package.quota_time.map(amount::span), within) {
+        (Some(online), Some(within)) => format!("{online} online within {within}"),
+        (Some(online), None) => format!("{online} online"),
+        (None, Some(within)) => within,
+        (None, None) => "no limit".into(),
+    };
+    match &package.hours {
+        Some(hours) => format!("{time}, {hours}"),
+        None => time,
     }
 }
 

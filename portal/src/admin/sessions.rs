@@ -1,7 +1,8 @@
 //! Sessions at the routers: who is online, who was, and ending a session.
 //!
 //! A cut is a question to the router. Its state is shown as far as it has come – asked, acknowledged, proved – and
-//! stands out where the router has not confirmed it. Pressing the button twice asks once.
+//! stands out where the router has not confirmed it. Pressing the button twice asks once. Where a router has not proved in
+//! time that it did, the session is on the board of those that leak, with what that costs.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::time::OffsetDateTime;
 use store::admin::Audit;
-use store::session::Session;
+use store::session::{Leak, Session};
 
 use super::Refusal;
 use super::page::{Page, Tab, answer, style};
@@ -35,10 +36,12 @@ pub(super) struct Open {
     style: String,
     sessions: Vec<OpenRow>,
     total: u64,
-    /// Cuts that nobody has proved.
-    cuts: u64,
+    /// Sessions that leak.
+    leaking: u64,
     /// Whether only those are shown.
-    cuts_only: bool,
+    leaking_only: bool,
+    /// What all of them have cost, where that is shown.
+    lost: String,
     asked: bool,
 }
 
@@ -53,6 +56,8 @@ struct OpenRow {
     up: String,
     until: String,
     cut: Said,
+    /// For how long it has leaked, and what that is worth.
+    leak: Option<(String, String)>,
     can_ask: bool,
 }
 
@@ -100,34 +105,40 @@ pub(super) async fn list(
     staff: Staff,
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
-    let sessions = store::session::open(&app.db, SHOWN).await?;
-    open_page(&app, &staff, &sessions, false, after.asked.is_some()).await
-}
-
-/// `GET /admin/sessions/cuts`: the open sessions that a router was asked to end and has not proved to have ended.
-pub(super) async fn list_cuts(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
-    let sessions = store::session::cut_not_proved(&app.db, SHOWN).await?;
-    open_page(&app, &staff, &sessions, true, false).await
-}
-
-async fn open_page(
-    app: &App,
-    staff: &Staff,
-    sessions: &[Session],
-    cuts_only: bool,
-    asked: bool,
-) -> Result<Response, Refusal> {
     let now = app.clock.now();
+    let sessions = store::session::open(&app.db, SHOWN).await?;
     let page = Open {
-        page: Page::new(app, staff, Tab::Sessions).refreshed(REFRESH),
-        style: style(),
         sessions: sessions.iter().map(|session| open_row(session, now)).collect(),
-        total: store::session::count_open(&app.db).await?.iter().map(|(_, count)| count).sum(),
-        cuts: store::command::count_open(&app.db).await?,
-        cuts_only,
-        asked,
+        asked: after.asked.is_some(),
+        ..empty_page(&app, &staff).await?
     };
     answer(StatusCode::OK, &page)
+}
+
+/// `GET /admin/sessions/leaking`: the open sessions that a router was asked to end and has not proved to have ended in time.
+pub(super) async fn list_leaking(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
+    let now = app.clock.now();
+    let leaks = store::session::leaking(&app.db, now, SHOWN).await?;
+    let page = Open {
+        sessions: leaks.iter().map(|leak| leaking_row(leak, now)).collect(),
+        leaking_only: true,
+        lost: words::sum(leaks.iter().filter_map(|leak| leak.value)),
+        ..empty_page(&app, &staff).await?
+    };
+    answer(StatusCode::OK, &page)
+}
+
+async fn empty_page(app: &App, staff: &Staff) -> Result<Open, Refusal> {
+    Ok(Open {
+        page: Page::new(app, staff, Tab::Sessions).refreshed(REFRESH),
+        style: style(),
+        sessions: Vec::new(),
+        total: store::session::count_open(&app.db).await?.iter().map(|(_, count)| count).sum(),
+        leaking: store::session::count_leaking(&app.db, app.clock.now()).await?,
+        leaking_only: false,
+        lost: String::new(),
+        asked: false,
+    })
 }
 
 /// `GET /admin/sessions/ended`.
@@ -169,8 +180,14 @@ fn open_row(session: &Session, now: OffsetDateTime) -> OpenRow {
         up: words::data(session.input_octets),
         until: session.cutoff_at.map(|at| words::moment(at, now)).unwrap_or_default(),
         cut: words::cut_of_open(cut, session.cutoff_at.is_some_and(|at| at <= now)),
+        leak: None,
         can_ask: words::can_ask(cut),
     }
+}
+
+fn leaking_row(leak: &Leak, now: OffsetDateTime) -> OpenRow {
+    let value = leak.value.map_or_else(|| "value unknown".into(), |value| value.to_string());
+    OpenRow { leak: Some((lasted(leak.since, now), value)), ..open_row(&leak.session, now) }
 }
 
 fn ended_row(session: &Session, now: OffsetDateTime) -> EndedRow {
@@ -205,6 +222,8 @@ fn lasted(from: OffsetDateTime, to: OffsetDateTime) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use shared::money::Money;
+
     use super::*;
     use crate::admin::page::tests::HOSTILE;
 
@@ -244,13 +263,39 @@ pub(super) mod tests {
     pub(in crate::admin) fn open(page: Page) -> Open {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(90);
         let sessions = CUTS.iter().map(|cut| open_row(&session(*cut, Some("0712345678")), now)).collect();
-        Open { page, style: style(), sessions, total: 500, cuts: 4, cuts_only: false, asked: true }
+        let lost = String::new();
+        Open { page, style: style(), sessions, total: 500, leaking: 4, leaking_only: false, lost, asked: true }
+    }
+
+    pub(in crate::admin) fn leaking(page: Page) -> Open {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(660);
+        let leak = |value| Leak {
+            session: session(Some("refused"), None),
+            since: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(60),
+            value,
+        };
+        let leaks = [leak(Some(Money::kes(350))), leak(None), leak(Some(Money::kes(1000)))];
+        Open {
+            sessions: leaks.iter().map(|leak| leaking_row(leak, now)).collect(),
+            leaking_only: true,
+            lost: words::sum(leaks.iter().filter_map(|leak| leak.value)),
+            ..open(page)
+        }
     }
 
     pub(in crate::admin) fn ended(page: Page) -> Ended {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(2000);
         let sessions = CUTS.iter().map(|cut| ended_row(&session(*cut, None), now)).collect();
         Ended { page, style: style(), sessions }
+    }
+
+    #[test]
+    fn the_board_says_how_long_a_session_leaks_and_what_that_costs() {
+        let html = leaking(crate::admin::page::tests::page()).render().expect("renders");
+        assert_eq!(html.matches("for 10 minutes").count(), 3);
+        for text in ["KSh 3.50", "value unknown", "KSh 10", "KSh 13.50"] {
+            assert!(html.contains(text), "{text}");
+        }
     }
 
     #[test]

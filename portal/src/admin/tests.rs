@@ -32,7 +32,7 @@ const PAGES: [&str; 9] = [
     "/admin/packages",
     "/admin/routers",
     "/admin/sessions",
-    "/admin/sessions/cuts",
+    "/admin/sessions/leaking",
     "/admin/sessions/ended",
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
@@ -104,6 +104,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&packages::tests::sample(page()));
     assert_whole(&routers::tests::sample(page()));
     assert_whole(&sessions::tests::open(page()));
+    assert_whole(&sessions::tests::leaking(page()));
     assert_whole(&sessions::tests::ended(page()));
     assert_whole(&story::tests::sample(page()));
     assert_whole(&accounting::tests::sample(page()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::money::Money;
 use shared::time::OffsetDateTime;
 use time::UtcOffset;
 
@@ -117,6 +118,18 @@ pub(super) fn clock_fault(ahead_seconds: i32) -> Option<String> {
         1.. => Some(format!("its clock is {apart} ahead")),
         _ => Some(format!("its clock is {apart} behind")),
     }
+}
+
+/// Amounts put together, each currency by itself.
+pub(super) fn sum(amounts: impl Iterator<Item = Money>) -> String {
+    let mut sums: Vec<Money> = Vec::new();
+    for amount in amounts {
+        match sums.iter_mut().find(|sum| sum.currency == amount.currency) {
+            Some(sum) => sum.minor = sum.minor.saturating_add(amount.minor),
+            None => sums.push(amount),
+        }
+    }
+    sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")
 }
 
 /// Data for people, decimal.

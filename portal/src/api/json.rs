@@ -40,6 +40,10 @@ pub struct Package {
     pub duration_seconds: Option<u64>,
     /// Data, up and down together.
     pub quota_bytes: Option<u64>,
+    /// Time that may be spent online, on all devices together.
+    pub quota_seconds: Option<u64>,
+    /// When in the week it may be used, in words.
+    pub hours: Option<String>,
     /// Speed from the customer, bit/s.
     pub up_bits_per_second: Option<u64>,
     /// Speed to the customer, bit/s.
@@ -62,6 +66,8 @@ impl From<&store::package::Package> for Package {
             starts: package.starts.as_str(),
             duration_seconds: package.duration.map(|d| d.as_secs()),
             quota_bytes: package.quota_octets,
+            quota_seconds: package.quota_time.map(|time| time.as_secs()),
+            hours: package.hours.as_ref().map(ToString::to_string),
             up_bits_per_second: package.rate.map(|rate| rate.up_bps),
             down_bits_per_second: package.rate.map(|rate| rate.down_bps),
             device_limit: package.device_limit,

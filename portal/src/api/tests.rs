@@ -147,6 +147,8 @@ fn the_json_of_things_is_the_described_one() {
         starts: "purchase",
         duration_seconds: None,
         quota_bytes: None,
+        quota_seconds: Some(7200),
+        hours: None,
         up_bits_per_second: None,
         down_bits_per_second: None,
         device_limit: 1,

@@ -105,6 +105,8 @@ fn package(slug: &str, name: &str, shillings: i64, position: i32) -> Package {
         starts: Starts::FirstLogin,
         duration: None,
         quota_octets: None,
+        quota_time: None,
+        hours: None,
         rate: None,
         device_limit: 1,
         idle_timeout: None,

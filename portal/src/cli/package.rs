@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use shared::hours::Hours;
 use shared::money::{Currency, Money};
 use shared::rate::Rate;
 use shared::rng;
@@ -43,11 +44,19 @@ pub(super) struct Add {
     #[arg(long, default_value = "KES")]
     currency: Currency,
     /// How long access lasts, such as 30m, 1h, 1d or 1w.
-    #[arg(long, value_parser = values::duration, required_unless_present = "data")]
+    #[arg(long, value_parser = values::duration, required_unless_present_any = ["data", "online"])]
     duration: Option<Duration>,
     /// Data, up and down together, such as 500MB or 2GB.
     #[arg(long, value_parser = values::octets)]
     data: Option<u64>,
+    /// Time online on all devices together, such as 2h: it counts only while somebody is online. With --duration, within
+    /// that time.
+    #[arg(long, value_parser = values::duration)]
+    online: Option<Duration>,
+    /// When in the week it may be used, in the time of the place, such as "mon-fri 08:00-17:00, sat 09:00-13:00" or "daily
+    /// 22:00-06:00".
+    #[arg(long)]
+    hours: Option<Hours>,
     /// Speed from the customer, such as 512k or 3M.
     #[arg(long, value_parser = values::speed, requires = "down")]
     up: Option<u64>,
@@ -106,6 +115,8 @@ impl Add {
             },
             duration: self.duration,
             quota_octets: self.data,
+            quota_time: self.online,
+            hours: self.hours,
             rate: self.up.zip(self.down).map(|(up_bps, down_bps)| Rate { up_bps, down_bps }),
             device_limit: self.devices,
             idle_timeout: self.idle,

@@ -87,6 +87,8 @@ async fn package(context: &Context) -> anyhow::Result<Package> {
         starts: Starts::Purchase,
         duration: Some(Duration::from_secs(365 * 24 * 3600)),
         quota_octets: None,
+        quota_time: None,
+        hours: None,
         rate: Some(Rate { up_bps: 5_000_000, down_bps: 10_000_000 }),
         device_limit: 100,
         idle_timeout: None,

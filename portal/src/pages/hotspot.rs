@@ -179,14 +179,18 @@ fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
 pub(crate) fn left(usage: &Usage, now: OffsetDateTime) -> String {
     let until = usage.expires_at.map(|end| format!("until {}", time::clock(end, now)));
     let data = usage.quota_octets.map(|quota| {
-        let rest = quota.saturating_sub(usage.used_octets);
+        let rest = quota.saturating_sub(usage.used.octets);
         format!("{} of data", amount::data(rest, Base::of(Some(quota))))
     });
-    match (until, data) {
-        (Some(until), Some(data)) => format!("{data}, {until}"),
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) if usage.starts_at.is_none() => "its time begins when you go online".into(),
-        (None, None) => "without limit".into(),
+    let online = usage.quota_time.map(|quota| {
+        let rest = quota.saturating_sub(Duration::from_secs(usage.used.seconds));
+        format!("{} online", amount::span(rest))
+    });
+    let limits: Vec<String> = [data, online, until].into_iter().flatten().collect();
+    match limits.as_slice() {
+        [] if usage.starts_at.is_none() => "its time begins when you go online".into(),
+        [] => "without limit".into(),
+        some => some.join(", "),
     }
 }
 
@@ -196,6 +200,7 @@ fn renew(offered: &[Package], usage: Option<&Usage>, last: Option<&Order>, now: 
     let last = last.filter(|order| order.state == OrderState::Paid && !usable)?;
     let package = offered.iter().find(|package| package.id == last.package_id)?;
     let ended = usage.and_then(|usage| match usage.state {
+        Access::Exhausted | Access::Active if usage.time_is_used() => Some("Your hours online are used up."),
         Access::Exhausted => Some("Your data is used up."),
         Access::Expired => Some("Your time is over."),
         Access::Active if usage.expires_at.is_some_and(|end| end <= now) => Some("Your time is over."),
@@ -218,7 +223,12 @@ fn card(package: &Package, chosen: &str) -> Card {
     };
     let data = package.quota_octets.map(|quota| amount::data(quota, Base::of(Some(quota))));
     let facts = [
-        package.duration.map(amount::span),
+        package.quota_time.map(|time| format!("{} online", amount::span(time))),
+        package.duration.map(|time| match package.quota_time {
+            Some(_) => format!("within {}", amount::span(time)),
+            None => amount::span(time),
+        }),
+        package.hours.as_ref().map(ToString::to_string),
         data.or_else(|| Some("unlimited data".into())),
         package.rate.and_then(amount::speed),
         devices,
@@ -257,6 +267,7 @@ fn not_through_a_router(app: &App) -> Result<Response, AppError> {
 
 #[cfg(test)]
 mod tests {
+    use shared::entitlement::Used;
     use shared::money::Money;
     use shared::rate::Rate;
     use store::package::Starts;
@@ -277,7 +288,8 @@ mod tests {
             starts_at: Some(at(0)),
             expires_at: Some(at(3600)),
             quota_octets: Some(500_000_000),
-            used_octets: 12_000_000,
+            quota_time: None,
+            used: Used { octets: 12_000_000, seconds: 600 },
             online: 0,
         }
     }
@@ -286,7 +298,10 @@ mod tests {
     fn what_is_left_is_said_in_time_and_data() {
         let mut usage = usage();
         assert_eq!(left(&usage, at(60)), "488 MB of data, until 04:00");
+        usage.quota_time = Some(Duration::from_secs(7800));
+        assert_eq!(left(&usage, at(60)), "488 MB of data, 2 hours online, until 04:00");
         usage.quota_octets = None;
+        usage.quota_time = None;
         assert_eq!(left(&usage, at(60)), "until 04:00");
         usage.expires_at = None;
         assert_eq!(left(&usage, at(60)), "without limit");
@@ -304,6 +319,8 @@ mod tests {
             starts: Starts::FirstLogin,
             duration: Some(Duration::from_secs(86_400)),
             quota_octets: Some(2_000_000_000),
+            quota_time: None,
+            hours: None,
             rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
             device_limit: 2,
             idle_timeout: None,

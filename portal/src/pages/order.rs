@@ -169,7 +169,11 @@ impl Known {
             Stage::Ended => {
                 let usage = self.usage.as_ref();
                 let over = usage.is_some_and(|usage| usage.expires_at.is_some_and(|end| end <= self.now));
-                let headline = if over { "Your time is over" } else { "Your data is used up" };
+                let headline = match usage {
+                    _ if over => "Your time is over",
+                    Some(usage) if usage.time_is_used() => "Your hours online are used up",
+                    _ => "Your data is used up",
+                };
                 (headline.into(), "Get more to go on.".into())
             }
             Stage::Failed { reason, .. } => {
@@ -192,13 +196,20 @@ fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
         None => "You are online".into(),
     };
     let base = Base::of(usage.quota_octets);
-    let used = match usage.used_octets {
+    let used = match usage.used.octets {
         0 => "0 MB".to_owned(),
         octets => amount::data(octets, base),
     };
     let detail = match usage.quota_octets {
         Some(quota) => format!("{used} of {} used.", amount::data(quota, base)),
         None => format!("{used} used."),
+    };
+    let detail = match usage.quota_time {
+        Some(quota) => {
+            let rest = quota.saturating_sub(Duration::from_secs(usage.used.seconds));
+            format!("{detail} {} online left.", amount::span(rest))
+        }
+        None => detail,
     };
     (headline, detail)
 }
@@ -239,6 +250,8 @@ pub(crate) async fn show(
     let waits_long = known.now - order.created_at > LONG_WAIT;
     let (packages_label, offer) = match stage {
         Stage::Ended => ("Get more", true),
+        // The router has said no, perhaps because this package is for other hours.
+        Stage::GoOnline if notice.is_some() => ("Choose another package", true),
         Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
         Stage::Asking | Stage::Prompted | Stage::Unsure => ("Start again", waits_long),
         _ => ("", false),
@@ -320,7 +333,7 @@ pub(crate) async fn again(State(app): State<App>, Path(token): Path<String>) -> 
 
 #[cfg(test)]
 mod tests {
-    use shared::entitlement::State as Access;
+    use shared::entitlement::{State as Access, Used};
     use shared::money::Money;
     use uuid::Uuid;
 
@@ -358,7 +371,8 @@ mod tests {
             starts_at: Some(at(0)),
             expires_at: Some(at(3600)),
             quota_octets: Some(500_000_000),
-            used_octets,
+            quota_time: None,
+            used: Used { octets: used_octets, seconds: 60 },
             online,
         }
     }

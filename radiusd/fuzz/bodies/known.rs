@@ -9,7 +9,7 @@ use radius_proto::attribute::{microsoft, rfc2865};
 use radius_proto::message_authenticator::{Check, check_reply, check_request};
 use radius_proto::password::{chap, mschap, pap};
 use radius_proto::{Code, Packet, Secret, authenticator};
-use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::rate::Rate;
 use shared::time::OffsetDateTime;
@@ -49,7 +49,9 @@ pub(crate) fn entry(now: OffsetDateTime) -> Entry {
         expires_at: Some(now + Duration::from_secs(3600)),
         duration: Some(Duration::from_secs(3600)),
         quota_octets: Some(1 << 30),
-        used_octets: 0,
+        quota_time: None,
+        hours: None,
+        used: Used::default(),
         rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
         device_limit: 2,
         idle_timeout: Some(Duration::from_secs(300)),

@@ -126,7 +126,7 @@ fn admit(
     directory: &Directory,
     now: OffsetDateTime,
 ) -> Result<Verdict, Superseded> {
-    let admission = match held.admit(mac, now.into()) {
+    let admission = match held.admit(mac, now) {
         Ok(admission) => admission,
         Err(Refusal::Denied(denial)) => return Ok(Verdict::Denied(denial)),
         Err(Refusal::Superseded) => return Err(Superseded(held.id())),

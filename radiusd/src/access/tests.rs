@@ -13,7 +13,7 @@ use radius_proto::attribute::rfc2865;
 use radius_proto::password::chap;
 use radius_proto::{Builder, Code, MAX_PACKET};
 use radius_proto::{Packet, Secret};
-use shared::entitlement::{Entitlement, State};
+use shared::entitlement::{Entitlement, State, Used};
 use store::directory::{Entry, Version};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -33,7 +33,9 @@ fn directory() -> Directory {
         expires_at: None,
         duration: Some(Duration::from_secs(3600)),
         quota_octets: None,
-        used_octets: 0,
+        quota_time: None,
+        hours: None,
+        used: Used::default(),
         rate: None,
         device_limit: 1,
         idle_timeout: None,

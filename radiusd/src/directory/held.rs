@@ -7,18 +7,18 @@
 //! What logins change (the clock, the devices) stands behind one small lock. [`Held::admit`] asks the policy and takes
 //! the device's place under it, so two logins cannot both take the last place. Size matters: there may be a million.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::entitlement::{Entitlement, State};
+use shared::entitlement::{Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use store::directory::Version;
 use uuid::Uuid;
 
 use super::credential::{Credential, Credentials};
-use crate::policy::{self, Denial, Grant, Moment, Standing, Terms};
+use crate::policy::{self, Denial, Grant, Here, Moment, Standing, Terms};
 
 /// A device bound here but not yet seen in PostgreSQL is kept over a newer reading for this long.
 const PENDING_KEEPS: Duration = Duration::from_secs(120);
@@ -29,7 +29,8 @@ pub struct Held {
     id: Uuid,
     terms: Arc<Terms>,
     version: AtomicU64,
-    used: AtomicU64,
+    used_octets: AtomicU64,
+    used_seconds: AtomicU32,
     live: Mutex<Live>,
     credentials: Credentials,
     state: State,
@@ -115,7 +116,7 @@ impl Held {
         before: Option<&Held>,
         now: Moment,
     ) -> Held {
-        let mut used = entitlement.used_octets;
+        let mut used = entitlement.used;
         let mut live = Live {
             starts_at: entitlement.starts_at.map(Moment::from),
             expires_at: entitlement.expires_at.map(Moment::from),
@@ -124,7 +125,9 @@ impl Held {
         };
         if let Some(before) = before {
             // A reading that began before an accounting batch was committed must not take its usage back.
-            used = used.max(before.used.load(Ordering::Relaxed));
+            let known = before.used();
+            used.octets = used.octets.max(known.octets);
+            used.seconds = used.seconds.max(known.seconds);
             live.take_over(&before.superseded(), now);
             for credential in credentials.all() {
                 credential.keep_spent(before.credentials.all());
@@ -134,7 +137,8 @@ impl Held {
             id: entitlement.id,
             terms,
             version: AtomicU64::new(version.number()),
-            used: AtomicU64::new(used),
+            used_octets: AtomicU64::new(used.octets),
+            used_seconds: AtomicU32::new(whole(used.seconds)),
             live: Mutex::new(live),
             credentials,
             state: entitlement.state,
@@ -156,13 +160,15 @@ impl Held {
     ///
     /// # Errors
     /// [`Refusal`]: nothing was changed.
-    pub fn admit(&self, mac: Option<Mac>, now: Moment) -> Result<Admission, Refusal> {
+    pub fn admit(&self, mac: Option<Mac>, here: impl Into<Here>) -> Result<Admission, Refusal> {
+        let here = here.into();
+        let now = here.now;
         let mut live = self.live();
         if self.superseded.load(Ordering::Relaxed) {
             return Err(Refusal::Superseded);
         }
         let standing = self.standing(&live);
-        let grant = policy::decide(&standing, mac, now).map_err(Refusal::Denied)?;
+        let grant = policy::decide(&standing, mac, here).map_err(Refusal::Denied)?;
         let (bound, started) = (mac.is_some() && !standing.is_bound(mac), standing.starts_at.is_none());
         if let (true, Some(mac)) = (bound, mac) {
             live.devices.push(mac);
@@ -176,9 +182,9 @@ impl Held {
     }
 
     /// Whether this device would be admitted, and if so, whether the clock runs already. Changes nothing.
-    pub(super) fn would_admit(&self, mac: Mac, now: Moment) -> Option<bool> {
+    pub(super) fn would_admit(&self, mac: Mac, here: Here) -> Option<bool> {
         let live = self.live();
-        policy::decide(&self.standing(&live), Some(mac), now).ok().map(|_| live.starts_at.is_some())
+        policy::decide(&self.standing(&live), Some(mac), here).ok().map(|_| live.starts_at.is_some())
     }
 
     /// Looks at how it stands.
@@ -187,8 +193,14 @@ impl Held {
     }
 
     /// Usage only grows: totals of two batches may arrive in either order.
-    pub(super) fn set_used(&self, octets: u64) {
-        self.used.fetch_max(octets, Ordering::Relaxed);
+    pub(super) fn set_used(&self, used: Used) {
+        self.used_octets.fetch_max(used.octets, Ordering::Relaxed);
+        self.used_seconds.fetch_max(whole(used.seconds), Ordering::Relaxed);
+    }
+
+    fn used(&self) -> Used {
+        let (octets, seconds) = (&self.used_octets, &self.used_seconds);
+        Used { octets: octets.load(Ordering::Relaxed), seconds: seconds.load(Ordering::Relaxed).into() }
     }
 
     /// How new the reading is that this was made from.
@@ -230,7 +242,7 @@ impl Held {
             terms: &self.terms,
             starts_at: live.starts_at,
             expires_at: live.expires_at,
-            used_octets: self.used.load(Ordering::Relaxed),
+            used: self.used(),
             devices: live.devices.all(),
         }
     }
@@ -249,6 +261,11 @@ impl Live {
             (self.starts_at, self.expires_at) = (known.starts_at, known.expires_at);
         }
     }
+}
+
+/// Seconds online, which 136 years of them do not overflow.
+fn whole(seconds: u64) -> u32 {
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// When an entitlement was made, as its UUIDv7 tells.
@@ -276,7 +293,9 @@ mod tests {
             expires_at: None,
             duration: Some(Duration::from_secs(3600)),
             quota_octets: None,
-            used_octets: 0,
+            quota_time: None,
+            hours: None,
+            used: Used::default(),
             rate: None,
             device_limit,
             idle_timeout: None,
@@ -339,16 +358,17 @@ mod tests {
         let now = Moment::from(NOW);
         let first = held(&entitlement(1), None, now);
         admitted(&first, mac(1), now);
-        first.set_used(500);
+        first.set_used(Used { octets: 500, seconds: 60 });
         let second = held(&entitlement(1), Some(&first), now.after(Duration::from_secs(1)));
         assert_eq!(first.admit(Some(mac(1)), now), Err(Refusal::Superseded));
         second.with_standing(|s| {
-            assert_eq!((s.devices, s.starts_at, s.used_octets), (&[mac(1)][..], Some(now), 500));
+            assert_eq!((s.devices, s.starts_at, s.used.octets), (&[mac(1)][..], Some(now), 500));
         });
         let third = held(&entitlement(1), Some(&second), now.after(PENDING_KEEPS));
         third.with_standing(|s| assert_eq!((s.devices.len(), s.starts_at), (0, Some(now))));
-        third.set_used(400);
-        assert_eq!(third.with_standing(|s| s.used_octets), 500, "totals of two batches in the wrong order");
+        third.set_used(Used { octets: 400, seconds: 50 });
+        let used = third.with_standing(|s| (s.used.octets, s.used.seconds));
+        assert_eq!(used, (500, 60), "totals of two batches in the wrong order");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod terms;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use shared::entitlement::Used;
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use store::directory::{Entry, Version};
@@ -32,7 +33,7 @@ pub use held::{Admission, Held, Refusal};
 use self::credential::Credentials;
 use self::table::Table;
 use self::terms::SharedTerms;
-use crate::policy::{Moment, Terms};
+use crate::policy::{Here, Moment, Terms};
 
 /// A typed name's way to its credential.
 #[derive(Clone, Debug)]
@@ -104,11 +105,11 @@ impl Directory {
 
     /// The entitlement that a device uses by its MAC alone: of those that would admit it, one whose clock runs before one
     /// that would be begun, and then the oldest sale. If none would, the newest, whose reason the guest is told.
-    pub fn device(&self, mac: Mac, now: Moment) -> Option<Arc<Held>> {
+    pub fn device(&self, mac: Mac, here: Here) -> Option<Arc<Held>> {
         let hash = self.devices.hash(&mac.0);
         let devices = self.devices.read(hash);
         let bound = || devices.iter_hash(hash).filter(|bound| bound.mac == mac).map(|bound| &bound.held);
-        let usable = bound().filter_map(|held| Some((!held.would_admit(mac, now)?, held.id(), held)));
+        let usable = bound().filter_map(|held| Some((!held.would_admit(mac, here)?, held.id(), held)));
         let best = usable.min_by_key(|(waits, id, _)| (*waits, *id)).map(|(_, _, held)| held);
         best.or_else(|| bound().max_by_key(|held| held.id())).cloned()
     }
@@ -185,12 +186,12 @@ impl Directory {
     }
 
     /// Sets what entitlements have used in all, after their batch was committed.
-    pub fn set_used(&self, used: &[(Uuid, u64)]) {
-        for &(id, octets) in used {
+    pub fn set_used(&self, used: &[(Uuid, Used)]) {
+        for &(id, used) in used {
             let hash = self.entitlements.hash(id.as_bytes());
             // Under the table's lock, so that the entitlement is not being replaced at the same time.
             if let Some(held) = self.entitlements.read(hash).find(hash, |held| held.id() == id) {
-                held.set_used(octets);
+                held.set_used(used);
             }
         }
     }
@@ -314,7 +315,9 @@ mod tests {
             expires_at: None,
             duration: Some(Duration::from_secs(3600)),
             quota_octets: None,
-            used_octets: 0,
+            quota_time: None,
+            hours: None,
+            used: Used::default(),
             rate: None,
             device_limit: 2,
             idle_timeout: None,
@@ -468,7 +471,7 @@ mod tests {
                     for number in 0..100 {
                         let mac = Mac([2, 0, 0, 0, thread, number]);
                         while let Some(opening) = directory.login(b"name") {
-                            match opening.held().admit(Some(mac), NOW.into()) {
+                            match opening.held().admit(Some(mac), NOW) {
                                 Ok(_) => {
                                     directory.bind(mac, id(1));
                                     break;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State};
+use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use store::directory::{Entry, Version};
@@ -198,7 +198,9 @@ fn entry(id: Id, row: &Row, version: u64) -> Entry {
         expires_at: None,
         duration: None,
         quota_octets: Some(QUOTA),
-        used_octets: row.used,
+        quota_time: None,
+        hours: None,
+        used: Used { octets: row.used, seconds: 0 },
         rate: None,
         device_limit: u32::try_from(DEVICE_LIMIT).expect("small"),
         idle_timeout: None,
@@ -261,7 +263,7 @@ fn take(directory: &Directory, model: &mut Model, step: Step) -> Result<(), Test
             }
         }
         Step::Used(id, octets) => {
-            directory.set_used(&[(uuid(id), octets)]);
+            directory.set_used(&[(uuid(id), Used { octets, seconds: 0 })]);
             if let Some(known) = model.entitlements.get_mut(&id) {
                 known.row.used = known.row.used.max(octets);
             }
@@ -277,7 +279,7 @@ fn admit(
     mac: Option<Mac>,
     now: OffsetDateTime,
 ) -> Result<(bool, bool), Denial> {
-    match held.admit(mac, now.into()) {
+    match held.admit(mac, now) {
         Ok(admission) => {
             if let (true, Some(mac)) = (admission.bound, mac) {
                 directory.bind(mac, held.id());
@@ -317,7 +319,7 @@ fn compare(directory: &Directory, model: &Model) -> Result<(), TestCaseError> {
         let held = held.expect("asserted");
         prop_assert_eq!(held.version().number(), known.version);
         held.with_standing(|standing| {
-            prop_assert_eq!(standing.used_octets, known.row.used);
+            prop_assert_eq!(standing.used.octets, known.row.used);
             prop_assert_eq!(standing.starts_at.is_some(), known.started);
             let devices: Vec<Mac> = known.row.devices.iter().map(|&number| mac(number)).collect();
             prop_assert_eq!(standing.devices, devices);

@@ -65,6 +65,8 @@ mod tests {
             package: package.into(),
             duration: None,
             quota_octets: None,
+            quota_time: None,
+            hours: None,
             rate: None,
             device_limit: 1,
             idle_timeout: None,

@@ -3,14 +3,17 @@
 //!
 //! A timeout is not success, and an acknowledgement is not proof: the command stays on its list until the session's
 //! Stop arrives. Each transaction is a state machine of [`radius_proto::dynauth`]; this module is its socket, its
-//! clock and its dice. One slow router delays no other.
+//! clock and its dice. The [`clerk`] is the one who waits for PostgreSQL. One slow router delays no other: each has a
+//! window ([`windows`]) of its own.
 //!
 //! A router may be reached in several [`ways`]: over its RadSec connection, and by UDP with each of the secrets that it may
 //! have while its secret is being changed. One that gets no answer is followed by the next.
 
+mod clerk;
 mod request;
 mod verdict;
 mod ways;
+mod windows;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -21,38 +24,43 @@ use arc_swap::ArcSwap;
 use radius_proto::dynauth::{Action, Identifiers, Ignored, Outcome, ReplyPolicy, Transaction};
 use radius_proto::{MAX_PACKET, Packet};
 use shared::time::Clock;
-use store::command::{self, Again, Answer, Command};
-use store::{Channel, Db, Listener, StoreError};
+use store::Db;
+use store::command::{Answer, Command};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::verdict::{Gone, is_gone};
+pub(crate) use self::clerk::Clerk;
+use self::clerk::{MAX_HELD, Note, Room};
 use self::ways::{Place, Way};
+use self::windows::{Turn, Window};
 use crate::client::{Client, Registry};
 use crate::ghosts::SILENT_INTERVALS;
 use crate::metrics::Metrics;
 use crate::radsec::{Live, Reason, Reply};
 
-/// Without a hint, look for commands this often.
+/// Longest time in which nothing is looked at: a connection may have been closed, a command held for too long.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Commands claimed at once.
-const AT_ONCE: u32 = 256;
-/// Commands under way at most.
-const MAX_IN_FLIGHT: usize = 4096;
-/// A claimed command belongs to this server for longer than all ways to its router take (39 s).
-const LEASE: Duration = Duration::from_secs(45);
-/// Longest wait for PostgreSQL between two looks at the socket.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Transmissions that are due within so long are one pass over all transactions.
+const TOGETHER: Duration = Duration::from_millis(5);
+/// Datagrams that are taken before anything else gets its turn.
+const DATAGRAMS_AT_ONCE: usize = 64;
+/// Batches of commands that may wait for the sender.
+const BATCHES: usize = 16;
 /// A command that finds no free identifier, 256 being under way to its router, is tried again this soon.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
+/// A command whose router answers nothing at the moment is tried again this soon.
+const SILENT_PAUSE: Duration = Duration::from_secs(15);
 /// A router that did not answer on its RadSec connection is asked there last for so long.
 const DEAF_FOR: Duration = Duration::from_secs(3600);
 
+/// Whose window a command is in: a router, or one of those that are registered as one network.
+type Target = (Uuid, Option<IpAddr>);
+
 /// A command that waits for its answer.
 struct InFlight {
-    command: Command,
+    command: Box<Command>,
     client: Arc<Client>,
     way: Way,
     /// The ways to try if there is no answer.
@@ -63,12 +71,9 @@ struct InFlight {
 
 /// The client side of dynamic authorization.
 pub(crate) struct Sender {
-    db: Db,
     clock: Clock,
     clients: Arc<ArcSwap<Registry>>,
     metrics: Metrics,
-    /// A session that was not heard of for so long may well be gone.
-    silence: Duration,
     socket: UdpSocket,
     /// The RadSec connections, and what answers come on them.
     live: Arc<Live>,
@@ -77,105 +82,131 @@ pub(crate) struct Sender {
     deaf: HashMap<Uuid, Duration>,
     in_flight: HashMap<(Place, u8), InFlight>,
     identifiers: HashMap<Place, Identifiers>,
-    listener: Option<Listener>,
+    windows: HashMap<Target, Window>,
+    /// Commands in hand: under way, and held in windows.
+    held: usize,
+    /// When a transaction has something to do next.
+    next_due: Duration,
+    room: Arc<Room>,
+    commands: mpsc::Receiver<Vec<Command>>,
+    notes: mpsc::Sender<Note>,
+}
+
+/// The sender of commands, and its clerk.
+pub(crate) async fn start(
+    db: Db,
+    clock: Clock,
+    clients: Arc<ArcSwap<Registry>>,
+    metrics: Metrics,
+    interim: Duration,
+    (live, replies): (Arc<Live>, mpsc::Receiver<Reply>),
+) -> anyhow::Result<(Sender, Clerk)> {
+    // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
+    let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
+        Ok(socket) => socket,
+        Err(_) => UdpSocket::bind(("0.0.0.0", 0)).await?,
+    };
+    let room = Arc::new(Room::default());
+    let (give, commands) = mpsc::channel(BATCHES);
+    let (notes, read) = mpsc::channel(2 * MAX_HELD);
+    let clerk = Clerk {
+        db,
+        clock: clock.clone(),
+        clients: Arc::clone(&clients),
+        metrics: metrics.clone(),
+        silence: interim.mul_f32(SILENT_INTERVALS),
+        room: Arc::clone(&room),
+        commands: give,
+        notes: read,
+    };
+    let sender = Sender {
+        clock,
+        clients,
+        metrics,
+        socket,
+        live,
+        replies,
+        deaf: HashMap::new(),
+        in_flight: HashMap::new(),
+        identifiers: HashMap::new(),
+        windows: HashMap::new(),
+        held: 0,
+        next_due: Duration::ZERO,
+        room,
+        commands,
+        notes,
+    };
+    Ok((sender, clerk))
 }
 
 impl Sender {
-    pub(crate) async fn start(
-        db: Db,
-        clock: Clock,
-        clients: Arc<ArcSwap<Registry>>,
-        metrics: Metrics,
-        interim: Duration,
-        (live, replies): (Arc<Live>, mpsc::Receiver<Reply>),
-    ) -> anyhow::Result<Sender> {
-        // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
-        let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
-            Ok(socket) => socket,
-            Err(_) => UdpSocket::bind(("0.0.0.0", 0)).await?,
-        };
-        let (in_flight, identifiers, deaf) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let (silence, listener) = (interim.mul_f32(SILENT_INTERVALS), None);
-        Ok(Sender {
-            db,
-            clock,
-            clients,
-            metrics,
-            silence,
-            socket,
-            live,
-            replies,
-            deaf,
-            in_flight,
-            identifiers,
-            listener,
-        })
-    }
-
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut buffer = [0; MAX_PACKET];
-        let mut look_at = Duration::ZERO;
         while !stop.is_cancelled() {
-            let now = self.clock.monotonic();
-            if now >= look_at {
-                let too_slow = StoreError::TooSlow { operation: "claiming commands", patience: PATIENCE };
-                let taken = tokio::time::timeout(PATIENCE, self.take_commands()).await.unwrap_or(Err(too_slow));
-                if let Err(error) = taken {
-                    tracing::debug!(%error, "commands to routers wait for PostgreSQL");
-                    self.listener = None;
-                }
-                look_at = self.clock.monotonic() + LOOK_EVERY;
-            }
-            let wait = self.transmit().await.min(look_at.saturating_sub(self.clock.monotonic()));
+            let wait = self.transmit().await;
             tokio::select! {
-                () = stop.cancelled() => return,
-                received = self.socket.recv_from(&mut buffer) => match received {
-                    Ok((length, source)) => {
-                        let source = canonical(source);
-                        self.receive(Place::Udp(source), source, &buffer[..length]).await;
-                    }
-                    Err(error) => tracing::debug!(%error, "a router's CoA port is closed"),
-                },
+                () = stop.cancelled() => break,
+                received = self.socket.recv_from(&mut buffer) => self.receive_batch(received, &mut buffer).await,
                 Some(reply) = self.replies.recv() => {
                     self.receive(Place::Tls(reply.connection), reply.peer, &reply.octets).await;
                 }
-                () = hint(&mut self.listener) => look_at = Duration::ZERO,
+                Some(commands) = self.commands.recv() => {
+                    for command in commands {
+                        self.take(Box::new(command)).await;
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
+            self.room.set_held(self.held);
         }
+        // What was not sent is given back, so that others need not wait for its lease.
+        while let Ok(commands) = self.commands.try_recv() {
+            commands.iter().for_each(|command| self.not_sent(command, Duration::ZERO));
+        }
+        let held: Vec<_> = self.windows.values_mut().flat_map(Window::give_up_all).collect();
+        held.iter().for_each(|command| self.not_sent(command, Duration::ZERO));
     }
 
-    async fn take_commands(&mut self) -> Result<(), StoreError> {
-        if self.listener.is_none() {
-            self.listener = Some(self.db.listen(&[Channel::Commands]).await?);
-        }
-        command::doubt_acknowledged(&self.db, self.clock.now()).await?;
-        if self.in_flight.len() >= MAX_IN_FLIGHT {
-            return Ok(());
-        }
-        for command in command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE).await? {
-            // One that cannot be begun comes back with its lease; the others were claimed too and must not wait for it.
-            let session = command.session;
-            if let Err(error) = self.begin(command).await {
-                tracing::warn!(%error, %session, "a command could not be begun; its lease brings it back");
+    /// Takes a datagram and those behind it.
+    async fn receive_batch(&mut self, first: std::io::Result<(usize, SocketAddr)>, buffer: &mut [u8; MAX_PACKET]) {
+        let mut received = first;
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            match received {
+                Ok((length, source)) => {
+                    let source = canonical(source);
+                    self.receive(Place::Udp(source), source, &buffer[..length]).await;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => tracing::debug!(%error, "a router's CoA port is closed"),
             }
+            received = self.socket.try_recv_from(buffer);
         }
-        Ok(())
     }
 
-    async fn begin(&mut self, command: Command) -> Result<(), StoreError> {
+    /// Takes a command that was claimed, into its router's window.
+    async fn take(&mut self, command: Box<Command>) {
+        self.held += 1;
+        let target = (command.nas, command.nas_address);
+        match self.windows.entry(target).or_default().offer(command, self.clock.monotonic()) {
+            Turn::Now(command) => self.begin(command).await,
+            Turn::Held => {}
+            Turn::Silent(command) => self.not_sent(&command, SILENT_PAUSE),
+        }
+        self.show(target);
+    }
+
+    async fn begin(&mut self, command: Box<Command>) {
         let client = self.clients.load().by_id(command.nas).cloned();
         let ways = client.as_deref().map(|client| self.ways(client, command.nas_address)).unwrap_or_default();
         let (Some(client), false) = (client, ways.is_empty()) else {
-            tracing::warn!(session = %command.session, "neither an address nor a connection is known of this session's router: it cannot be told to disconnect");
-            self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
-            return self.record(&command, Answer::Unanswered).await;
+            self.window(&command, Window::not_sent);
+            return self.done(Note::NoWay(command));
         };
         if command.attempts <= 1 {
             let lag = self.clock.now() - command.due_at;
             self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
         }
-        self.ask(command, client, ways).await
+        self.ask(command, client, ways).await;
     }
 
     /// How this router, which has reported the session from there, can be asked at the moment.
@@ -187,15 +218,14 @@ impl Sender {
     }
 
     /// Begins a transaction the first of these ways.
-    async fn ask(
-        &mut self,
-        command: Command,
-        client: Arc<Client>,
-        mut others: VecDeque<Way>,
-    ) -> Result<(), StoreError> {
-        let Some(way) = others.pop_front() else { return self.record(&command, Answer::Unanswered).await };
+    async fn ask(&mut self, command: Box<Command>, client: Arc<Client>, mut others: VecDeque<Way>) {
+        let Some(way) = others.pop_front() else {
+            self.window(&command, Window::unanswered);
+            return self.done(Note::Answered(command, Answer::Unanswered));
+        };
         let Some(identifier) = self.identifiers.entry(way.place).or_default().take() else {
-            return command::give_back(&self.db, command.id, self.clock.now() + BUSY_PAUSE).await;
+            self.window(&command, Window::not_sent);
+            return self.not_sent(&command, BUSY_PAUSE);
         };
         let mut buffer = [0; MAX_PACKET];
         let built = request::disconnect(&mut buffer, &command, identifier, &way.secret, self.clock.now())
@@ -205,12 +235,15 @@ impl Sender {
             Ok(transaction) => {
                 let (key, started) = ((way.place, identifier), self.clock.monotonic());
                 self.in_flight.insert(key, InFlight { command, client, way, others, transaction, started });
-                Ok(())
+                if let Some(at) = self.drive(key).await {
+                    self.next_due = self.next_due.min(at);
+                }
             }
             Err(error) => {
                 tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
                 self.give_back(way.place, identifier);
-                self.record(&command, Answer::Unanswered).await
+                self.window(&command, Window::not_sent);
+                self.done(Note::NoWay(command));
             }
         }
     }
@@ -218,41 +251,55 @@ impl Sender {
     /// Sends what is due and gives up what is over. Returns how long nothing needs to be done.
     async fn transmit(&mut self) -> Duration {
         let now = self.clock.monotonic();
-        let mut wait = LOOK_EVERY;
-        let mut over = Vec::new();
-        for (key, InFlight { client, way, transaction, .. }) in &mut self.in_flight {
-            if !way.is_open() {
-                over.push(*key);
-                continue;
+        if now < self.next_due {
+            return self.next_due - now;
+        }
+        self.next_due = now + LOOK_EVERY;
+        // Waits have a jitter of their own: those that end within a moment are looked at together.
+        let soonest = now + TOGETHER;
+        let keys: Vec<_> = self.in_flight.keys().copied().collect();
+        for key in keys {
+            match self.drive(key).await {
+                Some(at) => self.next_due = self.next_due.min(at.max(soonest)),
+                None => {
+                    if let Some(in_flight) = self.in_flight.remove(&key) {
+                        self.give_back(key.0, key.1);
+                        self.unanswered(in_flight).await;
+                    }
+                }
             }
-            loop {
-                match transaction.poll(now, jitter_permille()) {
-                    Action::Send(octets) => match &way.connection {
+        }
+        self.let_go(now);
+        self.next_due.saturating_sub(self.clock.monotonic())
+    }
+
+    /// Sends what is due of one transaction. Returns when there is something to do again; `None`: it is over.
+    async fn drive(&mut self, key: (Place, u8)) -> Option<Duration> {
+        let InFlight { command, client, way, transaction, started, .. } = self.in_flight.get_mut(&key)?;
+        if !way.is_open() {
+            return None;
+        }
+        let now = self.clock.monotonic();
+        loop {
+            let is_first = transaction.transmissions() == 0;
+            match transaction.poll(now, jitter_permille()) {
+                Action::Send(octets) => {
+                    match &way.connection {
                         Some(connection) => connection.send(octets),
                         None => {
                             if let Err(error) = self.socket.send_to(octets, on_socket(&self.socket, way.peer)).await {
                                 tracing::debug!(nas = %client.name, %error, "a command could not be sent");
                             }
                         }
-                    },
-                    Action::WaitUntil(at) => {
-                        wait = wait.min(at.saturating_sub(now));
-                        break;
                     }
-                    Action::TimedOut | Action::Answered => {
-                        over.push(*key);
-                        break;
+                    if !is_first && let Some(window) = self.windows.get_mut(&target(command)) {
+                        window.repeated(*started, now);
                     }
                 }
+                Action::WaitUntil(at) => return Some(at),
+                Action::TimedOut | Action::Answered => return None,
             }
         }
-        for key in over {
-            if let Some(in_flight) = self.in_flight.remove(&key) {
-                self.give_back(key.0, key.1);
-                self.unanswered(in_flight).await;
-            }
-        }
-        wait
     }
 
     /// No answer came: the next way is tried, or the command waits for another time.
@@ -265,15 +312,8 @@ impl Sender {
         }
         if let Some(next) = others.front() {
             tracing::info!(nas = %client.name, session = %command.session, place = ?way.place, next = ?next.place, "no answer this way; the router is asked another way");
-            let session = command.session;
-            if let Err(error) = self.ask(command, client, others).await {
-                tracing::warn!(%error, %session, "a command could not be begun again; its lease brings it back");
-            }
-            return;
         }
-        self.metrics.commands.with_label_values(&["disconnect", "timeout"]).inc();
-        tracing::warn!(nas = %client.name, session = %command.session, "the router did not answer a Disconnect-Request");
-        self.record_or_log(&command, Answer::Unanswered).await;
+        self.ask(command, client, others).await;
     }
 
     async fn receive(&mut self, place: Place, source: SocketAddr, octets: &[u8]) {
@@ -304,103 +344,74 @@ impl Sender {
             Outcome::Ack { .. } => Answer::Acknowledged,
             Outcome::Nak { error_cause } => Answer::Refused { error_cause },
         };
-        let Some(in_flight) = self.in_flight.remove(&key) else { return };
+        let Some(InFlight { command, client, way, started, .. }) = self.in_flight.remove(&key) else { return };
         self.give_back(key.0, key.1);
-        match in_flight.way.place {
-            Place::Udp(_) => in_flight.client.proved_with(&in_flight.way.secret, self.clock.now()),
+        match way.place {
+            Place::Udp(_) => client.proved_with(&way.secret, self.clock.now()),
             Place::Tls(_) => {
-                self.deaf.remove(&in_flight.client.id);
+                self.deaf.remove(&client.id);
             }
         }
-        let took = self.clock.monotonic().saturating_sub(in_flight.started);
+        let took = self.clock.monotonic().saturating_sub(started);
         self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
-        self.settle(&in_flight, answer).await;
-    }
-
-    async fn settle(&self, in_flight: &InFlight, answer: Answer) {
-        let InFlight { command, client, .. } = in_flight;
-        match answer {
-            Answer::Acknowledged => {
-                client.acknowledges(true);
-                self.metrics.commands.with_label_values(&["disconnect", "ack"]).inc();
-                tracing::info!(nas = %client.name, session = %command.session, reason = %command.reason, "the router acknowledged the disconnect");
-            }
-            Answer::Refused { error_cause } => {
-                if self.close_if_gone(command, is_gone(error_cause, client.acknowledges(false))).await {
-                    self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
-                    self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
-                    tracing::info!(nas = %client.name, session = %command.session, "the router has no such session: closed at its last report");
-                    return;
-                }
-                self.metrics.commands.with_label_values(&["disconnect", "nak"]).inc();
-                tracing::warn!(nas = %client.name, session = %command.session, ?error_cause, "the router refused the disconnect");
-            }
-            Answer::Unanswered => {}
+        let target = target(&command);
+        self.window(&command, Window::answered);
+        self.done(Note::Answered(command, answer));
+        while let Some(next) = self.windows.get_mut(&target).and_then(Window::next) {
+            self.begin(next).await;
         }
-        self.record_or_log(command, answer).await;
+        self.show(target);
     }
 
-    /// Closes a session that its router does not have. Returns whether it did.
-    async fn close_if_gone(&self, command: &Command, gone: Gone) -> bool {
-        let now = self.clock.now();
-        let silent_since = match gone {
-            Gone::Surely => None,
-            Gone::IfSilent => Some(now - self.silence),
-            Gone::No => return false,
-        };
-        let closing = store::accounting::end_lost(&self.db, command.session, silent_since, now);
-        match tokio::time::timeout(PATIENCE, closing).await {
-            Ok(Ok(closed)) => closed,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, session = %command.session, "a session that is gone could not be closed");
-                false
-            }
-            Err(_) => false,
+    /// Gives back what windows have held for too long, and forgets windows in which there is nothing.
+    fn let_go(&mut self, now: Duration) {
+        let mut given_up = Vec::new();
+        self.windows.retain(|target, window| {
+            let silent = window.is_silent();
+            given_up.extend(window.give_up(now).into_iter().map(|command| (command, silent)));
+            self.room.set_busy(*target, window.is_busy());
+            !window.is_idle()
+        });
+        for (command, silent) in given_up {
+            self.not_sent(&command, if silent { SILENT_PAUSE } else { Duration::ZERO });
         }
     }
 
-    async fn record_or_log(&self, command: &Command, answer: Answer) {
-        if let Err(error) = self.record(command, answer).await {
-            // The lease brings the command back, so nothing is lost but time.
-            tracing::warn!(%error, session = %command.session, "the answer to a command could not be recorded");
+    fn window(&mut self, command: &Command, what: impl FnOnce(&mut Window)) {
+        if let Some(window) = self.windows.get_mut(&target(command)) {
+            what(window);
         }
     }
 
-    async fn record(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
-        let too_slow = StoreError::TooSlow { operation: "recording an answer", patience: PATIENCE };
-        tokio::time::timeout(PATIENCE, self.write_answer(command, answer)).await.unwrap_or(Err(too_slow))
+    /// Tells the clerk whether more can be taken for a router.
+    fn show(&self, target: Target) {
+        self.room.set_busy(target, self.windows.get(&target).is_some_and(Window::is_busy));
     }
 
-    async fn write_answer(&self, command: &Command, answer: Answer) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let acknowledges = self.clients.load().by_id(command.nas).is_some_and(|client| client.acknowledges(false));
-        let again = verdict::again(answer, acknowledges, command.attempts, self.silence, now);
-        if let (Answer::Refused { error_cause }, Again::IfHeard(_)) = (answer, again) {
-            tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change: the cut waits for the operator");
+    fn not_sent(&mut self, command: &Command, pause: Duration) {
+        self.done(Note::NotSent(command.id, pause));
+    }
+
+    /// A command leaves our hands. If the clerk cannot take more notes, its lease brings it back.
+    fn done(&mut self, note: Note) {
+        self.held = self.held.saturating_sub(1);
+        if self.notes.try_send(note).is_err() {
+            tracing::debug!("what became of a command is forgotten; its lease brings it back");
         }
-        command::answered(&self.db, command.id, answer, now, again).await
     }
 
     fn give_back(&mut self, place: Place, identifier: u8) {
         if let Some(identifiers) = self.identifiers.get_mut(&place) {
             identifiers.give_back(identifier);
-            if identifiers.in_use() == 0 && self.identifiers.len() > MAX_IN_FLIGHT {
+            if identifiers.in_use() == 0 && self.identifiers.len() > MAX_HELD {
                 self.identifiers.remove(&place);
             }
         }
     }
 }
 
-/// Waits for the next hint, for ever if there is no listener.
-async fn hint(listener: &mut Option<Listener>) {
-    match listener {
-        Some(open) => {
-            if open.next().await.is_err() {
-                *listener = None;
-            }
-        }
-        None => std::future::pending().await,
-    }
+fn target(command: &Command) -> Target {
+    (command.nas, command.nas_address)
 }
 
 /// A uniform number from -100 to 100.

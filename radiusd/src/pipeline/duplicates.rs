@@ -21,8 +21,13 @@ pub(crate) struct Duplicates {
 
 impl Duplicates {
     pub(crate) fn new() -> Arc<Duplicates> {
+        Duplicates::with_capacity(SHARD_CAPACITY)
+    }
+
+    /// With room for so many requests in each shard.
+    pub(crate) fn with_capacity(requests: usize) -> Arc<Duplicates> {
         let seed = u64::from_be_bytes(shared::rng::bytes());
-        let shard = |_| Mutex::new(DuplicateCache::new(SHARD_CAPACITY, DEFAULT_LIFETIME, seed));
+        let shard = |_| Mutex::new(DuplicateCache::new(requests, DEFAULT_LIFETIME, seed));
         Arc::new(Duplicates { shards: (0..SHARDS).map(shard).collect() })
     }
 

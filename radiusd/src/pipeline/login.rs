@@ -85,7 +85,7 @@ impl Pipeline {
             };
             let unknown = if asked.1.is_some() { Denial::UnknownDevice } else { Denial::UnknownUser };
             let found = pipeline.ask_database(asked.0, asked.1).await;
-            let (now, out) = (pipeline.clock.now(), &mut Direct);
+            let (now, out) = (exchange.client.here(pipeline.clock.now()), &mut Direct);
             if !found {
                 return pipeline.reject(out, exchange, &packet, Denial::CannotCheck);
             }
@@ -175,7 +175,7 @@ impl Pipeline {
     fn send_reject(&self, out: &mut dyn Sink, exchange: &Exchange, packet: &Packet<'_>, denial: Denial) {
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessReject, packet).and_then(|mut reply| {
-            policy::put_reject(&mut reply, denial)?;
+            policy::put_reject(&mut reply, denial, self.settings.language)?;
             access::put_refusal(&mut reply, packet)?;
             if denial == Denial::EapNotOffered {
                 access::put_eap_failure(&mut reply, packet)?;

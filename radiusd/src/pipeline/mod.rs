@@ -16,6 +16,7 @@ mod over_tls;
 mod report;
 mod silence;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,8 +147,18 @@ struct Proof {
 }
 
 impl Pipeline {
-    /// Takes one packet. Never waits, never fails: the worst that happens is silence, counted.
+    /// Takes one packet. Never waits, never fails: the worst that happens is silence, counted. A defect of ours that one
+    /// packet brings to light costs that packet its answer, and not the others their reader.
     pub(crate) fn take(self: &Arc<Self>, out: &mut dyn Sink, arrival: Arrival, datagram: &[u8]) -> Reception {
+        let (source, port, received) = (arrival.road.peer(), arrival.port, arrival.received);
+        // What a panic leaves half done is this packet's own: its answer, its place among the duplicates. All that is
+        // shared is behind locks that are held for one step, or is swapped whole.
+        let handled = panic::catch_unwind(AssertUnwindSafe(|| self.handle(out, arrival, datagram)));
+        handled.unwrap_or_else(|_| self.survive(source, port, received))
+    }
+
+    /// The work on one packet.
+    pub(crate) fn handle(self: &Arc<Self>, out: &mut dyn Sink, arrival: Arrival, datagram: &[u8]) -> Reception {
         let packet = match Packet::parse(datagram) {
             Ok(packet) => packet,
             Err(error) => return self.drop_packet(&arrival, error.reason()),
@@ -188,7 +199,10 @@ impl Pipeline {
             return Reception::Taken;
         }
         match packet.code() {
-            Code::AccessRequest => self.access(out, exchange, &packet, proof.proved, arrival.now),
+            Code::AccessRequest => {
+                let here = exchange.client.here(arrival.now);
+                self.access(out, exchange, &packet, proof.proved, here);
+            }
             Code::AccountingRequest => self.accounting(exchange, &packet, arrival.now),
             _ => self.status(out, &exchange, &packet),
         }

@@ -1,6 +1,9 @@
 //! Silence: what gets no answer is counted under its reason, and logged once in a while.
 
-use super::{Arrival, Exchange, Pipeline, Reception};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Arrival, Exchange, Pipeline, Port, Reception};
 
 impl Pipeline {
     /// A packet that proved nothing, or does not belong here.
@@ -21,6 +24,17 @@ impl Pipeline {
             let (source, port) = (exchange.key.source, exchange.port.label());
             tracing::warn!(%source, port, nas = %exchange.client.name, reason, more, "no answer: {}", explain(reason));
         }
+    }
+
+    /// A packet on which we panicked. Its sender may be anybody; the defect is ours, and the panic's own message, on
+    /// standard error, says where.
+    pub(super) fn survive(&self, source: SocketAddr, port: Port, received: Duration) -> Reception {
+        let reason = "defect";
+        self.metrics.note_dropped(port, reason);
+        if let Some(more) = self.throttle.permit(reason, received) {
+            tracing::error!(%source, port = port.label(), reason, more, "no answer: {}", explain(reason));
+        }
+        what_it_breaks(reason)
     }
 
     /// A request that waited in the socket's buffer until nobody waits for its answer any more. It is not looked at:
@@ -62,9 +76,74 @@ fn explain(reason: &str) -> &'static str {
         "stale" => "requests come faster than they can be answered: those that waited too long are shed",
         "queue_full" => "accounting comes faster than it can be made durable; the router will try again",
         "cannot_store" => "accounting cannot be stored, so the router shall try another server",
+        "defect" => "this packet met a defect of radiusd: please report the lines before this one",
         "no_session_id" | "no_status_type" | "unknown_status_type" => {
             "this accounting report says too little to be recorded"
         }
         _ => "the packet is malformed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use radius_proto::{Builder, Code, MAX_PACKET, Secret};
+    use shared::time::OffsetDateTime;
+    use store::nas::Nas;
+
+    use super::*;
+    use crate::harness::Harness;
+    use crate::road::{Road, Sink};
+
+    /// Counts what it gets, and panics on the first.
+    #[derive(Default)]
+    struct Fragile(usize);
+
+    impl Sink for Fragile {
+        fn push(&mut self, _road: &Road, _packet: &[u8]) {
+            self.0 += 1;
+            assert_ne!(self.0, 1, "a defect");
+        }
+    }
+
+    #[test]
+    fn a_defect_costs_one_packet_its_answer_and_the_next_is_answered() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let _entered = runtime.enter();
+        let secret = b"a secret of this test";
+        let router = Nas {
+            address: Some("127.0.0.1/32".parse().expect("an address")),
+            secret: secret.to_vec(),
+            ..Nas::default()
+        };
+        let harness = Harness::new(&[router], Vec::new()).expect("a pipeline");
+        let endpoint = &harness.endpoints[0];
+        let mut sink = Fragile::default();
+        let mut ask = |identifier: u8| {
+            let mut buffer = [0; MAX_PACKET];
+            let mut request = Builder::new(&mut buffer, Code::StatusServer, identifier);
+            request.reserve_message_authenticator().expect("room");
+            let octets = request.finish_access_request(&Secret::new(secret).expect("not empty"), [identifier; 16]);
+            let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+            let arrival = Arrival {
+                port: endpoint.port,
+                listener: endpoint.number,
+                road: Road::Udp { endpoint: Arc::clone(endpoint), peer, local: None },
+                received: Duration::ZERO,
+                now: OffsetDateTime::UNIX_EPOCH,
+            };
+            (harness.pipeline.take(&mut sink, arrival, octets), sink.0)
+        };
+
+        assert_eq!(ask(1), (Reception::Discarded, 1));
+        assert_eq!(ask(2), (Reception::Taken, 2));
+        let metrics = String::from_utf8(harness.pipeline.metrics.text().expect("metrics")).expect("text");
+        assert!(
+            metrics.contains(r#"mlango_radius_packets_dropped_total{listener="auth",reason="defect"} 1"#),
+            "{metrics}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! into a [`Grant`], without a heap allocation. Each [`Denial`] has a word for logs and metrics and a sentence
 //! for the guest, who reads it on the router's login page (RouterOS shows the Reply-Message of an Access-Reject).
 
+mod denial;
 mod reply;
 mod standing;
 
@@ -13,8 +14,9 @@ use shared::entitlement::{CredentialKind, State};
 use shared::mac::Mac;
 use shared::rate::RateText;
 
+pub use denial::Denial;
 pub use reply::{put_accept, put_reject};
-pub use standing::{Moment, Standing, Terms};
+pub use standing::{Here, Moment, Standing, Terms};
 
 /// Longest Session-Timeout that RouterOS takes, seconds.
 const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(21_474_720);
@@ -30,94 +32,6 @@ pub struct Grant {
     pub rate: Option<RateText>,
     /// Idle time after which the session ends.
     pub idle_timeout: Option<Duration>,
-}
-
-/// Why a login is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Denial {
-    /// No such name or voucher.
-    UnknownUser,
-    /// The password is wrong.
-    BadPassword,
-    /// The credential's own time is over.
-    CredentialOver,
-    /// The credential belongs to another device.
-    WrongDevice,
-    /// All devices of the entitlement are taken.
-    TooManyDevices,
-    /// The time is used up.
-    TimeOver,
-    /// The data is used up.
-    DataUsed,
-    /// The operator took it back.
-    Revoked,
-    /// The device has nothing to use: the usual answer to a MAC login of a new guest.
-    UnknownDevice,
-    /// The request has no password that we understand, or more than one.
-    BadRequest,
-    /// EAP is not offered here.
-    EapNotOffered,
-    /// Somebody who wants to sign in to the router itself and may not.
-    RouterLogin,
-    /// A name that memory does not know, and PostgreSQL could not be asked.
-    CannotCheck,
-}
-
-impl Denial {
-    /// All reasons.
-    pub const ALL: [Denial; 13] = [
-        Denial::UnknownUser,
-        Denial::BadPassword,
-        Denial::CredentialOver,
-        Denial::WrongDevice,
-        Denial::TooManyDevices,
-        Denial::TimeOver,
-        Denial::DataUsed,
-        Denial::Revoked,
-        Denial::UnknownDevice,
-        Denial::BadRequest,
-        Denial::EapNotOffered,
-        Denial::RouterLogin,
-        Denial::CannotCheck,
-    ];
-
-    /// A fixed word for logs and metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            Denial::UnknownUser => "unknown_user",
-            Denial::BadPassword => "bad_password",
-            Denial::CredentialOver => "credential_over",
-            Denial::WrongDevice => "wrong_mac",
-            Denial::TooManyDevices => "device_limit",
-            Denial::TimeOver => "expired",
-            Denial::DataUsed => "quota",
-            Denial::Revoked => "suspended",
-            Denial::UnknownDevice => "unknown_device",
-            Denial::BadRequest => "bad_request",
-            Denial::EapNotOffered => "eap_not_offered",
-            Denial::RouterLogin => "router_login",
-            Denial::CannotCheck => "db_unavailable",
-        }
-    }
-
-    /// The sentence that the guest reads.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Denial::UnknownUser => "We do not know this name or voucher. Please check the spelling.",
-            Denial::BadPassword => "The password is not right. Please try again.",
-            Denial::CredentialOver => "This login is no longer valid. Please open the Wi-Fi page again.",
-            Denial::WrongDevice => "This login was made for another device. Please open the Wi-Fi page on this one.",
-            Denial::TooManyDevices => "This package is already used on all its devices.",
-            Denial::TimeOver => "Your time is used up. Please buy a new package.",
-            Denial::DataUsed => "Your data is used up. Please buy a new package.",
-            Denial::Revoked => "This access was withdrawn. Please ask the operator.",
-            Denial::UnknownDevice => "Welcome. Please choose a package to go online.",
-            Denial::BadRequest => "The router sent a login that cannot be understood. Please try again.",
-            Denial::EapNotOffered => "This network does not offer this kind of login.",
-            Denial::RouterLogin => "This name and password do not open the router.",
-            Denial::CannotCheck => "We cannot check this login right now. Please try again in a minute.",
-        }
-    }
 }
 
 /// What limits the use of a credential, beside its password.
@@ -146,15 +60,20 @@ pub fn check_credential(validity: &Validity, mac: Option<Mac>, now: Moment) -> R
     Ok(())
 }
 
-/// Decides whether `mac` may use an entitlement that stands so at `now`, and with what limits.
-pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, now: Moment) -> Result<Grant, Denial> {
+/// Decides whether `mac` may use an entitlement that stands so, now and here, and with what limits.
+pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, here: impl Into<Here>) -> Result<Grant, Denial> {
+    let here = here.into();
+    let now = here.now;
+    let terms = standing.terms;
+    let used = Duration::from_secs(standing.used.seconds);
+    let time_left = terms.quota_time.map(|quota| quota.saturating_sub(used));
     match standing.state {
         State::Active => {}
         State::Expired => return Err(Denial::TimeOver),
+        State::Exhausted if time_left == Some(Duration::ZERO) => return Err(Denial::OnlineTimeUsed),
         State::Exhausted => return Err(Denial::DataUsed),
         State::Revoked => return Err(Denial::Revoked),
     }
-    let terms = standing.terms;
     // Before the first login the whole time is left.
     let left = match standing.expires_at {
         Some(end) if end <= now => return Err(Denial::TimeOver),
@@ -162,16 +81,27 @@ pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, now: Moment) -> Result<
         None if standing.starts_at.is_none() => terms.duration,
         None => None,
     };
+    if time_left == Some(Duration::ZERO) {
+        return Err(Denial::OnlineTimeUsed);
+    }
     let octets_left = match terms.quota_octets {
-        Some(quota) if standing.used_octets >= quota => return Err(Denial::DataUsed),
-        Some(quota) => Some(quota - standing.used_octets),
+        Some(quota) if standing.used.octets >= quota => return Err(Denial::DataUsed),
+        Some(quota) => Some(quota - standing.used.octets),
+        None => None,
+    };
+    let open = match &terms.hours {
+        Some(hours) => {
+            let (minute, seconds) = here.minute_of_week();
+            let minutes = hours.open_for(minute).ok_or(Denial::OutsideHours)?;
+            Some(Duration::from_secs(u64::from(minutes) * 60 - u64::from(seconds)))
+        }
         None => None,
     };
     if !standing.is_bound(mac) && standing.devices.len() >= terms.device_limit as usize {
         return Err(Denial::TooManyDevices);
     }
     Ok(Grant {
-        session_timeout: left.map(|left| left.min(MAX_SESSION_TIMEOUT)),
+        session_timeout: left.into_iter().chain(time_left).chain(open).min().map(|left| left.min(MAX_SESSION_TIMEOUT)),
         octets_left,
         rate: terms.rate,
         idle_timeout: terms.idle_timeout,
@@ -187,8 +117,9 @@ fn whole_seconds_up(left: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::entitlement::Used;
     use shared::rate::Rate;
-    use shared::time::OffsetDateTime;
+    use shared::time::{OffsetDateTime, Zone};
 
     const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
@@ -202,14 +133,20 @@ mod tests {
             package: "1 hour".into(),
             duration: Some(Duration::from_secs(3600)),
             quota_octets: Some(1000),
+            quota_time: None,
+            hours: None,
             rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }.text()),
             device_limit: 1,
             idle_timeout: None,
         }
     }
 
+    fn octets(octets: u64) -> Used {
+        Used { octets, seconds: 0 }
+    }
+
     fn fresh(terms: &Terms) -> Standing<'_> {
-        Standing { state: State::Active, terms, starts_at: None, expires_at: None, used_octets: 0, devices: &[] }
+        Standing { state: State::Active, terms, starts_at: None, expires_at: None, used: Used::default(), devices: &[] }
     }
 
     #[test]
@@ -224,13 +161,70 @@ mod tests {
     fn a_later_login_gets_what_is_left() {
         let terms = terms();
         let (starts_at, expires_at) = (Some(at(0)), Some(at(3600)));
-        let started = Standing { starts_at, expires_at, used_octets: 900, devices: &[A], ..fresh(&terms) };
+        let started = Standing { starts_at, expires_at, used: octets(900), devices: &[A], ..fresh(&terms) };
         let grant = decide(&started, Some(A), at(3590)).expect("granted");
         assert_eq!((grant.session_timeout, grant.octets_left), (Some(Duration::from_secs(10)), Some(100)));
         let half = at(3599).after(Duration::from_millis(500));
         assert_eq!(decide(&started, Some(A), half).expect("granted").session_timeout, Some(Duration::from_secs(1)));
         let just = at(3600).before(Duration::from_micros(1));
         assert_eq!(decide(&started, Some(A), just).expect("granted").session_timeout, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn time_online_counts_only_while_somebody_is_online() {
+        let two_hours = Duration::from_secs(7200);
+        let terms = Terms { quota_time: Some(two_hours), duration: Some(Duration::from_secs(30 * 86_400)), ..terms() };
+        let unlimited = Terms { duration: None, quota_octets: None, ..terms.clone() };
+        let spent = |seconds| Used { octets: 0, seconds };
+        let table = [
+            (&terms, 0, Ok(7200)),
+            (&terms, 7000, Ok(200)),
+            (&terms, 7200, Err(Denial::OnlineTimeUsed)),
+            (&unlimited, 60, Ok(7140)),
+            (&unlimited, 9999, Err(Denial::OnlineTimeUsed)),
+        ];
+        for (terms, seconds, expected) in table {
+            let standing = Standing { used: spent(seconds), ..fresh(terms) };
+            let timeout =
+                decide(&standing, Some(A), at(0)).map(|grant| grant.session_timeout.expect("it ends").as_secs());
+            assert_eq!(timeout, expected, "after {seconds} s");
+        }
+        let (starts_at, expires_at) = (Some(at(0)), Some(at(100)));
+        let nearly_over = Standing { starts_at, expires_at, used: spent(60), ..fresh(&terms) };
+        let grant = decide(&nearly_over, Some(A), at(90)).expect("granted");
+        assert_eq!(grant.session_timeout, Some(Duration::from_secs(10)), "whatever ends first");
+        let exhausted = Standing { state: State::Exhausted, used: spent(7200), ..fresh(&terms) };
+        assert_eq!(decide(&exhausted, Some(A), at(0)), Err(Denial::OnlineTimeUsed));
+    }
+
+    #[test]
+    fn hours_are_those_of_the_clock_at_the_place() {
+        let terms = Terms {
+            hours: Some("mon-fri 08:00-17:00, daily 22:00-06:00".parse().expect("hours")),
+            duration: None,
+            quota_octets: None,
+            ..terms()
+        };
+        // Monday, 30 November 2026, at midnight in Nairobi; the seconds are those until the package closes.
+        let monday = OffsetDateTime::from_unix_timestamp(1_795_986_000).expect("in the calendar");
+        let table = [
+            ("Mon 08:00", 8 * 3600, Ok(9 * 3600)),
+            ("Mon 16:59:30", 17 * 3600 - 30, Ok(30)),
+            ("Mon 17:00", 17 * 3600, Err(Denial::OutsideHours)),
+            ("Sat 12:00", (5 * 24 + 12) * 3600, Err(Denial::OutsideHours)),
+            ("Sun 23:00", (6 * 24 + 23) * 3600, Ok(7 * 3600)),
+        ];
+        for (said, after, expected) in table {
+            let here = Zone::default().at(monday + Duration::from_secs(after));
+            let granted = decide(&fresh(&terms), Some(A), here);
+            let timeout = granted.map(|grant| grant.session_timeout.expect("it closes").as_secs());
+            assert_eq!(timeout, expected, "{said}");
+        }
+        let in_london = monday + Duration::from_secs(8 * 3600);
+        assert_eq!(
+            decide(&fresh(&terms), Some(A), in_london).expect("05:00").session_timeout,
+            Some(Duration::from_secs(3600))
+        );
     }
 
     #[test]
@@ -242,7 +236,7 @@ mod tests {
             (Standing { state: State::Exhausted, ..fresh }, Denial::DataUsed),
             (Standing { state: State::Revoked, ..fresh }, Denial::Revoked),
             (Standing { starts_at: Some(at(0)), expires_at: Some(at(10)), ..fresh }, Denial::TimeOver),
-            (Standing { used_octets: 1000, ..fresh }, Denial::DataUsed),
+            (Standing { used: octets(1000), ..fresh }, Denial::DataUsed),
             (Standing { devices: &[B], ..fresh }, Denial::TooManyDevices),
         ];
         for (standing, denial) in table {
@@ -266,14 +260,5 @@ mod tests {
         assert_eq!(check_credential(&validity, Some(A), at(100)), Err(Denial::CredentialOver));
         let for_anyone = Validity { mac: None, ..validity };
         assert_eq!(check_credential(&for_anyone, None, at(99)), Err(Denial::WrongDevice));
-    }
-
-    #[test]
-    fn every_reason_has_a_word_of_its_own_and_a_sentence_that_fits_one_attribute() {
-        let labels: std::collections::HashSet<_> = Denial::ALL.iter().map(|d| d.label()).collect();
-        assert_eq!(labels.len(), Denial::ALL.len());
-        for denial in Denial::ALL {
-            assert!(denial.sentence().len() <= 253 && denial.sentence().ends_with('.'));
-        }
     }
 }

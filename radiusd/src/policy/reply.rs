@@ -5,6 +5,7 @@
 
 use radius_proto::attribute::{mikrotik, rfc2865, rfc2869};
 use radius_proto::{BuildError, Builder};
+use shared::config::Language;
 
 use super::{Denial, Grant};
 
@@ -35,8 +36,8 @@ pub fn put_accept(
 }
 
 /// Writes the attributes of an Access-Reject.
-pub fn put_reject(reply: &mut Builder<'_>, denial: Denial) -> Result<(), BuildError> {
-    reply.put(rfc2865::REPLY_MESSAGE, denial.sentence().as_bytes())?;
+pub fn put_reject(reply: &mut Builder<'_>, denial: Denial, language: Language) -> Result<(), BuildError> {
+    reply.put(rfc2865::REPLY_MESSAGE, denial.sentence(language).as_bytes())?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@
 use std::num::NonZeroI64;
 use std::time::Duration;
 
-use shared::entitlement::{Entitlement, State};
+use shared::entitlement::{Entitlement, State, Used};
+use shared::hours::Hours;
 use shared::mac::Mac;
 use shared::rate::RateText;
 use shared::time::OffsetDateTime;
@@ -94,6 +95,40 @@ impl std::fmt::Debug for Moment {
     }
 }
 
+/// A moment at a place: what the clock on the wall says there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Here {
+    /// The moment.
+    pub now: Moment,
+    /// How far the clock is ahead of UTC, seconds.
+    ahead: i32,
+}
+
+impl Here {
+    /// Minute of the week from Monday at midnight on, and seconds of that minute.
+    pub fn minute_of_week(self) -> (u16, u16) {
+        // The epoch began on a Thursday.
+        let seconds = self.now.micros().div_euclid(MICROSECONDS) + i64::from(self.ahead) + 3 * 86_400;
+        let second = seconds.rem_euclid(7 * 86_400);
+        let whole = |value: i64| u16::try_from(value).unwrap_or(0);
+        (whole(second / 60), whole(second % 60))
+    }
+}
+
+/// The clock of the place is that of the moment's offset.
+impl From<OffsetDateTime> for Here {
+    fn from(at: OffsetDateTime) -> Here {
+        Here { now: at.into(), ahead: at.offset().whole_seconds() }
+    }
+}
+
+/// UTC.
+impl From<Moment> for Here {
+    fn from(now: Moment) -> Here {
+        Here { now, ahead: 0 }
+    }
+}
+
 /// The rules of a package, frozen at the sale.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Terms {
@@ -103,6 +138,10 @@ pub struct Terms {
     pub duration: Option<Duration>,
     /// Octets allowed, up and down together; `None` is without limit.
     pub quota_octets: Option<u64>,
+    /// Time that may be spent online, all devices together; `None` is without limit.
+    pub quota_time: Option<Duration>,
+    /// When in the week it may be used; `None` is always.
+    pub hours: Option<Hours>,
     /// Speed, in the router's words.
     pub rate: Option<RateText>,
     /// How many devices may be bound.
@@ -117,6 +156,8 @@ impl From<&Entitlement> for Terms {
             package: entitlement.package.as_str().into(),
             duration: entitlement.duration,
             quota_octets: entitlement.quota_octets,
+            quota_time: entitlement.quota_time,
+            hours: entitlement.hours.clone(),
             rate: entitlement.rate.map(shared::rate::Rate::text),
             device_limit: entitlement.device_limit,
             idle_timeout: entitlement.idle_timeout,
@@ -135,8 +176,8 @@ pub struct Standing<'a> {
     pub starts_at: Option<Moment>,
     /// When access ends; `None` while the clock has not started or where only data counts.
     pub expires_at: Option<Moment>,
-    /// Octets used so far, up and down together.
-    pub used_octets: u64,
+    /// What has been used so far.
+    pub used: Used,
     /// Devices bound to it.
     pub devices: &'a [Mac],
 }

@@ -62,38 +62,60 @@ pub enum Again {
     IfHeard(OffsetDateTime),
 }
 
-/// Takes commands that are due; each is handed to one server and comes back after `lease` unless answered.
-/// A command whose session has been given more time is abandoned on the way; that of an ended one was proved by its end.
-pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Command>> {
-    let mut tx = db.pool.begin().await?;
-    sqlx::query!(
-        "UPDATE nas_commands c SET state = 'abandoned', lease_until = NULL
-         FROM sessions s WHERE s.id = c.session_id AND c.state IN ('pending', 'refused', 'unanswered')
-           AND c.due_at <= $1 AND (c.lease_until IS NULL OR c.lease_until <= $1 OR c.waits_for_router)
-           AND c.reason <> 'operator' AND (s.cutoff_at IS NULL OR s.cutoff_at > $1)",
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
-    let rows = sqlx::query!(
-        "UPDATE nas_commands SET lease_until = $2, attempts = attempts + 1, sent_at = coalesce(sent_at, $1) WHERE id IN (
-             SELECT id FROM nas_commands WHERE state IN ('pending', 'refused', 'unanswered') AND due_at <= $1
-               AND (lease_until IS NULL OR lease_until <= $1)
-               AND (NOT waits_for_router OR EXISTS (
-                   SELECT FROM nas n WHERE n.id = nas_commands.nas_id AND n.last_seen_at > nas_commands.answered_at))
-             ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING id, nas_id, session_id,
-             (SELECT host(s.nas_address) FROM sessions s WHERE s.id = nas_commands.session_id) AS nas_address,
-             (SELECT s.mac::text FROM sessions s WHERE s.id = nas_commands.session_id) AS mac, error_cause, user_name, host(framed_ip) AS framed_ip, acct_session_id, reason, attempts, due_at",
+/// Takes commands that are due, the longest waiting first, but none of what routers of `busy` have reported from there; each is handed to one
+/// server and comes back after `lease` unless answered. So does one that was acknowledged and whose Stop has not come by its
+/// time. One whose session has been given more time is abandoned instead. Returns those to send.
+pub async fn claim(
+    db: &Db,
+    now: OffsetDateTime,
+    lease: Duration,
+    limit: u32,
+    busy: &[(Uuid, Option<IpAddr>)],
+) -> Result<Vec<Command>> {
+    let busy_routers: Vec<Uuid> = busy.iter().map(|(nas, _)| *nas).collect();
+    let busy_addresses: Vec<Option<String>> = busy.iter().map(|(_, from)| from.map(|ip| ip.to_string())).collect();
+    let mut tx = db.begin_by_key().await?;
+    let due = sqlx::query!(
+        r#"SELECT c.id, c.nas_id, c.session_id, host(s.nas_address) AS "nas_address?", s.mac::text AS "mac?", c.error_cause,
+                  c.user_name, host(c.framed_ip) AS framed_ip, c.acct_session_id, c.reason, c.attempts, c.due_at,
+                  s.id IS NOT NULL AND c.reason <> 'operator' AND (s.cutoff_at IS NULL OR s.cutoff_at > $1) AS "needless!"
+           FROM nas_commands c LEFT JOIN sessions s ON s.id = c.session_id
+           WHERE c.state IN ('pending', 'refused', 'unanswered', 'acknowledged') AND greatest(c.due_at, c.lease_until) <= $1
+             AND NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[]) AS b (nas, address)
+                             WHERE b.nas = c.nas_id AND b.address::inet IS NOT DISTINCT FROM s.nas_address)
+             AND (NOT c.waits_for_router OR EXISTS (
+                 SELECT FROM nas n WHERE n.id = c.nas_id AND n.last_seen_at > c.answered_at))
+           ORDER BY greatest(c.due_at, c.lease_until) LIMIT $2 FOR UPDATE OF c SKIP LOCKED"#,
         now,
-        now + lease,
-        i64::from(limit)
+        i64::from(limit),
+        &busy_routers,
+        &busy_addresses as &[Option<String>]
     )
     .fetch_all(&mut *tx)
     .await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let needless: Vec<Uuid> = due.iter().filter(|row| row.needless).map(|row| row.id).collect();
+    let to_send: Vec<Uuid> = due.iter().filter(|row| !row.needless).map(|row| row.id).collect();
+    if !needless.is_empty() {
+        sqlx::query!("UPDATE nas_commands SET state = 'abandoned', lease_until = NULL WHERE id = ANY ($1)", &needless)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query!(
+        "UPDATE nas_commands SET state = CASE state WHEN 'acknowledged' THEN 'pending' ELSE state END, lease_until = $3,
+             attempts = attempts + 1, sent_at = coalesce(sent_at, $2) WHERE id = ANY ($1)",
+        &to_send,
+        now,
+        now + lease
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
-    Ok(rows
+    Ok(due
         .into_iter()
+        .filter(|row| !row.needless)
         .map(|row| Command {
             id: row.id,
             nas: row.nas_id,
@@ -104,55 +126,92 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
             framed_ip: row.framed_ip.and_then(|ip| ip.parse().ok()),
             acct_session_id: row.acct_session_id,
             reason: row.reason,
-            attempts: u32::try_from(row.attempts).unwrap_or(0),
+            attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
             error_cause: row.error_cause.and_then(|cause| u32::try_from(cause).ok()),
             due_at: row.due_at,
         })
         .collect())
 }
 
-/// Records an answer. What is acknowledged waits for its Stop, and comes up again if none comes.
-pub async fn answered(db: &Db, id: Uuid, answer: Answer, now: OffsetDateTime, again: Again) -> Result<()> {
-    let (again_at, waits_for_router) = match again {
-        Again::At(time) => (time, false),
-        Again::IfHeard(time) => (time, true),
-    };
-    let (state, error_cause) = match answer {
-        Answer::Acknowledged => ("acknowledged", None),
-        Answer::Refused { error_cause } => ("refused", error_cause),
-        Answer::Unanswered => ("unanswered", None),
-    };
-    sqlx::query!(
-        "UPDATE nas_commands SET state = $2, error_cause = $3, answered_at = CASE WHEN $2 = 'unanswered' THEN answered_at ELSE $4 END,
-             lease_until = $5, waits_for_router = $6 WHERE id = $1 AND state NOT IN ('proved', 'abandoned')",
-        id,
-        state,
-        error_cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
-        now,
-        again_at,
-        waits_for_router
-    )
-    .execute(&db.pool)
-    .await?;
-    Ok(())
+/// What became of a command that was sent, and when it comes up again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// The command.
+    pub command: Uuid,
+    /// The router's answer.
+    pub answer: Answer,
+    /// When it comes up again unless it is proved.
+    pub again: Again,
 }
 
-/// Gives a claimed command back unsent, to be claimed again at `until`.
-pub async fn give_back(db: &Db, id: Uuid, until: OffsetDateTime) -> Result<()> {
+/// Records answers. What is acknowledged waits for its Stop, and comes up again if none comes. Nothing is waited for: a
+/// command whose session is just being ended or given another deadline is left alone, and its lease brings it back if need be.
+pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Result<()> {
+    let (mut ids, mut states, mut causes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut times, mut wait_for_router) = (Vec::new(), Vec::new());
+    for Answered { command, answer, again } in answers {
+        let (state, cause) = match answer {
+            Answer::Acknowledged => ("acknowledged", None),
+            Answer::Refused { error_cause } => ("refused", *error_cause),
+            Answer::Unanswered => ("unanswered", None),
+        };
+        let (time, waits) = match again {
+            Again::At(time) => (*time, false),
+            Again::IfHeard(time) => (*time, true),
+        };
+        ids.push(*command);
+        states.push(state.to_owned());
+        causes.push(cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)));
+        times.push(time);
+        wait_for_router.push(waits);
+    }
+    let mut tx = db.begin_by_key().await?;
     sqlx::query!(
-        "UPDATE nas_commands SET lease_until = $2, attempts = greatest(attempts - 1, 0) WHERE id = $1 AND state NOT IN ('proved', 'abandoned')",
-        id,
+        "WITH free AS (SELECT id FROM nas_commands WHERE id = ANY ($1) AND state NOT IN ('proved', 'abandoned')
+                       FOR UPDATE SKIP LOCKED)
+         UPDATE nas_commands c SET state = a.state, error_cause = a.error_cause, lease_until = a.again_at,
+             answered_at = CASE WHEN a.state = 'unanswered' THEN c.answered_at ELSE $6 END, waits_for_router = a.waits
+         FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[], $5::boolean[])
+                  AS a (id, state, error_cause, again_at, waits)
+              JOIN free ON free.id = a.id
+         WHERE c.id = a.id",
+        &ids,
+        &states,
+        &causes as &[Option<i32>],
+        &times,
+        &wait_for_router,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Gives claimed commands back unsent, to be claimed again at `until`.
+pub async fn give_back(db: &Db, commands: &[Uuid], until: OffsetDateTime) -> Result<()> {
+    let mut tx = db.begin_by_key().await?;
+    sqlx::query!(
+        "UPDATE nas_commands SET lease_until = $2, attempts = greatest(attempts - 1, 0),
+             sent_at = CASE WHEN attempts <= 1 THEN NULL ELSE sent_at END
+         WHERE id IN (SELECT id FROM nas_commands WHERE id = ANY ($1) AND state NOT IN ('proved', 'abandoned')
+                      FOR UPDATE SKIP LOCKED)",
+        commands,
         until
     )
-    .execute(&db.pool)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    Ok(tx.commit().await?)
 }
 
-/// Puts acknowledged cuts whose Stop has not come by their time back to be asked again. Returns how many.
-pub async fn doubt_acknowledged(db: &Db, now: OffsetDateTime) -> Result<u64> {
+/// Abandons cuts that wait for their router to be heard of and are not needed any more, since their session was given
+/// more time. Those that come up by themselves are looked at then, by [`claim`].
+pub async fn abandon_needless(db: &Db, now: OffsetDateTime) -> Result<u64> {
     Ok(sqlx::query!(
-        "UPDATE nas_commands SET state = 'pending' WHERE state = 'acknowledged' AND lease_until <= $1",
+        "UPDATE nas_commands c SET state = 'abandoned', lease_until = NULL
+         WHERE c.id IN (
+             SELECT w.id FROM nas_commands w JOIN sessions s ON s.id = w.session_id
+             WHERE w.state = 'refused' AND w.waits_for_router AND w.reason <> 'operator'
+               AND (s.cutoff_at IS NULL OR s.cutoff_at > $1) FOR UPDATE OF w SKIP LOCKED)",
         now
     )
     .execute(&db.pool)

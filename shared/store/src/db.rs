@@ -107,6 +107,12 @@ impl Db {
         Ok(pending)
     }
 
+    /// Begins a transaction whose statements go by a key, each of them. A plan that was made while a table was empty would read
+    /// the whole of it, and be kept until the next ANALYZE.
+    pub(crate) async fn begin_by_key(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+        Ok(self.pool.begin_with("BEGIN; SET LOCAL enable_seqscan = off").await?)
+    }
+
     /// Makes the partitions of the history for the coming months.
     pub async fn make_partitions(&self) -> Result<()> {
         sqlx::query!("SELECT make_session_partitions(current_date, 3)").execute(&self.pool).await?;

@@ -12,12 +12,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use shared::entitlement::{Credential, CredentialKind, Entitlement, State};
+use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::package::{rate, seconds, unsigned};
+use crate::package::{hours, rate, seconds, unsigned};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Entitlements that ended longer ago are not kept in memory; they are still found when asked for by name.
@@ -196,7 +196,10 @@ struct EntitlementRow {
     expires_at: Option<OffsetDateTime>,
     duration_seconds: Option<i64>,
     quota_octets: Option<i64>,
+    quota_seconds: Option<i64>,
+    hours: Option<String>,
     used_octets: i64,
+    used_seconds: i64,
     up_bps: Option<i64>,
     down_bps: Option<i64>,
     device_limit: i32,
@@ -217,7 +220,9 @@ impl EntitlementRow {
             expires_at: self.expires_at,
             duration: seconds(self.duration_seconds),
             quota_octets: self.quota_octets.map(unsigned),
-            used_octets: unsigned(self.used_octets),
+            quota_time: seconds(self.quota_seconds),
+            hours: hours(self.hours, "entitlements", self.id)?,
+            used: Used { octets: unsigned(self.used_octets), seconds: unsigned(self.used_seconds) },
             rate: rate(self.up_bps, self.down_bps),
             device_limit: u32::try_from(self.device_limit).unwrap_or(1),
             idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),
@@ -264,6 +269,7 @@ struct DeviceRow {
 struct UsageRow {
     entitlement_id: Uuid,
     octets: i64,
+    seconds: i64,
 }
 
 // The four parts of an entry are read by a statement each, entitlements first: a version then promises no more than what
@@ -275,7 +281,7 @@ macro_rules! entitlements_where {
         sqlx::query_as!(
             EntitlementRow,
             r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, quota_octets,
-                   used_input_octets + used_output_octets AS "used_octets!", up_bps, down_bps, device_limit,
+                   quota_seconds, hours::text AS hours, used_input_octets + used_output_octets AS "used_octets!", used_seconds, up_bps, down_bps, device_limit,
                    idle_timeout_seconds,
                    (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
                    (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"
@@ -300,8 +306,8 @@ macro_rules! usage_where {
     ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             UsageRow,
-            r#"SELECT entitlement_id, input_octets + output_octets AS "octets!" FROM entitlement_usage
-               WHERE (input_octets, output_octets) <> (0, 0) AND "# + $condition + " ORDER BY entitlement_id",
+            r#"SELECT entitlement_id, input_octets + output_octets AS "octets!", seconds FROM entitlement_usage
+               WHERE (input_octets, output_octets, seconds) <> (0, 0, 0) AND "# + $condition + " ORDER BY entitlement_id",
             $($argument),+
         )
     };
@@ -331,7 +337,9 @@ fn merge(
     let mut at = 0;
     for row in usage {
         if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id) {
-            entry.entitlement.used_octets += unsigned(row.octets);
+            let used = &mut entry.entitlement.used;
+            used.octets += unsigned(row.octets);
+            used.seconds += unsigned(row.seconds);
         }
     }
     let mut at = 0;

@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
-use shared::entitlement::{CredentialKind, State};
+use shared::entitlement::{CredentialKind, State, Used};
+use shared::hours::Hours;
 use shared::mac::Mac;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::package::{Package, Starts, signed, unsigned, whole_seconds};
+use crate::package::{Package, Starts, seconds, signed, unsigned, whole_seconds};
 use crate::{Db, Result, StoreError};
 
 /// How long a one-time password may wait for its login.
@@ -52,8 +53,9 @@ pub(crate) async fn insert(
     let starts_at = (package.starts == Starts::Purchase).then_some(now);
     sqlx::query!(
         "INSERT INTO entitlements (id, user_id, package_id, order_id, package_name, starts, duration_seconds,
-             quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, created_at,
+             quota_seconds, hours)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange)",
         id,
         user,
         package.id,
@@ -68,7 +70,9 @@ pub(crate) async fn insert(
         package.idle_timeout.map(|t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX)),
         starts_at,
         starts_at.and_then(|start| package.duration.map(|d| start + d)),
-        now
+        now,
+        package.quota_time.map(whole_seconds),
+        package.hours.as_ref().map(Hours::to_multirange)
     )
     .execute(connection)
     .await?;
@@ -301,8 +305,10 @@ pub struct Usage {
     pub expires_at: Option<OffsetDateTime>,
     /// Octets allowed.
     pub quota_octets: Option<u64>,
-    /// Octets used, up and down together.
-    pub used_octets: u64,
+    /// Time that may be spent online.
+    pub quota_time: Option<Duration>,
+    /// What has been used.
+    pub used: Used,
     /// Sessions that are open now.
     pub online: u64,
 }
@@ -315,7 +321,9 @@ struct UsageRow {
     starts_at: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
     quota_octets: Option<i64>,
+    quota_seconds: Option<i64>,
     used_octets: i64,
+    used_seconds: i64,
     online: i64,
 }
 
@@ -331,7 +339,8 @@ impl TryFrom<UsageRow> for Usage {
             starts_at: row.starts_at,
             expires_at: row.expires_at,
             quota_octets: row.quota_octets.map(unsigned),
-            used_octets: unsigned(row.used_octets),
+            quota_time: seconds(row.quota_seconds),
+            used: Used { octets: unsigned(row.used_octets), seconds: unsigned(row.used_seconds) },
             online: unsigned(row.online),
         })
     }
@@ -342,7 +351,13 @@ impl Usage {
     pub fn is_usable(&self, now: OffsetDateTime) -> bool {
         self.state == State::Active
             && self.expires_at.is_none_or(|end| end > now)
-            && self.quota_octets.is_none_or(|quota| self.used_octets < quota)
+            && self.quota_octets.is_none_or(|quota| self.used.octets < quota)
+            && !self.time_is_used()
+    }
+
+    /// Whether the time that may be spent online is used up.
+    pub fn time_is_used(&self) -> bool {
+        self.quota_time.is_some_and(|quota| self.used.seconds >= quota.as_secs())
     }
 }
 
@@ -351,6 +366,7 @@ pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
+                  e.quota_seconds, e.used_seconds + u.seconds AS "used_seconds!",
                   e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
            FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id WHERE e.id = $1"#,
@@ -367,6 +383,7 @@ pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
+                  e.quota_seconds, e.used_seconds + u.seconds AS "used_seconds!",
                   e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
            FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id

@@ -28,6 +28,8 @@ pub struct Nas {
     pub name: String,
     /// Name of its site.
     pub site: Option<String>,
+    /// Time zone of its site, if it has one.
+    pub time_zone: Option<String>,
     /// Where its packets come from; `None`: by RadSec, from anywhere.
     pub address: Option<IpNet>,
     /// The name in its client certificate, as [`radsec_name`] spells it, if it comes by RadSec.
@@ -314,7 +316,7 @@ pub async fn remove(db: &Db, name: &str) -> Result<()> {
 /// All routers, by name.
 pub async fn all(db: &Db) -> Result<Vec<Nas>> {
     let rows = sqlx::query!(
-        r#"SELECT n.id, n.name, s.name AS "site?", n.address::inet AS "address: IpNet", n.radsec_name, n.identifier, n.secret_sealed,
+        r#"SELECT n.id, n.name, s.name AS "site?", s.time_zone AS "time_zone?", n.address::inet AS "address: IpNet", n.radsec_name, n.identifier, n.secret_sealed,
                   n.secret_generation, n.old_secret_sealed, n.old_secret_until, n.old_secret_generation,
                   n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
                   n.sends_message_authenticator AS seen, n.limit_proxy_state, n.require_signed_answers, n.clock_offset_seconds,
@@ -353,6 +355,7 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 id: row.id,
                 name: row.name,
                 site: row.site,
+                time_zone: row.time_zone,
                 address: row.address,
                 radsec_name: row.radsec_name,
                 identifier: row.identifier,

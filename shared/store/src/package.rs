@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shared::hours::Hours;
 use shared::money::Money;
 use shared::rate::Rate;
 use shared::time::OffsetDateTime;
@@ -27,6 +28,10 @@ pub struct Package {
     pub duration: Option<Duration>,
     /// Octets allowed, up and down together.
     pub quota_octets: Option<u64>,
+    /// Time that may be spent online, on all devices together; it counts only while somebody is online.
+    pub quota_time: Option<Duration>,
+    /// When in the week it may be used, in the time of the place; `None` is always.
+    pub hours: Option<Hours>,
     /// Speed limit.
     pub rate: Option<Rate>,
     /// Devices that may share it.
@@ -68,6 +73,8 @@ struct Row {
     starts: String,
     duration_seconds: Option<i64>,
     quota_octets: Option<i64>,
+    quota_seconds: Option<i64>,
+    hours: Option<String>,
     up_bps: Option<i64>,
     down_bps: Option<i64>,
     device_limit: i32,
@@ -85,6 +92,8 @@ impl TryFrom<Row> for Package {
             starts: if row.starts == "purchase" { Starts::Purchase } else { Starts::FirstLogin },
             duration: seconds(row.duration_seconds),
             quota_octets: row.quota_octets.map(unsigned),
+            quota_time: seconds(row.quota_seconds),
+            hours: hours(row.hours, "packages", &row.slug)?,
             rate: rate(row.up_bps, row.down_bps),
             device_limit: u32::try_from(row.device_limit).unwrap_or(1),
             idle_timeout: seconds(row.idle_timeout_seconds.map(i64::from)),
@@ -101,7 +110,7 @@ impl TryFrom<Row> for Package {
 pub async fn offered(db: &Db, site: Option<Uuid>) -> Result<Vec<Package>> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, up_bps, down_bps,
+        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
                 device_limit, idle_timeout_seconds, active, position
          FROM packages WHERE active AND (site_id IS NULL OR site_id = $1) ORDER BY position, price_minor, slug LIMIT 100",
         site
@@ -117,7 +126,7 @@ pub async fn offered(db: &Db, site: Option<Uuid>) -> Result<Vec<Package>> {
 pub async fn all(db: &Db) -> Result<Vec<Package>> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, up_bps, down_bps,
+        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
                 device_limit, idle_timeout_seconds, active, position
          FROM packages ORDER BY active DESC, position, price_minor, slug LIMIT 1000"
     )
@@ -132,7 +141,7 @@ pub async fn all(db: &Db) -> Result<Vec<Package>> {
 pub async fn by_slug(db: &Db, slug: &str) -> Result<Package> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, up_bps, down_bps,
+        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
                 device_limit, idle_timeout_seconds, active, position
          FROM packages WHERE slug = $1",
         slug
@@ -147,7 +156,7 @@ pub async fn by_slug(db: &Db, slug: &str) -> Result<Package> {
 pub async fn by_id(db: &Db, id: Uuid) -> Result<Package> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, up_bps, down_bps,
+        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
                 device_limit, idle_timeout_seconds, active, position
          FROM packages WHERE id = $1",
         id
@@ -162,13 +171,14 @@ pub async fn by_id(db: &Db, id: Uuid) -> Result<Package> {
 pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uuid> {
     Ok(sqlx::query_scalar!(
         "INSERT INTO packages (id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets,
-                               up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                               up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at, quota_seconds, hours)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange)
          ON CONFLICT (slug) DO UPDATE SET name = EXCLUDED.name, price_minor = EXCLUDED.price_minor,
              currency = EXCLUDED.currency, starts = EXCLUDED.starts, duration_seconds = EXCLUDED.duration_seconds,
              quota_octets = EXCLUDED.quota_octets, up_bps = EXCLUDED.up_bps, down_bps = EXCLUDED.down_bps,
              device_limit = EXCLUDED.device_limit, idle_timeout_seconds = EXCLUDED.idle_timeout_seconds,
-             active = EXCLUDED.active, position = EXCLUDED.position
+             active = EXCLUDED.active, position = EXCLUDED.position, quota_seconds = EXCLUDED.quota_seconds,
+             hours = EXCLUDED.hours
          RETURNING id",
         package.id,
         package.slug,
@@ -184,10 +194,19 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
         package.idle_timeout.map(|t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX)),
         package.active,
         package.position,
-        now
+        now,
+        package.quota_time.map(whole_seconds),
+        package.hours.as_ref().map(Hours::to_multirange)
     )
     .fetch_one(&db.pool)
     .await?)
+}
+
+/// Reads hours as PostgreSQL writes them.
+pub(crate) fn hours(text: Option<String>, table: &'static str, key: impl std::fmt::Display) -> Result<Option<Hours>> {
+    let read =
+        |text: String| Hours::from_multirange(&text).ok_or_else(|| StoreError::corrupt(table, key, "unknown hours"));
+    text.map(read).transpose()
 }
 
 // Numbers cross between Rust's unsigned and PostgreSQL's signed here; CHECKs keep the columns non-negative.

@@ -1,4 +1,4 @@
-//! Many customers at once, for benches: logins `user0000001`… with passwords `pw0000001`…, an active
+//! Many customers at once, for benches: people with logins `user0000001`… and passwords `pw0000001`…, an active
 //! entitlement each, good on any device for a year. Where asked, each comes with its first device bound: user 7's
 //! phone is 02:00:00:00:00:07. [`history()`] gives them a year of ended sessions.
 
@@ -89,9 +89,10 @@ async fn chunk(db: &Db, package: &Package, wish: Wish, first: u32, now: OffsetDa
     let known: std::collections::HashSet<Vec<u8>> = known.into_iter().collect();
     customers.retain(|customer| !known.contains(&customer.lookup));
     let entitlements: Vec<Uuid> = customers.iter().map(|customer| customer.entitlement).collect();
-    grant(&mut tx, package, &entitlements, now).await?;
+    let numbers: Vec<i32> = customers.iter().map(|c| i32::try_from(c.number).unwrap_or(i32::MAX)).collect();
+    let users = make_users(&mut tx, &numbers, now).await?;
+    grant(&mut tx, package, &entitlements, &users, now).await?;
     if wish.bound {
-        let numbers: Vec<i32> = customers.iter().map(|c| i32::try_from(c.number).unwrap_or(i32::MAX)).collect();
         bind(&mut tx, &entitlements, &numbers, now).await?;
     }
     let made = u32::try_from(customers.len()).unwrap_or(u32::MAX);
@@ -119,12 +120,34 @@ async fn chunk(db: &Db, package: &Package, wish: Wish, first: u32, now: OffsetDa
     Ok(made)
 }
 
-/// Entitlements to the package, whose time has begun.
-async fn grant(tx: &mut PgConnection, package: &Package, ids: &[Uuid], now: OffsetDateTime) -> Result<()> {
+/// A person for each: +9990000007 is user 7's number, in a country that does not exist.
+async fn make_users(tx: &mut PgConnection, numbers: &[i32], now: OffsetDateTime) -> Result<Vec<Uuid>> {
+    let ids: Vec<Uuid> = numbers.iter().map(|_| rng::id(now)).collect();
     sqlx::query!(
-        "INSERT INTO entitlements (id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
+        "INSERT INTO users (id, phone, created_at)
+         SELECT u.id, '+999' || lpad(u.number::text, 7, '0'), $3 FROM unnest($1::uuid[], $2::integer[]) AS u (id, number)",
+        &ids,
+        numbers,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(ids)
+}
+
+/// Entitlements to the package, whose time has begun.
+async fn grant(
+    tx: &mut PgConnection,
+    package: &Package,
+    ids: &[Uuid],
+    users: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO entitlements (id, user_id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
              device_limit, idle_timeout_seconds, starts_at, expires_at, created_at)
-         SELECT id, $2, $3, $4, $5, $6, $7, $8, 100, $11, $9, $10, $9 FROM unnest($1::uuid[]) AS id",
+         SELECT g.id, g.user_id, $2, $3, $4, $5, $6, $7, $8, 100, $11, $9, $10, $9
+         FROM unnest($1::uuid[], $12::uuid[]) AS g (id, user_id)",
         ids,
         package.id,
         package.name,
@@ -135,7 +158,8 @@ async fn grant(tx: &mut PgConnection, package: &Package, ids: &[Uuid], now: Offs
         package.rate.map(|rate| signed(rate.down_bps)),
         now,
         now + time::Duration::days(365),
-        package.idle_timeout.map(|idle| i32::try_from(idle.as_secs()).unwrap_or(i32::MAX))
+        package.idle_timeout.map(|idle| i32::try_from(idle.as_secs()).unwrap_or(i32::MAX)),
+        users
     )
     .execute(tx)
     .await?;

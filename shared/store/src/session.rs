@@ -1,8 +1,11 @@
 //! Sessions as people see them, and the deadlines at which they must end.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use shared::mac::Mac;
+use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
 use shared::time::OffsetDateTime;
@@ -115,9 +118,24 @@ pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
     .collect())
 }
 
-/// The open sessions whose cut nobody has proved yet, the longest waiting first.
-pub async fn cut_not_proved(db: &Db, limit: u32) -> Result<Vec<Session>> {
-    Ok(sqlx::query_as!(
+/// A router that was asked to end a session has so long to show that it did; after that the session *leaks*.
+pub const PROOF_WITHIN: Duration = Duration::from_secs(30);
+
+/// A session that goes on although its router was asked to end it.
+#[derive(Clone, Debug)]
+pub struct Leak {
+    /// The session.
+    pub session: Session,
+    /// Since when access was over.
+    pub since: OffsetDateTime,
+    /// What was used without being paid for, at the package's price: of its data if that was used up, else of its time.
+    /// `None` where no package says what it is worth.
+    pub value: Option<Money>,
+}
+
+/// The leaking sessions, the longest leaking first.
+pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Leak>> {
+    let sessions = sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
                   s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
@@ -125,15 +143,57 @@ pub async fn cut_not_proved(db: &Db, limit: u32) -> Result<Vec<Session>> {
                   c.state AS "cut?"
            FROM nas_commands c JOIN sessions s ON s.id = c.session_id LEFT JOIN nas n ON n.id = s.nas_id
                 LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN users u ON u.id = e.user_id
-           WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL
-           ORDER BY c.created_at, s.id LIMIT $1"#,
-        i64::from(limit)
+           WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
+             AND (c.reason = 'operator' OR s.cutoff_at <= $3)
+           ORDER BY c.created_at, s.id LIMIT $2"#,
+        now - PROOF_WITHIN,
+        i64::from(limit),
+        now
     )
     .fetch_all(&db.pool)
-    .await?
-    .into_iter()
-    .map(Session::from)
-    .collect())
+    .await?;
+    let ids: Vec<Uuid> = sessions.iter().map(|row| row.id).collect();
+    let worth = sqlx::query!(
+        r#"SELECT s.id, least(c.created_at, s.cutoff_at) AS "since!", p.currency AS "currency?",
+                  round(p.price_minor * CASE
+                      WHEN c.reason = 'quota' AND e.used_seconds + g.seconds >= e.quota_seconds
+                          THEN extract(epoch FROM $2 - least(c.created_at, s.cutoff_at)) / e.quota_seconds
+                      -- Sessions that share a quota share what was used beyond it.
+                      WHEN c.reason = 'quota' AND e.quota_octets IS NOT NULL THEN greatest(e.used_input_octets + e.used_output_octets + g.input_octets
+                          + g.output_octets - e.quota_octets, 0) / e.quota_octets::numeric
+                          / (SELECT count(*) FROM sessions o WHERE o.entitlement_id = e.id)
+                      ELSE extract(epoch FROM $2 - least(c.created_at, s.cutoff_at)) / coalesce(e.duration_seconds, e.quota_seconds) END)::bigint AS minor
+           FROM nas_commands c JOIN sessions s ON s.id = c.session_id
+                LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN packages p ON p.id = e.package_id
+                LEFT JOIN entitlement_usage g ON g.entitlement_id = e.id
+           WHERE c.session_id = ANY ($1) AND c.kind = 'disconnect' AND c.state NOT IN ('proved', 'abandoned')"#,
+        &ids,
+        now
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let worth: HashMap<Uuid, _> = worth.into_iter().map(|row| (row.id, row)).collect();
+    let leak = |row: Row| {
+        let worth = worth.get(&row.id)?;
+        let money = |minor| Some(Money { minor, currency: worth.currency.as_ref()?.parse().ok()? });
+        Some(Leak { since: worth.since, value: worth.minor.and_then(money), session: Session::from(row) })
+    };
+    // What was proved between the two questions leaks no more.
+    Ok(sessions.into_iter().filter_map(leak).collect())
+}
+
+/// How many sessions leak.
+pub async fn count_leaking(db: &Db, now: OffsetDateTime) -> Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM nas_commands c JOIN sessions s ON s.id = c.session_id
+           WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
+             AND (c.reason = 'operator' OR s.cutoff_at <= $2)"#,
+        now - PROOF_WITHIN,
+        now
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    Ok(unsigned(count))
 }
 
 /// The sessions that ended last, newest first, with whether a cut was proved.
@@ -172,7 +232,7 @@ pub async fn count_open(db: &Db) -> Result<Vec<(String, u64)>> {
 /// Asks for the end of sessions whose deadline has passed, at most `limit`; each is taken by one server.
 /// Returns how many.
 pub async fn cut_due(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin_by_key().await?;
     let due = sqlx::query_scalar!(
         "UPDATE sessions SET cut_requested_at = $1 WHERE id IN (
              SELECT id FROM sessions WHERE cutoff_at <= $1 AND cut_requested_at IS NULL AND ended_at IS NULL

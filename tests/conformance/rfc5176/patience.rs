@@ -64,8 +64,8 @@ async fn o2_o4_o10_a_silent_router_gets_the_same_octets_at_growing_intervals_and
     assert_ne!(second_request.0.octets[4..20], sent[0].0.octets[4..20]);
     assert_eq!(second_request.session(), "80100001");
     assert!(router::is_open(&lab, session).await, "it is not known that the guest is gone");
-    let listed = store::session::cut_not_proved(&lab.world.db, 10).await.unwrap();
-    assert_eq!(listed.iter().map(|open| open.id).collect::<Vec<_>>(), [session], "the desk sees it");
+    let listed = store::session::leaking(&lab.world.db, lab.world.clock.now(), 10).await.unwrap();
+    assert_eq!(listed.iter().map(|leak| leak.session.id).collect::<Vec<_>>(), [session], "the desk sees it");
     let timeouts = lab.radiusd().metric(r#"mlango_coa_requests_total{kind="disconnect",result="timeout"}"#).await;
     assert!((timeouts - 1.0).abs() < 0.5);
     nas.acknowledge(&second_request).await;

@@ -58,8 +58,10 @@ async fn o3_a_request_that_is_made_anew_has_a_new_identifier_authenticator_and_t
     cut_is(&lab, session, "acknowledged").await;
 }
 
+/// Answers after which the window of a router has grown from 32 to 256.
+const GROWS: u32 = 256 - 32;
 /// Sessions that are to be cut at one router at the same time.
-const MANY: u32 = 300;
+const MANY: u32 = GROWS + 256 + 40;
 
 #[tokio::test]
 async fn o5_at_most_256_are_under_way_and_an_identifier_rests_until_its_request_is_over() {
@@ -72,8 +74,12 @@ async fn o5_at_most_256_are_under_way_and_an_identifier_rests_until_its_request_
     let due = sqlx::query("UPDATE sessions SET cutoff_at = $1").bind(now).execute(&lab.world.pool).await.unwrap();
     assert_eq!(due.rows_affected(), u64::from(MANY));
 
+    // The window of a router that answers grows to as many as there are Identifiers.
+    for _ in 0..GROWS {
+        let command = nas.command().await;
+        nas.acknowledge(&command).await;
+    }
     let (mut by_identifier, mut ports) = (HashMap::new(), HashSet::new());
-    let mut in_order = Vec::new();
     // A repetition of the first means that the first wait is over, and no more were sent by then.
     loop {
         let command = nas.command().await;
@@ -81,35 +87,30 @@ async fn o5_at_most_256_are_under_way_and_an_identifier_rests_until_its_request_
         if by_identifier.contains_key(&command.identifier()) {
             break;
         }
-        in_order.push(command.identifier());
         by_identifier.insert(command.identifier(), command);
     }
-    assert_eq!(by_identifier.len(), 256, "as many as there are identifiers");
+    // A few may have been lost on their way here; their first repetition ends the wait all the same.
+    let under_way = by_identifier.len();
+    assert!((200..=256).contains(&under_way), "{under_way} are under way, of the 256 that there are identifiers for");
     assert_eq!(ports.len(), 1, "from one port");
     let sessions: HashSet<String> = by_identifier.values().map(super::router::Command::session).collect();
-    assert_eq!(sessions.len(), 256, "each for a session of its own");
+    assert_eq!(sessions.len(), under_way, "each for a session of its own");
 
-    // Those that are answered are over: their identifiers are taken again, since no others are free.
-    let mut freed = [in_order[200], in_order[7], in_order[100]];
-    for identifier in freed {
-        nas.acknowledge(&by_identifier[&identifier]).await;
-        let answered = r#"mlango_coa_requests_total{kind="disconnect",result="ack"}"#;
-        let count = 1.0 + freed.iter().position(|f| *f == identifier).expect("one of them") as f64;
-        eventually("the acknowledgement is noted", || async {
-            (lab.radiusd().metric(answered).await >= count).then_some(())
-        })
-        .await;
+    // Those that are answered are over: their identifiers are taken again, since no others are free. That requests had to be
+    // sent again has halved the window, so that it takes some answers until there is room.
+    let freed: HashSet<u8> = by_identifier.keys().copied().take(160).collect();
+    for identifier in &freed {
+        nas.acknowledge(&by_identifier[identifier]).await;
     }
-    let mut taken = Vec::new();
-    while taken.len() < freed.len() {
-        let command = nas.command_within(Duration::from_secs(10)).await.expect("44 more wait");
-        if !sessions.contains(&command.session()) && !taken.contains(&command.identifier()) {
-            taken.push(command.identifier());
+    let mut taken = HashSet::new();
+    while taken.len() < 3 {
+        let command = nas.command_within(Duration::from_secs(10)).await.expect("more wait");
+        if !sessions.contains(&command.session()) {
+            let others = by_identifier.contains_key(&command.identifier()) && !freed.contains(&command.identifier());
+            assert!(!others, "{} is still under way", command.identifier());
+            taken.insert(command.identifier());
         }
     }
-    taken.sort_unstable();
-    freed.sort_unstable();
-    assert_eq!(taken, freed);
 }
 
 #[tokio::test]

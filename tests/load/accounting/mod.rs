@@ -5,7 +5,7 @@
 //! parts: sessions are opened (not counted), the rounds, and, where `--stored` names the database, the end of every
 //! session and a comparison of the journal with what is [`stored`].
 
-mod record;
+pub(crate) mod record;
 mod sessions;
 mod stored;
 

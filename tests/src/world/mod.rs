@@ -283,6 +283,13 @@ impl World {
 
     /// Starts the portal and waits until it answers.
     pub async fn start_portal(&mut self) -> &Program {
+        if let Some(radiusd) = &self.radiusd {
+            // The desk asks radiusd how it is: at the port that it was given.
+            let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+            let address = format!("admin_listen = \"{}\"", radiusd.address("admin"));
+            let text = text.replace("admin_listen = \"127.0.0.1:0\"", &address);
+            std::fs::write(self.config(), text).expect("the configuration is written");
+        }
         let program = Program::start("portal", &self.config(), &self.directory.0).await;
         self.portal.insert(program)
     }
@@ -389,6 +396,8 @@ impl World {
             starts: store::package::Starts::FirstLogin,
             duration: Some(Duration::from_secs(3600)),
             quota_octets: None,
+            quota_time: None,
+            hours: None,
             rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
             device_limit: 1,
             idle_timeout: None,

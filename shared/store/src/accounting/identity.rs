@@ -46,7 +46,7 @@ pub(super) async fn settle(tx: &mut PgConnection, reports: &[&Report]) -> Result
     let known = find(tx, &sessions).await?;
     for (session, known) in sessions.iter().zip(known) {
         let begun = session.started_at;
-        let key = known.unwrap_or_else(|| SessionKey { id: rng::id(begun), opened_on: begun.date() });
+        let key = known.unwrap_or_else(|| SessionKey { id: rng::id(begun), opened_on: begun.to_utc().date() });
         session.places.iter().for_each(|place| keys[*place] = key);
     }
     Ok(keys)

@@ -29,6 +29,7 @@ mod usage;
 use std::borrow::Borrow;
 use std::net::IpAddr;
 
+use shared::entitlement::Used;
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
@@ -110,24 +111,20 @@ impl SessionKey {
 /// What a batch changed that memory must know: octets per entitlement, after the merge.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Merged {
-    /// Entitlement and the octets it has used in all.
-    pub used: Vec<(Uuid, u64)>,
+    /// Entitlement and what it has used in all.
+    pub used: Vec<(Uuid, Used)>,
     /// Sessions that ended in this batch.
     pub ended: usize,
     /// Reports that changed nothing: repetitions.
     pub repeated: usize,
 }
 
-/// Every statement here goes by a key. A plan that was made while a table was empty would read the whole of it, and be kept
-/// until the next ANALYZE.
-const BEGIN: &str = "BEGIN; SET LOCAL enable_seqscan = off";
-
 /// Records a batch. When it returns `Ok`, every report is durable.
 pub async fn record(db: &Db, reports: &[impl Borrow<Report> + Sync], now: OffsetDateTime) -> Result<Merged> {
     let reports: Vec<&Report> = reports.iter().map(Borrow::borrow).collect();
     let mut held = Vec::new();
     loop {
-        let mut tx = db.pool.begin_with(BEGIN).await?;
+        let mut tx = db.begin_by_key().await?;
         let keys = identity::settle(&mut tx, &reports).await?;
         match record_in(&mut tx, Account::of_batch(&reports, &keys), held, now).await? {
             Outcome::Recorded(merged) => {

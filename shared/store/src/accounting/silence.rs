@@ -181,19 +181,22 @@ pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Res
     Ok(lost.len())
 }
 
-/// Closes a session that its router does not have any more, at what was last reported of it; that proves a cut. With
-/// `silent_since`, only if nothing was heard of it since then. Returns whether it is closed now.
-pub async fn end_lost(db: &Db, id: Uuid, silent_since: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+/// Closes sessions that their routers do not have any more, at what was last reported of them; that proves their cuts. Where
+/// a time is given, only if nothing was heard of the session since then. Returns those that it closed.
+pub async fn end_lost(db: &Db, gone: &[(Uuid, Option<OffsetDateTime>)], now: OffsetDateTime) -> Result<Vec<Uuid>> {
+    let ids: Vec<Uuid> = gone.iter().map(|(id, _)| *id).collect();
+    let silent: Vec<Option<OffsetDateTime>> = gone.iter().map(|(_, since)| *since).collect();
+    let mut tx = db.begin_by_key().await?;
     let gone = sqlx::query_scalar!(
-        "SELECT id FROM sessions WHERE id = $1 AND ($2::timestamptz IS NULL OR last_heard_at < $2) FOR NO KEY UPDATE",
-        id,
-        silent_since
+        "SELECT s.id FROM unnest($1::uuid[], $2::timestamptz[]) AS g (id, silent_since) JOIN sessions s ON s.id = g.id
+         WHERE g.silent_since IS NULL OR s.last_heard_at < g.silent_since ORDER BY s.id FOR NO KEY UPDATE OF s",
+        &ids,
+        &silent as &[Option<OffsetDateTime>]
     )
     .fetch_all(&mut *tx)
     .await?;
-    let closed = end(&mut tx, &gone, LOST_SERVICE).await?;
+    end(&mut tx, &gone, LOST_SERVICE).await?;
     super::prove_cuts(&mut tx, &gone, now).await?;
     tx.commit().await?;
-    Ok(closed == 1)
+    Ok(gone)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use shared::entitlement::Used as InAll;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -18,7 +19,8 @@ pub(super) struct Held {
     pub(super) has_begun: bool,
     is_active: bool,
     quota_octets: Option<i64>,
-    used_octets: i64,
+    quota_seconds: Option<i64>,
+    used: Counters,
 }
 
 /// The entitlements of a batch, as far as there are such.
@@ -34,8 +36,9 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
         return Ok(Entitled::new());
     }
     let rows = sqlx::query!(
-        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!", e.quota_octets,
-                  e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!"
+        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!", e.quota_octets, e.quota_seconds,
+                  e.used_input_octets + u.input_octets AS "input!", e.used_output_octets + u.output_octets AS "output!",
+                  e.used_seconds + u.seconds AS "seconds!"
            FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id
            WHERE e.id = ANY ($1) ORDER BY e.id FOR NO KEY UPDATE OF u"#,
         &ids
@@ -43,8 +46,10 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
     .fetch_all(tx)
     .await?;
     let held = rows.into_iter().map(|row| {
+        let used = Counters { seconds: row.seconds, input: row.input, output: row.output };
         let (has_begun, is_active) = (row.has_begun, row.is_active);
-        (row.id, Held { has_begun, is_active, quota_octets: row.quota_octets, used_octets: row.used_octets })
+        let (quota_octets, quota_seconds) = (row.quota_octets, row.quota_seconds);
+        (row.id, Held { has_begun, is_active, quota_octets, quota_seconds, used })
     });
     Ok(held.collect())
 }
@@ -80,14 +85,14 @@ impl Used {
     pub(super) fn exhausted(&self, entitled: &Entitled) -> impl Iterator<Item = Uuid> {
         self.by_entitlement.iter().filter_map(|(id, used)| {
             let held = entitled.get(id).filter(|held| held.is_active)?;
-            held.quota_octets.filter(|quota| held.after(used) >= *quota).map(|_| *id)
+            held.is_exhausted_by(used).then_some(*id)
         })
     }
 
     /// Adds it to entitlements and hours; returns what each entitlement has used in all.
-    pub(super) async fn add(self, tx: &mut PgConnection, entitled: &Entitled) -> Result<Vec<(Uuid, u64)>> {
+    pub(super) async fn add(self, tx: &mut PgConnection, entitled: &Entitled) -> Result<Vec<(Uuid, InAll)>> {
         let exhausted: Vec<Uuid> = self.exhausted(entitled).collect();
-        let total = |(id, used): (&Uuid, &Counters)| Some((*id, unsigned(entitled.get(id)?.after(used))));
+        let total = |(id, used): (&Uuid, &Counters)| Some((*id, entitled.get(id)?.after(used)));
         let totals = self.by_entitlement.iter().filter_map(total).collect();
         // An hour gives back only what it has, but the row that would be inserted is checked before the one that is there
         // is found.
@@ -108,8 +113,15 @@ impl Used {
 }
 
 impl Held {
-    fn after(&self, used: &Counters) -> i64 {
-        self.used_octets.saturating_add(used.input).saturating_add(used.output)
+    fn after(&self, used: &Counters) -> InAll {
+        let sum = self.used.plus(*used);
+        InAll { octets: unsigned(sum.input.saturating_add(sum.output)), seconds: unsigned(sum.seconds) }
+    }
+
+    fn is_exhausted_by(&self, used: &Counters) -> bool {
+        let InAll { octets, seconds } = self.after(used);
+        self.quota_octets.is_some_and(|quota| octets >= unsigned(quota))
+            || self.quota_seconds.is_some_and(|quota| seconds >= unsigned(quota))
     }
 }
 

@@ -1,0 +1,290 @@
+//! The sender's clerk: everything about commands that waits for PostgreSQL, so that the sender never does.
+//!
+//! ```text
+//! nas_commands ──claim──▶ clerk ──commands──▶ sender ──▶ routers
+//!      ▲                    ▲                    │
+//!      └───record, close────┴──────notes─────────┘
+//! ```
+//!
+//! Notes are written down together: as many as have come while the last ones were being written.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use shared::time::{Clock, OffsetDateTime};
+use store::command::{self, Again, Answer, Answered, Command};
+use store::{Channel, Db, Listener, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Target;
+use super::verdict::{self, Gone, is_gone};
+use crate::client::Registry;
+use crate::metrics::Metrics;
+
+/// Without a hint, look for commands this often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Commands claimed at once.
+const AT_ONCE: u32 = 512;
+/// Commands in the sender's hands at most.
+pub(super) const MAX_HELD: usize = 16_384;
+/// Notes written down together at most.
+const NOTES_AT_ONCE: usize = 1024;
+/// A claimed command belongs to this server for longer than it may be held ([`super::windows`]) and all ways to its router
+/// take (39 s).
+const LEASE: Duration = Duration::from_secs(45);
+/// Longest wait for PostgreSQL.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the sender has to say of a command.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// What its router answered, or that it did not.
+    Answered(Box<Command>, Answer),
+    /// There is no way to its router.
+    NoWay(Box<Command>),
+    /// It was not sent, and may be claimed again after so long.
+    NotSent(Uuid, Duration),
+}
+
+/// What the sender has in hand, for the clerk to see what it may claim.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Routers for which nothing more can be taken.
+    busy: Mutex<HashSet<Target>>,
+    held: AtomicUsize,
+    freed: Notify,
+}
+
+impl Room {
+    /// Whether more can be taken for this router.
+    pub(super) fn set_busy(&self, target: Target, busy: bool) {
+        let mut all = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy {
+            all.insert(target);
+        } else if all.remove(&target) {
+            self.freed.notify_one();
+        }
+    }
+
+    /// How many commands the sender has.
+    pub(super) fn set_held(&self, held: usize) {
+        let before = self.held.swap(held, Ordering::Relaxed);
+        if before >= MAX_HELD && held < MAX_HELD {
+            self.freed.notify_one();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= MAX_HELD
+    }
+
+    fn busy(&self) -> Vec<Target> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+}
+
+/// The clerk.
+pub(crate) struct Clerk {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) clients: Arc<ArcSwap<Registry>>,
+    pub(super) metrics: Metrics,
+    /// A session that was not heard of for so long may well be gone.
+    pub(super) silence: Duration,
+    pub(super) room: Arc<Room>,
+    pub(super) commands: mpsc::Sender<Vec<Command>>,
+    pub(super) notes: mpsc::Receiver<Note>,
+}
+
+impl Clerk {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let (mut listener, mut notes, mut look_at) = (None, Vec::new(), Duration::ZERO);
+        while !stop.is_cancelled() {
+            let wait = look_at.saturating_sub(self.clock.monotonic());
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = self.notes.recv_many(&mut notes, NOTES_AT_ONCE) => {}
+                () = hint(&mut listener) => look_at = Duration::ZERO,
+                () = self.room.freed.notified() => look_at = Duration::ZERO,
+                () = tokio::time::sleep(wait) => {}
+            }
+            self.write_down(&mut notes).await;
+            let now = self.clock.monotonic();
+            if now < look_at {
+                continue;
+            }
+            if self.room.is_full() {
+                look_at = now + LOOK_EVERY;
+                continue;
+            }
+            look_at = match within("claiming commands", self.claim(&mut listener)).await {
+                // There may be more.
+                Ok(claimed) if claimed == AT_ONCE as usize => now,
+                Ok(_) => now + LOOK_EVERY,
+                Err(error) => {
+                    tracing::debug!(%error, "commands to routers wait for PostgreSQL");
+                    listener = None;
+                    now + LOOK_EVERY
+                }
+            };
+        }
+        // The sender's last words: it gives back what it has not sent.
+        while self.notes.recv_many(&mut notes, NOTES_AT_ONCE).await > 0 {
+            self.write_down(&mut notes).await;
+        }
+    }
+
+    async fn claim(&self, listener: &mut Option<Listener>) -> Result<usize, StoreError> {
+        if listener.is_none() {
+            *listener = Some(self.db.listen(&[Channel::Commands]).await?);
+        }
+        let commands = command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE, &self.room.busy()).await?;
+        let count = commands.len();
+        if count > 0 && self.commands.send(commands).await.is_err() {
+            tracing::debug!("the sender of commands has stopped; their lease brings them back");
+        }
+        Ok(count)
+    }
+
+    /// Writes down what became of commands. What cannot be written is forgotten: its lease brings the command back, so
+    /// nothing is lost but time.
+    async fn write_down(&self, notes: &mut Vec<Note>) {
+        if notes.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let (mut answers, mut not_sent) = (Vec::new(), Vec::<(Duration, Vec<Uuid>)>::new());
+        let mut gone = Vec::new();
+        for note in notes.drain(..) {
+            match note {
+                Note::Answered(command, answer) => match self.believed_gone(&command, answer, now) {
+                    Some(silent_since) => gone.push((command, answer, silent_since)),
+                    None => answers.push(self.settle(&command, answer)),
+                },
+                Note::NoWay(command) => answers.push(self.cannot_reach(&command)),
+                Note::NotSent(command, pause) => match not_sent.iter_mut().find(|(other, _)| *other == pause) {
+                    Some((_, commands)) => commands.push(command),
+                    None => not_sent.push((pause, vec![command])),
+                },
+            }
+        }
+        if !gone.is_empty() {
+            answers.extend(self.close(gone, now).await);
+        }
+        if !answers.is_empty()
+            && let Err(error) = within("recording answers", command::answered(&self.db, &answers, now)).await
+        {
+            tracing::warn!(%error, commands = answers.len(), "what routers answered could not be recorded");
+        }
+        for (pause, commands) in not_sent {
+            let giving = command::give_back(&self.db, &commands, now + pause);
+            if let Err(error) = within("giving commands back", giving).await {
+                tracing::debug!(%error, commands = commands.len(), "commands could not be given back");
+            }
+        }
+    }
+
+    fn cannot_reach(&self, command: &Command) -> Answered {
+        self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
+        tracing::warn!(session = %command.session, "neither an address nor a connection is known of this session's router: it cannot be told to disconnect");
+        let answer = Answer::Unanswered;
+        let again = verdict::again(answer, false, command.attempts, self.silence, self.clock.now());
+        Answered { command: command.id, answer, again }
+    }
+
+    /// Whether an answer says that the router does not have the session, and if so, since when it must have been silent for
+    /// that to be believed.
+    fn believed_gone(&self, command: &Command, answer: Answer, now: OffsetDateTime) -> Option<Option<OffsetDateTime>> {
+        let Answer::Refused { error_cause } = answer else { return None };
+        let client = self.clients.load().by_id(command.nas).cloned();
+        match is_gone(error_cause, client.is_some_and(|client| client.acknowledges(false))) {
+            Gone::Surely => Some(None),
+            Gone::IfSilent => Some(Some(now - self.silence)),
+            Gone::No => None,
+        }
+    }
+
+    /// Closes the sessions that their routers do not have. Returns the answers of the others, to be recorded.
+    async fn close(
+        &self,
+        gone: Vec<(Box<Command>, Answer, Option<OffsetDateTime>)>,
+        now: OffsetDateTime,
+    ) -> Vec<Answered> {
+        let wish: Vec<_> = gone.iter().map(|(command, _, silent_since)| (command.session, *silent_since)).collect();
+        let closing = store::accounting::end_lost(&self.db, &wish, now);
+        let closed: HashSet<Uuid> = match within("closing sessions that are gone", closing).await {
+            Ok(closed) => closed.into_iter().collect(),
+            Err(error) => {
+                tracing::warn!(%error, sessions = wish.len(), "sessions that are gone could not be closed");
+                HashSet::new()
+            }
+        };
+        let mut others = Vec::new();
+        for (command, answer, _) in gone {
+            if closed.contains(&command.session) {
+                self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
+                self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
+                tracing::info!(nas = %command.nas, session = %command.session, "the router has no such session: closed at its last report");
+            } else {
+                others.push(self.settle(&command, answer));
+            }
+        }
+        others
+    }
+
+    /// Makes of an answer what is to be recorded.
+    fn settle(&self, command: &Command, answer: Answer) -> Answered {
+        let client = self.clients.load().by_id(command.nas).cloned();
+        let nas = client.as_ref().map_or("(removed router)", |client| client.name.as_str());
+        let acknowledged_before = client.as_ref().is_some_and(|client| client.acknowledges(false));
+        let count = |result: &str| self.metrics.commands.with_label_values(&["disconnect", result]).inc();
+        let again = verdict::again(answer, acknowledged_before, command.attempts, self.silence, self.clock.now());
+        match answer {
+            Answer::Acknowledged => {
+                if let Some(client) = &client {
+                    client.acknowledges(true);
+                }
+                count("ack");
+                tracing::info!(nas, session = %command.session, reason = %command.reason, "the router acknowledged the disconnect");
+            }
+            Answer::Refused { error_cause } => {
+                count("nak");
+                tracing::warn!(nas, session = %command.session, ?error_cause, "the router refused the disconnect");
+                if matches!(again, Again::IfHeard(_)) {
+                    tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change: the cut waits for the operator");
+                }
+            }
+            Answer::Unanswered => {
+                count("timeout");
+                tracing::warn!(nas, session = %command.session, "the router did not answer a Disconnect-Request");
+            }
+        }
+        Answered { command: command.id, answer, again }
+    }
+}
+
+/// Waits for PostgreSQL, but not longer than [`PATIENCE`].
+async fn within<T>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let too_slow = StoreError::TooSlow { operation, patience: PATIENCE };
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(too_slow))
+}
+
+/// Waits for the next hint, for ever if there is no listener.
+async fn hint(listener: &mut Option<Listener>) {
+    match listener {
+        Some(open) => {
+            if open.next().await.is_err() {
+                *listener = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
