@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::nas::Mac;
+use tests::nas::{CoaBehaviour, Mac, Misbehaviour};
 use tests::world::{Browser, World, eventually};
 
 const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
@@ -60,7 +60,17 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
     browser.picture("desk-accounting").await;
 
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
+    // The router does not hear it: half a minute later the session is on the board, with what that costs.
+    router.misbehave(Misbehaviour { coa: CoaBehaviour::Silent, ..Misbehaviour::default() });
     browser.press("form[action*=\"disconnect\"] button").await;
+    browser.wait_for("The router is being asked").await;
+    let earlier = "UPDATE nas_commands SET created_at = created_at - interval '10 minutes'";
+    sqlx::query(earlier).execute(&world.pool).await.unwrap();
+    browser.client.goto(&format!("{}/admin/sessions/leaking", world.portal_url())).await.unwrap();
+    browser.wait_for(&PHONE.to_string()).await;
+    browser.wait_for("KSh 3.3").await;
+    browser.picture("desk-leaking").await;
+    router.misbehave(Misbehaviour::default());
     router
         .wait_for("the router has cut the session", Duration::from_secs(20), |r| r.session(PHONE).is_none())
         .await
