@@ -136,10 +136,13 @@ impl Trace {
         let mut command = Command::new(strace);
         command.args(["-f", "-q", "-s", "64", "-p", &pid, "-o"]).arg(&output).args(arguments).kill_on_drop(true);
         let strace = command.spawn().unwrap();
-        let status = format!("/proc/{pid}/status");
-        eventually("strace is attached", || async {
-            let status = std::fs::read_to_string(&status).ok()?;
-            (!status.lines().any(|line| line == "TracerPid:\t0")).then_some(())
+        let threads = format!("/proc/{pid}/task");
+        eventually("strace is attached to every thread", || async {
+            let mut traced = std::fs::read_dir(&threads).ok()?.map(|thread| {
+                let status = std::fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+                Some(!status.lines().any(|line| line == "TracerPid:\t0"))
+            });
+            traced.all(|traced| traced == Some(true)).then_some(())
         })
         .await;
         Some(Trace { strace, output })
