@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::package::Starts;
 use tests::nas::{LoginOutcome, Mac};
-use tests::world::{World, eventually};
+use tests::world::{World, eventually, first_report};
 
 fn mac(number: u8) -> Mac {
     Mac([0x02, 0, 0, 0, 0, number])
@@ -271,22 +271,7 @@ async fn whom_a_router_lets_in_by_itself_is_not_cut() {
     let now = world.clock.now();
     let settings = store::nas::Settings { address: Some("10.20.0.8/32".parse().unwrap()), ..Default::default() };
     let nas = world.register("cafe", b"secret", settings).await;
-    let report = store::accounting::Report {
-        session: store::accounting::SessionKey { id: shared::rng::id(now), opened_on: now.date() },
-        nas,
-        nas_address: None,
-        entitlement: None,
-        user_name: "a user of the router's own".into(),
-        mac: None,
-        framed_ip: None,
-        acct_session_id: "80100001".into(),
-        event: store::accounting::Event::Start,
-        seconds: 0,
-        input_octets: 0,
-        output_octets: 0,
-        terminate_cause: None,
-        at: now,
-    };
+    let report = store::accounting::Report { user_name: "a user of the router's own".into(), ..first_report(nas, now) };
     store::accounting::record(&world.db, &[report], now).await.unwrap();
     assert_eq!(store::session::cut_due(&world.db, now + Duration::from_secs(86_400), 10).await.unwrap(), 0);
     assert_eq!(store::session::open(&world.db, 10).await.unwrap().len(), 1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::time::OffsetDateTime;
 use store::accounting::{self, Event, Report, SessionKey};
 use store::history::{self, By};
-use tests::world::World;
+use tests::world::{World, first_report};
 use uuid::Uuid;
 
 /// Ended sessions, in three months, each with an hour of usage.
@@ -39,22 +39,8 @@ async fn read(world: &World) -> (i64, i64) {
 }
 
 fn report(id: Uuid, at: OffsetDateTime, event: Event) -> Report {
-    Report {
-        session: SessionKey { id, opened_on: at.date() },
-        nas: Uuid::from_u128(1),
-        nas_address: None,
-        entitlement: None,
-        user_name: "guest".into(),
-        mac: None,
-        framed_ip: None,
-        acct_session_id: "80100001".into(),
-        event,
-        seconds: 0,
-        input_octets: 0,
-        output_octets: 0,
-        terminate_cause: None,
-        at,
-    }
+    let session = SessionKey { id, opened_on: at.date() };
+    Report { session, user_name: "guest".into(), event, ..first_report(Uuid::from_u128(1), at) }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tests::nas::{CoaBehaviour, LoginOutcome, Mac, Misbehaviour};
-use tests::world::{World, eventually};
+use tests::world::{World, eventually, first_report};
 
 fn mac(number: u8) -> Mac {
     Mac([0x02, 0, 0, 0, 0, number])
@@ -168,30 +168,15 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
 
 #[tokio::test]
 async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_asks() {
-    use store::accounting::{Event, Report, SessionKey};
+    use store::accounting::Report;
     use store::command::{Again, Answer, Answered, answered, claim};
     let world = World::new().await;
     let now = world.clock.now();
     let at = |minutes: u64| now + Duration::from_secs(60 * minutes);
     let settings = store::nas::Settings { address: Some("10.20.0.0/24".parse().unwrap()), ..Default::default() };
     let nas = world.register("cafe", b"secret", settings).await;
-    let session = SessionKey { id: shared::rng::id(now), opened_on: now.date() };
-    let report = Report {
-        session,
-        nas,
-        nas_address: Some("10.20.0.7".parse().unwrap()),
-        entitlement: None,
-        user_name: "amina".into(),
-        mac: None,
-        framed_ip: None,
-        acct_session_id: "80100001".into(),
-        event: Event::Start,
-        seconds: 0,
-        input_octets: 0,
-        output_octets: 0,
-        terminate_cause: None,
-        at: now,
-    };
+    let report = Report { nas_address: Some("10.20.0.7".parse().unwrap()), ..first_report(nas, now) };
+    let session = report.session;
     store::accounting::record(&world.db, &[report], now).await.unwrap();
     store::session::disconnect(&world.db, session.id, now).await.unwrap();
     let lease = Duration::from_secs(45);
@@ -229,7 +214,7 @@ async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_ask
 
 #[tokio::test]
 async fn a_session_that_goes_on_leaks_its_price() {
-    use store::accounting::{Event, Report, SessionKey};
+    use store::accounting::Report;
     let world = World::new().await;
     let now = world.clock.now();
     let at = |seconds: u64| now + Duration::from_secs(seconds);
@@ -244,23 +229,8 @@ async fn a_session_that_goes_on_leaks_its_price() {
         })
         .await;
     let entitlement = world.grant(&package, "amina", "siri").await;
-    let session = SessionKey { id: shared::rng::id(now), opened_on: now.date() };
-    let report = Report {
-        session,
-        nas,
-        nas_address: None,
-        entitlement: Some(entitlement),
-        user_name: "amina".into(),
-        mac: None,
-        framed_ip: None,
-        acct_session_id: "80100001".into(),
-        event: Event::Start,
-        seconds: 0,
-        input_octets: 0,
-        output_octets: 0,
-        terminate_cause: None,
-        at: now,
-    };
+    let report = Report { entitlement: Some(entitlement), ..first_report(nas, now) };
+    let session = report.session;
     store::accounting::record(&world.db, &[report], now).await.unwrap();
     let leaking = async |seconds| store::session::leaking(&world.db, at(seconds), 10).await.unwrap();
     assert_eq!(store::session::cut_due(&world.db, at(3599), 10).await.unwrap(), 0);

@@ -21,10 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::seal::SealKey;
-use shared::time::Clock;
+use shared::time::{Clock, OffsetDateTime};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _};
 use store::Db;
+use store::accounting::{Event, Report, SessionKey};
 
 pub use browser::Browser;
 pub use cluster::Cluster;
@@ -414,6 +415,26 @@ impl World {
         store::entitlement::grant(&self.db, None, package, login.as_bytes(), password.as_bytes(), self.clock.now())
             .await
             .expect("the login is free")
+    }
+}
+
+/// The first report of a session at that router, with a ticket and without an entitlement; change what matters.
+pub fn first_report(nas: uuid::Uuid, now: OffsetDateTime) -> Report {
+    Report {
+        session: SessionKey { id: shared::rng::id(now), opened_on: now.date() },
+        nas,
+        nas_address: None,
+        entitlement: None,
+        user_name: "amina".into(),
+        mac: None,
+        framed_ip: None,
+        acct_session_id: "80100001".into(),
+        event: Event::Start,
+        seconds: 0,
+        input_octets: 0,
+        output_octets: 0,
+        terminate_cause: None,
+        at: now,
     }
 }
 
