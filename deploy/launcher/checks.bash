@@ -73,6 +73,8 @@ test_environment() { # FULL?
     export_program MLANGO_STRACE "the tests of system calls" strace
     export_program MLANGO_EAPOL_TEST "the tests with an access point" eapol_test
     export_program MLANGO_RADSECPROXY "the tests with a proxy in front" radsecproxy
+    export_program MLANGO_HOSTAPD "the tests with a NAS of others" hostapd
+    export_program MLANGO_WPA_SUPPLICANT "the tests with a NAS of others" wpa_supplicant
     if am_root && unshare -m true 2>/dev/null && [[ -n $(pam_radius) ]]; then
         MLANGO_PAM_RADIUS=$(pam_radius)
         export MLANGO_PAM_RADIUS

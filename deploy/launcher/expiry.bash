@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # `bench expiry`: very many sessions whose access ends within a minute, because their time is over and because their data
-# is used up; two radiusd that share the work; and the logins beside it.
+# is used up, or that are made longer by payments; two radiusd that share the work; and the logins beside it.
 
 # Sessions, the routers they are at, the seconds in which all of them end, and customers who log in meanwhile.
 readonly EXPIRY_SESSIONS=100000 EXPIRY_QUOTAS=50000 EXPIRY_SESSIONS_QUICK=10000
@@ -15,6 +15,7 @@ bench_expiry() {
     [[ -z $BENCH_QUICK ]] || deadlines=$EXPIRY_SESSIONS_QUICK quotas=$EXPIRY_SESSIONS_QUICK
     expiry_run expired "$deadlines"
     expiry_run used-up "$quotas" --quota
+    expiry_run changed "$EXPIRY_SESSIONS_QUICK" --change
 }
 
 expiry_run() { # NAME SESSIONS [OPTION]
@@ -34,7 +35,7 @@ expiry_run() { # NAME SESSIONS [OPTION]
         --metrics "http://127.0.0.1:$ADMIN_PORT/metrics" --metrics "http://127.0.0.1:$second/metrics"
     # The logins begin with the first deadlines and end with the last.
     first=$(pg_sql "expiry_${name/-/_}" "SELECT greatest(0, ceil(extract(epoch FROM min(cutoff_at) - now()))) FROM sessions")
-    [[ " ${*:3} " == *" --quota "* ]] || sleep "$first"
+    [[ $# -gt 2 ]] || sleep "$first"
     load_run "beside-$name" --server "127.0.0.1:$AUTH_PORT" --secret-file "$SECRETS/radius.secret" --label "radiusd, while $name" \
         --users "$EXPIRY_LOGINS" --rate "$BESIDE_EXPIRY" --rounds 3 --seconds "$((spread / 3))" \
         --watch "server=${CHILD_PID[radiusd]}" --watch "postgresql=${CHILD_PID[postgresql]}+"

@@ -38,6 +38,9 @@ install_for_test() {
         want pamtester pamtester "tries PAM services"
         want eapol_test eapoltest "an access point that wants EAP"
         want radsecproxy radsecproxy "carries RADIUS from UDP to TLS"
+        want hostapd hostapd "a NAS that takes commands"
+        want wpa_supplicant wpasupplicant "a device behind that NAS"
+        want ip iproute2 "lays a wire to that device"
         [[ -n $(pam_radius) ]] || { packages+=(libpam-radius-auth) && reasons+=("libpam-radius-auth (a PAM module that is a RADIUS client)"); }
         want strace strace "shows that an answer follows its fsync"
     fi
@@ -103,7 +106,7 @@ apt_install() {
     "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
     if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
     local name
-    for name in redis-server freeradius radsecproxy; do
+    for name in redis-server freeradius radsecproxy hostapd wpasupplicant; do
         if [[ " $* " == *" $name "* ]]; then idle+=("$name"); fi
     done
     "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."

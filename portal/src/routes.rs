@@ -25,6 +25,7 @@ pub fn public(app: App) -> Router {
         .route("/o/{token}", get(order::show))
         .route("/o/{token}/state", get(order::state))
         .route("/o/{token}/again", post(order::again))
+        .route("/o/{token}/devices", post(order::remove_device))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
         .layer(from_fn(headers::own_forms_only))

@@ -44,6 +44,7 @@ pub struct Client {
     policy: MessageAuthenticatorPolicy,
     limits_proxy_state: bool,
     requires_signed_answers: bool,
+    keeps_on_refused_change: bool,
     signs: AtomicBool,
     /// Unix seconds; 0 before the first packet.
     heard: AtomicI64,
@@ -77,6 +78,7 @@ impl Client {
             policy: nas.require_message_authenticator,
             limits_proxy_state: nas.limit_proxy_state,
             requires_signed_answers: nas.require_signed_answers,
+            keeps_on_refused_change: nas.keep_on_refused_change,
             signs: AtomicBool::new(
                 nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
             ),
@@ -138,6 +140,11 @@ impl Client {
     /// registered without it.
     pub fn limits_proxy_state(&self) -> bool {
         self.limits_proxy_state
+    }
+
+    /// Whether a device stays as it is when this router refuses to change its session.
+    pub fn keeps_on_refused_change(&self) -> bool {
+        self.keeps_on_refused_change
     }
 
     /// Whether an answer to a command must carry a Message-Authenticator. Over TLS the connection proves it already.

@@ -1,6 +1,9 @@
 //! Ghosts: sessions of which their router speaks no more. They are closed at their last known counters, so that nobody
 //! is counted as online who is not; one whose router speaks of it again goes on.
 //!
+//! A router that had sessions and says nothing at all has an outage, which is written down before they are closed, so that
+//! it is known whom it concerned.
+//!
 //! Silence counts only while somebody listens: a server closes nothing until it has run for as long as a session
 //! must be silent, nor while reports wait for PostgreSQL. Several servers share the work; each session is closed once.
 
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use shared::time::Clock;
 use store::accounting::{self, Closed};
-use store::{Db, StoreError};
+use store::{Db, StoreError, outage};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Standing;
@@ -19,6 +22,9 @@ use crate::metrics::Metrics;
 pub(crate) const SILENT_INTERVALS: f32 = 2.5;
 /// Intervals without a report after its router has said that it started.
 const RESTART_INTERVALS: f32 = 1.5;
+/// Intervals without any packet of a router with open sessions after which it is taken for dark: sooner than its sessions are
+/// closed.
+const DARK_INTERVALS: f32 = 1.5;
 /// Looks in one interval: how late a ghost may be closed.
 const LOOKS_PER_INTERVAL: u32 = 6;
 /// Longest wait for one look.
@@ -42,8 +48,26 @@ impl Ghosts {
                 listening_since = self.clock.monotonic();
             }
             if self.clock.monotonic().saturating_sub(listening_since) >= silence {
+                self.look_for_outages().await;
                 self.look(silence).await;
             }
+        }
+    }
+
+    async fn look_for_outages(&self) {
+        let noting = outage::note(&self.db, self.interim.mul_f32(DARK_INTERVALS), self.clock.now());
+        let too_slow = StoreError::TooSlow { operation: "outages", patience: PATIENCE };
+        match tokio::time::timeout(PATIENCE, noting).await.unwrap_or(Err(too_slow)) {
+            Ok(noted) => {
+                for nas in noted.began {
+                    tracing::warn!(nas, "nothing is heard of this router any more, and customers were online there");
+                }
+                for nas in noted.ended {
+                    tracing::info!(nas, "this router is heard again: its customers can be given the time back");
+                }
+            }
+            Err(error) if error.is_unavailable() => tracing::debug!(%error, "outages wait for PostgreSQL"),
+            Err(error) => tracing::error!(%error, "outages"),
         }
     }
 

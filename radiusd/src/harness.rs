@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::client::Registry;
 use crate::directory::Directory;
+use crate::guard::Guard;
 use crate::journal::{Entrance, Job};
 use crate::listen::Endpoint;
 use crate::logins::Logins;
@@ -83,8 +84,10 @@ impl Harness {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let endpoint = |port, number| Endpoint::bind(loopback, port, number).map(Arc::new);
         let endpoints = [endpoint(Port::Auth, 0)?, endpoint(Port::Acct, 1)?];
+        // Nobody is told what it has to tell.
+        let (guard, _news) = Guard::new(settings.lock_after, Arc::clone(&seal));
         let pipeline = Arc::new(Pipeline {
-            db: Db::open(&nowhere, seal)?,
+            db: Db::open(&nowhere, Arc::clone(&seal))?,
             clients: Arc::new(ArcSwap::from_pointee(Registry::new(routers, &Registry::default()))),
             administrators: Arc::default(),
             directory,
@@ -94,6 +97,7 @@ impl Harness {
             // A fuzzer makes a harness for every input: room that nobody fills would be most of its work.
             duplicates: Duplicates::with_capacity(256),
             throttle: Throttle::default(),
+            guard: Arc::new(guard),
             strangers: Arc::new(Strangers::new()),
             // There is no database to ask.
             lookups: tokio::sync::Semaphore::new(0),

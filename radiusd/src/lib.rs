@@ -24,6 +24,7 @@ mod deadline;
 pub mod directory;
 mod dynauth;
 mod ghosts;
+mod guard;
 pub mod harness;
 mod journal;
 mod lifecycle;
@@ -64,7 +65,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let clock = Clock::system();
     let metrics = Metrics::new().context("metrics")?;
     let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
-    let db = Db::open(&config.database, seal)?;
+    let db = Db::open(&config.database, Arc::clone(&seal))?;
     let directory = Arc::new(Directory::new());
     let clients = Arc::new(ArcSwap::from_pointee(Registry::default()));
     let administrators = Arc::new(ArcSwap::from_pointee(Administrators::default()));
@@ -122,7 +123,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     vital.spawn("the clerk of commands", clerk.run(stop_background.clone()));
     vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), stop_background.clone()));
     let history = upkeep::History::from(&config.accounting);
-    let upkeep = upkeep::run(db.clone(), clock.clone(), metrics.clone(), history, stop_background.clone());
+    let silence = interim.mul_f32(ghosts::SILENT_INTERVALS);
+    let upkeep = upkeep::run(db.clone(), clock.clone(), metrics.clone(), history, silence, stop_background.clone());
     vital.spawn("the upkeep", upkeep);
     let ghosts = ghosts::Ghosts {
         db: db.clone(),
@@ -140,7 +142,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         stop_background.clone(),
     ));
 
+    let (guard, news) = guard::Guard::new(config.radius.lock_after, Arc::clone(&seal));
+    let guard = Arc::new(guard);
+    let sharing = guard::share::Sharing {
+        guard: Arc::clone(&guard),
+        redis: store::redis::Redis::open(&config.redis)?,
+        db: db.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        news,
+    };
+    vital.spawn("the sharing of locks", sharing.run(stop_background.clone()));
     let pipeline = Arc::new(Pipeline {
+        guard,
         settings: config.radius.clone(),
         db: db.clone(),
         clock,

@@ -94,10 +94,18 @@ pub struct Inner {
     pub commands_pending: IntGauge,
     /// Sessions that go on although their router was asked to end them.
     pub leaking: IntGauge,
+    /// Logins that were locked, by what was locked.
+    pub login_locks: IntCounterVec,
+    /// Devices that were found to be online in two places.
+    pub clones: IntCounter,
+    /// Routers that are dark though customers were online there.
+    pub outages: IntGauge,
     /// Commands that a router has refused for good, by router.
     pub commands_refused: IntGaugeVec,
     /// From the deadline to the first Disconnect-Request.
     pub cut_lag: Histogram,
+    /// Seconds from what changed a session to the router's acknowledgement.
+    pub change_lag: Histogram,
     /// 1 for each router that is served.
     pub known: IntGaugeVec,
     /// When a router was last heard, by router.
@@ -192,8 +200,17 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            login_locks: counters(r, "mlango_login_locks_total", "Locked after wrong guesses.", &["kind"])?,
+            clones: counter(r, "mlango_devices_cloned_total", "Devices found online at two routers at once.")?,
+            outages: gauge(r, "mlango_outages_open", "Routers that went dark while customers were online.")?,
             leaking: gauge(r, "mlango_sessions_leaking", "Sessions that go on half a minute after they should end.")?,
             commands_refused: gauges(r, "mlango_coa_refused", "Commands refused for good.", &["nas"])?,
+            change_lag: histogram(
+                r,
+                "mlango_change_lag_seconds",
+                "From what changed a session to the router's CoA-ACK.",
+                &LAG_BUCKETS,
+            )?,
             cut_lag: histogram(r, "mlango_expiry_lag_seconds", "From deadline to Disconnect-Request.", &LAG_BUCKETS)?,
             known: gauges(r, "mlango_nas_known", "Routers served.", &["nas"])?,
             last_seen: gauges(r, "mlango_nas_last_seen_timestamp_seconds", "Last valid packet.", &["nas"])?,

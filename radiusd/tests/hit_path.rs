@@ -15,6 +15,7 @@ use radiusd::ticket::Ticket;
 use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::rate::Rate;
+use shared::rules::Rules;
 use shared::time::OffsetDateTime;
 use store::directory::{Entry, Version};
 use uuid::Uuid;
@@ -35,14 +36,16 @@ fn entry(number: u128, kind: CredentialKind, login: &str, password: &str, mac: M
         state: State::Active,
         starts_at: Some(NOW),
         expires_at: Some(NOW + Duration::from_secs(3600)),
-        duration: Some(Duration::from_secs(3600)),
-        quota_octets: Some(1 << 30),
-        quota_time: None,
-        hours: None,
+        rules: Rules {
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: Some(1 << 30),
+            rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+            device_limit: 2,
+            idle_timeout: Some(Duration::from_secs(300)),
+            ..Rules::default()
+        },
         used: Used::default(),
-        rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
-        device_limit: 2,
-        idle_timeout: Some(Duration::from_secs(300)),
+        swaps_free_at: None,
         devices: vec![mac],
     };
     let credential = Credential {

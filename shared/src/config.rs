@@ -143,6 +143,8 @@ pub struct Radius {
     /// How long a rejected login waits for its answer, milliseconds, so that guessing is slow.
     /// Default 1000, 0–5000.
     pub reject_delay_ms: u64,
+    /// Wrong guesses within a quarter of an hour with which a device is locked; 0: never. Default 10, 0–1000.
+    pub lock_after: u32,
     /// Readers per socket, each a thread. Default 2, 1–64.
     pub workers: usize,
     /// A request that waited longer than this in the socket's buffer is shed unseen, milliseconds: its router has given
@@ -332,6 +334,7 @@ impl Default for Radius {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9812)),
             interim_seconds: 60,
             reject_delay_ms: 1000,
+            lock_after: 10,
             workers: 2,
             stale_after_ms: 1000,
             lookup_timeout_ms: 200,
@@ -384,6 +387,7 @@ impl Config {
         range("database.max_connections", u64::from(self.database.max_connections), 2, 200)?;
         range("radius.interim_seconds", u64::from(radius.interim_seconds), 10, 3600)?;
         range("radius.reject_delay_ms", radius.reject_delay_ms, 0, 5000)?;
+        range("radius.lock_after", u64::from(radius.lock_after), 0, 1000)?;
         range("radius.stale_after_ms", radius.stale_after_ms, 100, 10_000)?;
         range("radius.workers", radius.workers as u64, 1, 64)?;
         self.accounting.check()?;

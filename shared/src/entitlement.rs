@@ -1,14 +1,11 @@
 //! What a customer may use: the rules of the package as it was sold, what has been used, and the
 //! credentials that open it. `store` reads and writes it, `radiusd` decides by it, `portal` shows it.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::hours::Hours;
 use crate::mac::Mac;
-use crate::rate::Rate;
+use crate::rules::Rules;
 use crate::time::OffsetDateTime;
 
 /// One customer's access, with the package's rules frozen at the sale.
@@ -24,33 +21,32 @@ pub struct Entitlement {
     pub starts_at: Option<OffsetDateTime>,
     /// When access ends; `None` while the clock has not started or where only data counts.
     pub expires_at: Option<OffsetDateTime>,
-    /// How long access lasts from the start; `None` where only data counts.
-    pub duration: Option<Duration>,
-    /// Octets allowed, up and down together; `None` is without limit.
-    pub quota_octets: Option<u64>,
-    /// Time that may be spent online, on all devices together; `None` is without limit.
-    pub quota_time: Option<Duration>,
-    /// When in the week it may be used; `None` is always.
-    pub hours: Option<Hours>,
+    /// What was sold.
+    pub rules: Rules,
     /// What has been used so far.
     pub used: Used,
-    /// Speed, if the package limits it.
-    pub rate: Option<Rate>,
-    /// How many devices may be bound to it.
-    pub device_limit: u32,
-    /// Idle time after which the router ends the session.
-    pub idle_timeout: Option<Duration>,
-    /// Devices bound to it.
+    /// From when on a change of devices would count as the first one ([`crate::rules::Swaps`]).
+    pub swaps_free_at: Option<OffsetDateTime>,
+    /// Devices bound to it, the first one first.
     pub devices: Vec<Mac>,
 }
 
 /// What has been used of an entitlement.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Used {
-    /// Octets, up and down together.
-    pub octets: u64,
+    /// Octets from the customer.
+    pub up: u64,
+    /// Octets to the customer.
+    pub down: u64,
     /// Seconds online, of all devices together.
     pub seconds: u64,
+}
+
+impl Used {
+    /// Octets, up and down together.
+    pub fn octets(self) -> u64 {
+        self.up.saturating_add(self.down)
+    }
 }
 
 /// Whether an entitlement may be used.

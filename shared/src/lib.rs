@@ -5,7 +5,8 @@
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
 //! * [`mac`], [`phone`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
-//! * [`entitlement`] – what a customer may use, as both programs see it;
+//! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
+//! * [`stacking`] – what becomes of it when somebody buys more;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
@@ -21,7 +22,9 @@ pub mod money;
 pub mod phone;
 pub mod rate;
 pub mod rng;
+pub mod rules;
 pub mod seal;
+pub mod stacking;
 pub mod time;
 pub mod token;
 pub mod voucher;

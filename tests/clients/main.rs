@@ -1,11 +1,12 @@
 //! The server seen by clients that somebody else wrote: `radclient` of FreeRADIUS ([`radclient`]), the PAM module of
-//! FreeRADIUS behind `pamtester` ([`pam`]), `eapol_test` of wpa_supplicant ([`eap`]), and `radsecproxy`, which carries what
-//! comes by UDP over TLS ([`radsecproxy`]).
+//! FreeRADIUS behind `pamtester` ([`pam`]), `eapol_test` of wpa_supplicant ([`eap`]), `radsecproxy`, which carries what
+//! comes by UDP over TLS ([`radsecproxy`]), and `hostapd`, a NAS that takes our commands ([`hostapd`]).
 //!
 //! Each test says aloud that it is skipped when its program is missing; `./mlango test` installs them as root. What
 //! the clients believe is what counts here: whether a packet is right is the business of the conformance suite.
 
 mod eap;
+mod hostapd;
 mod pam;
 mod radclient;
 mod radsecproxy;

@@ -14,7 +14,7 @@ async fn without_postgresql_a_known_customer_logs_in_and_nothing_is_acknowledged
     let mut world = World::new().await;
     world.start_radiusd().await;
     let router = world.router("cafe", |_| {}).await;
-    let package = world.package("one-hour", |p| p.device_limit = 5).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 5).await;
     world.grant(&package, "amina", "siri").await;
     assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
     router.wait_for("the first reports are safe", Duration::from_secs(20), |r| r.journal().is_settled()).await.unwrap();

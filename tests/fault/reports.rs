@@ -30,7 +30,7 @@ impl Busy {
     /// Logs the guests in and lets them use data without pause. radiusd must run.
     pub(crate) async fn start(world: &World) -> Busy {
         let router = world.router("cafe", |_| {}).await;
-        let package = world.package("a-week", |p| p.device_limit = 100).await;
+        let package = world.package("a-week", |p| p.rules.device_limit = 100).await;
         world.grant(&package, "amina", "siri").await;
         for number in 0..GUESTS {
             assert!(router.login_pap(mac(number), "amina", "siri").await.is_accepted());

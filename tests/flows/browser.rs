@@ -15,7 +15,14 @@ async fn join_pay_online_usage_expiry_renew() {
     let mut world = World::new().await;
     let daraja = world.daraja().await;
     world.start_radiusd().await;
-    world.package("one-hour", |p| p.quota_octets = Some(100_000_000)).await;
+    world.package("one-hour", |p| p.rules.quota_octets = Some(100_000_000)).await;
+    world
+        .package("one-day", |p| {
+            p.price = shared::money::Money::kes(8_000);
+            p.rules.duration = Some(Duration::from_secs(86_400));
+            p.rules.rate = Some(shared::rate::Rate { up_bps: 5_000_000, down_bps: 10_000_000 });
+        })
+        .await;
     let router = world.router("cafe", |_| {}).await;
     world.start_portal().await;
 
@@ -51,6 +58,20 @@ async fn join_pay_online_usage_expiry_renew() {
     .await;
     browser.picture("5-usage").await;
 
+    // Another package, now: the same session has its time and its speed a moment later.
+    let session = router.session(PHONE).expect("online").session_id();
+    browser.press("a.btn-secondary").await;
+    browser.wait_for("Anything else begins").await;
+    browser.picture("5-get-more").await;
+    browser.fill("phone", "0712 345 670").await;
+    browser.press("button[value=\"one-day\"]").await;
+    browser.wait_for("Up to 10 Mbit/s").await;
+    let fast =
+        |r: &tests::nas::Router| r.session(PHONE).is_some_and(|s| s.terms.rate_limit.as_deref() == Some("5M/10M"));
+    router.wait_for("the router has the new speed", Duration::from_secs(20), fast).await.unwrap();
+    assert_eq!(router.session(PHONE).expect("still online").session_id(), session, "in the same session");
+    browser.picture("5-upgraded").await;
+
     // Expiry: the deadline moves near; the router's own limits are far, so only the Disconnect can end the session.
     sqlx::query("UPDATE entitlements SET expires_at = now() + interval '1 second'").execute(&world.pool).await.unwrap();
     router
@@ -60,12 +81,12 @@ async fn join_pay_online_usage_expiry_renew() {
     browser.client.goto(&format!("{}/internet", router.url())).await.unwrap();
     browser.wait_for("again").await;
     let offer = browser.text().await;
-    assert!(offer.contains("07xx xxx 670") && offer.contains("KSh 20"), "{offer}");
+    assert!(offer.contains("07xx xxx 670") && offer.contains("KSh 80"), "{offer}");
     browser.picture("6-renew").await;
 
     // One tap and a PIN.
     daraja.tell("254712345670", Outcome::Paid);
-    browser.press("form button[value=\"one-hour\"]").await;
+    browser.press("form button[value=\"one-day\"]").await;
     browser.wait_for("You are online").await;
     assert!(router.session(PHONE).is_some());
     browser.close().await;

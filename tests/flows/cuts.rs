@@ -39,7 +39,7 @@ async fn recorded(world: &World, count: i64) {
 async fn a_router_that_does_not_answer_takes_nobody_elses_place() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    let package = world.package("an-hour", |p| p.device_limit = 100).await;
+    let package = world.package("an-hour", |p| p.rules.device_limit = 100).await;
     world.grant(&package, "amina", "siri").await;
     let (silent, healthy) = (at(&world, "silent", 1).await, at(&world, "healthy", 2).await);
     for number in 0..MANY {

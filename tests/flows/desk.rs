@@ -40,6 +40,7 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         browser.picture(&format!("desk{}", page.replace('/', "-"))).await;
         assert!(!browser.text().await.contains("Sign in"), "{page}");
     }
+    give_the_time_back(&world, &browser).await;
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.wait_for(&PHONE.to_string()).await;
     browser.picture("desk-sessions").await;
@@ -76,7 +77,7 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         .await
         .unwrap();
     let (state, reason): (String, String) = eventually("the cut is proved", || async {
-        sqlx::query_as("SELECT state, reason FROM nas_commands WHERE state = 'proved'")
+        sqlx::query_as("SELECT state, reason FROM nas_commands WHERE state = 'proved' AND kind = 'disconnect'")
             .fetch_optional(&world.pool)
             .await
             .ok()?
@@ -92,4 +93,33 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         .unwrap();
     assert_eq!(audited, 1);
     browser.close().await;
+}
+
+/// The router was dark for a while: one click, and what the security log says of it beside.
+async fn give_the_time_back(world: &World, browser: &Browser) {
+    let outage = "WITH dark AS (
+             INSERT INTO outages (id, nas_id, started_at, ended_at, noticed_at)
+             SELECT gen_random_uuid(), id, now() - interval '50 minutes', now() - interval '30 minutes', now() FROM nas RETURNING id),
+         begun AS (UPDATE entitlements SET starts_at = now() - interval '55 minutes', expires_at = now() + interval '5 minutes' RETURNING id)
+         INSERT INTO outage_entitlements (outage_id, entitlement_id, sessions) SELECT dark.id, begun.id, 1 FROM dark, begun";
+    sqlx::query(outage).execute(&world.pool).await.unwrap();
+    let event = "INSERT INTO security_events (id, at, kind, nas_id, mac, detail)
+         SELECT gen_random_uuid(), now(), 'device_locked', id, '00:00:00:00:00:09', 'for 60 seconds' FROM nas";
+    sqlx::query(event).execute(&world.pool).await.unwrap();
+    browser.client.goto(&format!("{}/admin/outages", world.portal_url())).await.unwrap();
+    browser.wait_for("20 minutes").await;
+    browser.press("form[action$=\"/give-back\"] button").await;
+    browser.wait_for("20 minutes to 1 customers, by owner@example.org").await;
+    browser.picture("desk-outages").await;
+    let (left, audited): (f64, i64) = sqlx::query_as(
+        "SELECT (SELECT extract(epoch FROM expires_at - now())::float8 FROM entitlements),
+                (SELECT count(*) FROM admin_logs WHERE action = 'outage.give_back')",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    assert!((1_400.0..=1_500.0).contains(&left) && audited == 1, "{left} {audited}");
+    browser.client.goto(&format!("{}/admin/security", world.portal_url())).await.unwrap();
+    browser.wait_for("A device guessed too often and is locked").await;
+    browser.picture("desk-security").await;
 }

@@ -26,7 +26,7 @@ async fn since(world: &World, position: &mut Snapshot) -> Vec<Uuid> {
 }
 
 async fn granted(world: &World, logins: usize) -> Vec<Uuid> {
-    let package = world.package("one-hour", |p| p.device_limit = 9).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 9).await;
     let mut ids = Vec::new();
     for number in 0..logins {
         ids.push(world.grant(&package, &format!("guest{number}"), "siri").await);
@@ -129,7 +129,7 @@ async fn changes_are_forgotten_an_hour_after_they_could_be_read() {
 #[tokio::test]
 async fn a_lost_connection_misses_no_change() {
     let mut lab = Lab::new().await;
-    let package = lab.world.package("one-day", |p| p.device_limit = 9).await;
+    let package = lab.world.package("one-day", |p| p.rules.device_limit = 9).await;
     let mut ids = Vec::new();
     for number in 0..60 {
         // Cut and mended in the middle of it, again and again; the test itself goes straight to PostgreSQL.

@@ -24,7 +24,7 @@ struct Story {
 impl Story {
     async fn new() -> Story {
         let world = World::new().await;
-        let package = world.package("a-day", |p| p.device_limit = 9).await;
+        let package = world.package("a-day", |p| p.rules.device_limit = 9).await;
         let entitlement = world.grant(&package, "amina", "siri").await;
         let begin = world.clock.now() - Duration::from_secs(3600);
         let begin = begin.replace_nanosecond(0).unwrap();

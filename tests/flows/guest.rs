@@ -86,6 +86,20 @@ impl Guest {
         self.post(&format!("{}/buy", self.portal), &form).await
     }
 
+    /// The same, saying when it shall begin.
+    pub(crate) async fn buy_when(&self, page: &Page, package: &str, phone: &str, when: &str) -> (String, Page) {
+        let mut form = page.fields("name=\"phone\"");
+        form.insert("when".into(), when.into());
+        form.insert("package".into(), package.into());
+        form.insert("phone".into(), phone.into());
+        self.post(&format!("{}/buy", self.portal), &form).await
+    }
+
+    /// Sends a form of one field to an address.
+    pub(crate) async fn post_field(&self, url: &str, name: &str, value: &str) -> Page {
+        self.post(url, &HashMap::from([(name.to_owned(), value.to_owned())])).await.1
+    }
+
     /// Sends a form without fields to a path of the portal.
     pub(crate) async fn get_posted(&self, path: &str) -> Page {
         self.post(&format!("{}{path}", self.portal), &HashMap::new()).await.1

@@ -37,7 +37,8 @@ struct Stage {
 impl Stage {
     async fn new() -> Stage {
         let world = World::new().await;
-        let package = world.package("data", |p| (p.quota_octets, p.device_limit) = (Some(900 * MIB), 9)).await;
+        let package =
+            world.package("data", |p| (p.rules.quota_octets, p.rules.device_limit) = (Some(900 * MIB), 9)).await;
         let mut entitlements = Vec::new();
         for number in 0..ENTITLEMENTS {
             entitlements.push(world.grant(&package, &format!("guest{number}"), "pw").await);

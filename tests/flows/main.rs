@@ -4,15 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod browser;
+mod changes;
 mod cuts;
 mod desk;
 mod feed;
 mod ghosts;
+mod guessing;
 mod guest;
 mod history;
 mod join;
 mod login;
 mod networks;
+mod outages;
 mod plans;
 mod purchase;
 mod radsec;

@@ -35,7 +35,7 @@ async fn online(router: &Nas, number: u8) {
 async fn each_router_of_a_network_is_told_at_its_own_address() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    let package = world.package("one-hour", |p| p.device_limit = 9).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 9).await;
     let entitlement = world.grant(&package, "amina", "siri").await;
     let first = router(&world, 1, 0).await;
     let second = router(&world, 2, first.coa_addr().port()).await;

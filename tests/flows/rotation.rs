@@ -31,7 +31,7 @@ async fn login_is(router: &Nas, taken: bool) {
 async fn both_secrets_count_until_the_overlap_is_over() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    let package = world.package("one-hour", |p| p.device_limit = 50).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 50).await;
     world.grant(&package, "amina", "siri").await;
     let signing = world.router("signing", |config| config.bind = Ipv4Addr::new(127, 0, 9, 1)).await;
     let unsigned = world

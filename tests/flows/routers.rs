@@ -15,7 +15,7 @@ fn mac(number: u8) -> Mac {
 async fn a_router_is_known_by_its_address_and_only_its_own_secret_counts() {
     let mut world = World::new().await;
     world.start_radiusd().await;
-    let package = world.package("one-hour", |p| p.device_limit = 9).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 9).await;
     world.grant(&package, "amina", "siri").await;
     let first = world.router("first", |config| config.bind = Ipv4Addr::new(127, 0, 9, 1)).await;
     let second = world.router("second", |config| config.bind = Ipv4Addr::new(127, 0, 9, 2)).await;
@@ -151,7 +151,7 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
     let mut world = World::new().await;
     world.start_radiusd().await;
     let router = world.router("cafe", |_| {}).await;
-    let package = world.package("one-hour", |p| p.device_limit = 50).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 50).await;
     world.grant(&package, "amina", "siri").await;
     for number in 0..20 {
         assert!(router.login_pap(mac(number), "amina", "siri").await.is_accepted());
@@ -185,7 +185,13 @@ async fn a_refused_command_waits_until_its_router_is_heard_again_or_somebody_ask
     assert_eq!(taken[0].nas_address, Some("10.20.0.7".parse().unwrap()), "where its router reports from");
     let refused = Answer::Refused { error_cause: Some(404) };
     let record = async |command, again, at| {
-        answered(&world.db, &[Answered { command, answer: refused, again }], at).await.unwrap();
+        answered(
+            &world.db,
+            &[Answered { command, kind: store::command::Kind::Disconnect, generation: 0, answer: refused, again }],
+            at,
+        )
+        .await
+        .unwrap();
     };
     record(taken[0].id, Again::IfHeard(at(60)), now).await;
     assert_eq!(store::command::count_refused(&world.db).await.unwrap(), [("cafe".to_owned(), 1)]);
@@ -224,8 +230,8 @@ async fn a_session_that_goes_on_leaks_its_price() {
     let package = world
         .package("one-hour", |package| {
             package.price = shared::money::Money::kes(2000);
-            package.duration = Some(hour);
-            package.quota_octets = None;
+            package.rules.duration = Some(hour);
+            package.rules.quota_octets = None;
         })
         .await;
     let entitlement = world.grant(&package, "amina", "siri").await;

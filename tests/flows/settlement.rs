@@ -16,6 +16,7 @@ async fn paying(world: &World) -> Uuid {
         nas_id: None,
         mac: Some("02:00:00:00:00:01".parse().unwrap()),
         visit: &serde_json::json!({}),
+        wish: store::order::Wish::New,
     };
     let order = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, order, &new, now).await.unwrap());

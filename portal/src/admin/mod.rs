@@ -8,12 +8,14 @@
 //! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
 
 mod accounting;
+mod outages;
 mod overview;
 mod packages;
 mod page;
 mod payments;
 mod refusal;
 mod routers;
+mod security;
 mod sessions;
 mod sign_in;
 mod story;
@@ -45,8 +47,11 @@ pub fn routes() -> Router<App> {
         .route("/", get(overview::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/outages", get(outages::list))
+        .route("/outages/{id}/give-back", post(outages::give_back))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
+        .route("/security", get(security::list))
         .route("/sessions", get(sessions::list))
         .route("/sessions/leaking", get(sessions::list_leaking))
         .route("/sessions/ended", get(sessions::list_ended))

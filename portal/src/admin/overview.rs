@@ -29,6 +29,8 @@ pub(super) struct Overview {
     orders: u64,
     payments_waiting: u64,
     leaking: u64,
+    /// Routers that went dark.
+    dark: u64,
     routers: Vec<Router>,
 }
 
@@ -55,6 +57,7 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
         sales: totals(&sales),
         payments_waiting: store::payment::count_waiting(&app.db).await?,
         leaking: store::session::count_leaking(&app.db, now).await?,
+        dark: store::outage::count_open(&app.db).await?,
         routers: routers.iter().map(|nas| router(nas, &online, now)).collect(),
     };
     answer(StatusCode::OK, &page)
@@ -97,6 +100,7 @@ pub(super) mod tests {
             orders: 41,
             payments_waiting: 2,
             leaking: 1,
+            dark: 1,
             routers: vec![Router {
                 name: HOSTILE.into(),
                 site: HOSTILE.into(),

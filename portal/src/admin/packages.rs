@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use shared::rules::{Rules, Until};
 
 use super::page::{Page, Tab, answer, style};
 use super::{Refusal, words};
@@ -49,9 +50,9 @@ impl From<&store::package::Package> for Row {
             slug: package.slug.clone(),
             price: package.price.to_string(),
             time: time(package),
-            data: package.quota_octets.map_or_else(|| "no limit".into(), words::data),
-            speed: package.rate.map_or_else(|| "no limit".into(), |rate| format!("{rate}")),
-            devices: package.device_limit,
+            data: data(&package.rules),
+            speed: speed(&package.rules),
+            devices: package.rules.device_limit,
             offered: package.active,
         }
     }
@@ -59,16 +60,46 @@ impl From<&store::package::Package> for Row {
 
 /// `1 day`, `2 hours online within 1 day`, or `1 day, Mon–Fri 08:00–17:00`.
 fn time(package: &store::package::Package) -> String {
-    let within = package.duration.map(amount::span);
-    let time = match (package.quota_time.map(amount::span), within) {
+    let rules = &package.rules;
+    let within = rules.duration.map(amount::span).or_else(|| {
+        rules.until.map(|until| match until {
+            Until::EndOfDay => "the day".to_owned(),
+            Until::EndOfWeek => "the week".to_owned(),
+        })
+    });
+    let time = match (rules.quota_time.map(amount::span), within) {
         (Some(online), Some(within)) => format!("{online} online within {within}"),
         (Some(online), None) => format!("{online} online"),
         (None, Some(within)) => within,
         (None, None) => "no limit".into(),
     };
-    match &package.hours {
+    match &package.rules.hours {
         Some(hours) => format!("{time}, {hours}"),
         None => time,
+    }
+}
+
+/// `2 GB`, or `1 GB up, 5 GB down`.
+fn data(rules: &Rules) -> String {
+    let parts = [
+        rules.quota_octets.map(words::data),
+        rules.quota_up.map(|up| format!("{} up", words::data(up))),
+        rules.quota_down.map(|down| format!("{} down", words::data(down))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "no limit".into() } else { parts.join(", ") }
+}
+
+/// `2M/5M`, with its burst, and slower after so much data.
+fn speed(rules: &Rules) -> String {
+    let usual = match (rules.rate, rules.burst) {
+        (Some(rate), Some(burst)) => format!("{rate} {burst}"),
+        (Some(rate), None) => rate.to_string(),
+        (None, _) => "no limit".into(),
+    };
+    match rules.fair_use.stages() {
+        [] => usual,
+        _ => format!("{usual}; after {}", rules.fair_use),
     }
 }
 

@@ -18,10 +18,12 @@ pub(super) enum Tab {
     Payments,
     Packages,
     Routers,
+    Security,
 }
 
 impl Tab {
-    const ALL: [Tab; 6] = [Tab::Overview, Tab::Sessions, Tab::Accounting, Tab::Payments, Tab::Packages, Tab::Routers];
+    const ALL: [Tab; 7] =
+        [Tab::Overview, Tab::Sessions, Tab::Accounting, Tab::Payments, Tab::Packages, Tab::Routers, Tab::Security];
 
     /// Address and label.
     fn link(self) -> (&'static str, &'static str) {
@@ -32,6 +34,7 @@ impl Tab {
             Tab::Payments => ("/admin/payments", "Payments"),
             Tab::Packages => ("/admin/packages", "Packages"),
             Tab::Routers => ("/admin/routers", "Routers"),
+            Tab::Security => ("/admin/security", "Security"),
         }
     }
 }

@@ -26,18 +26,24 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/admin",
     "/admin/accounting",
+    "/admin/outages",
     "/admin/packages",
     "/admin/routers",
+    "/admin/security",
     "/admin/sessions",
     "/admin/sessions/leaking",
     "/admin/sessions/ended",
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
 ];
-const CHANGES: [&str; 2] = ["/admin/sign-out", "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect"];
+const CHANGES: [&str; 3] = [
+    "/admin/sign-out",
+    "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect",
+    "/admin/outages/0192e4a0-0000-7000-8000-000000000001/give-back",
+];
 
 #[tokio::test]
 async fn nobody_sees_a_page_without_signing_in() {
@@ -101,8 +107,10 @@ async fn forms_of_the_desk_name_their_origin() {
 #[test]
 fn every_page_renders_with_sample_data() {
     assert_whole(&overview::tests::sample(page()));
+    assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
     assert_whole(&routers::tests::sample(page()));
+    assert_whole(&security::tests::sample(page()));
     assert_whole(&sessions::tests::open(page()));
     assert_whole(&sessions::tests::leaking(page()));
     assert_whole(&sessions::tests::ended(page()));
@@ -127,10 +135,12 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "accounting.html",
             "layout.html",
             "notice.html",
+            "outages.html",
             "overview.html",
             "packages.html",
             "payments.html",
             "routers.html",
+            "security.html",
             "session.html",
             "sessions.html",
             "sessions_ended.html",

@@ -52,6 +52,22 @@ pub struct Package {
     pub device_limit: u32,
     /// Idle time after which a session ends.
     pub idle_timeout_seconds: Option<u64>,
+    /// `day` or `week`: it lasts until the end of it, in the time of the place.
+    pub until: Option<&'static str>,
+    /// Data from the customer.
+    pub quota_up_bytes: Option<u64>,
+    /// Data to the customer.
+    pub quota_down_bytes: Option<u64>,
+    /// How the speed may be exceeded, in the order of RouterOS.
+    pub burst: Option<String>,
+    /// Other speeds after so much data, such as `5GB 1M/2M`.
+    pub fair_use: Option<String>,
+    /// `strict`, `replace` or `ask`.
+    pub device_policy: &'static str,
+    /// How often one person may buy it.
+    pub purchases_per_person: Option<u32>,
+    /// How often on one day.
+    pub purchases_per_day: Option<u32>,
     /// Whether it is offered.
     pub active: bool,
 }
@@ -64,14 +80,22 @@ impl From<&store::package::Package> for Package {
             name: package.name.clone(),
             price: package.price.into(),
             starts: package.starts.as_str(),
-            duration_seconds: package.duration.map(|d| d.as_secs()),
-            quota_bytes: package.quota_octets,
-            quota_seconds: package.quota_time.map(|time| time.as_secs()),
-            hours: package.hours.as_ref().map(ToString::to_string),
-            up_bits_per_second: package.rate.map(|rate| rate.up_bps),
-            down_bits_per_second: package.rate.map(|rate| rate.down_bps),
-            device_limit: package.device_limit,
-            idle_timeout_seconds: package.idle_timeout.map(|d| d.as_secs()),
+            duration_seconds: package.rules.duration.map(|d| d.as_secs()),
+            quota_bytes: package.rules.quota_octets,
+            quota_seconds: package.rules.quota_time.map(|time| time.as_secs()),
+            hours: package.rules.hours.as_ref().map(ToString::to_string),
+            up_bits_per_second: package.rules.rate.map(|rate| rate.up_bps),
+            down_bits_per_second: package.rules.rate.map(|rate| rate.down_bps),
+            device_limit: package.rules.device_limit,
+            idle_timeout_seconds: package.rules.idle_timeout.map(|d| d.as_secs()),
+            until: package.rules.until.map(shared::rules::Until::as_str),
+            quota_up_bytes: package.rules.quota_up,
+            quota_down_bytes: package.rules.quota_down,
+            burst: package.rules.burst.map(|burst| burst.to_string()),
+            fair_use: (!package.rules.fair_use.stages().is_empty()).then(|| package.rules.fair_use.to_string()),
+            device_policy: package.rules.devices.as_str(),
+            purchases_per_person: package.purchases.ever,
+            purchases_per_day: package.purchases.a_day,
             active: package.active,
         }
     }

@@ -153,6 +153,14 @@ fn the_json_of_things_is_the_described_one() {
         down_bits_per_second: None,
         device_limit: 1,
         idle_timeout_seconds: None,
+        until: None,
+        quota_up_bytes: None,
+        quota_down_bytes: None,
+        burst: None,
+        fair_use: None,
+        device_policy: "strict",
+        purchases_per_person: None,
+        purchases_per_day: None,
         active: true,
     };
     assert_eq!(keys(serde_json::to_value(package).expect("JSON")), fields("Package"));

@@ -8,8 +8,9 @@ use shared::entitlement::State;
 use shared::money::Money;
 use shared::rate::Rate;
 use shared::rng;
+use shared::rules::Rules;
 use store::StoreError;
-use store::package::{Package, Starts};
+use store::package::{Package, Purchases, Starts};
 
 use super::{Answer, Context};
 
@@ -73,29 +74,26 @@ async fn ensure(context: &Context, mut package: Package) -> anyhow::Result<Packa
 }
 
 fn on_sale() -> [Package; 5] {
-    let minutes = |n: u64| Some(Duration::from_secs(n * 60));
-    let fast = rate(3, 5);
+    let lasting = |duration: Duration, rate: Option<Rate>| Rules { duration: Some(duration), rate, ..Rules::default() };
+    let (minute, fast) = (Duration::from_secs(60), rate(3, 5));
+    let week = Rules { device_limit: 2, ..lasting(7 * DAY, rate(5, 10)) };
+    let data = Rules { quota_octets: Some(500_000_000), ..lasting(30 * DAY, None) };
     [
-        Package { duration: minutes(2), rate: fast, ..package("2-minutes", "2 minutes (try the cut)", 5, 1) },
-        Package { duration: minutes(60), rate: fast, ..package("1-hour", "1 hour", 20, 2) },
-        Package { duration: Some(DAY), rate: fast, ..package("1-day", "1 day", 50, 3) },
-        Package { duration: Some(7 * DAY), rate: rate(5, 10), device_limit: 2, ..package("1-week", "1 week", 250, 4) },
-        Package { quota_octets: Some(500_000_000), duration: Some(30 * DAY), ..package("500-mb", "500 MB", 30, 5) },
+        package("2-minutes", "2 minutes (try the cut)", 5, 1, lasting(2 * minute, fast)),
+        package("1-hour", "1 hour", 20, 2, lasting(60 * minute, fast)),
+        package("1-day", "1 day", 50, 3, lasting(DAY, fast)),
+        package("1-week", "1 week", 250, 4, week),
+        package("500-mb", "500 MB", 30, 5, data),
     ]
 }
 
 /// What the demo login opens; nobody can buy it.
 fn any_device() -> Package {
-    Package {
-        duration: Some(DAY),
-        starts: Starts::Purchase,
-        device_limit: 100,
-        active: false,
-        ..package("demo-any-device", "Demo login", 0, 99)
-    }
+    let rules = Rules { duration: Some(DAY), device_limit: 100, ..Rules::default() };
+    Package { starts: Starts::Purchase, active: false, ..package("demo-any-device", "Demo login", 0, 99, rules) }
 }
 
-fn package(slug: &str, name: &str, shillings: i64, position: i32) -> Package {
+fn package(slug: &str, name: &str, shillings: i64, position: i32, rules: Rules) -> Package {
     Package {
         // Made when the package is stored.
         id: uuid::Uuid::nil(),
@@ -103,13 +101,8 @@ fn package(slug: &str, name: &str, shillings: i64, position: i32) -> Package {
         name: name.into(),
         price: Money::kes(shillings * 100),
         starts: Starts::FirstLogin,
-        duration: None,
-        quota_octets: None,
-        quota_time: None,
-        hours: None,
-        rate: None,
-        device_limit: 1,
-        idle_timeout: None,
+        rules,
+        purchases: Purchases::default(),
         active: true,
         position,
     }

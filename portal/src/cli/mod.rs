@@ -15,6 +15,7 @@ mod customer;
 mod demo;
 mod migrate;
 mod nas;
+mod outage;
 mod package;
 mod router_login;
 mod routeros;
@@ -88,6 +89,9 @@ enum Command {
     /// Sessions at the routers.
     #[command(subcommand)]
     Session(session::Session),
+    /// Routers that went dark, and the time that customers lost.
+    #[command(subcommand)]
+    Outage(outage::Outage),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -182,6 +186,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Voucher(command) => command.run(context).await,
         Command::Package(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
+        Command::Outage(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }

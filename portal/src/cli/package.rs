@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use shared::hours::Hours;
 use shared::money::{Currency, Money};
-use shared::rate::Rate;
+use shared::rate::{Burst, Rate};
 use shared::rng;
-use store::package::Starts;
+use shared::rules::{DevicePolicy, FairUse, Rules, Until};
+use store::package::{Purchases, Starts};
 
 use super::{Answer, Context, values};
 use crate::api::json;
@@ -16,7 +17,7 @@ use crate::api::json;
 #[derive(Debug, Subcommand)]
 pub(super) enum Package {
     /// Add a package, or change the one with that slug.
-    Add(Add),
+    Add(Box<Add>),
     /// List the packages, also those no longer offered.
     List(Answer),
 }
@@ -27,6 +28,21 @@ enum Start {
     Purchase,
     /// When the customer first logs in.
     FirstLogin,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum End {
+    /// Midnight.
+    Day,
+    /// Midnight from Sunday to Monday.
+    Week,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Policy {
+    Strict,
+    Replace,
+    Ask,
 }
 
 #[derive(Debug, Args)]
@@ -44,11 +60,20 @@ pub(super) struct Add {
     #[arg(long, default_value = "KES")]
     currency: Currency,
     /// How long access lasts, such as 30m, 1h, 1d or 1w.
-    #[arg(long, value_parser = values::duration, required_unless_present_any = ["data", "online"])]
+    #[arg(long, value_parser = values::duration, required_unless_present_any = ["until", "data", "data_up", "data_down", "online"])]
     duration: Option<Duration>,
+    /// It lasts until the end of the day or the week instead, in the time of the place.
+    #[arg(long, conflicts_with = "duration")]
+    until: Option<End>,
     /// Data, up and down together, such as 500MB or 2GB.
     #[arg(long, value_parser = values::octets)]
     data: Option<u64>,
+    /// Data from the customer.
+    #[arg(long, value_parser = values::octets)]
+    data_up: Option<u64>,
+    /// Data to the customer.
+    #[arg(long, value_parser = values::octets)]
+    data_down: Option<u64>,
     /// Time online on all devices together, such as 2h: it counts only while somebody is online. With --duration, within
     /// that time.
     #[arg(long, value_parser = values::duration)]
@@ -63,9 +88,26 @@ pub(super) struct Add {
     /// Speed to the customer.
     #[arg(long, value_parser = values::speed, requires = "up")]
     down: Option<u64>,
+    /// How the speed may be exceeded for a while, in the order of RouterOS: speed, threshold and seconds, each from and to
+    /// the customer, such as "4M/8M 1M/3M 10/10".
+    #[arg(long, requires = "up")]
+    burst: Option<Burst>,
+    /// Other speeds once so much has been used, such as "5GB 1M/2M, 10GB 512k/1M".
+    #[arg(long)]
+    fair_use: Option<FairUse>,
     /// How many devices may share it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     devices: u32,
+    /// What becomes of one device too many: it is refused (but a phone's new random address replaces its old one), it takes the
+    /// place of the first one, or it is refused and the customer's page offers to remove one.
+    #[arg(long, default_value = "strict")]
+    device_policy: Policy,
+    /// How often one person, or one device, may buy it; 1 for a free trial.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    per_person: Option<u32>,
+    /// How often on one day.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    per_day: Option<u32>,
     /// Idle time after which the router ends a session, at least 1m.
     #[arg(long, value_parser = values::duration)]
     idle: Option<Duration>,
@@ -104,6 +146,10 @@ impl Add {
         if let Some(idle) = self.idle {
             anyhow::ensure!(idle >= Duration::from_secs(60), "--idle must be at least 1m");
         }
+        let rate = self.up.zip(self.down).map(|(up_bps, down_bps)| Rate { up_bps, down_bps });
+        if let (Some(burst), Some(rate)) = (self.burst, rate) {
+            burst.fits(rate).map_err(|problem| anyhow::anyhow!("--burst: {problem}"))?;
+        }
         Ok(store::package::Package {
             id,
             slug: self.slug,
@@ -113,13 +159,29 @@ impl Add {
                 Start::Purchase => Starts::Purchase,
                 Start::FirstLogin => Starts::FirstLogin,
             },
-            duration: self.duration,
-            quota_octets: self.data,
-            quota_time: self.online,
-            hours: self.hours,
-            rate: self.up.zip(self.down).map(|(up_bps, down_bps)| Rate { up_bps, down_bps }),
-            device_limit: self.devices,
-            idle_timeout: self.idle,
+            rules: Rules {
+                duration: self.duration,
+                until: self.until.map(|end| match end {
+                    End::Day => Until::EndOfDay,
+                    End::Week => Until::EndOfWeek,
+                }),
+                quota_octets: self.data,
+                quota_up: self.data_up,
+                quota_down: self.data_down,
+                quota_time: self.online,
+                hours: self.hours,
+                rate,
+                burst: self.burst,
+                fair_use: self.fair_use.unwrap_or_default(),
+                device_limit: self.devices,
+                devices: match self.device_policy {
+                    Policy::Strict => DevicePolicy::Strict,
+                    Policy::Replace => DevicePolicy::Replace,
+                    Policy::Ask => DevicePolicy::Ask,
+                },
+                idle_timeout: self.idle,
+            },
+            purchases: Purchases { ever: self.per_person, a_day: self.per_day },
             active: !self.inactive,
             position: self.position,
         })

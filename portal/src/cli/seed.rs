@@ -8,8 +8,9 @@ use serde_json::json;
 use shared::money::Money;
 use shared::rate::Rate;
 use shared::rng;
+use shared::rules::Rules;
 use store::StoreError;
-use store::package::{Package, Starts};
+use store::package::{Package, Purchases, Starts};
 use store::seed::{Past, Wish, Written};
 use uuid::Uuid;
 
@@ -85,13 +86,13 @@ async fn package(context: &Context) -> anyhow::Result<Package> {
         name: "Seeded".into(),
         price: Money::kes(0),
         starts: Starts::Purchase,
-        duration: Some(Duration::from_secs(365 * 24 * 3600)),
-        quota_octets: None,
-        quota_time: None,
-        hours: None,
-        rate: Some(Rate { up_bps: 5_000_000, down_bps: 10_000_000 }),
-        device_limit: 100,
-        idle_timeout: None,
+        rules: Rules {
+            duration: Some(Duration::from_secs(365 * 24 * 3600)),
+            rate: Some(Rate { up_bps: 5_000_000, down_bps: 10_000_000 }),
+            device_limit: 100,
+            ..Rules::default()
+        },
+        purchases: Purchases::default(),
         active: false,
         position: 99,
     };

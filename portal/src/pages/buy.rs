@@ -11,8 +11,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::phone::Phone;
+use store::entitlement::{self, Usage};
 use store::order::{self, NewOrder, OrderState};
 use store::package::{self, Package};
+use store::{StoreError, settlement};
 
 use super::hotspot::{Typed, open, show};
 use super::visit::{Form, Visit};
@@ -37,6 +39,9 @@ pub(crate) struct Wish {
     phone: String,
     /// Present: the number of the device's last purchase pays, which the page showed masked.
     same_phone: Option<String>,
+    /// `now` or `after`: when it shall begin, of somebody who has another package.
+    #[serde(default)]
+    when: String,
 }
 
 /// `POST /buy`
@@ -60,8 +65,18 @@ pub(crate) async fn buy(State(app): State<App>, Body(wish): Body<Wish>) -> Resul
             return show(&app, form.visit, typed).await;
         }
     };
-    let order = place(&app, &form, package, &phone).await?;
-    if order.state == OrderState::Created {
+    let order = match place(&app, &form, package, &phone, &wish.when).await {
+        Ok(order) => order,
+        // It may not be bought so often.
+        Err(AppError::Store(StoreError::Conflict(sentence))) => {
+            return show(&app, form.visit, Typed { notice: Some(sentence), phone: wish.phone, ..Typed::default() })
+                .await;
+        }
+        Err(error) => return Err(error),
+    };
+    if order.state == OrderState::Created && order.amount.minor == 0 {
+        settlement::give_free(&app.db, order.id, app.clock.now()).await?;
+    } else if order.state == OrderState::Created {
         match collect::begin(&app, mpesa, &order).await? {
             collect::Begun::Now => app.metrics.step("pay_started", visit.site_name.as_deref()),
             collect::Begun::Before => {}
@@ -84,8 +99,19 @@ fn capitalised(sentence: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// What shall become of the package beside what the device has: one more of the same is added; another one begins now or
+/// afterwards, as its buyer says.
+fn destiny(present: Option<&Usage>, package: &Package, when: &str) -> order::Wish {
+    match present {
+        Some(present) if present.package_id == Some(package.id) => order::Wish::Extend(present.id),
+        Some(present) if when == "now" => order::Wish::Upgrade(present.id),
+        Some(_) if when == "after" => order::Wish::Queue,
+        _ => order::Wish::New,
+    }
+}
+
 /// The order of this wish: a new one, the one that this form made before, or the one that is under way.
-async fn place(app: &App, form: &Form, package: &Package, phone: &Phone) -> Result<order::Order, AppError> {
+async fn place(app: &App, form: &Form, package: &Package, phone: &Phone, when: &str) -> Result<order::Order, AppError> {
     let (visit, now) = (&form.visit, app.clock.now());
     let waiting = order::latest_of_device(&app.db, visit.mac, now - SAME_WISH).await?;
     let same =
@@ -95,7 +121,9 @@ async fn place(app: &App, form: &Form, package: &Package, phone: &Phone) -> Resu
     }
     let id = form.order_id(app.db.seal(), &package.slug, phone.as_str());
     let remembered = serde_json::to_value(Visit { error: String::new(), ..visit.clone() }).expect("a visit serialises");
-    let new = NewOrder { phone, package, nas_id: Some(visit.nas), mac: Some(visit.mac), visit: &remembered };
+    let present = entitlement::latest_of_device(&app.db, visit.mac).await?.filter(|usage| usage.is_usable(now));
+    let wish = destiny(present.as_ref(), package, when);
+    let new = NewOrder { phone, package, nas_id: Some(visit.nas), mac: Some(visit.mac), visit: &remembered, wish };
     if !order::place_once(&app.db, id, &new, now).await? {
         tracing::debug!(order = %id, "a form was sent twice");
     }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::entitlement::State as Access;
 use shared::mac::Mac;
+use shared::rules::Until;
 use shared::time::OffsetDateTime;
 use store::entitlement::{self, Usage};
 use store::nas::{self, Hotspot};
@@ -110,12 +111,15 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
         Some(usage) if usage.is_usable(now) => Some(greet(app, &visit, usage, last.as_ref(), now).await?),
         _ => None,
     };
+    // More of what the device has is added to it; for anything else it is asked when it shall begin.
+    let present = usage.as_ref().filter(|usage| usage.is_usable(now)).map(|usage| usage.package.clone());
     let wrong = typed.phone_error.is_some() || typed.code_error.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = PackagesPage {
         site: Site::of(&app.config.portal),
         notice: typed.notice.or_else(|| words::router_error(&visit.error)),
         greeting,
+        present,
         renew: app.mpesa.as_ref().and_then(|_| renew(&offered, usage.as_ref(), last.as_ref(), now)),
         cards: offered.iter().map(|package| card(package, &typed.package)).collect(),
         pay: app.mpesa.is_some(),
@@ -166,7 +170,8 @@ async fn greet(
     Ok(Greeting {
         package: usage.package.clone(),
         left: left(usage, now),
-        login: login::form(visit, &username, &password, then, false),
+        // Who is online needs no login.
+        login: (usage.online == 0).then(|| login::form(visit, &username, &password, then, false)),
     })
 }
 
@@ -179,7 +184,7 @@ fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
 pub(crate) fn left(usage: &Usage, now: OffsetDateTime) -> String {
     let until = usage.expires_at.map(|end| format!("until {}", time::clock(end, now)));
     let data = usage.quota_octets.map(|quota| {
-        let rest = quota.saturating_sub(usage.used.octets);
+        let rest = quota.saturating_sub(usage.used.octets());
         format!("{} of data", amount::data(rest, Base::of(Some(quota))))
     });
     let online = usage.quota_time.map(|quota| {
@@ -217,25 +222,40 @@ fn renew(offered: &[Package], usage: Option<&Usage>, last: Option<&Order>, now: 
 }
 
 fn card(package: &Package, chosen: &str) -> Card {
-    let devices = match package.device_limit {
+    let rules = &package.rules;
+    let devices = match rules.device_limit {
         1 => None,
         devices => Some(format!("{devices} devices")),
     };
-    let data = package.quota_octets.map(|quota| amount::data(quota, Base::of(Some(quota))));
+    let octets = |quota| amount::data(quota, Base::of(Some(quota)));
+    let data = match (rules.quota_octets, rules.quota_up, rules.quota_down) {
+        (Some(quota), ..) => octets(quota),
+        (None, None, Some(down)) => format!("{} down", octets(down)),
+        (None, Some(up), None) => format!("{} up", octets(up)),
+        (None, Some(up), Some(down)) => format!("{} up, {} down", octets(up), octets(down)),
+        (None, None, None) => "unlimited data".into(),
+    };
+    let until = rules.until.map(|until| match until {
+        Until::EndOfDay => "until midnight".to_owned(),
+        Until::EndOfWeek => "until Sunday midnight".to_owned(),
+    });
     let facts = [
-        package.quota_time.map(|time| format!("{} online", amount::span(time))),
-        package.duration.map(|time| match package.quota_time {
+        rules.quota_time.map(|time| format!("{} online", amount::span(time))),
+        rules.duration.map(|time| match rules.quota_time {
             Some(_) => format!("within {}", amount::span(time)),
             None => amount::span(time),
         }),
-        package.hours.as_ref().map(ToString::to_string),
-        data.or_else(|| Some("unlimited data".into())),
-        package.rate.and_then(amount::speed),
+        until,
+        rules.hours.as_ref().map(ToString::to_string),
+        Some(data),
+        rules.rate.and_then(amount::speed),
+        rules.fair_use.stages().first().map(|stage| format!("slower after {}", octets(stage.after))),
         devices,
     ];
     Card {
         slug: package.slug.clone(),
         name: package.name.clone(),
+        action: if package.price.minor == 0 { "Get it free".into() } else { format!("Pay {}", package.price) },
         price: package.price.to_string(),
         // A package named for its time or data needs no second word on it.
         facts: facts.into_iter().flatten().filter(|fact| *fact != package.name).collect(),
@@ -270,7 +290,8 @@ mod tests {
     use shared::entitlement::Used;
     use shared::money::Money;
     use shared::rate::Rate;
-    use store::package::Starts;
+    use shared::rules::Rules;
+    use store::package::{Purchases, Starts};
     use uuid::Uuid;
 
     use super::*;
@@ -289,7 +310,8 @@ mod tests {
             expires_at: Some(at(3600)),
             quota_octets: Some(500_000_000),
             quota_time: None,
-            used: Used { octets: 12_000_000, seconds: 600 },
+            rate: None,
+            used: Used { up: 2_000_000, down: 10_000_000, seconds: 600 },
             online: 0,
         }
     }
@@ -317,13 +339,14 @@ mod tests {
             name: "Day".into(),
             price: Money::kes(5000),
             starts: Starts::FirstLogin,
-            duration: Some(Duration::from_secs(86_400)),
-            quota_octets: Some(2_000_000_000),
-            quota_time: None,
-            hours: None,
-            rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
-            device_limit: 2,
-            idle_timeout: None,
+            rules: Rules {
+                duration: Some(Duration::from_secs(86_400)),
+                quota_octets: Some(2_000_000_000),
+                rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+                device_limit: 2,
+                ..Rules::default()
+            },
+            purchases: Purchases::default(),
             active: true,
             position: 1,
         };

@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Form as Body, Json};
 use serde::{Deserialize, Serialize};
+use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use store::entitlement::{self, Usage};
 use store::order::{self, Order, OrderState};
-use store::payment;
+use store::{StoreError, payment, settlement};
 
 use super::login;
 use super::visit::{Form, Visit};
@@ -25,7 +26,7 @@ use crate::payments::collect;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{LoginForm, Onward, OrderPage};
+use crate::views::customer::{DeviceLine, LoginForm, Onward, OrderPage};
 use crate::views::{Site, page, time, words};
 
 /// An order whose payment was never begun (its process died in between) may be paid again after this.
@@ -196,13 +197,17 @@ fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
         None => "You are online".into(),
     };
     let base = Base::of(usage.quota_octets);
-    let used = match usage.used.octets {
+    let used = match usage.used.octets() {
         0 => "0 MB".to_owned(),
         octets => amount::data(octets, base),
     };
     let detail = match usage.quota_octets {
         Some(quota) => format!("{used} of {} used.", amount::data(quota, base)),
         None => format!("{used} used."),
+    };
+    let detail = match usage.rate.and_then(amount::speed) {
+        Some(speed) => format!("{detail} Up to {speed}."),
+        None => detail,
     };
     let detail = match usage.quota_time {
         Some(quota) => {
@@ -249,7 +254,7 @@ pub(crate) async fn show(
     }
     let waits_long = known.now - order.created_at > LONG_WAIT;
     let (packages_label, offer) = match stage {
-        Stage::Ended => ("Get more", true),
+        Stage::Ended | Stage::Online => ("Get more", true),
         // The router has said no, perhaps because this package is for other hours.
         Stage::GoOnline if notice.is_some() => ("Choose another package", true),
         Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
@@ -277,12 +282,55 @@ pub(crate) async fn show(
         packages,
         packages_label,
         onward,
+        devices: devices(&app, &known, visit.as_ref()).await?,
+        devices_url: format!("/o/{token}/devices"),
     };
     let response = page(StatusCode::OK, &view)?;
     Ok(match visit {
         Some(visit) => login::allow(response, &visit, &app.config.portal.public_url),
         None => response,
     })
+}
+
+/// The devices of what was bought, while it can be used.
+async fn devices(app: &App, known: &Known, visit: Option<&Visit>) -> Result<Vec<DeviceLine>, AppError> {
+    let Some(usage) = known.usage.as_ref().filter(|usage| usage.is_usable(known.now)) else { return Ok(Vec::new()) };
+    let here = visit.map(|visit| visit.mac);
+    let line = |device: &entitlement::Device| DeviceLine {
+        mac: device.mac.to_string(),
+        note: match (Some(device.mac) == here, device.online) {
+            (true, _) => "this device",
+            (false, true) => "online",
+            (false, false) => "",
+        },
+        removable: Some(device.mac) != here,
+    };
+    Ok(entitlement::devices(&app.db, usage.id).await?.iter().map(line).collect())
+}
+
+/// The form of a device.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Removal {
+    remove: String,
+}
+
+/// `POST /o/{token}/devices`: a device gives its place up.
+pub(crate) async fn remove_device(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Body(removal): Body<Removal>,
+) -> Result<Response, AppError> {
+    let known = Known::of(&app, &token).await?;
+    let (Some(entitlement), Ok(mac)) = (known.order.entitlement, removal.remove.parse::<Mac>()) else {
+        return Err(AppError::NotFound);
+    };
+    match entitlement::remove_device(&app.db, entitlement, mac, known.now).await {
+        Ok(_) => Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response()),
+        Err(StoreError::Conflict(_)) => {
+            Err(AppError::BadRequest("Devices were changed too often today. Please try again tomorrow."))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn login_form(app: &App, known: &Known, visit: &Visit, automatic: bool) -> Result<LoginForm, AppError> {
@@ -322,6 +370,11 @@ pub(crate) async fn state(State(app): State<App>, Path(token): Path<String>) -> 
 /// `POST /o/{token}/again`: a new payment of the same order, where that is safe.
 pub(crate) async fn again(State(app): State<App>, Path(token): Path<String>) -> Result<Response, AppError> {
     let known = Known::of(&app, &token).await?;
+    // Nobody pays for nothing; what was not given at once is given now.
+    if known.order.amount.minor == 0 {
+        settlement::give_free(&app.db, known.order.id, known.now).await?;
+        return Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response());
+    }
     let Some(mpesa) = &app.mpesa else {
         return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
     };
@@ -372,7 +425,8 @@ mod tests {
             expires_at: Some(at(3600)),
             quota_octets: Some(500_000_000),
             quota_time: None,
-            used: Used { octets: used_octets, seconds: 60 },
+            rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+            used: Used { up: 0, down: used_octets, seconds: 60 },
             online,
         }
     }
@@ -425,7 +479,10 @@ mod tests {
         known.usage = Some(usage(1, 12_300_000));
         assert_eq!(known.stage(), Stage::Online);
         let (headline, detail) = known.words(Stage::Online);
-        assert_eq!((headline.as_str(), detail.as_str()), ("You are online until 04:00", "12.3 MB of 500 MB used."));
+        assert_eq!(
+            (headline.as_str(), detail.as_str()),
+            ("You are online until 04:00", "12.3 MB of 500 MB used. Up to 5 Mbit/s.")
+        );
         known.now = at(3601);
         assert_eq!(known.stage(), Stage::Ended);
         assert_eq!(known.words(Stage::Ended).0, "Your time is over");

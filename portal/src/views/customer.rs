@@ -16,6 +16,8 @@ pub(crate) struct PackagesPage {
     pub(crate) notice: Option<String>,
     /// What the device still has.
     pub(crate) greeting: Option<Greeting>,
+    /// The package that the device has: what is bought begins now, in its place, or after it.
+    pub(crate) present: Option<String>,
     /// The last package again, with one tap.
     pub(crate) renew: Option<Renew>,
     /// What is on sale.
@@ -38,7 +40,8 @@ pub(crate) struct Greeting {
     pub(crate) package: String,
     /// Such as `until 21:40`, `488 MB`.
     pub(crate) left: String,
-    pub(crate) login: LoginForm,
+    /// `None`: the device is online.
+    pub(crate) login: Option<LoginForm>,
 }
 
 /// The last package again.
@@ -59,6 +62,8 @@ pub(crate) struct Card {
     pub(crate) slug: String,
     pub(crate) name: String,
     pub(crate) price: String,
+    /// What its button says.
+    pub(crate) action: String,
     /// Time, data, speed, devices.
     pub(crate) facts: Vec<String>,
     /// Chosen before.
@@ -119,6 +124,20 @@ pub(crate) struct OrderPage {
     pub(crate) packages_label: &'static str,
     /// Where the guest wanted to go.
     pub(crate) onward: Option<Onward>,
+    /// The devices that have a place.
+    pub(crate) devices: Vec<DeviceLine>,
+    /// Where one is removed.
+    pub(crate) devices_url: String,
+}
+
+/// A device that has a place.
+#[derive(Debug)]
+pub(crate) struct DeviceLine {
+    pub(crate) mac: String,
+    /// Such as `online`, `this device`.
+    pub(crate) note: &'static str,
+    /// Whether it can be removed from here.
+    pub(crate) removable: bool,
 }
 
 /// A link out.
@@ -164,6 +183,7 @@ mod tests {
             slug: "hour".into(),
             name: NASTY.into(),
             price: "KSh 20".into(),
+            action: "Pay KSh 20".into(),
             facts: vec!["1 hour".into(), "500 MB".into(), "5 Mbit/s".into()],
             chosen,
         };
@@ -171,7 +191,8 @@ mod tests {
             site: site(),
             visit: "v".repeat(500),
             notice: Some(NASTY.into()),
-            greeting: Some(Greeting { package: NASTY.into(), left: "until 21:40".into(), login: login() }),
+            greeting: Some(Greeting { package: NASTY.into(), left: "until 21:40".into(), login: Some(login()) }),
+            present: Some(NASTY.into()),
             renew: Some(Renew {
                 ended: Some("Your time is over."),
                 slug: "hour".into(),
@@ -207,6 +228,8 @@ mod tests {
             packages: Some("/packages?visit=v".into()),
             packages_label: "Choose another package",
             onward: Some(Onward { href: "http://example.com/".into(), host: "example.com".into() }),
+            devices: vec![DeviceLine { mac: NASTY.into(), note: "online", removable: true }],
+            devices_url: "/o/x/devices".into(),
         }
     }
 

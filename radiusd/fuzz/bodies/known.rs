@@ -12,6 +12,7 @@ use radius_proto::{Code, Packet, Secret, authenticator};
 use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
 use shared::rate::Rate;
+use shared::rules::Rules;
 use shared::time::OffsetDateTime;
 use store::directory::{Entry, Version};
 use store::nas::{MessageAuthenticatorPolicy, Nas};
@@ -47,14 +48,16 @@ pub(crate) fn entry(now: OffsetDateTime) -> Entry {
         state: State::Active,
         starts_at: Some(now),
         expires_at: Some(now + Duration::from_secs(3600)),
-        duration: Some(Duration::from_secs(3600)),
-        quota_octets: Some(1 << 30),
-        quota_time: None,
-        hours: None,
+        rules: Rules {
+            duration: Some(Duration::from_secs(3600)),
+            quota_octets: Some(1 << 30),
+            rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+            device_limit: 2,
+            idle_timeout: Some(Duration::from_secs(300)),
+            ..Rules::default()
+        },
         used: Used::default(),
-        rate: Some(Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
-        device_limit: 2,
-        idle_timeout: Some(Duration::from_secs(300)),
+        swaps_free_at: None,
         devices: vec![DEVICE],
     };
     let credential = Credential {

@@ -25,6 +25,7 @@ const TRIES: usize = 4;
 
 /// What memory says to a login.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a login allocates nothing, and its verdict is moved once")]
 pub enum Verdict {
     /// Let it in.
     Granted(Granted),
@@ -99,6 +100,15 @@ fn judge_name(
     admit(opening.held(), login.mac, Some(&opening), directory, now)
 }
 
+/// Whether a login is of a device that has a place in what its name opens, or whose password was made for it.
+pub(crate) fn is_known(login: &Login<'_>, directory: &Directory) -> bool {
+    find(directory, login.name).is_some_and(|opening| {
+        let made_for = opening.credential().validity().mac;
+        (made_for.is_some() && made_for == login.mac)
+            || opening.held().with_standing(|standing| standing.is_bound(login.mac))
+    })
+}
+
 fn find(directory: &Directory, name: &[u8]) -> Option<Opening> {
     directory.login(name).or_else(|| directory.login(voucher::normalise(name)?.as_bytes()))
 }
@@ -134,13 +144,18 @@ fn admit(
     if let (true, Some(mac)) = (admission.bound, mac) {
         directory.bind(mac, held.id());
     }
+    if let Some(old) = admission.grant.replaces {
+        directory.unbind(old, held.id());
+    }
     let spent = opening.filter(|opening| opening.credential().kind() == CredentialKind::OneTime);
     if let Some(opening) = spent {
         directory.spend(opening, Moment::from(now).after(ONE_TIME_GRACE));
     }
     let record = (admission.bound || admission.started || spent.is_some()).then(|| store::entitlement::Activation {
         entitlement: held.id(),
+        nas: None,
         mac,
+        replaces: admission.grant.replaces,
         spent: spent.map(|opening| opening.credential().id()),
         at: now,
     });

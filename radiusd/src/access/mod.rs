@@ -13,7 +13,7 @@ mod tests;
 
 pub(crate) use eap::put_failure as put_eap_failure;
 pub use judge::{Granted, Memory, Verdict, judge};
-pub(crate) use judge::{MAX_LOOKUPS, look_up};
+pub(crate) use judge::{MAX_LOOKUPS, is_known, look_up};
 pub use login::{Login, Scratch, Unreadable};
 pub(crate) use ms_chap::put_refusal;
 pub use service::Service;

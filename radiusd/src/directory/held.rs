@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use shared::entitlement::{Entitlement, State, Used};
 use shared::mac::Mac;
+use shared::rules::Swaps;
 use shared::time::OffsetDateTime;
 use store::directory::Version;
 use uuid::Uuid;
@@ -29,7 +30,8 @@ pub struct Held {
     id: Uuid,
     terms: Arc<Terms>,
     version: AtomicU64,
-    used_octets: AtomicU64,
+    used_up: AtomicU64,
+    used_down: AtomicU64,
     used_seconds: AtomicU32,
     live: Mutex<Live>,
     credentials: Credentials,
@@ -43,13 +45,22 @@ pub struct Held {
 struct Live {
     starts_at: Option<Moment>,
     expires_at: Option<Moment>,
+    swaps_free_at: Option<Moment>,
     devices: Devices,
     pending: Option<Box<Pending>>,
 }
 
-/// Devices that were bound here and are not known to be in PostgreSQL, and since when.
+/// What was bound here and is not known to be in PostgreSQL.
 #[derive(Debug, Default)]
-struct Pending(Vec<(Mac, Moment)>);
+struct Pending(Vec<Bound>);
+
+/// A device that was bound, when, and the one whose place it took.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    mac: Mac,
+    at: Moment,
+    replaces: Option<Mac>,
+}
 
 /// Devices of an entitlement: one or two for almost everyone, without an allocation.
 #[derive(Debug)]
@@ -70,6 +81,11 @@ impl Devices {
             Devices::Few(count, macs) => &macs[..usize::from(*count)],
             Devices::Many(macs) => macs,
         }
+    }
+
+    fn remove(&mut self, mac: Mac) {
+        let kept: Vec<Mac> = self.all().iter().copied().filter(|device| *device != mac).collect();
+        *self = Devices::from(&kept);
     }
 
     fn push(&mut self, mac: Mac) {
@@ -120,13 +136,15 @@ impl Held {
         let mut live = Live {
             starts_at: entitlement.starts_at.map(Moment::from),
             expires_at: entitlement.expires_at.map(Moment::from),
+            swaps_free_at: entitlement.swaps_free_at.map(Moment::from),
             devices: Devices::from(&entitlement.devices),
             pending: None,
         };
         if let Some(before) = before {
             // A reading that began before an accounting batch was committed must not take its usage back.
             let known = before.used();
-            used.octets = used.octets.max(known.octets);
+            used.up = used.up.max(known.up);
+            used.down = used.down.max(known.down);
             used.seconds = used.seconds.max(known.seconds);
             live.take_over(&before.superseded(), now);
             for credential in credentials.all() {
@@ -137,7 +155,8 @@ impl Held {
             id: entitlement.id,
             terms,
             version: AtomicU64::new(version.number()),
-            used_octets: AtomicU64::new(used.octets),
+            used_up: AtomicU64::new(used.up),
+            used_down: AtomicU64::new(used.down),
             used_seconds: AtomicU32::new(whole(used.seconds)),
             live: Mutex::new(live),
             credentials,
@@ -171,12 +190,11 @@ impl Held {
         let grant = policy::decide(&standing, mac, here).map_err(Refusal::Denied)?;
         let (bound, started) = (mac.is_some() && !standing.is_bound(mac), standing.starts_at.is_none());
         if let (true, Some(mac)) = (bound, mac) {
-            live.devices.push(mac);
-            live.pending.get_or_insert_default().0.push((mac, now));
+            live.take_place(Bound { mac, at: now, replaces: grant.replaces });
         }
         if started {
             live.starts_at = Some(now);
-            live.expires_at = self.terms.duration.map(|duration| now.after(duration));
+            live.expires_at = self.terms.end(here);
         }
         Ok(Admission { grant, bound, started })
     }
@@ -194,13 +212,17 @@ impl Held {
 
     /// Usage only grows: totals of two batches may arrive in either order.
     pub(super) fn set_used(&self, used: Used) {
-        self.used_octets.fetch_max(used.octets, Ordering::Relaxed);
+        self.used_up.fetch_max(used.up, Ordering::Relaxed);
+        self.used_down.fetch_max(used.down, Ordering::Relaxed);
         self.used_seconds.fetch_max(whole(used.seconds), Ordering::Relaxed);
     }
 
     fn used(&self) -> Used {
-        let (octets, seconds) = (&self.used_octets, &self.used_seconds);
-        Used { octets: octets.load(Ordering::Relaxed), seconds: seconds.load(Ordering::Relaxed).into() }
+        Used {
+            up: self.used_up.load(Ordering::Relaxed),
+            down: self.used_down.load(Ordering::Relaxed),
+            seconds: self.used_seconds.load(Ordering::Relaxed).into(),
+        }
     }
 
     /// How new the reading is that this was made from.
@@ -244,17 +266,28 @@ impl Held {
             expires_at: live.expires_at,
             used: self.used(),
             devices: live.devices.all(),
+            swaps_free_at: live.swaps_free_at,
         }
     }
 }
 
 impl Live {
+    /// Gives a device its place; the one that had it goes.
+    fn take_place(&mut self, bound: Bound) {
+        if let Some(old) = bound.replaces {
+            self.devices.remove(old);
+            let from = self.swaps_free_at.map_or(bound.at, |free_at| free_at.max(bound.at));
+            self.swaps_free_at = Some(from.after(Swaps::EVERY));
+        }
+        self.devices.push(bound.mac);
+        self.pending.get_or_insert_default().0.push(bound);
+    }
+
     /// Keeps what logins changed and a newer reading does not know yet.
     fn take_over(&mut self, known: &Live, now: Moment) {
-        for &(mac, at) in known.pending.iter().flat_map(|pending| &pending.0) {
-            if now.since(at) < PENDING_KEEPS && !self.devices.all().contains(&mac) {
-                self.devices.push(mac);
-                self.pending.get_or_insert_default().0.push((mac, at));
+        for bound in known.pending.iter().flat_map(|pending| &pending.0) {
+            if now.since(bound.at) < PENDING_KEEPS && !self.devices.all().contains(&bound.mac) {
+                self.take_place(*bound);
             }
         }
         if self.starts_at.is_none() && known.starts_at.is_some() {
@@ -276,29 +309,27 @@ fn created(id: Uuid) -> Option<Moment> {
 
 #[cfg(test)]
 mod tests {
+    use shared::rules::{DevicePolicy, Rules};
+
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn mac(number: u8) -> Mac {
-        Mac([2, 0, 0, 0, 0, number])
+        Mac([0, 0, 0, 0, 0, number])
     }
 
     fn entitlement(device_limit: u32) -> Entitlement {
+        let duration = Some(Duration::from_secs(3600));
         Entitlement {
             id: Uuid::from_u128(1),
             package: "1 hour".into(),
             state: State::Active,
             starts_at: None,
             expires_at: None,
-            duration: Some(Duration::from_secs(3600)),
-            quota_octets: None,
-            quota_time: None,
-            hours: None,
+            rules: Rules { duration, device_limit, ..Rules::default() },
             used: Used::default(),
-            rate: None,
-            device_limit,
-            idle_timeout: None,
+            swaps_free_at: None,
             devices: vec![],
         }
     }
@@ -314,7 +345,7 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        assert!(size_of::<Held>() <= 176, "{}", size_of::<Held>());
+        assert!(size_of::<Held>() <= 192, "{}", size_of::<Held>());
         assert_eq!(size_of::<Devices>(), 24);
     }
 
@@ -326,6 +357,24 @@ mod tests {
         assert_eq!(admitted(&held, mac(1), now.after(Duration::from_secs(9))), (false, false));
         assert_eq!(held.admit(Some(mac(2)), now), Err(Refusal::Denied(Denial::TooManyDevices)));
         assert_eq!(held.with_standing(|s| s.expires_at), Some(now.after(Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn a_device_takes_the_place_of_another_so_often_and_a_reading_that_is_older_does_not_bring_that_back() {
+        let now = Moment::from(NOW);
+        let one = entitlement(1);
+        let rules = Rules { devices: DevicePolicy::Replace, ..Rules::default() };
+        let entitlement = Entitlement { rules, ..one };
+        let first = held(&entitlement, None, now);
+        admitted(&first, mac(1), now);
+        let swapped = first.admit(Some(mac(2)), now).expect("admitted");
+        assert_eq!((swapped.bound, swapped.grant.replaces), (true, Some(mac(1))));
+        let read_before = Entitlement { devices: vec![mac(1)], ..entitlement.clone() };
+        let second = held(&read_before, Some(&first), now);
+        second.with_standing(|s| assert_eq!(s.devices, [mac(2)]));
+        assert!(admitted(&second, mac(3), now).0 && admitted(&second, mac(4), now).0);
+        assert_eq!(second.admit(Some(mac(5)), now), Err(Refusal::Denied(Denial::TooManySwaps)));
+        assert!(admitted(&second, mac(5), now.after(Swaps::EVERY)).0);
     }
 
     #[test]
@@ -358,16 +407,16 @@ mod tests {
         let now = Moment::from(NOW);
         let first = held(&entitlement(1), None, now);
         admitted(&first, mac(1), now);
-        first.set_used(Used { octets: 500, seconds: 60 });
+        first.set_used(Used { up: 100, down: 400, seconds: 60 });
         let second = held(&entitlement(1), Some(&first), now.after(Duration::from_secs(1)));
         assert_eq!(first.admit(Some(mac(1)), now), Err(Refusal::Superseded));
         second.with_standing(|s| {
-            assert_eq!((s.devices, s.starts_at, s.used.octets), (&[mac(1)][..], Some(now), 500));
+            assert_eq!((s.devices, s.starts_at, s.used.octets()), (&[mac(1)][..], Some(now), 500));
         });
         let third = held(&entitlement(1), Some(&second), now.after(PENDING_KEEPS));
         third.with_standing(|s| assert_eq!((s.devices.len(), s.starts_at), (0, Some(now))));
-        third.set_used(Used { octets: 400, seconds: 50 });
-        let used = third.with_standing(|s| (s.used.octets, s.used.seconds));
+        third.set_used(Used { up: 100, down: 300, seconds: 50 });
+        let used = third.with_standing(|s| (s.used.octets(), s.used.seconds));
         assert_eq!(used, (500, 60), "totals of two batches in the wrong order");
     }
 

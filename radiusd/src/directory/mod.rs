@@ -173,6 +173,21 @@ impl Directory {
         }
     }
 
+    /// Notes that a device has lost its place to another one.
+    pub fn unbind(&self, mac: Mac, id: Uuid) {
+        let hash = self.entitlements.hash(id.as_bytes());
+        let entitlements = self.entitlements.read(hash);
+        let current = entitlements.find(hash, |held| held.id() == id);
+        if current.is_some_and(|held| held.with_standing(|standing| standing.is_bound(Some(mac)))) {
+            return;
+        }
+        let hash = self.devices.hash(&mac.0);
+        let mut devices = self.devices.write(hash);
+        if let Ok(entry) = devices.find_entry(hash, |known| known.mac == mac && known.held.id() == id) {
+            entry.remove();
+        }
+    }
+
     /// Lets a one-time credential end at `until`, also where its entitlement has been replaced meanwhile.
     pub fn spend(&self, opening: &Opening, until: Moment) {
         let credential = opening.credential();
@@ -295,6 +310,7 @@ mod tests {
     use std::time::Duration;
 
     use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State};
+    use shared::rules::Rules;
 
     use super::*;
 
@@ -313,14 +329,9 @@ mod tests {
             state: State::Active,
             starts_at: None,
             expires_at: None,
-            duration: Some(Duration::from_secs(3600)),
-            quota_octets: None,
-            quota_time: None,
-            hours: None,
+            rules: Rules { duration: Some(Duration::from_secs(3600)), device_limit: 2, ..Rules::default() },
             used: Used::default(),
-            rate: None,
-            device_limit: 2,
-            idle_timeout: None,
+            swaps_free_at: None,
             devices: vec![],
         }
     }
@@ -457,7 +468,8 @@ mod tests {
     #[test]
     fn readings_and_logins_at_the_same_time_lose_no_device() {
         let directory = Directory::new();
-        let limit = |devices| Entitlement { device_limit: 200, devices, ..entitlement(1) };
+        let limit =
+            |devices| Entitlement { rules: Rules { device_limit: 200, ..Rules::default() }, devices, ..entitlement(1) };
         put(&directory, 1, limit(vec![]), &["name"]);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
+use shared::rules::Rules;
 use shared::time::OffsetDateTime;
 use store::directory::{Entry, Version};
 use uuid::Uuid;
@@ -168,7 +169,8 @@ fn uuid(id: Id) -> Uuid {
 }
 
 fn mac(number: u8) -> Mac {
-    Mac([2, 0, 0, 0, 0, number])
+    // Addresses of makers: random ones would take each other's place.
+    Mac([0, 0, 0, 0, 0, number])
 }
 
 /// Names of both lengths: those that stand inside a credential and those that do not.
@@ -196,14 +198,13 @@ fn entry(id: Id, row: &Row, version: u64) -> Entry {
         state: State::Active,
         starts_at: None,
         expires_at: None,
-        duration: None,
-        quota_octets: Some(QUOTA),
-        quota_time: None,
-        hours: None,
-        used: Used { octets: row.used, seconds: 0 },
-        rate: None,
-        device_limit: u32::try_from(DEVICE_LIMIT).expect("small"),
-        idle_timeout: None,
+        rules: Rules {
+            quota_octets: Some(QUOTA),
+            device_limit: u32::try_from(DEVICE_LIMIT).expect("small"),
+            ..Rules::default()
+        },
+        used: Used { down: row.used, ..Used::default() },
+        swaps_free_at: None,
         devices: row.devices.iter().map(|&number| mac(number)).collect(),
     };
     let credentials = row.names.iter().map(credential).collect();
@@ -263,7 +264,7 @@ fn take(directory: &Directory, model: &mut Model, step: Step) -> Result<(), Test
             }
         }
         Step::Used(id, octets) => {
-            directory.set_used(&[(uuid(id), Used { octets, seconds: 0 })]);
+            directory.set_used(&[(uuid(id), Used { down: octets, ..Used::default() })]);
             if let Some(known) = model.entitlements.get_mut(&id) {
                 known.row.used = known.row.used.max(octets);
             }
@@ -319,7 +320,7 @@ fn compare(directory: &Directory, model: &Model) -> Result<(), TestCaseError> {
         let held = held.expect("asserted");
         prop_assert_eq!(held.version().number(), known.version);
         held.with_standing(|standing| {
-            prop_assert_eq!(standing.used.octets, known.row.used);
+            prop_assert_eq!(standing.used.octets(), known.row.used);
             prop_assert_eq!(standing.starts_at.is_some(), known.started);
             let devices: Vec<Mac> = known.row.devices.iter().map(|&number| mac(number)).collect();
             prop_assert_eq!(standing.devices, devices);

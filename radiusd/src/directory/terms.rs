@@ -58,19 +58,12 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use shared::rules::Rules;
+
     use super::*;
 
     fn terms(package: &str) -> Terms {
-        Terms {
-            package: package.into(),
-            duration: None,
-            quota_octets: None,
-            quota_time: None,
-            hours: None,
-            rate: None,
-            device_limit: 1,
-            idle_timeout: None,
-        }
+        Terms::new(package, Rules::default())
     }
 
     #[test]
@@ -78,7 +71,10 @@ mod tests {
         let shared = SharedTerms::default();
         let hour = shared.share(terms("1 hour"));
         assert!(Arc::ptr_eq(&hour, &shared.share(terms("1 hour"))));
-        assert!(!Arc::ptr_eq(&hour, &shared.share(Terms { device_limit: 2, ..terms("1 hour") })));
+        assert!(!Arc::ptr_eq(
+            &hour,
+            &shared.share(Terms::new("1 hour", Rules { device_limit: 2, ..Rules::default() }))
+        ));
         assert_eq!(hour.package.as_ref(), "1 hour");
     }
 

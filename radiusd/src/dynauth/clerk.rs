@@ -14,17 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use shared::entitlement::Entitlement;
+use shared::mac::Mac;
 use shared::time::{Clock, OffsetDateTime};
-use store::command::{self, Again, Answer, Answered, Command};
+use store::command::{self, Again, Answer, Answered, Command, Kind};
 use store::{Channel, Db, Listener, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Target;
 use super::verdict::{self, Gone, is_gone};
+use super::{Target, request};
 use crate::client::Registry;
 use crate::metrics::Metrics;
+use crate::policy::{self, Grant, Moment, Standing, Terms};
 
 /// Without a hint, look for commands this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -143,12 +146,45 @@ impl Clerk {
         if listener.is_none() {
             *listener = Some(self.db.listen(&[Channel::Commands]).await?);
         }
-        let commands = command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE, &self.room.busy()).await?;
+        let mut commands = command::claim(&self.db, self.clock.now(), LEASE, AT_ONCE, &self.room.busy()).await?;
         let count = commands.len();
-        if count > 0 && self.commands.send(commands).await.is_err() {
+        if commands.iter().any(|command| command.kind == Kind::Change) {
+            // Changes that cannot be decided wait for their lease; cuts do not.
+            if let Err(error) = self.decide(&mut commands).await {
+                tracing::warn!(%error, "what sessions may from now on could not be read");
+                commands.retain(|command| command.kind == Kind::Disconnect);
+            }
+        }
+        if !commands.is_empty() && self.commands.send(commands).await.is_err() {
             tracing::debug!("the sender of commands has stopped; their lease brings them back");
         }
         Ok(count)
+    }
+
+    /// Decides what the sessions of changes may from now on, as of now: what PostgreSQL says, not what memory has heard of. Where
+    /// access is over there is nothing to change: the cut follows by itself.
+    async fn decide(&self, commands: &mut Vec<Command>) -> Result<(), StoreError> {
+        let changes = || commands.iter().filter(|command| command.kind == Kind::Change);
+        let mut ids: Vec<Uuid> = changes().filter_map(|command| command.entitlement).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let entries = store::directory::read(&self.db, &ids).await?;
+        let now = self.clock.now();
+        let (clients, mut needless) = (self.clients.load(), Vec::new());
+        commands.retain_mut(|command| {
+            if command.kind == Kind::Disconnect {
+                return true;
+            }
+            let here = clients.by_id(command.nas).map_or(now, |client| client.here(now));
+            let entry = command.entitlement.and_then(|id| entries.iter().find(|entry| entry.entitlement.id == id));
+            let grant = entry.and_then(|entry| grant(&entry.entitlement, command.mac, here));
+            command.limits = grant.map(|grant| Box::new(request::limits(&grant, &command.reported, now)));
+            if command.limits.is_none() {
+                needless.push((command.id, command.generation));
+            }
+            command.limits.is_some()
+        });
+        if needless.is_empty() { Ok(()) } else { command::abandon_changes(&self.db, &needless).await }
     }
 
     /// Writes down what became of commands. What cannot be written is forgotten: its lease brings the command back, so
@@ -159,14 +195,14 @@ impl Clerk {
         }
         let now = self.clock.now();
         let (mut answers, mut not_sent) = (Vec::new(), Vec::<(Duration, Vec<Uuid>)>::new());
-        let mut gone = Vec::new();
+        let (mut gone, mut reconnect) = (Vec::new(), Vec::new());
         for note in notes.drain(..) {
             match note {
                 Note::Answered(command, answer) => match self.believed_gone(&command, answer, now) {
                     Some(silent_since) => gone.push((command, answer, silent_since)),
-                    None => answers.push(self.settle(&command, answer)),
+                    None => answers.push((self.settle(&command, answer), command)),
                 },
-                Note::NoWay(command) => answers.push(self.cannot_reach(&command)),
+                Note::NoWay(command) => answers.push((self.cannot_reach(&command), command)),
                 Note::NotSent(command, pause) => match not_sent.iter_mut().find(|(other, _)| *other == pause) {
                     Some((_, commands)) => commands.push(command),
                     None => not_sent.push((pause, vec![command])),
@@ -175,6 +211,26 @@ impl Clerk {
         }
         if !gone.is_empty() {
             answers.extend(self.close(gone, now).await);
+        }
+        // A change that the router refuses for good, and does not keep its devices for, is made by logging in again.
+        let mut recorded = Vec::with_capacity(answers.len());
+        for (answered, command) in answers {
+            match answered {
+                Answered { answer: Answer::Refused { error_cause }, again: Again::IfHeard(_), .. }
+                    if command.kind == Kind::Change && !self.keeps(&command) =>
+                {
+                    tracing::info!(nas = %command.nas, session = %command.session, ?error_cause, "the router refuses to change the session: the device is sent off to log in again");
+                    reconnect.push((command.id, command.session, error_cause));
+                }
+                answered => recorded.push(answered),
+            }
+        }
+        let answers = recorded;
+        for (change, session, error_cause) in reconnect {
+            let sending_off = command::reconnect(&self.db, change, session, error_cause, now);
+            if let Err(error) = within("sending a device off", sending_off).await {
+                tracing::warn!(%error, %session, "a device whose session cannot be changed could not be sent off");
+            }
         }
         if !answers.is_empty()
             && let Err(error) = within("recording answers", command::answered(&self.db, &answers, now)).await
@@ -189,12 +245,18 @@ impl Clerk {
         }
     }
 
+    /// Whether a device stays as it is when the router refuses to change its session.
+    fn keeps(&self, command: &Command) -> bool {
+        self.clients.load().by_id(command.nas).is_some_and(|client| client.keeps_on_refused_change())
+    }
+
     fn cannot_reach(&self, command: &Command) -> Answered {
-        self.metrics.commands.with_label_values(&["disconnect", "no_address"]).inc();
-        tracing::warn!(session = %command.session, "neither an address nor a connection is known of this session's router: it cannot be told to disconnect");
+        let kind = command.kind.as_str();
+        self.metrics.commands.with_label_values(&[kind, "no_address"]).inc();
+        tracing::warn!(session = %command.session, kind, "neither an address nor a connection is known of this session's router: it cannot be told");
         let answer = Answer::Unanswered;
         let again = verdict::again(answer, false, command.attempts, self.silence, self.clock.now());
-        Answered { command: command.id, answer, again }
+        Answered { command: command.id, kind: command.kind, generation: command.generation, answer, again }
     }
 
     /// Whether an answer says that the router does not have the session, and if so, since when it must have been silent for
@@ -214,7 +276,7 @@ impl Clerk {
         &self,
         gone: Vec<(Box<Command>, Answer, Option<OffsetDateTime>)>,
         now: OffsetDateTime,
-    ) -> Vec<Answered> {
+    ) -> Vec<(Answered, Box<Command>)> {
         let wish: Vec<_> = gone.iter().map(|(command, _, silent_since)| (command.session, *silent_since)).collect();
         let closing = store::accounting::end_lost(&self.db, &wish, now);
         let closed: HashSet<Uuid> = match within("closing sessions that are gone", closing).await {
@@ -227,11 +289,11 @@ impl Clerk {
         let mut others = Vec::new();
         for (command, answer, _) in gone {
             if closed.contains(&command.session) {
-                self.metrics.commands.with_label_values(&["disconnect", "gone"]).inc();
+                self.metrics.commands.with_label_values(&[command.kind.as_str(), "gone"]).inc();
                 self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
                 tracing::info!(nas = %command.nas, session = %command.session, "the router has no such session: closed at its last report");
             } else {
-                others.push(self.settle(&command, answer));
+                others.push((self.settle(&command, answer), command));
             }
         }
         others
@@ -242,7 +304,8 @@ impl Clerk {
         let client = self.clients.load().by_id(command.nas).cloned();
         let nas = client.as_ref().map_or("(removed router)", |client| client.name.as_str());
         let acknowledged_before = client.as_ref().is_some_and(|client| client.acknowledges(false));
-        let count = |result: &str| self.metrics.commands.with_label_values(&["disconnect", result]).inc();
+        let kind = command.kind.as_str();
+        let count = |result: &str| self.metrics.commands.with_label_values(&[kind, result]).inc();
         let again = verdict::again(answer, acknowledged_before, command.attempts, self.silence, self.clock.now());
         match answer {
             Answer::Acknowledged => {
@@ -250,22 +313,37 @@ impl Clerk {
                     client.acknowledges(true);
                 }
                 count("ack");
-                tracing::info!(nas, session = %command.session, reason = %command.reason, "the router acknowledged the disconnect");
+                tracing::info!(nas, session = %command.session, kind, reason = %command.reason, "the router acknowledged the command");
             }
             Answer::Refused { error_cause } => {
                 count("nak");
-                tracing::warn!(nas, session = %command.session, ?error_cause, "the router refused the disconnect");
+                tracing::warn!(nas, session = %command.session, kind, ?error_cause, "the router refused the command");
                 if matches!(again, Again::IfHeard(_)) {
-                    tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change: the cut waits for the operator");
+                    tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change");
                 }
             }
             Answer::Unanswered => {
                 count("timeout");
-                tracing::warn!(nas, session = %command.session, "the router did not answer a Disconnect-Request");
+                tracing::warn!(nas, session = %command.session, kind, "the router did not answer a command");
             }
         }
-        Answered { command: command.id, answer, again }
+        Answered { command: command.id, kind: command.kind, generation: command.generation, answer, again }
     }
+}
+
+/// What an entitlement grants the device that uses it, here and now.
+fn grant(entitlement: &Entitlement, mac: Option<Mac>, here: OffsetDateTime) -> Option<Grant> {
+    let terms = Terms::from(entitlement);
+    let standing = Standing {
+        state: entitlement.state,
+        terms: &terms,
+        starts_at: entitlement.starts_at.map(Moment::from),
+        expires_at: entitlement.expires_at.map(Moment::from),
+        used: entitlement.used,
+        devices: &entitlement.devices,
+        swaps_free_at: entitlement.swaps_free_at.map(Moment::from),
+    };
+    policy::decide(&standing, mac, here).ok()
 }
 
 /// Waits for PostgreSQL, but not longer than [`PATIENCE`].

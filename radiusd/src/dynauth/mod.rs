@@ -1,4 +1,4 @@
-//! Telling routers to end sessions (RFC 5176): commands are claimed from the outbox, sent with the timers of
+//! Telling routers to end sessions, or to go on with other limits (RFC 5176): commands are claimed from the outbox, sent with the timers of
 //! RFC 5080, and their answers recorded.
 //!
 //! A timeout is not success, and an acknowledgement is not proof: the command stays on its list until the session's
@@ -25,7 +25,7 @@ use radius_proto::dynauth::{Action, Identifiers, Ignored, Outcome, ReplyPolicy, 
 use radius_proto::{MAX_PACKET, Packet};
 use shared::time::Clock;
 use store::Db;
-use store::command::{Answer, Command};
+use store::command::{Answer, Command, Kind};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -202,7 +202,7 @@ impl Sender {
             self.window(&command, Window::not_sent);
             return self.done(Note::NoWay(command));
         };
-        if command.attempts <= 1 {
+        if command.attempts <= 1 && command.kind == Kind::Disconnect {
             let lag = self.clock.now() - command.due_at;
             self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
         }
@@ -228,7 +228,7 @@ impl Sender {
             return self.not_sent(&command, BUSY_PAUSE);
         };
         let mut buffer = [0; MAX_PACKET];
-        let built = request::disconnect(&mut buffer, &command, identifier, &way.secret, self.clock.now())
+        let built = request::build(&mut buffer, &command, identifier, &way.secret, self.clock.now())
             .map_err(|error| error.to_string())
             .and_then(|octets| Transaction::new(octets, way.peer, way.timers).map_err(|error| error.to_string()));
         match built {
@@ -240,7 +240,7 @@ impl Sender {
                 }
             }
             Err(error) => {
-                tracing::error!(session = %command.session, %error, "a Disconnect-Request could not be built");
+                tracing::error!(session = %command.session, %error, "a command could not be built");
                 self.give_back(way.place, identifier);
                 self.window(&command, Window::not_sent);
                 self.done(Note::NoWay(command));
@@ -353,7 +353,11 @@ impl Sender {
             }
         }
         let took = self.clock.monotonic().saturating_sub(started);
-        self.metrics.command_duration.with_label_values(&["disconnect"]).observe(took.as_secs_f64());
+        self.metrics.command_duration.with_label_values(&[command.kind.as_str()]).observe(took.as_secs_f64());
+        if command.kind == Kind::Change && answer == Answer::Acknowledged {
+            let lag = self.clock.now() - command.due_at;
+            self.metrics.change_lag.observe(lag.as_seconds_f64().max(0.0));
+        }
         let target = target(&command);
         self.window(&command, Window::answered);
         self.done(Note::Answered(command, answer));

@@ -128,13 +128,19 @@ impl Window {
 mod tests {
     use super::*;
     use shared::time::OffsetDateTime;
+    use store::command::{Kind, Reported};
     use uuid::Uuid;
 
     fn command(number: u128) -> Box<Command> {
         Box::new(Command {
             id: Uuid::from_u128(number),
             nas: Uuid::from_u128(1),
+            kind: Kind::Disconnect,
+            generation: 0,
             session: Uuid::from_u128(number),
+            entitlement: None,
+            reported: Reported { started_at: OffsetDateTime::UNIX_EPOCH, up: 0, down: 0 },
+            limits: None,
             nas_address: None,
             user_name: String::new(),
             mac: None,

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use radius_proto::attribute::mikrotik;
+use radius_proto::attribute::{mikrotik, rfc2865};
 use radius_proto::{Code, MAX_PACKET, Packet};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 
 use super::{Exchange, Pipeline, Port};
 use crate::access::{self, Granted, Login, Memory, Scratch, Service, Unreadable, Verdict};
+use crate::guard::Admission;
 use crate::policy::{self, Denial};
 use crate::road::{Direct, Sink};
 use crate::ticket::Ticket;
@@ -36,6 +37,9 @@ impl Pipeline {
         if login.service == Service::Login {
             return self.administrator(out, exchange, packet, &login);
         }
+        if !self.may_try(&exchange, &login) {
+            return self.reject(out, exchange, packet, Denial::Locked);
+        }
         match access::judge(&login, &self.directory, Memory::Usual, now) {
             Verdict::Granted(granted) => {
                 self.metrics.directory_hits.inc();
@@ -49,6 +53,18 @@ impl Pipeline {
                 self.metrics.directory_misses.inc();
                 self.look_up(exchange, packet, proved);
             }
+        }
+    }
+
+    /// Whether a login may be looked at, after wrong guesses. A device that knocks by itself guesses nothing.
+    fn may_try(&self, exchange: &Exchange, login: &Login<'_>) -> bool {
+        if login.is_mac_login() {
+            return true;
+        }
+        match self.guard.admits(exchange.client.id, login.mac, login.name, self.clock.monotonic()) {
+            Admission::Open => true,
+            Admission::KnownDevicesOnly => access::is_known(login, &self.directory),
+            Admission::Locked => false,
         }
     }
 
@@ -144,7 +160,7 @@ impl Pipeline {
             session = %ticket.session, "login accepted");
         self.finish(out, exchange, built, Code::AccessAccept);
         if let Some(record) = granted.record {
-            self.logins.write(record);
+            self.logins.write(store::entitlement::Activation { nas: Some(exchange.client.id), ..record });
         }
     }
 
@@ -153,11 +169,12 @@ impl Pipeline {
         self.metrics.rejects.with_label_values(&[denial.label()]).inc();
         tracing::debug!(nas = %exchange.client.name, service = Service::of(packet).label(),
             reason = denial.label(), "login refused");
-        let delay = Duration::from_millis(self.settings.reject_delay_ms);
+        let delay = Duration::from_millis(self.settings.reject_delay_ms) * self.note_guess(&exchange, packet, denial);
         // A device that knocks by itself guesses nothing, and its guest is waiting for the page; nor does EAP, which has
         // not come to a password yet, and whose access point counts the seconds.
         let permit = match denial {
-            Denial::UnknownDevice | Denial::EapNotOffered => None,
+            // Nor does one that is locked, whatever it sends.
+            Denial::UnknownDevice | Denial::EapNotOffered | Denial::Locked => None,
             _ if delay.is_zero() => None,
             _ => Arc::clone(&self.delayed).try_acquire_owned().ok(),
         };
@@ -170,6 +187,17 @@ impl Pipeline {
             pipeline.send_reject(&mut Direct, &exchange, &packet, denial);
             drop(permit);
         });
+    }
+
+    /// Counts a wrong guess. Returns how many times as long as usual its answer is held back.
+    fn note_guess(&self, exchange: &Exchange, packet: &Packet<'_>, denial: Denial) -> u32 {
+        let name = packet.get(rfc2865::USER_NAME).unwrap_or_default();
+        let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
+        // A device that knocks by itself, and is not known, has guessed nothing.
+        if mac.is_some() && Mac::from_bytes(name) == mac {
+            return 1;
+        }
+        self.guard.note(exchange.client.id, mac, name, denial, self.clock.monotonic())
     }
 
     fn send_reject(&self, out: &mut dyn Sink, exchange: &Exchange, packet: &Packet<'_>, denial: Denial) {

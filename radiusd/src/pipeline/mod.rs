@@ -35,6 +35,7 @@ pub(crate) use duplicates::Duplicates;
 use crate::administrators::Administrators;
 use crate::client::{Client, Registry};
 use crate::directory::Directory;
+use crate::guard::Guard;
 use crate::journal::Entrance;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
@@ -94,6 +95,7 @@ pub(crate) struct Pipeline {
     pub(crate) metrics: Metrics,
     pub(crate) duplicates: Arc<Duplicates>,
     pub(crate) throttle: Throttle,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) lookups: Semaphore,
     pub(crate) delayed: Arc<Semaphore>,

@@ -15,6 +15,8 @@ pub enum Denial {
     WrongDevice,
     /// All devices of the entitlement are taken.
     TooManyDevices,
+    /// Its devices were changed too often.
+    TooManySwaps,
     /// The time is used up.
     TimeOver,
     /// The time that may be spent online is used up.
@@ -35,16 +37,19 @@ pub enum Denial {
     RouterLogin,
     /// A name that memory does not know, and PostgreSQL could not be asked.
     CannotCheck,
+    /// There were too many wrong guesses.
+    Locked,
 }
 
 impl Denial {
     /// All reasons.
-    pub const ALL: [Denial; 15] = [
+    pub const ALL: [Denial; 17] = [
         Denial::UnknownUser,
         Denial::BadPassword,
         Denial::CredentialOver,
         Denial::WrongDevice,
         Denial::TooManyDevices,
+        Denial::TooManySwaps,
         Denial::TimeOver,
         Denial::OnlineTimeUsed,
         Denial::OutsideHours,
@@ -55,6 +60,7 @@ impl Denial {
         Denial::EapNotOffered,
         Denial::RouterLogin,
         Denial::CannotCheck,
+        Denial::Locked,
     ];
 
     /// A fixed word for logs and metrics.
@@ -65,6 +71,7 @@ impl Denial {
             Denial::CredentialOver => "credential_over",
             Denial::WrongDevice => "wrong_mac",
             Denial::TooManyDevices => "device_limit",
+            Denial::TooManySwaps => "device_swaps",
             Denial::TimeOver => "expired",
             Denial::OnlineTimeUsed => "time_quota",
             Denial::OutsideHours => "outside_hours",
@@ -75,6 +82,7 @@ impl Denial {
             Denial::EapNotOffered => "eap_not_offered",
             Denial::RouterLogin => "router_login",
             Denial::CannotCheck => "db_unavailable",
+            Denial::Locked => "locked",
         }
     }
 
@@ -108,6 +116,10 @@ impl Denial {
             Denial::TooManyDevices => (
                 "This package is already used on all its devices.",
                 "Kifurushi hiki tayari kinatumika kwenye vifaa vyake vyote.",
+            ),
+            Denial::TooManySwaps => (
+                "This package was moved to other devices too often today. Please try again tomorrow, or ask the staff.",
+                "Kifurushi hiki kimehamishwa kwenye vifaa vingine mara nyingi leo. Tafadhali jaribu tena kesho, au muulize mhudumu.",
             ),
             Denial::TimeOver => (
                 "Your time is used up. Please buy a new package.",
@@ -146,6 +158,10 @@ impl Denial {
             Denial::CannotCheck => (
                 "We cannot check this login right now. Please try again in a minute.",
                 "Hatuwezi kuhakiki kuingia kwako kwa sasa. Tafadhali jaribu tena baada ya dakika moja.",
+            ),
+            Denial::Locked => (
+                "There were too many wrong tries. Please wait some minutes, or ask the staff.",
+                "Umejaribu vibaya mara nyingi mno. Tafadhali subiri dakika chache, au muulize mhudumu.",
             ),
         }
     }

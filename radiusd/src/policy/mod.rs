@@ -12,26 +12,37 @@ use std::time::Duration;
 
 use shared::entitlement::{CredentialKind, State};
 use shared::mac::Mac;
-use shared::rate::RateText;
+use shared::rate::{Rate, RateText};
+use shared::rules::{DataLeft, DevicePolicy, Rules, Swaps};
 
 pub use denial::Denial;
+pub(crate) use reply::put_data;
 pub use reply::{put_accept, put_reject};
 pub use standing::{Here, Moment, Standing, Terms};
 
 /// Longest Session-Timeout that RouterOS takes, seconds.
-const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(21_474_720);
+pub(crate) const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(21_474_720);
+
+/// Reports come no more often than this, however little is left.
+const SHORTEST_INTERIM: Duration = Duration::from_secs(60);
+/// What a device without a limit is taken to use at full speed, bit/s.
+const USUAL_BPS: u64 = 10_000_000;
 
 /// What a router is told to allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// How long the session may last.
+    /// How long the session may last from now on.
     pub session_timeout: Option<Duration>,
-    /// Octets that remain, both directions together.
-    pub octets_left: Option<u64>,
+    /// How much it may still use. Devices that share a quota have a share each: see [`share`].
+    pub data: DataLeft,
     /// Speed, in the router's words.
     pub rate: Option<RateText>,
     /// Idle time after which the session ends.
     pub idle_timeout: Option<Duration>,
+    /// Reports must come so often at least, since little is left.
+    pub interim: Option<Duration>,
+    /// The device that gives its place to this one.
+    pub replaces: Option<Mac>,
 }
 
 /// What limits the use of a credential, beside its password.
@@ -63,10 +74,8 @@ pub fn check_credential(validity: &Validity, mac: Option<Mac>, now: Moment) -> R
 /// Decides whether `mac` may use an entitlement that stands so, now and here, and with what limits.
 pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, here: impl Into<Here>) -> Result<Grant, Denial> {
     let here = here.into();
-    let now = here.now;
-    let terms = standing.terms;
-    let used = Duration::from_secs(standing.used.seconds);
-    let time_left = terms.quota_time.map(|quota| quota.saturating_sub(used));
+    let (now, rules) = (here.now, &standing.terms.rules);
+    let time_left = rules.time_left(standing.used);
     match standing.state {
         State::Active => {}
         State::Expired => return Err(Denial::TimeOver),
@@ -75,21 +84,17 @@ pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, here: impl Into<Here>) 
         State::Revoked => return Err(Denial::Revoked),
     }
     // Before the first login the whole time is left.
-    let left = match standing.expires_at {
+    let end = if standing.starts_at.is_none() { standing.terms.end(here) } else { standing.expires_at };
+    let left = match end {
         Some(end) if end <= now => return Err(Denial::TimeOver),
         Some(end) => Some(whole_seconds_up(end.since(now))),
-        None if standing.starts_at.is_none() => terms.duration,
         None => None,
     };
     if time_left == Some(Duration::ZERO) {
         return Err(Denial::OnlineTimeUsed);
     }
-    let octets_left = match terms.quota_octets {
-        Some(quota) if standing.used.octets >= quota => return Err(Denial::DataUsed),
-        Some(quota) => Some(quota - standing.used.octets),
-        None => None,
-    };
-    let open = match &terms.hours {
+    let data = rules.data_left(standing.used).ok_or(Denial::DataUsed)?;
+    let open = match &rules.hours {
         Some(hours) => {
             let (minute, seconds) = here.minute_of_week();
             let minutes = hours.open_for(minute).ok_or(Denial::OutsideHours)?;
@@ -97,19 +102,71 @@ pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, here: impl Into<Here>) 
         }
         None => None,
     };
-    if !standing.is_bound(mac) && standing.devices.len() >= terms.device_limit as usize {
-        return Err(Denial::TooManyDevices);
-    }
+    let is_bound = standing.is_bound(mac);
+    let is_full = standing.devices.len() >= rules.device_limit as usize;
+    let replaces = if is_full && !is_bound { Some(gives_way(standing, mac, now)?) } else { None };
+    let newcomers = usize::from(mac.is_some() && !is_bound && replaces.is_none());
+    let data = shares(rules, data, standing.devices.len() + newcomers);
+    let (rate, speed) = standing.terms.speed(standing.used);
     Ok(Grant {
         session_timeout: left.into_iter().chain(time_left).chain(open).min().map(|left| left.min(MAX_SESSION_TIMEOUT)),
-        octets_left,
-        rate: terms.rate,
-        idle_timeout: terms.idle_timeout,
+        data,
+        rate,
+        idle_timeout: rules.idle_timeout,
+        interim: interim(data, speed),
+        replaces,
     })
 }
 
+/// The device that gives its place to `mac` when all are taken, as the package says. That devices change is normal; that they
+/// change all day long is somebody sharing.
+fn gives_way(standing: &Standing<'_>, mac: Option<Mac>, now: Moment) -> Result<Mac, Denial> {
+    let mac = mac.ok_or(Denial::TooManyDevices)?;
+    let mut devices = standing.devices.iter().copied();
+    let old = match standing.terms.rules.devices {
+        DevicePolicy::Replace => devices.next(),
+        // Most likely it is the same phone under another name.
+        DevicePolicy::Strict if mac.is_random() => devices.find(|device| device.is_random()),
+        DevicePolicy::Strict | DevicePolicy::Ask => None,
+    };
+    let old = old.ok_or(Denial::TooManyDevices)?;
+    if standing.swaps_free_at.is_some_and(|free_at| free_at > now.after(Swaps::AHEAD)) {
+        return Err(Denial::TooManySwaps);
+    }
+    Ok(old)
+}
+
+/// What each of so many devices may use before its router must ask again.
+fn shares(rules: &Rules, left: DataLeft, devices: usize) -> DataLeft {
+    let share = |quota: Option<u64>, left: Option<u64>| Some(share(quota?, left?, devices));
+    DataLeft {
+        total: share(rules.quota_octets, left.total),
+        up: share(rules.quota_up, left.up),
+        down: share(rules.quota_down, left.down),
+    }
+}
+
+/// What one of so many devices may use of what is left of a quota that they share: its part. So together they cannot use more than
+/// there is, however seldom their routers report; and as they use it, the parts are told anew
+/// (`store::accounting`). A part is never so small that devices do nothing but ask for the next: at the end each may use one of
+/// so many parts of a hundredth of the quota, and what they use beyond the quota is less than that hundredth.
+fn share(quota: u64, left: u64, devices: usize) -> u64 {
+    let devices = u64::try_from(devices).unwrap_or(u64::MAX).max(1);
+    (left / devices).max(left.min(quota / devices.saturating_mul(100))).max(1)
+}
+
+/// How often reports must come while little is left: four times until it is used up at full speed, though not more often than
+/// [`SHORTEST_INTERIM`].
+fn interim(data: DataLeft, speed: Option<Rate>) -> Option<Duration> {
+    let least = data.total.into_iter().chain(data.up).chain(data.down).min()?;
+    let known = speed.map(|rate| rate.up_bps.max(rate.down_bps)).filter(|&bps| bps > 0);
+    let octets_a_second = known.unwrap_or(USUAL_BPS) / 8;
+    let lasts = least / octets_a_second.max(1);
+    Some(Duration::from_secs(lasts / 4).max(SHORTEST_INTERIM))
+}
+
 /// Seconds, rounded up: a Session-Timeout of zero would mean none at all.
-fn whole_seconds_up(left: Duration) -> Duration {
+pub(crate) fn whole_seconds_up(left: Duration) -> Duration {
     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
     Duration::from_secs(seconds.max(1))
 }
@@ -121,39 +178,49 @@ mod tests {
     use shared::rate::Rate;
     use shared::time::{OffsetDateTime, Zone};
 
-    const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
-    const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
+    const A: Mac = Mac([0, 0, 0, 0, 0, 1]);
+    const B: Mac = Mac([0, 0, 0, 0, 0, 2]);
+    const RANDOM: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const OTHER_RANDOM: Mac = Mac([2, 0, 0, 0, 0, 2]);
 
     fn at(seconds: u64) -> Moment {
         Moment::from(OffsetDateTime::UNIX_EPOCH).after(Duration::from_secs(seconds))
     }
 
-    fn terms() -> Terms {
-        Terms {
-            package: "1 hour".into(),
+    fn rules() -> Rules {
+        Rules {
             duration: Some(Duration::from_secs(3600)),
             quota_octets: Some(1000),
-            quota_time: None,
-            hours: None,
-            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }.text()),
-            device_limit: 1,
-            idle_timeout: None,
+            rate: Some(Rate { up_bps: 1_000_000, down_bps: 2_000_000 }),
+            ..Rules::default()
         }
     }
 
+    fn terms() -> Terms {
+        Terms::new("1 hour", rules())
+    }
+
     fn octets(octets: u64) -> Used {
-        Used { octets, seconds: 0 }
+        Used { down: octets, ..Used::default() }
     }
 
     fn fresh(terms: &Terms) -> Standing<'_> {
-        Standing { state: State::Active, terms, starts_at: None, expires_at: None, used: Used::default(), devices: &[] }
+        Standing {
+            state: State::Active,
+            terms,
+            starts_at: None,
+            expires_at: None,
+            used: Used::default(),
+            devices: &[],
+            swaps_free_at: None,
+        }
     }
 
     #[test]
     fn the_first_login_gets_all_of_it() {
         let grant = decide(&fresh(&terms()), Some(A), at(0)).expect("granted");
         assert_eq!(grant.session_timeout, Some(Duration::from_secs(3600)));
-        assert_eq!(grant.octets_left, Some(1000));
+        assert_eq!(grant.data.total, Some(1000));
         assert_eq!(grant.rate.expect("limited").as_bytes(), b"1M/2M");
     }
 
@@ -163,7 +230,7 @@ mod tests {
         let (starts_at, expires_at) = (Some(at(0)), Some(at(3600)));
         let started = Standing { starts_at, expires_at, used: octets(900), devices: &[A], ..fresh(&terms) };
         let grant = decide(&started, Some(A), at(3590)).expect("granted");
-        assert_eq!((grant.session_timeout, grant.octets_left), (Some(Duration::from_secs(10)), Some(100)));
+        assert_eq!((grant.session_timeout, grant.data.total), (Some(Duration::from_secs(10)), Some(100)));
         let half = at(3599).after(Duration::from_millis(500));
         assert_eq!(decide(&started, Some(A), half).expect("granted").session_timeout, Some(Duration::from_secs(1)));
         let just = at(3600).before(Duration::from_micros(1));
@@ -173,9 +240,11 @@ mod tests {
     #[test]
     fn time_online_counts_only_while_somebody_is_online() {
         let two_hours = Duration::from_secs(7200);
-        let terms = Terms { quota_time: Some(two_hours), duration: Some(Duration::from_secs(30 * 86_400)), ..terms() };
-        let unlimited = Terms { duration: None, quota_octets: None, ..terms.clone() };
-        let spent = |seconds| Used { octets: 0, seconds };
+        let month = Some(Duration::from_secs(30 * 86_400));
+        let terms = Terms::new("online", Rules { quota_time: Some(two_hours), duration: month, ..rules() });
+        let unlimited =
+            Terms::new("online", Rules { quota_time: Some(two_hours), duration: None, quota_octets: None, ..rules() });
+        let spent = |seconds| Used { seconds, ..Used::default() };
         let table = [
             (&terms, 0, Ok(7200)),
             (&terms, 7000, Ok(200)),
@@ -199,12 +268,8 @@ mod tests {
 
     #[test]
     fn hours_are_those_of_the_clock_at_the_place() {
-        let terms = Terms {
-            hours: Some("mon-fri 08:00-17:00, daily 22:00-06:00".parse().expect("hours")),
-            duration: None,
-            quota_octets: None,
-            ..terms()
-        };
+        let hours = Some("mon-fri 08:00-17:00, daily 22:00-06:00".parse().expect("hours"));
+        let terms = Terms::new("hours", Rules { hours, duration: None, quota_octets: None, ..rules() });
         // Monday, 30 November 2026, at midnight in Nairobi; the seconds are those until the package closes.
         let monday = OffsetDateTime::from_unix_timestamp(1_795_986_000).expect("in the calendar");
         let table = [
@@ -249,6 +314,101 @@ mod tests {
         let terms = terms();
         let full = Standing { devices: &[B], ..fresh(&terms) };
         assert_eq!(decide(&full, None, at(0)), Err(Denial::TooManyDevices));
+    }
+
+    #[test]
+    fn one_device_too_many_gets_in_as_the_package_says() {
+        let full = [B, OTHER_RANDOM];
+        let earlier = |seconds| Some(at(seconds));
+        let in_a_day = at(0).after(Swaps::EVERY).after(Swaps::EVERY).after(Swaps::EVERY);
+        let (strict, replace, ask) = (DevicePolicy::Strict, DevicePolicy::Replace, DevicePolicy::Ask);
+        let table = [
+            (strict, A, None, Err(Denial::TooManyDevices)),
+            (strict, RANDOM, None, Ok(Some(OTHER_RANDOM))),
+            (strict, B, None, Ok(None)),
+            (replace, A, None, Ok(Some(B))),
+            (replace, A, earlier(5), Ok(Some(B))),
+            (replace, A, Some(at(0).after(Swaps::AHEAD)), Ok(Some(B))),
+            (replace, A, Some(in_a_day), Err(Denial::TooManySwaps)),
+            (strict, RANDOM, Some(in_a_day), Err(Denial::TooManySwaps)),
+            (replace, B, Some(in_a_day), Ok(None)),
+            (ask, A, None, Err(Denial::TooManyDevices)),
+            (ask, RANDOM, None, Err(Denial::TooManyDevices)),
+        ];
+        for (devices, mac, swaps_free_at, expected) in table {
+            let terms = Terms::new("two", Rules { devices, device_limit: 2, ..rules() });
+            let standing = Standing { devices: &full, swaps_free_at, ..fresh(&terms) };
+            let replaces = decide(&standing, Some(mac), at(0)).map(|grant| grant.replaces);
+            assert_eq!(replaces, expected, "{devices:?} {mac} {swaps_free_at:?}");
+        }
+        let terms = Terms::new("two", Rules { device_limit: 2, ..rules() });
+        let standing = Standing { devices: &[A, B], ..fresh(&terms) };
+        assert_eq!(decide(&standing, Some(RANDOM), at(0)), Err(Denial::TooManyDevices), "no random one to replace");
+    }
+
+    #[test]
+    fn devices_that_share_a_quota_have_a_part_each() {
+        let terms = Terms::new("shared", Rules { quota_octets: Some(1_000_000), device_limit: 3, ..rules() });
+        let part = |used, devices: &[Mac], mac| {
+            let standing = Standing { used: octets(used), devices, ..fresh(&terms) };
+            decide(&standing, Some(mac), at(0)).expect("granted").data.total
+        };
+        assert_eq!(part(0, &[], A), Some(1_000_000));
+        assert_eq!(part(0, &[A], A), Some(1_000_000));
+        assert_eq!(part(0, &[A], B), Some(500_000));
+        assert_eq!(part(400_000, &[A, B, RANDOM], B), Some(200_000));
+        assert_eq!(part(995_000, &[A, B, RANDOM], B), Some(3_333), "at the end, parts of a hundredth");
+        assert_eq!(part(999_999, &[A, B, RANDOM], B), Some(1), "never more than there is");
+        // However they use it, together they use less than a hundredth too much.
+        for devices in 2..=100_usize {
+            let quota = 1_000_000_u64;
+            for left in [1, 999, 9_999, 10_000, 10_001, 500_000, quota] {
+                let most = share(quota, left, devices) * devices as u64;
+                assert!(most <= left + quota / 100, "{devices} devices, {left} left: {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn fair_use_slows_down_and_direction_has_its_own_limit() {
+        let fair_use = "5GB 512k/1M, 10GB 128k/128k".parse().expect("stages");
+        let burst = Some("4M/8M 1M/1M 10/10".parse().expect("a burst"));
+        let rules = Rules { quota_octets: None, quota_up: Some(2_000_000_000), fair_use, burst, ..rules() };
+        let terms = Terms::new("fair", rules);
+        let grant = |used| decide(&Standing { used, ..fresh(&terms) }, Some(A), at(0));
+        let speed = |used| String::from_utf8(grant(used).expect("granted").rate.expect("limited").as_bytes().to_vec());
+        assert_eq!(speed(octets(0)).as_deref(), Ok("1M/2M 4M/8M 1M/1M 10/10"));
+        assert_eq!(speed(octets(5_000_000_000)).as_deref(), Ok("512k/1M"));
+        assert_eq!(speed(octets(11_000_000_000)).as_deref(), Ok("128k/128k"));
+        let used = Used { up: 1_500_000_000, down: 9, seconds: 0 };
+        let left = DataLeft { total: None, up: Some(500_000_000), down: None };
+        assert_eq!(grant(used).expect("granted").data, left);
+        assert_eq!(grant(Used { up: 2_000_000_000, ..used }), Err(Denial::DataUsed));
+    }
+
+    #[test]
+    fn reports_come_sooner_when_little_is_left() {
+        let interim = |left, bps| {
+            let data = DataLeft { total: Some(left), ..DataLeft::default() };
+            interim(data, Some(Rate { up_bps: 0, down_bps: bps })).map(|interim| interim.as_secs())
+        };
+        assert_eq!(interim(1_000_000_000, 8_000_000), Some(250), "1000 s at a megabyte a second");
+        assert_eq!(interim(10_000_000, 8_000_000), Some(60));
+        assert_eq!(interim(1_000_000_000, 0), Some(200), "as for 10 Mbit/s");
+        assert_eq!(super::interim(DataLeft::default(), None), None);
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_of_the_place() {
+        let day = Rules { duration: None, until: Some(shared::rules::Until::EndOfDay), ..rules() };
+        let terms = Terms::new("today", day);
+        let evening = OffsetDateTime::from_unix_timestamp(1_795_986_000 - 3600).expect("in the calendar");
+        let here = Here::from(Zone::default().at(evening));
+        let first = decide(&fresh(&terms), Some(A), here).expect("granted");
+        assert_eq!(first.session_timeout, Some(Duration::from_secs(3600)));
+        let begun = Standing { starts_at: Some(here.now), expires_at: terms.end(here), ..fresh(&terms) };
+        let after = Zone::default().at(evening + Duration::from_secs(3600));
+        assert_eq!(decide(&begun, Some(A), after), Err(Denial::TimeOver));
     }
 
     #[test]

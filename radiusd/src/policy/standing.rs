@@ -9,9 +9,9 @@ use std::num::NonZeroI64;
 use std::time::Duration;
 
 use shared::entitlement::{Entitlement, State, Used};
-use shared::hours::Hours;
 use shared::mac::Mac;
-use shared::rate::RateText;
+use shared::rate::{Rate, RateText};
+use shared::rules::{Rules, Until};
 use shared::time::OffsetDateTime;
 
 const MICROSECONDS: i64 = 1_000_000;
@@ -113,6 +113,15 @@ impl Here {
         let whole = |value: i64| u16::try_from(value).unwrap_or(0);
         (whole(second / 60), whole(second % 60))
     }
+
+    /// The end of the day or the week, if the clock is not put forward or back before.
+    fn end_of(self, until: Until) -> Moment {
+        let (minute, seconds) = self.minute_of_week();
+        let length = until.length().as_secs() / 60;
+        let passed = u64::from(minute) % length * 60 + u64::from(seconds);
+        let begun = Duration::from_micros(u64::try_from(self.now.micros().rem_euclid(MICROSECONDS)).unwrap_or(0));
+        self.now.before(begun).after(until.length().saturating_sub(Duration::from_secs(passed)))
+    }
 }
 
 /// The clock of the place is that of the moment's offset.
@@ -129,39 +138,52 @@ impl From<Moment> for Here {
     }
 }
 
-/// The rules of a package, frozen at the sale.
+/// The rules of a package, frozen at the sale, with its speeds in the router's words.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Terms {
     /// The package's name, for people.
     pub package: Box<str>,
-    /// How long access lasts from the start; `None` where only data counts.
-    pub duration: Option<Duration>,
-    /// Octets allowed, up and down together; `None` is without limit.
-    pub quota_octets: Option<u64>,
-    /// Time that may be spent online, all devices together; `None` is without limit.
-    pub quota_time: Option<Duration>,
-    /// When in the week it may be used; `None` is always.
-    pub hours: Option<Hours>,
-    /// Speed, in the router's words.
-    pub rate: Option<RateText>,
-    /// How many devices may be bound.
-    pub device_limit: u32,
-    /// Idle time after which the router ends the session.
-    pub idle_timeout: Option<Duration>,
+    /// What was sold.
+    pub rules: Rules,
+    /// The speed, if it is limited.
+    speed: Option<RateText>,
+    /// The speeds of the stages of fair use.
+    stages: Box<[RateText]>,
+}
+
+impl Terms {
+    /// The rules of a package of that name.
+    pub fn new(package: &str, rules: Rules) -> Terms {
+        Terms {
+            package: package.into(),
+            speed: rules.rate.map(|rate| rate.text_with(rules.burst)),
+            stages: rules.fair_use.stages().iter().map(|stage| stage.rate.text()).collect(),
+            rules,
+        }
+    }
+
+    /// The speed after so much was used, for the router and as a number.
+    pub(super) fn speed(&self, used: Used) -> (Option<RateText>, Option<Rate>) {
+        match self.rules.fair_use.stage(used.octets()) {
+            Some(stage) => {
+                (self.stages.get(stage).copied(), self.rules.fair_use.stages().get(stage).map(|stage| stage.rate))
+            }
+            None => (self.speed, self.rules.rate),
+        }
+    }
+
+    /// When access ends that begins here and now.
+    pub fn end(&self, here: Here) -> Option<Moment> {
+        match self.rules.until {
+            Some(until) => Some(here.end_of(until)),
+            None => self.rules.duration.map(|duration| here.now.after(duration)),
+        }
+    }
 }
 
 impl From<&Entitlement> for Terms {
     fn from(entitlement: &Entitlement) -> Terms {
-        Terms {
-            package: entitlement.package.as_str().into(),
-            duration: entitlement.duration,
-            quota_octets: entitlement.quota_octets,
-            quota_time: entitlement.quota_time,
-            hours: entitlement.hours.clone(),
-            rate: entitlement.rate.map(shared::rate::Rate::text),
-            device_limit: entitlement.device_limit,
-            idle_timeout: entitlement.idle_timeout,
-        }
+        Terms::new(&entitlement.package, entitlement.rules.clone())
     }
 }
 
@@ -178,8 +200,10 @@ pub struct Standing<'a> {
     pub expires_at: Option<Moment>,
     /// What has been used so far.
     pub used: Used,
-    /// Devices bound to it.
+    /// Devices bound to it, the first one first.
     pub devices: &'a [Mac],
+    /// From when on a change of devices would count as the first one.
+    pub swaps_free_at: Option<Moment>,
 }
 
 impl Standing<'_> {
@@ -214,6 +238,22 @@ mod tests {
         assert_eq!(now.after(Duration::MAX), Moment::new(i64::MAX));
         assert_eq!(now.before(Duration::MAX).before(Duration::from_secs(9)), Moment::DISTANT_PAST);
         assert_eq!(now.before(Duration::from_secs(9)).after(Duration::from_secs(9)), now);
+    }
+
+    #[test]
+    fn the_day_and_the_week_end_where_the_clock_is() {
+        // Sunday, 29 November 2026, 22:15:30.25 in Nairobi.
+        let now = OffsetDateTime::from_unix_timestamp_nanos(1_795_979_730_250_000_000).expect("in the calendar");
+        let here = Here::from(shared::time::Zone::default().at(now));
+        let after = |until| OffsetDateTime::from(here.end_of(until)) - now;
+        assert_eq!(after(Until::EndOfDay).whole_milliseconds(), 6_269_750);
+        assert_eq!(after(Until::EndOfWeek), after(Until::EndOfDay));
+        let in_utc = Here::from(now);
+        let end = OffsetDateTime::from(in_utc.end_of(Until::EndOfDay));
+        assert_eq!(end - now, after(Until::EndOfDay) + Duration::from_secs(3 * 3600));
+        let monday = Here::from(shared::time::Zone::default().at(now + Duration::from_secs(7200)));
+        let week = OffsetDateTime::from(monday.end_of(Until::EndOfWeek)) - OffsetDateTime::from(monday.now);
+        assert_eq!(week.whole_days(), 6);
     }
 
     #[test]

@@ -1,14 +1,23 @@
-//! Commands to routers: the outbox from which Disconnect-Requests are sent, and what became of them.
+//! Commands to routers: the outbox from which Disconnect- and CoA-Requests are sent, and what became of them.
+//!
+//! A *cut* ends a session, for a reason: its deadline has passed (`expired`, `quota`, `revoked`), and then it is needless
+//! once the session has more time; or somebody wants it whatever the deadline says (`operator`, `moved`, `change`).
+//! A *change* tells the router what a session may from now on. What that is, is asked when the change is sent, so
+//! there is one for a session however often things change meanwhile; each wish for one makes a new *generation* of it, and
+//! an answer counts only for the generation that was sent. An acknowledgement is all the proof that a change has.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::mac::Mac;
+use shared::rate::RateText;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result};
+use crate::package::unsigned;
+use crate::{Db, Result, session};
 
 /// A command to send.
 #[derive(Clone, Debug)]
@@ -17,8 +26,18 @@ pub struct Command {
     pub id: Uuid,
     /// The router.
     pub nas: Uuid,
-    /// The session to end.
+    /// What the router is asked for.
+    pub kind: Kind,
+    /// Which wish for it this is.
+    pub generation: i32,
+    /// The session.
     pub session: Uuid,
+    /// What it uses, if it is known.
+    pub entitlement: Option<Uuid>,
+    /// What its router last reported.
+    pub reported: Reported,
+    /// What it may from now on, in a change: whoever sends it decides that.
+    pub limits: Option<Box<Limits>>,
     /// The address that its router last reported it from.
     pub nas_address: Option<IpAddr>,
     /// User-Name.
@@ -37,6 +56,53 @@ pub struct Command {
     pub error_cause: Option<u32>,
     /// When the cut was due.
     pub due_at: OffsetDateTime,
+}
+
+/// What a router is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// To end a session.
+    Disconnect,
+    /// To let it go on with other limits.
+    Change,
+}
+
+impl Kind {
+    /// The word in the database and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Disconnect => "disconnect",
+            Kind::Change => "coa",
+        }
+    }
+}
+
+/// What a router has reported of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reported {
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// Octets from the customer.
+    pub up: u64,
+    /// Octets to the customer.
+    pub down: u64,
+}
+
+/// What a session may, counted from its beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How long.
+    pub session_timeout: Option<Duration>,
+    /// Without traffic.
+    pub idle_timeout: Option<Duration>,
+    /// How fast.
+    pub rate: RateText,
+    /// How much, up and down together.
+    pub total: Option<u64>,
+    /// How much up.
+    pub up: Option<u64>,
+    /// How much down.
+    pub down: Option<u64>,
 }
 
 /// What a router answered.
@@ -76,9 +142,13 @@ pub async fn claim(
     let busy_addresses: Vec<Option<String>> = busy.iter().map(|(_, from)| from.map(|ip| ip.to_string())).collect();
     let mut tx = db.begin_by_key().await?;
     let due = sqlx::query!(
-        r#"SELECT c.id, c.nas_id, c.session_id, host(s.nas_address) AS "nas_address?", s.mac::text AS "mac?", c.error_cause,
-                  c.user_name, host(c.framed_ip) AS framed_ip, c.acct_session_id, c.reason, c.attempts, c.due_at,
-                  s.id IS NOT NULL AND c.reason <> 'operator' AND (s.cutoff_at IS NULL OR s.cutoff_at > $1) AS "needless!"
+        r#"SELECT c.id, c.kind = 'coa' AS "is_change!", c.generation, c.nas_id, c.session_id, host(s.nas_address) AS "nas_address?",
+                  s.mac::text AS "mac?", c.error_cause, c.user_name, host(c.framed_ip) AS framed_ip, c.acct_session_id, c.reason,
+                  c.attempts, c.due_at, s.entitlement_id AS "entitlement?", s.started_at AS "started_at?", s.input_octets AS "up?",
+                  s.output_octets AS "down?",
+                  CASE WHEN c.kind = 'coa' THEN s.id IS NULL
+                       ELSE s.id IS NOT NULL AND c.reason IN ('expired', 'quota', 'revoked') AND (s.cutoff_at IS NULL OR s.cutoff_at > $1)
+                  END AS "needless!"
            FROM nas_commands c LEFT JOIN sessions s ON s.id = c.session_id
            WHERE c.state IN ('pending', 'refused', 'unanswered', 'acknowledged') AND greatest(c.due_at, c.lease_until) <= $1
              AND NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[]) AS b (nas, address)
@@ -119,7 +189,16 @@ pub async fn claim(
         .map(|row| Command {
             id: row.id,
             nas: row.nas_id,
+            kind: if row.is_change { Kind::Change } else { Kind::Disconnect },
+            generation: row.generation,
             session: row.session_id,
+            entitlement: row.entitlement,
+            reported: Reported {
+                started_at: row.started_at.unwrap_or(row.due_at),
+                up: row.up.map_or(0, unsigned),
+                down: row.down.map_or(0, unsigned),
+            },
+            limits: None,
             nas_address: row.nas_address.and_then(|ip| ip.parse().ok()),
             user_name: row.user_name,
             mac: row.mac.and_then(|mac| mac.parse().ok()),
@@ -138,18 +217,29 @@ pub async fn claim(
 pub struct Answered {
     /// The command.
     pub command: Uuid,
+    /// What it asked for.
+    pub kind: Kind,
+    /// Which wish for it was answered.
+    pub generation: i32,
     /// The router's answer.
     pub answer: Answer,
     /// When it comes up again unless it is proved.
     pub again: Again,
 }
 
-/// Records answers. What is acknowledged waits for its Stop, and comes up again if none comes. Nothing is waited for: a
-/// command whose session is just being ended or given another deadline is left alone, and its lease brings it back if need be.
+/// Records answers. A cut that is acknowledged waits for its Stop, and comes up again if none comes; a change is proved, and one
+/// that was wished for anew meanwhile comes up at once.
+///
+/// Cuts are recorded together and nothing is waited for: one whose session is just being ended or given another deadline is left
+/// alone, and its lease brings it back if need be. Changes are wished for by every report that finds one, so each is
+/// recorded by itself, when its row is free: who holds one row can wait for no other.
 pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Result<()> {
     let (mut ids, mut states, mut causes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times, mut wait_for_router) = (Vec::new(), Vec::new());
-    for Answered { command, answer, again } in answers {
+    for change in answers.iter().filter(|answered| answered.kind == Kind::Change) {
+        changed(db, change, now).await?;
+    }
+    for Answered { command, answer, again, .. } in answers.iter().filter(|answered| answered.kind == Kind::Disconnect) {
         let (state, cause) = match answer {
             Answer::Acknowledged => ("acknowledged", None),
             Answer::Refused { error_cause } => ("refused", *error_cause),
@@ -164,6 +254,9 @@ pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Res
         causes.push(cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)));
         times.push(time);
         wait_for_router.push(waits);
+    }
+    if ids.is_empty() {
+        return Ok(());
     }
     let mut tx = db.begin_by_key().await?;
     sqlx::query!(
@@ -184,6 +277,84 @@ pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Res
     )
     .execute(&mut *tx)
     .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Records the answer to a change.
+async fn changed(db: &Db, answered: &Answered, now: OffsetDateTime) -> Result<()> {
+    let (state, cause) = match answered.answer {
+        Answer::Acknowledged => ("proved", None),
+        Answer::Refused { error_cause } => ("refused", error_cause),
+        Answer::Unanswered => ("unanswered", None),
+    };
+    let (again, waits) = match answered.again {
+        Again::At(time) => (time, false),
+        Again::IfHeard(time) => (time, true),
+    };
+    sqlx::query!(
+        "UPDATE nas_commands SET
+             state = CASE WHEN generation = $2 THEN $3 ELSE 'pending' END, error_cause = $4, answered_at = $5,
+             lease_until = CASE WHEN generation = $2 AND $3 <> 'proved' THEN $6::timestamptz END,
+             proved_at = CASE WHEN generation = $2 AND $3 = 'proved' THEN $5::timestamptz END,
+             waits_for_router = $7 AND generation = $2
+         WHERE id = $1 AND state NOT IN ('proved', 'abandoned')",
+        answered.command,
+        answered.generation,
+        state,
+        cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
+        now,
+        again,
+        waits
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Asks the routers of all open sessions that use these entitlements to allow what they may now.
+pub(crate) async fn ask_for_change(tx: &mut PgConnection, entitlements: &[Uuid], now: OffsetDateTime) -> Result<()> {
+    sqlx::query!("SELECT ask_for_change($1, $2)", entitlements, now).fetch_all(tx).await?;
+    Ok(())
+}
+
+/// Gives changes up: there is nothing to tell any more. One that was wished for anew meanwhile comes up at once.
+pub async fn abandon_changes(db: &Db, changes: &[(Uuid, i32)]) -> Result<()> {
+    for (id, generation) in changes {
+        sqlx::query!(
+            "UPDATE nas_commands SET state = CASE WHEN generation = $2 THEN 'abandoned' ELSE 'pending' END, lease_until = NULL
+             WHERE id = $1 AND kind = 'coa' AND state NOT IN ('proved', 'abandoned')",
+            id,
+            generation
+        )
+        .execute(&db.pool)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Sends a device off whose router refuses to change its session, with this Error-Cause, so that it logs in again with what it
+/// may now.
+pub async fn reconnect(
+    db: &Db,
+    change: Uuid,
+    session: Uuid,
+    error_cause: Option<u32>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let mut tx = db.begin_by_key().await?;
+    sqlx::query!(
+        "UPDATE nas_commands SET state = 'abandoned', lease_until = NULL, error_cause = $2, answered_at = $3
+         WHERE id = $1 AND kind = 'coa' AND state NOT IN ('proved', 'abandoned')",
+        change,
+        error_cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let open = sqlx::query_scalar!("SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL", session)
+        .fetch_all(&mut *tx)
+        .await?;
+    session::request_cuts(&mut tx, &open, Some("change"), now).await?;
     Ok(tx.commit().await?)
 }
 
@@ -210,7 +381,7 @@ pub async fn abandon_needless(db: &Db, now: OffsetDateTime) -> Result<u64> {
         "UPDATE nas_commands c SET state = 'abandoned', lease_until = NULL
          WHERE c.id IN (
              SELECT w.id FROM nas_commands w JOIN sessions s ON s.id = w.session_id
-             WHERE w.state = 'refused' AND w.waits_for_router AND w.reason <> 'operator'
+             WHERE w.state = 'refused' AND w.waits_for_router AND w.kind = 'disconnect' AND w.reason IN ('expired', 'quota', 'revoked')
                AND (s.cutoff_at IS NULL OR s.cutoff_at > $1) FOR UPDATE OF w SKIP LOCKED)",
         now
     )

@@ -17,7 +17,7 @@ use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::package::{hours, rate, seconds, unsigned};
+use crate::package::{RuleColumns, unsigned};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Entitlements that ended longer ago are not kept in memory; they are still found when asked for by name.
@@ -195,14 +195,22 @@ struct EntitlementRow {
     starts_at: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
     duration_seconds: Option<i64>,
+    until: Option<String>,
     quota_octets: Option<i64>,
+    quota_up_octets: Option<i64>,
+    quota_down_octets: Option<i64>,
     quota_seconds: Option<i64>,
     hours: Option<String>,
-    used_octets: i64,
+    used_up: i64,
+    used_down: i64,
     used_seconds: i64,
     up_bps: Option<i64>,
     down_bps: Option<i64>,
+    burst: Option<String>,
+    fair_use: Vec<i64>,
     device_limit: i32,
+    device_policy: String,
+    swaps_free_at: Option<OffsetDateTime>,
     idle_timeout_seconds: Option<i32>,
     snapshot_end: i64,
     snapshot_open: i64,
@@ -212,20 +220,35 @@ impl EntitlementRow {
     fn entry(self) -> Result<Entry> {
         let state =
             State::parse(&self.state).ok_or_else(|| StoreError::corrupt("entitlements", self.id, "unknown state"))?;
+        let rules = RuleColumns {
+            duration_seconds: self.duration_seconds,
+            until: self.until,
+            quota_octets: self.quota_octets,
+            quota_up_octets: self.quota_up_octets,
+            quota_down_octets: self.quota_down_octets,
+            quota_seconds: self.quota_seconds,
+            hours: self.hours,
+            up_bps: self.up_bps,
+            down_bps: self.down_bps,
+            burst: self.burst,
+            fair_use: self.fair_use,
+            device_limit: self.device_limit,
+            device_policy: self.device_policy,
+            idle_timeout_seconds: self.idle_timeout_seconds,
+        };
         let entitlement = Entitlement {
             id: self.id,
             package: self.package,
             state,
             starts_at: self.starts_at,
             expires_at: self.expires_at,
-            duration: seconds(self.duration_seconds),
-            quota_octets: self.quota_octets.map(unsigned),
-            quota_time: seconds(self.quota_seconds),
-            hours: hours(self.hours, "entitlements", self.id)?,
-            used: Used { octets: unsigned(self.used_octets), seconds: unsigned(self.used_seconds) },
-            rate: rate(self.up_bps, self.down_bps),
-            device_limit: u32::try_from(self.device_limit).unwrap_or(1),
-            idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),
+            rules: rules.rules().map_err(|problem| StoreError::corrupt("entitlements", self.id, problem))?,
+            used: Used {
+                up: unsigned(self.used_up),
+                down: unsigned(self.used_down),
+                seconds: unsigned(self.used_seconds),
+            },
+            swaps_free_at: self.swaps_free_at,
             devices: Vec::new(),
         };
         let version = Version::new(self.snapshot_end, self.snapshot_open);
@@ -268,7 +291,8 @@ struct DeviceRow {
 
 struct UsageRow {
     entitlement_id: Uuid,
-    octets: i64,
+    up: i64,
+    down: i64,
     seconds: i64,
 }
 
@@ -280,9 +304,10 @@ macro_rules! entitlements_where {
     ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             EntitlementRow,
-            r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, quota_octets,
-                   quota_seconds, hours::text AS hours, used_input_octets + used_output_octets AS "used_octets!", used_seconds, up_bps, down_bps, device_limit,
-                   idle_timeout_seconds,
+            r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, until, quota_octets,
+                   quota_up_octets, quota_down_octets, quota_seconds, hours::text AS hours, used_input_octets AS used_up,
+                   used_output_octets AS used_down, used_seconds, up_bps, down_bps, burst, fair_use, device_limit,
+                   device_policy, swaps_free_at, idle_timeout_seconds,
                    (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
                    (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"
                FROM entitlements WHERE "# + $condition + " ORDER BY id",
@@ -306,8 +331,8 @@ macro_rules! usage_where {
     ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             UsageRow,
-            r#"SELECT entitlement_id, input_octets + output_octets AS "octets!", seconds FROM entitlement_usage
-               WHERE (input_octets, output_octets, seconds) <> (0, 0, 0) AND "# + $condition + " ORDER BY entitlement_id",
+            "SELECT entitlement_id, input_octets AS up, output_octets AS down, seconds FROM entitlement_usage
+             WHERE (input_octets, output_octets, seconds) <> (0, 0, 0) AND " + $condition + " ORDER BY entitlement_id",
             $($argument),+
         )
     };
@@ -338,7 +363,8 @@ fn merge(
     for row in usage {
         if let Some(entry) = belongs(&mut entries, &mut at, row.entitlement_id) {
             let used = &mut entry.entitlement.used;
-            used.octets += unsigned(row.octets);
+            used.up += unsigned(row.up);
+            used.down += unsigned(row.down);
             used.seconds += unsigned(row.seconds);
         }
     }

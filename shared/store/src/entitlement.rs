@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use shared::entitlement::{CredentialKind, State, Used};
-use shared::hours::Hours;
 use shared::mac::Mac;
+use shared::rate::Rate;
 use shared::rng;
+use shared::rules::Swaps;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::package::{Package, Starts, seconds, signed, unsigned, whole_seconds};
-use crate::{Db, Result, StoreError};
+use crate::package::{Package, RuleColumns, Starts, seconds, unsigned, whole_seconds};
+use crate::{Db, Result, StoreError, session};
 
 /// How long a one-time password may wait for its login.
 pub const ONE_TIME_VALID: Duration = Duration::from_secs(600);
@@ -35,44 +36,65 @@ pub async fn grant(
 ) -> Result<Uuid> {
     let mut tx = db.pool.begin().await?;
     let id = rng::id(now);
-    insert(&mut tx, id, user, package, None, now).await?;
+    insert(&mut tx, id, package, Sale { user, ..Sale::default() }, now).await?;
     insert_credential(db, &mut tx, id, CredentialKind::Password, login, password, now).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// What an entitlement comes from.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Sale {
+    /// Whose it is.
+    pub(crate) user: Option<Uuid>,
+    /// The order that it was bought with.
+    pub(crate) order: Option<Uuid>,
+    /// What was paid for it, minor units; `None`: the package's price counts.
+    pub(crate) paid: Option<i64>,
+    /// The router at which it was bought: its place has the clock.
+    pub(crate) nas: Option<Uuid>,
 }
 
 /// Inserts an entitlement with the package's rules frozen into it.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     id: Uuid,
-    user: Option<Uuid>,
     package: &Package,
-    order: Option<Uuid>,
+    sale: Sale,
     now: OffsetDateTime,
 ) -> Result<()> {
     let starts_at = (package.starts == Starts::Purchase).then_some(now);
+    let rules = RuleColumns::of(&package.rules);
     sqlx::query!(
         "INSERT INTO entitlements (id, user_id, package_id, order_id, package_name, starts, duration_seconds,
              quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, created_at,
-             quota_seconds, hours)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange)",
+             quota_seconds, hours, until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, paid_minor)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, access_end($14, $7, router_zone($15), $13), $16, $17,
+             $18::text::int4multirange, $14, $19, $20, $21, $22, $23, $24)",
         id,
-        user,
+        sale.user,
         package.id,
-        order,
+        sale.order,
         package.name,
         package.starts.as_str(),
-        package.duration.map(whole_seconds),
-        package.quota_octets.map(signed),
-        package.rate.map(|rate| signed(rate.up_bps)),
-        package.rate.map(|rate| signed(rate.down_bps)),
-        i32::try_from(package.device_limit).unwrap_or(i32::MAX),
-        package.idle_timeout.map(|t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX)),
+        rules.duration_seconds,
+        rules.quota_octets,
+        rules.up_bps,
+        rules.down_bps,
+        rules.device_limit,
+        rules.idle_timeout_seconds,
         starts_at,
-        starts_at.and_then(|start| package.duration.map(|d| start + d)),
+        rules.until,
+        sale.nas,
         now,
-        package.quota_time.map(whole_seconds),
-        package.hours.as_ref().map(Hours::to_multirange)
+        rules.quota_seconds,
+        rules.hours,
+        rules.quota_up_octets,
+        rules.quota_down_octets,
+        rules.burst,
+        &rules.fair_use,
+        rules.device_policy,
+        sale.paid
     )
     .execute(connection)
     .await?;
@@ -113,7 +135,7 @@ async fn insert_credential(
 pub async fn print_voucher(db: &Db, package: &Package, code: &str, now: OffsetDateTime) -> Result<Uuid> {
     let mut tx = db.pool.begin().await?;
     let (id, batch) = (rng::id(now), rng::id(now));
-    insert(&mut tx, id, None, package, None, now).await?;
+    insert(&mut tx, id, package, Sale::default(), now).await?;
     insert_credential(db, &mut tx, id, CredentialKind::Voucher, code.as_bytes(), code.as_bytes(), now).await?;
     sqlx::query!(
         "INSERT INTO voucher_batches (id, package_id, size, created_by, created_at) VALUES ($1, $2, 1, 'command line', $3)",
@@ -184,13 +206,18 @@ pub async fn one_time_password(
     Ok(password)
 }
 
-/// What a successful login changes: the clock starts, the device is bound, a one-time password is spent.
+/// What a successful login changes: the clock starts, the device is bound, perhaps in another one's place, a one-time
+/// password is spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Activation {
     /// The entitlement that was used.
     pub entitlement: Uuid,
+    /// The router at which it was: its place has the clock.
+    pub nas: Option<Uuid>,
     /// The device, if it said which.
     pub mac: Option<Mac>,
+    /// The device whose place it has taken.
+    pub replaces: Option<Mac>,
     /// The one-time credential that was used.
     pub spent: Option<Uuid>,
     /// When the login was accepted.
@@ -203,9 +230,11 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
     let ids: Vec<Uuid> = logins.iter().map(|l| l.entitlement).collect();
     let at: Vec<OffsetDateTime> = logins.iter().map(|l| l.at).collect();
     lock(&mut tx, &ids).await?;
-    start_clocks(&mut tx, &ids, &at).await?;
-    let macs: Vec<Option<String>> = logins.iter().map(|l| l.mac.map(|mac| mac.to_string())).collect();
-    bind_devices(&mut tx, &ids, &macs, &at).await?;
+    let routers: Vec<Option<Uuid>> = logins.iter().map(|l| l.nas).collect();
+    start_clocks(&mut tx, &ids, &routers, &at).await?;
+    for login in logins {
+        bind(&mut tx, login).await?;
+    }
     let spent: Vec<Uuid> = logins.iter().filter_map(|l| l.spent).collect();
     if let (false, Some(last)) = (spent.is_empty(), at.iter().max()) {
         sqlx::query!(
@@ -237,13 +266,21 @@ pub(crate) async fn lock(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
     Ok(())
 }
 
-/// Starts the clock of entitlements that begin at the first login and have not begun.
-pub(crate) async fn start_clocks(tx: &mut PgConnection, ids: &[Uuid], at: &[OffsetDateTime]) -> Result<()> {
+/// Starts the clock of entitlements that begin at the first login, which was at that router then, and have not begun.
+pub(crate) async fn start_clocks(
+    tx: &mut PgConnection,
+    ids: &[Uuid],
+    routers: &[Option<Uuid>],
+    at: &[OffsetDateTime],
+) -> Result<()> {
     sqlx::query!(
-        "UPDATE entitlements e SET starts_at = f.at, expires_at = f.at + e.duration_seconds * interval '1 second'
-         FROM (SELECT id, min(at) AS at FROM unnest($1::uuid[], $2::timestamptz[]) AS l (id, at) GROUP BY id ORDER BY id) f
+        "UPDATE entitlements e
+         SET starts_at = f.at, expires_at = access_end(e.until, e.duration_seconds, router_zone(f.router), f.at)
+         FROM (SELECT DISTINCT ON (id) id, router, at FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS l (id, router, at)
+               ORDER BY id, at) f
          WHERE e.id = f.id AND e.starts_at IS NULL",
         ids,
+        routers as &[Option<Uuid>],
         at
     )
     .execute(tx)
@@ -251,28 +288,104 @@ pub(crate) async fn start_clocks(tx: &mut PgConnection, ids: &[Uuid], at: &[Offs
     Ok(())
 }
 
-/// Binds devices that are not bound yet, as far as the entitlement's limit goes.
-async fn bind_devices(
-    tx: &mut PgConnection,
-    ids: &[Uuid],
-    macs: &[Option<String>],
-    at: &[OffsetDateTime],
-) -> Result<()> {
-    for ((id, mac), at) in ids.iter().zip(macs).zip(at) {
-        let Some(mac) = mac else { continue };
-        sqlx::query!(
-            "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
-             SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1) e
-             WHERE (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
-             ON CONFLICT DO NOTHING",
-            id,
-            mac,
-            at
-        )
-        .execute(&mut *tx)
-        .await?;
+/// Binds a device that is not bound yet, as far as the entitlement's limit goes. The one whose place it takes goes first,
+/// and its sessions are ended.
+async fn bind(tx: &mut PgConnection, login: &Activation) -> Result<()> {
+    let Some(mac) = login.mac else { return Ok(()) };
+    if let Some(old) = login.replaces {
+        unbind(tx, login.entitlement, old, login.at).await?;
     }
+    sqlx::query!(
+        "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
+         SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1) e
+         WHERE (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
+         ON CONFLICT DO NOTHING",
+        login.entitlement,
+        mac.to_string(),
+        login.at
+    )
+    .execute(tx)
+    .await?;
     Ok(())
+}
+
+/// Takes a device's place away, ends its sessions and counts a change of devices. `false`: it had none.
+async fn unbind(tx: &mut PgConnection, entitlement: Uuid, mac: Mac, now: OffsetDateTime) -> Result<bool> {
+    let gone = sqlx::query!(
+        "DELETE FROM entitlement_devices WHERE entitlement_id = $1 AND mac = $2::text::macaddr",
+        entitlement,
+        mac.to_string()
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if gone == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "UPDATE entitlements SET swaps_free_at = greatest(coalesce(swaps_free_at, $2), $2) + $3::bigint * interval '1 second' WHERE id = $1",
+        entitlement,
+        now,
+        whole_seconds(Swaps::EVERY)
+    )
+    .execute(&mut *tx)
+    .await?;
+    let sessions = sqlx::query_scalar!(
+        "SELECT id FROM sessions WHERE entitlement_id = $1 AND mac = $2::text::macaddr AND ended_at IS NULL ORDER BY id",
+        entitlement,
+        mac.to_string()
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    session::request_cuts(tx, &sessions, Some("moved"), now).await?;
+    Ok(true)
+}
+
+/// A device with a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Its address.
+    pub mac: Mac,
+    /// Since when.
+    pub bound_at: OffsetDateTime,
+    /// Whether it is online.
+    pub online: bool,
+}
+
+/// The devices of an entitlement, the first one first.
+pub async fn devices(db: &Db, id: Uuid) -> Result<Vec<Device>> {
+    let rows = sqlx::query!(
+        r#"SELECT d.mac::text AS "mac!", d.bound_at,
+                  EXISTS (SELECT FROM sessions s WHERE s.entitlement_id = d.entitlement_id AND s.mac = d.mac AND s.ended_at IS NULL) AS "online!"
+           FROM entitlement_devices d WHERE d.entitlement_id = $1 ORDER BY d.bound_at, d.mac"#,
+        id
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let mac = row.mac.parse().map_err(|error| StoreError::corrupt("entitlement_devices", id, error))?;
+            Ok(Device { mac, bound_at: row.bound_at, online: row.online })
+        })
+        .collect()
+}
+
+/// Takes a device's place away at its owner's wish, so that another one can have it. `false`: it has none.
+///
+/// # Errors
+/// [`StoreError::Conflict`], with a sentence for the owner: devices were changed too often.
+pub async fn remove_device(db: &Db, id: Uuid, mac: Mac, now: OffsetDateTime) -> Result<bool> {
+    let mut tx = db.pool.begin().await?;
+    let free_at = sqlx::query_scalar!("SELECT swaps_free_at FROM entitlements WHERE id = $1 FOR NO KEY UPDATE", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("entitlement", id))?;
+    if free_at.is_some_and(|free_at| free_at > now + Swaps::AHEAD) {
+        return Err(StoreError::Conflict("Devices were changed too often today. Please try again tomorrow.".into()));
+    }
+    let removed = unbind(&mut tx, id, mac, now).await?;
+    tx.commit().await?;
+    Ok(removed)
 }
 
 /// Marks entitlements whose time is over; the reason that the desk and the portal show.
@@ -307,6 +420,8 @@ pub struct Usage {
     pub quota_octets: Option<u64>,
     /// Time that may be spent online.
     pub quota_time: Option<Duration>,
+    /// Speed.
+    pub rate: Option<Rate>,
     /// What has been used.
     pub used: Used,
     /// Sessions that are open now.
@@ -322,7 +437,10 @@ struct UsageRow {
     expires_at: Option<OffsetDateTime>,
     quota_octets: Option<i64>,
     quota_seconds: Option<i64>,
-    used_octets: i64,
+    up_bps: Option<i64>,
+    down_bps: Option<i64>,
+    used_up: i64,
+    used_down: i64,
     used_seconds: i64,
     online: i64,
 }
@@ -340,7 +458,15 @@ impl TryFrom<UsageRow> for Usage {
             expires_at: row.expires_at,
             quota_octets: row.quota_octets.map(unsigned),
             quota_time: seconds(row.quota_seconds),
-            used: Used { octets: unsigned(row.used_octets), seconds: unsigned(row.used_seconds) },
+            rate: row
+                .up_bps
+                .zip(row.down_bps)
+                .map(|(up, down)| Rate { up_bps: unsigned(up), down_bps: unsigned(down) }),
+            used: Used {
+                up: unsigned(row.used_up),
+                down: unsigned(row.used_down),
+                seconds: unsigned(row.used_seconds),
+            },
             online: unsigned(row.online),
         })
     }
@@ -351,7 +477,7 @@ impl Usage {
     pub fn is_usable(&self, now: OffsetDateTime) -> bool {
         self.state == State::Active
             && self.expires_at.is_none_or(|end| end > now)
-            && self.quota_octets.is_none_or(|quota| self.used.octets < quota)
+            && self.quota_octets.is_none_or(|quota| self.used.octets() < quota)
             && !self.time_is_used()
     }
 
@@ -366,8 +492,8 @@ pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.quota_seconds, e.used_seconds + u.seconds AS "used_seconds!",
-                  e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
+                  e.quota_seconds, e.up_bps, e.down_bps, e.used_seconds + u.seconds AS "used_seconds!",
+                  e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
            FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id WHERE e.id = $1"#,
         id
@@ -383,8 +509,8 @@ pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
     sqlx::query_as!(
         UsageRow,
         r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.quota_seconds, e.used_seconds + u.seconds AS "used_seconds!",
-                  e.used_input_octets + e.used_output_octets + u.input_octets + u.output_octets AS "used_octets!",
+                  e.quota_seconds, e.up_bps, e.down_bps, e.used_seconds + u.seconds AS "used_seconds!",
+                  e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
                   (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
            FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id
                 JOIN entitlement_usage u ON u.entitlement_id = e.id

@@ -91,7 +91,7 @@ pub async fn story(db: &Db, key: SessionKey) -> Result<Story> {
         cutoff_at: found.cutoff_at,
         ended_at: found.ended_at,
         terminate_cause: found.terminate_cause,
-        cut: commands.last().map(|asked| asked.state.clone()),
+        cut: commands.iter().rfind(|asked| asked.kind == "disconnect").map(|asked| asked.state.clone()),
     };
     let hours = hours_of(db, key).await?;
     Ok(Story { session: Session::from(row), is_lost: found.lost, hours, commands })

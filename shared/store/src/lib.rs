@@ -1,7 +1,7 @@
 //! The only SQL and the only Redis of the system.
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`entitlement`], [`order`],
-//! [`payment`], [`session`], [`command`], [`admin`], [`api_token`]; and a file for each path that
+//! [`payment`], [`session`], [`command`], [`outage`], [`admin`], [`api_token`], [`security`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
 //! money becomes access), [`history`] (looking back), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
@@ -21,10 +21,12 @@ pub mod history;
 pub mod ledger;
 pub mod nas;
 pub mod order;
+pub mod outage;
 pub mod package;
 pub mod payment;
 pub mod redis;
 pub mod router_login;
+pub mod security;
 pub mod seed;
 pub mod session;
 pub mod settlement;

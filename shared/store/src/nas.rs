@@ -52,6 +52,8 @@ pub struct Nas {
     pub limit_proxy_state: bool,
     /// Whether an answer to a command that has no Message-Authenticator is ignored.
     pub require_signed_answers: bool,
+    /// Whether a device stays as it is when this router refuses to change its session; else it is sent off to log in again.
+    pub keep_on_refused_change: bool,
     /// How many seconds its clock is ahead of ours (negative: behind); 0 within [`CLOCK_TOLERANCE_SECONDS`], `None` if it
     /// never said. A flag for people: nothing is decided by it.
     pub clock_offset_seconds: Option<i32>,
@@ -166,6 +168,9 @@ pub struct Settings<'a> {
     pub limit_proxy_state: Option<bool>,
     /// Whether an answer to a command that has no Message-Authenticator is ignored; default false.
     pub require_signed_answers: Option<bool>,
+    /// Whether a device stays as it is when the router refuses to change its session, instead of being sent off to log in
+    /// again; default false.
+    pub keep_on_refused_change: Option<bool>,
     /// Hosts that its login page names; default none.
     pub hotspot_hosts: Option<&'a [String]>,
 }
@@ -257,7 +262,8 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
              identifier = coalesce($4, identifier), coa_port = coalesce($5, coa_port),
              require_message_authenticator = coalesce($6, require_message_authenticator),
              limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts),
-             require_signed_answers = coalesce($12, require_signed_answers)
+             require_signed_answers = coalesce($12, require_signed_answers),
+             keep_on_refused_change = coalesce($13, keep_on_refused_change)
          WHERE id = $1",
         id,
         settings.site_id,
@@ -270,7 +276,8 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
         settings.forget_address,
         settings.forget_radsec_name,
         settings.radsec_name.map(radsec_name),
-        settings.require_signed_answers
+        settings.require_signed_answers,
+        settings.keep_on_refused_change
     )
     .execute(tx)
     .await
@@ -319,7 +326,8 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
         r#"SELECT n.id, n.name, s.name AS "site?", s.time_zone AS "time_zone?", n.address::inet AS "address: IpNet", n.radsec_name, n.identifier, n.secret_sealed,
                   n.secret_generation, n.old_secret_sealed, n.old_secret_until, n.old_secret_generation,
                   n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
-                  n.sends_message_authenticator AS seen, n.limit_proxy_state, n.require_signed_answers, n.clock_offset_seconds,
+                  n.sends_message_authenticator AS seen, n.limit_proxy_state, n.require_signed_answers, n.keep_on_refused_change,
+                  n.clock_offset_seconds,
                   n.hotspot_hosts, n.last_seen_at
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
@@ -363,6 +371,7 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 require_message_authenticator: policy,
                 limit_proxy_state: row.limit_proxy_state,
                 require_signed_answers: row.require_signed_answers,
+                keep_on_refused_change: row.keep_on_refused_change,
                 clock_offset_seconds: row.clock_offset_seconds,
                 hotspot_hosts: row.hotspot_hosts,
                 last_seen_at: row.last_seen_at,

@@ -5,9 +5,10 @@ use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::package::Package;
+use crate::package::{Package, Purchases};
 use crate::{Db, Result, StoreError, user};
 
 /// Where an order stands.
@@ -94,6 +95,40 @@ pub struct Order {
     pub created_at: OffsetDateTime,
 }
 
+/// What shall become of what was bought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// It is had beside what there is.
+    New,
+    /// It makes this one longer, of which it is one more.
+    Extend(Uuid),
+    /// It takes the place of this one at once, and what is left of that makes it longer.
+    Upgrade(Uuid),
+    /// Its clock begins when it is used, after what there is.
+    Queue,
+}
+
+impl Wish {
+    fn columns(self) -> (&'static str, Option<Uuid>) {
+        match self {
+            Wish::New => ("new", None),
+            Wish::Extend(target) => ("extend", Some(target)),
+            Wish::Upgrade(target) => ("upgrade", Some(target)),
+            Wish::Queue => ("queue", None),
+        }
+    }
+
+    /// Reads the database's columns.
+    pub(crate) fn of(wish: &str, target: Option<Uuid>) -> Wish {
+        match (wish, target) {
+            ("extend", Some(target)) => Wish::Extend(target),
+            ("upgrade", Some(target)) => Wish::Upgrade(target),
+            ("queue", _) => Wish::Queue,
+            _ => Wish::New,
+        }
+    }
+}
+
 /// A wish to buy.
 #[derive(Clone, Debug)]
 pub struct NewOrder<'a> {
@@ -107,16 +142,24 @@ pub struct NewOrder<'a> {
     pub mac: Option<Mac>,
     /// What the page must remember.
     pub visit: &'a serde_json::Value,
+    /// What shall become of it.
+    pub wish: Wish,
 }
 
 /// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
 /// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
+///
+/// # Errors
+/// [`StoreError::Conflict`], with a sentence for the customer: the package may not be bought so often.
 pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
     let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
+    check_purchases(&mut tx, id, user_id, new, now).await?;
+    let (wish, target) = new.wish.columns();
     let placed = sqlx::query!(
-        "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at, package)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at,
+                             package, wish, target_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
         id,
         rng::code(8),
         user_id,
@@ -128,13 +171,67 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
         new.mac.map(|mac| mac.to_string()),
         new.visit,
         now,
-        serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?
+        serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?,
+        wish,
+        target
     )
     .execute(&mut *tx)
     .await?
     .rows_affected();
     tx.commit().await?;
     Ok(placed == 1)
+}
+
+/// Refuses one purchase too many of a package that a person, or a device, may buy so often. Orders that may still be paid
+/// count. Others of the same person wait until this one stands, since the person's row is held.
+async fn check_purchases(
+    tx: &mut PgConnection,
+    id: Uuid,
+    user_id: Uuid,
+    new: &NewOrder<'_>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let Purchases { ever, a_day } = new.package.purchases;
+    if (ever, a_day) == (None, None) {
+        return Ok(());
+    }
+    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR UPDATE", user_id).fetch_optional(&mut *tx).await?;
+    let mac = new.mac.map(|mac| mac.to_string());
+    let made = sqlx::query!(
+        r#"SELECT count(*) AS "ever!",
+                  count(*) FILTER (WHERE created_at >= date_trunc('day', $5 AT TIME ZONE router_zone($6)) AT TIME ZONE router_zone($6)) AS "today!"
+           FROM orders
+           WHERE package_id = $3 AND id <> $4 AND state NOT IN ('failed', 'refund_due')
+             AND (user_id = $1 OR mac = $2::text::macaddr)"#,
+        user_id,
+        mac,
+        new.package.id,
+        id,
+        now,
+        new.nas_id
+    )
+    .fetch_one(tx)
+    .await?;
+    let is_over = |limit: Option<u32>, made: i64| limit.is_some_and(|limit| made >= i64::from(limit));
+    let name = &new.package.name;
+    if is_over(ever, made.ever) {
+        return Err(StoreError::Conflict(format!("{name} can be had {} only, and you have had it.", times(ever))));
+    }
+    if is_over(a_day, made.today) {
+        return Err(StoreError::Conflict(format!(
+            "{name} can be had {} a day. Please come back tomorrow.",
+            times(a_day)
+        )));
+    }
+    Ok(())
+}
+
+fn times(limit: Option<u32>) -> String {
+    match limit {
+        Some(1) | None => "once".into(),
+        Some(2) => "twice".into(),
+        Some(more) => format!("{more} times"),
+    }
 }
 
 struct Row {
@@ -181,8 +278,8 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
     sqlx::query_as!(
         Row,
         r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
-                  o.mac::text AS mac, o.nas_id, o.visit, e.id AS "entitlement?", o.created_at
-           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id
+                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at
+           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.id = $1"#,
         id
     )
@@ -197,8 +294,8 @@ pub async fn latest_of_device(db: &Db, mac: Mac, since: OffsetDateTime) -> Resul
     sqlx::query_as!(
         Row,
         r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
-                  o.mac::text AS mac, o.nas_id, o.visit, e.id AS "entitlement?", o.created_at
-           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id
+                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at
+           FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.mac = $1::text::macaddr AND o.created_at > $2 ORDER BY o.created_at DESC LIMIT 1"#,
         mac.to_string(),
         since

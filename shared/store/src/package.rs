@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::hours::Hours;
 use shared::money::Money;
 use shared::rate::Rate;
+use shared::rules::{DevicePolicy, FairUse, Rules, Until};
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -24,24 +25,25 @@ pub struct Package {
     pub price: Money,
     /// When the clock starts.
     pub starts: Starts,
-    /// How long access lasts.
-    pub duration: Option<Duration>,
-    /// Octets allowed, up and down together.
-    pub quota_octets: Option<u64>,
-    /// Time that may be spent online, on all devices together; it counts only while somebody is online.
-    pub quota_time: Option<Duration>,
-    /// When in the week it may be used, in the time of the place; `None` is always.
-    pub hours: Option<Hours>,
-    /// Speed limit.
-    pub rate: Option<Rate>,
-    /// Devices that may share it.
-    pub device_limit: u32,
-    /// Idle time after which the router ends a session.
-    pub idle_timeout: Option<Duration>,
+    /// What it allows.
+    #[serde(flatten)]
+    pub rules: Rules,
+    /// How often one person, or one device, may buy it.
+    #[serde(default)]
+    pub purchases: Purchases,
     /// Whether it is offered.
     pub active: bool,
     /// Place in lists, low first.
     pub position: i32,
+}
+
+/// How often one person, or one device, may buy a package; `None` is without limit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Purchases {
+    /// Ever.
+    pub ever: Option<u32>,
+    /// On one day of the place.
+    pub a_day: Option<u32>,
 }
 
 /// When the clock of an entitlement starts.
@@ -62,6 +64,11 @@ impl Starts {
             Starts::FirstLogin => "first_login",
         }
     }
+
+    /// Reads the database's spelling.
+    pub(crate) fn parse(text: &str) -> Starts {
+        if text == "purchase" { Starts::Purchase } else { Starts::FirstLogin }
+    }
 }
 
 struct Row {
@@ -79,6 +86,14 @@ struct Row {
     down_bps: Option<i64>,
     device_limit: i32,
     idle_timeout_seconds: Option<i32>,
+    until: Option<String>,
+    quota_up_octets: Option<i64>,
+    quota_down_octets: Option<i64>,
+    burst: Option<String>,
+    fair_use: Vec<i64>,
+    device_policy: String,
+    per_person: Option<i32>,
+    per_person_daily: Option<i32>,
     active: bool,
     position: i32,
 }
@@ -87,16 +102,28 @@ impl TryFrom<Row> for Package {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Package> {
         let currency = row.currency.parse().map_err(|e| StoreError::corrupt("packages", &row.slug, e))?;
+        let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
+        let columns = RuleColumns {
+            duration_seconds: row.duration_seconds,
+            until: row.until,
+            quota_octets: row.quota_octets,
+            quota_up_octets: row.quota_up_octets,
+            quota_down_octets: row.quota_down_octets,
+            quota_seconds: row.quota_seconds,
+            hours: row.hours,
+            up_bps: row.up_bps,
+            down_bps: row.down_bps,
+            burst: row.burst,
+            fair_use: row.fair_use,
+            device_limit: row.device_limit,
+            device_policy: row.device_policy,
+            idle_timeout_seconds: row.idle_timeout_seconds,
+        };
         Ok(Package {
             price: Money { minor: row.price_minor, currency },
-            starts: if row.starts == "purchase" { Starts::Purchase } else { Starts::FirstLogin },
-            duration: seconds(row.duration_seconds),
-            quota_octets: row.quota_octets.map(unsigned),
-            quota_time: seconds(row.quota_seconds),
-            hours: hours(row.hours, "packages", &row.slug)?,
-            rate: rate(row.up_bps, row.down_bps),
-            device_limit: u32::try_from(row.device_limit).unwrap_or(1),
-            idle_timeout: seconds(row.idle_timeout_seconds.map(i64::from)),
+            starts: Starts::parse(&row.starts),
+            rules: columns.rules().map_err(|problem| StoreError::corrupt("packages", &row.slug, problem))?,
+            purchases: Purchases { ever: count(row.per_person), a_day: count(row.per_person_daily) },
             id: row.id,
             slug: row.slug,
             name: row.name,
@@ -106,79 +133,77 @@ impl TryFrom<Row> for Package {
     }
 }
 
+/// Packages, by what follows the table's name.
+macro_rules! packages {
+    ($rest:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours,
+                    up_bps, down_bps, device_limit, idle_timeout_seconds, until, quota_up_octets, quota_down_octets, burst, fair_use,
+                    device_policy, per_person, per_person_daily, active, position
+             FROM packages " + $rest,
+            $($argument),*
+        )
+    };
+}
+
 /// What is offered at a site (`None`: everywhere), in order.
 pub async fn offered(db: &Db, site: Option<Uuid>) -> Result<Vec<Package>> {
-    sqlx::query_as!(
-        Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
-                device_limit, idle_timeout_seconds, active, position
-         FROM packages WHERE active AND (site_id IS NULL OR site_id = $1) ORDER BY position, price_minor, slug LIMIT 100",
-        site
-    )
-    .fetch_all(&db.pool)
-    .await?
-    .into_iter()
-    .map(Package::try_from)
-    .collect()
+    packages!("WHERE active AND (site_id IS NULL OR site_id = $1) ORDER BY position, price_minor, slug LIMIT 100", site)
+        .fetch_all(&db.pool)
+        .await?
+        .into_iter()
+        .map(Package::try_from)
+        .collect()
 }
 
 /// All packages, also those no longer offered.
 pub async fn all(db: &Db) -> Result<Vec<Package>> {
-    sqlx::query_as!(
-        Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
-                device_limit, idle_timeout_seconds, active, position
-         FROM packages ORDER BY active DESC, position, price_minor, slug LIMIT 1000"
-    )
-    .fetch_all(&db.pool)
-    .await?
-    .into_iter()
-    .map(Package::try_from)
-    .collect()
+    packages!("ORDER BY active DESC, position, price_minor, slug LIMIT 1000")
+        .fetch_all(&db.pool)
+        .await?
+        .into_iter()
+        .map(Package::try_from)
+        .collect()
 }
 
 /// The package of that short name.
 pub async fn by_slug(db: &Db, slug: &str) -> Result<Package> {
-    sqlx::query_as!(
-        Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
-                device_limit, idle_timeout_seconds, active, position
-         FROM packages WHERE slug = $1",
-        slug
-    )
-    .fetch_optional(&db.pool)
-    .await?
-    .ok_or_else(|| StoreError::missing("package", slug))?
-    .try_into()
+    packages!("WHERE slug = $1", slug)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("package", slug))?
+        .try_into()
 }
 
 /// The package with that identity.
 pub async fn by_id(db: &Db, id: Uuid) -> Result<Package> {
-    sqlx::query_as!(
-        Row,
-        "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours, up_bps, down_bps,
-                device_limit, idle_timeout_seconds, active, position
-         FROM packages WHERE id = $1",
-        id
-    )
-    .fetch_optional(&db.pool)
-    .await?
-    .ok_or_else(|| StoreError::missing("package", id))?
-    .try_into()
+    packages!("WHERE id = $1", id)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("package", id))?
+        .try_into()
 }
 
 /// Adds a package, or changes the one with that slug. What was sold before keeps its rules.
 pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uuid> {
+    let rules = RuleColumns::of(&package.rules);
+    let count = |limit: Option<u32>| limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
     Ok(sqlx::query_scalar!(
         "INSERT INTO packages (id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets,
-                               up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at, quota_seconds, hours)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange)
+                               up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at, quota_seconds, hours,
+                               until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, per_person, per_person_daily)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange,
+                 $18, $19, $20, $21, $22, $23, $24, $25)
          ON CONFLICT (slug) DO UPDATE SET name = EXCLUDED.name, price_minor = EXCLUDED.price_minor,
              currency = EXCLUDED.currency, starts = EXCLUDED.starts, duration_seconds = EXCLUDED.duration_seconds,
              quota_octets = EXCLUDED.quota_octets, up_bps = EXCLUDED.up_bps, down_bps = EXCLUDED.down_bps,
              device_limit = EXCLUDED.device_limit, idle_timeout_seconds = EXCLUDED.idle_timeout_seconds,
              active = EXCLUDED.active, position = EXCLUDED.position, quota_seconds = EXCLUDED.quota_seconds,
-             hours = EXCLUDED.hours
+             hours = EXCLUDED.hours, until = EXCLUDED.until, quota_up_octets = EXCLUDED.quota_up_octets,
+             quota_down_octets = EXCLUDED.quota_down_octets, burst = EXCLUDED.burst, fair_use = EXCLUDED.fair_use,
+             device_policy = EXCLUDED.device_policy, per_person = EXCLUDED.per_person,
+             per_person_daily = EXCLUDED.per_person_daily
          RETURNING id",
         package.id,
         package.slug,
@@ -186,27 +211,87 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
         package.price.minor,
         package.price.currency.as_str(),
         package.starts.as_str(),
-        package.duration.map(whole_seconds),
-        package.quota_octets.map(signed),
-        package.rate.map(|rate| signed(rate.up_bps)),
-        package.rate.map(|rate| signed(rate.down_bps)),
-        i32::try_from(package.device_limit).unwrap_or(i32::MAX),
-        package.idle_timeout.map(|t| i32::try_from(t.as_secs()).unwrap_or(i32::MAX)),
+        rules.duration_seconds,
+        rules.quota_octets,
+        rules.up_bps,
+        rules.down_bps,
+        rules.device_limit,
+        rules.idle_timeout_seconds,
         package.active,
         package.position,
         now,
-        package.quota_time.map(whole_seconds),
-        package.hours.as_ref().map(Hours::to_multirange)
+        rules.quota_seconds,
+        rules.hours,
+        rules.until,
+        rules.quota_up_octets,
+        rules.quota_down_octets,
+        rules.burst,
+        &rules.fair_use,
+        rules.device_policy,
+        count(package.purchases.ever),
+        count(package.purchases.a_day)
     )
     .fetch_one(&db.pool)
     .await?)
 }
 
-/// Reads hours as PostgreSQL writes them.
-pub(crate) fn hours(text: Option<String>, table: &'static str, key: impl std::fmt::Display) -> Result<Option<Hours>> {
-    let read =
-        |text: String| Hours::from_multirange(&text).ok_or_else(|| StoreError::corrupt(table, key, "unknown hours"));
-    text.map(read).transpose()
+/// Rules as the tables keep them: packages, and what was sold of them.
+pub(crate) struct RuleColumns {
+    pub(crate) duration_seconds: Option<i64>,
+    pub(crate) until: Option<String>,
+    pub(crate) quota_octets: Option<i64>,
+    pub(crate) quota_up_octets: Option<i64>,
+    pub(crate) quota_down_octets: Option<i64>,
+    pub(crate) quota_seconds: Option<i64>,
+    pub(crate) hours: Option<String>,
+    pub(crate) up_bps: Option<i64>,
+    pub(crate) down_bps: Option<i64>,
+    pub(crate) burst: Option<String>,
+    pub(crate) fair_use: Vec<i64>,
+    pub(crate) device_limit: i32,
+    pub(crate) device_policy: String,
+    pub(crate) idle_timeout_seconds: Option<i32>,
+}
+
+impl RuleColumns {
+    pub(crate) fn of(rules: &Rules) -> RuleColumns {
+        RuleColumns {
+            duration_seconds: rules.duration.map(whole_seconds),
+            until: rules.until.map(|until| until.as_str().to_owned()),
+            quota_octets: rules.quota_octets.map(signed),
+            quota_up_octets: rules.quota_up.map(signed),
+            quota_down_octets: rules.quota_down.map(signed),
+            quota_seconds: rules.quota_time.map(whole_seconds),
+            hours: rules.hours.as_ref().map(Hours::to_multirange),
+            up_bps: rules.rate.map(|rate| signed(rate.up_bps)),
+            down_bps: rules.rate.map(|rate| signed(rate.down_bps)),
+            burst: rules.burst.map(|burst| burst.to_string()),
+            fair_use: rules.fair_use.to_numbers(),
+            device_limit: i32::try_from(rules.device_limit).unwrap_or(i32::MAX),
+            device_policy: rules.devices.as_str().to_owned(),
+            idle_timeout_seconds: rules.idle_timeout.map(|time| i32::try_from(time.as_secs()).unwrap_or(i32::MAX)),
+        }
+    }
+
+    /// What they say, or what is wrong with them.
+    pub(crate) fn rules(self) -> std::result::Result<Rules, &'static str> {
+        let rate = |(up, down): (i64, i64)| Rate { up_bps: unsigned(up), down_bps: unsigned(down) };
+        Ok(Rules {
+            duration: seconds(self.duration_seconds),
+            until: self.until.map(|text| Until::parse(&text).ok_or("unknown end")).transpose()?,
+            quota_octets: self.quota_octets.map(unsigned),
+            quota_up: self.quota_up_octets.map(unsigned),
+            quota_down: self.quota_down_octets.map(unsigned),
+            quota_time: seconds(self.quota_seconds),
+            hours: self.hours.map(|text| Hours::from_multirange(&text).ok_or("unknown hours")).transpose()?,
+            rate: self.up_bps.zip(self.down_bps).map(rate),
+            burst: self.burst.map(|text| text.parse().map_err(|_| "unknown burst")).transpose()?,
+            fair_use: FairUse::from_numbers(&self.fair_use).ok_or("unknown stages of fair use")?,
+            device_limit: u32::try_from(self.device_limit).unwrap_or(1),
+            devices: DevicePolicy::parse(&self.device_policy).ok_or("unknown policy of devices")?,
+            idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),
+        })
+    }
 }
 
 // Numbers cross between Rust's unsigned and PostgreSQL's signed here; CHECKs keep the columns non-negative.
@@ -225,8 +310,4 @@ pub(crate) fn signed(value: u64) -> i64 {
 
 pub(crate) fn whole_seconds(value: Duration) -> i64 {
     signed(value.as_secs())
-}
-
-pub(crate) fn rate(up: Option<i64>, down: Option<i64>) -> Option<Rate> {
-    Some(Rate { up_bps: unsigned(up?), down_bps: unsigned(down?) })
 }

@@ -152,13 +152,13 @@ async fn grant(
         package.id,
         package.name,
         Starts::Purchase.as_str(),
-        package.duration.map(whole_seconds),
-        package.quota_octets.map(signed),
-        package.rate.map(|rate| signed(rate.up_bps)),
-        package.rate.map(|rate| signed(rate.down_bps)),
+        package.rules.duration.map(whole_seconds),
+        package.rules.quota_octets.map(signed),
+        package.rules.rate.map(|rate| signed(rate.up_bps)),
+        package.rules.rate.map(|rate| signed(rate.down_bps)),
         now,
         now + time::Duration::days(365),
-        package.idle_timeout.map(|idle| i32::try_from(idle.as_secs()).unwrap_or(i32::MAX)),
+        package.rules.idle_timeout.map(|idle| i32::try_from(idle.as_secs()).unwrap_or(i32::MAX)),
         users
     )
     .execute(tx)

@@ -144,7 +144,7 @@ pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Lea
            FROM nas_commands c JOIN sessions s ON s.id = c.session_id LEFT JOIN nas n ON n.id = s.nas_id
                 LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN users u ON u.id = e.user_id
            WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
-             AND (c.reason = 'operator' OR s.cutoff_at <= $3)
+             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $3)
            ORDER BY c.created_at, s.id LIMIT $2"#,
         now - PROOF_WITHIN,
         i64::from(limit),
@@ -187,7 +187,7 @@ pub async fn count_leaking(db: &Db, now: OffsetDateTime) -> Result<u64> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM nas_commands c JOIN sessions s ON s.id = c.session_id
            WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
-             AND (c.reason = 'operator' OR s.cutoff_at <= $2)"#,
+             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $2)"#,
         now - PROOF_WITHIN,
         now
     )
@@ -264,13 +264,17 @@ pub async fn disconnect(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
 }
 
 /// Writes a Disconnect to the outbox for each session. One that is under way goes on; one that waits to be tried
-/// again is tried now. Without a reason given, the entitlement's state tells it; an operator's wish stays one.
-async fn request_cuts(
+/// again is tried now. Without a reason given, the entitlement's state tells it; what was asked for whatever the deadline
+/// says ([`crate::command`]) stays so.
+pub(crate) async fn request_cuts(
     tx: &mut sqlx::PgConnection,
     sessions: &[Uuid],
     reason: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<u64> {
+    if sessions.is_empty() {
+        return Ok(0);
+    }
     let ids: Vec<Uuid> = sessions.iter().map(|_| rng::id(now)).collect();
     Ok(sqlx::query!(
         "INSERT INTO nas_commands (id, kind, nas_id, session_id, user_name, framed_ip, acct_session_id, reason, due_at, created_at)
@@ -279,7 +283,7 @@ async fn request_cuts(
          FROM unnest($1::uuid[], $2::uuid[]) AS c (id, session) JOIN sessions s ON s.id = c.session
               LEFT JOIN entitlements e ON e.id = s.entitlement_id
          ON CONFLICT (session_id, kind) WHERE state NOT IN ('proved', 'abandoned') DO UPDATE SET
-             reason = CASE WHEN nas_commands.reason = 'operator' THEN 'operator' ELSE EXCLUDED.reason END,
+             reason = CASE WHEN nas_commands.reason IN ('operator', 'moved', 'change') THEN nas_commands.reason ELSE EXCLUDED.reason END,
              due_at = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN EXCLUDED.due_at ELSE nas_commands.due_at END,
              attempts = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN 0 ELSE nas_commands.attempts END,
              lease_until = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN NULL ELSE nas_commands.lease_until END,

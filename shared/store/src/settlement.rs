@@ -1,8 +1,10 @@
 //! Paid money becomes access exactly once, or a refund due; never neither, never twice.
 //!
 //! One transaction, with the order's row locked first and the payment's second, does all of it: the payment
-//! succeeds, the ledger books it under the payment's key, the order is paid, the entitlement is made under the
-//! order's key, the device is bound, the customer will be told. Whoever comes second finds it done.
+//! succeeds, the ledger books it under the payment's key, the order is paid, the entitlement is made or changed under
+//! the order's key, the device is bound, the customer will be told. Whoever comes second finds it done.
+
+mod topping;
 
 use std::time::Duration;
 
@@ -13,8 +15,11 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use self::topping::Topping;
+use crate::entitlement::Sale;
 use crate::ledger::{self, Account};
-use crate::package::Package;
+use crate::order::Wish;
+use crate::package::{Package, Starts};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// What a provider confirmed.
@@ -50,12 +55,9 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
         .fetch_optional(&mut *tx)
         .await?
         .ok_or_else(|| StoreError::missing("payment", payment))?;
-    let order = sqlx::query!(
-        r#"SELECT id, code, user_id, package, state, mac::text AS mac FROM orders WHERE id = $1 FOR UPDATE"#,
-        order_id
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    let order = sqlx::query!("SELECT id, code, state FROM orders WHERE id = $1 FOR UPDATE", order_id)
+        .fetch_one(&mut *tx)
+        .await?;
     let row =
         sqlx::query!("SELECT state, amount_minor, currency, receipt FROM payments WHERE id = $1 FOR UPDATE", payment)
             .fetch_one(&mut *tx)
@@ -81,12 +83,74 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
     let what = format!("order {}", order.code);
     ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::Sales), received, now).await?;
     set_order(&mut tx, order.id, "paid", now).await?;
-    let mac = order.mac.as_deref().and_then(|text| text.parse().ok());
-    let package: Package =
-        serde_json::from_value(order.package).map_err(|error| StoreError::corrupt("orders", &order.code, error))?;
-    let entitlement = grant(&mut tx, order.id, order.user_id, &package, mac, now).await?;
+    let entitlement = give(&mut tx, order.id, now).await?;
     tx.commit().await?;
     Ok(Settled::Granted { entitlement })
+}
+
+/// Gives what an order of nothing is for: a free trial. Whoever comes second finds it given.
+pub async fn give_free(db: &Db, order: Uuid, now: OffsetDateTime) -> Result<Settled> {
+    let mut tx = db.pool.begin().await?;
+    let found = sqlx::query!("SELECT state, amount_minor FROM orders WHERE id = $1 FOR UPDATE", order)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("order", order))?;
+    if found.amount_minor != 0 {
+        return Err(StoreError::Conflict("this order must be paid".into()));
+    }
+    if found.state == "paid" {
+        return Ok(Settled::Already);
+    }
+    set_order(&mut tx, order, "paid", now).await?;
+    let entitlement = give(&mut tx, order, now).await?;
+    tx.commit().await?;
+    Ok(Settled::Granted { entitlement })
+}
+
+/// Gives what an order is for, as its buyer wished. What cannot be done as it was wished any more, since what should be made
+/// longer or replaced is used up by now, is given beside it.
+async fn give(tx: &mut PgConnection, order: Uuid, now: OffsetDateTime) -> Result<Uuid> {
+    let row = sqlx::query!(
+        "SELECT code, user_id, package, amount_minor, nas_id, mac::text AS mac, wish, target_id FROM orders WHERE id = $1",
+        order
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let mut package: Package =
+        serde_json::from_value(row.package).map_err(|error| StoreError::corrupt("orders", &row.code, error))?;
+    let order = Bought {
+        order,
+        user: row.user_id,
+        paid: row.amount_minor,
+        nas: row.nas_id,
+        mac: row.mac.as_deref().and_then(|text| text.parse().ok()),
+    };
+    let changed = match Wish::of(&row.wish, row.target_id) {
+        Wish::Extend(target) => topping::apply(tx, target, &package, &order, Topping::Extend, now).await?,
+        Wish::Upgrade(target) => topping::apply(tx, target, &package, &order, Topping::Upgrade, now).await?,
+        Wish::Queue => {
+            package.starts = Starts::FirstLogin;
+            None
+        }
+        Wish::New => None,
+    };
+    match changed {
+        Some(entitlement) => {
+            tell(tx, &order, &package, now).await?;
+            Ok(entitlement)
+        }
+        None => grant(tx, &order, &package, now).await,
+    }
+}
+
+/// An order that is settled.
+#[derive(Debug)]
+struct Bought {
+    order: Uuid,
+    user: Uuid,
+    paid: i64,
+    nas: Option<Uuid>,
+    mac: Option<Mac>,
 }
 
 async fn record_success(
@@ -126,48 +190,57 @@ async fn set_order(tx: &mut PgConnection, order: Uuid, state: &str, now: OffsetD
     Ok(())
 }
 
-async fn grant(
-    tx: &mut PgConnection,
-    order: Uuid,
-    user: Uuid,
-    package: &Package,
-    mac: Option<Mac>,
-    now: OffsetDateTime,
-) -> Result<Uuid> {
+async fn grant(tx: &mut PgConnection, bought: &Bought, package: &Package, now: OffsetDateTime) -> Result<Uuid> {
     let id = rng::id(now);
-    entitlement::insert(tx, id, Some(user), package, Some(order), now).await?;
-    if let Some(mac) = mac {
+    let sale = Sale { user: Some(bought.user), order: Some(bought.order), paid: Some(bought.paid), nas: bought.nas };
+    entitlement::insert(tx, id, package, sale, now).await?;
+    if let Some(mac) = bought.mac {
         // The device that paid is bound at once, so that it gets in by its MAC even if its page is gone.
-        sqlx::query!(
-            "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at) VALUES ($1, $2::text::macaddr, $3)",
-            id,
-            mac.to_string(),
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO devices (id, user_id, mac, bound_at) VALUES ($1, $2, $3::text::macaddr, $4)
-             ON CONFLICT (user_id, mac) DO NOTHING",
-            rng::id(now),
-            user,
-            mac.to_string(),
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
+        bind(tx, id, bought.user, mac, now).await?;
     }
+    tell(tx, bought, package, now).await?;
+    Ok(id)
+}
+
+/// Gives a device a place, if there is one, and notes whose it is.
+async fn bind(tx: &mut PgConnection, entitlement: Uuid, user: Uuid, mac: Mac, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
+         SELECT e.id, $2::text::macaddr, $3 FROM entitlements e
+         WHERE e.id = $1 AND (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
+         ON CONFLICT DO NOTHING",
+        entitlement,
+        mac.to_string(),
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO devices (id, user_id, mac, bound_at) VALUES ($1, $2, $3::text::macaddr, $4)
+         ON CONFLICT (user_id, mac) DO NOTHING",
+        rng::id(now),
+        user,
+        mac.to_string(),
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The customer will be told.
+async fn tell(tx: &mut PgConnection, bought: &Bought, package: &Package, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "INSERT INTO notifications (id, user_id, template, payload, next_attempt_at, expires_at, created_at)
          VALUES ($1, $2, 'payment_received', jsonb_build_object('order', $3::uuid, 'package', $4::text), $5, $6, $5)",
         rng::id(now),
-        user,
-        order,
+        bought.user,
+        bought.order,
         package.name,
         now,
         now + NEWS_KEEPS
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    Ok(id)
+    Ok(())
 }

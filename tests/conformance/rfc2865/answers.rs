@@ -121,6 +121,8 @@ const REFUSALS: u8 = 200;
 async fn d7_a_refusal_waits_for_a_second_and_an_accept_overtakes_it() {
     let mut settings = LabSettings::default();
     settings.world.reject_delay_ms = 1000;
+    // All of them come from one device.
+    settings.world.lock_after = 0;
     let lab = Lab::with(settings).await;
     let mut sent = HashMap::new();
     for identifier in 0..REFUSALS {

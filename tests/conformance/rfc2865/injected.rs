@@ -105,7 +105,8 @@ fn places(lab: &Lab, method: &str, addition: fn(Draft) -> Draft) -> Vec<Draft> {
 /// A laboratory with a second customer, whose device is bound to a package that grants more.
 async fn lab_with_a_rich_customer() -> Lab {
     let lab = Lab::new().await;
-    let better = lab.world.package("a-week", |p| p.duration = Some(std::time::Duration::from_secs(604_800))).await;
+    let better =
+        lab.world.package("a-week", |p| p.rules.duration = Some(std::time::Duration::from_secs(604_800))).await;
     lab.world.grant(&better, RICH, RICHES).await;
     let rich = lab.answered(Port::Auth, &lab.knock(RICH, RICH_MAC).pap(RICHES.as_bytes()).sign()).await;
     assert_eq!(rich.get(rfc2865::SESSION_TIMEOUT), Some(604_800));

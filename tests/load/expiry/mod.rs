@@ -6,9 +6,13 @@
 //! routers are played ([`router`]); each answers a Disconnect-Request and ends its session. What is counted is how long after
 //! its deadline (or after the report that used up the quota) the first Disconnect-Request of a session came, whether one
 //! came too early, and how many sessions were asked for by more than one command. At the end every cut must be proved.
+//!
+//! With `--change` nothing ends: payments are settled that make packages longer ([`settle`]), and what is counted is how long
+//! after that the router was asked to change the open session.
 
 mod prepare;
 mod router;
+mod settle;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +28,7 @@ use tokio::task::JoinSet;
 use url::Url;
 use uuid::Uuid;
 
-use self::router::{Outcome, Router, Session};
+use self::router::{Outcome, Router, Session, Task};
 use crate::histogram::Histogram;
 use crate::report::{milliseconds, number, short, write_facts};
 use crate::request::Recipe;
@@ -42,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PROOF: Duration = Duration::from_secs(30);
 /// 99 of 100 routers shall have been asked by then.
 const GOAL: Duration = Duration::from_secs(2);
+/// The same for changes.
+const GOAL_OF_CHANGES: Duration = Duration::from_secs(1);
 
 /// Very many sessions that end within a minute.
 #[derive(Clone, Debug, Args)]
@@ -70,6 +76,9 @@ pub(crate) struct Expiry {
     /// Reports use up quotas, instead of time running out.
     #[arg(long)]
     quota: bool,
+    /// Payments make packages longer, and nothing ends.
+    #[arg(long, conflicts_with = "quota")]
+    change: bool,
     /// Make the routers and the sessions, and nothing else.
     #[arg(long)]
     prepare: bool,
@@ -114,12 +123,15 @@ impl Expiry {
                 must_be_signed: false,
                 nas: address,
             };
-            let router = Router::open(address, self.server, recipe, clock.clone(), sessions, self.quota).await?;
+            let router = Router::open(address, self.server, recipe, clock.clone(), sessions, self.task()).await?;
             playing.spawn(router.play(last + PATIENCE));
         }
+        let settled = if self.change { settle::all(&config, self.spread).await? } else { HashMap::new() };
         let mut found = Found::default();
         while let Some(outcomes) = playing.join_next().await {
-            outcomes.context("a router failed")??.into_iter().for_each(|outcome| found.add(outcome));
+            for outcome in outcomes.context("a router failed")?? {
+                found.add(outcome, settled.get(&outcome.session).copied());
+            }
         }
         let proved = proved(&mut database, found.asked).await?;
         self.tell(&found, proved).await
@@ -144,27 +156,43 @@ impl Expiry {
             let (id, entitlement): (Uuid, Uuid) = (row.try_get(0)?, row.try_get(1)?);
             let name: String = row.try_get(2)?;
             let spoken = now + Duration::from_secs_f64(f64::from(self.spread) * f64::from(index) / count);
-            let due = if self.quota { spoken } else { row.try_get(3)? };
+            let due = if self.quota || self.change { spoken } else { row.try_get(3)? };
             let session = Session::new(u32::from_str_radix(&name, 16)?, id, entitlement, due);
             routers.entry(row.try_get::<String, _>(4)?.parse()?).or_default().push(session);
         }
         Ok(routers)
     }
 
+    fn task(&self) -> Task {
+        match (self.quota, self.change) {
+            (true, _) => Task::Report,
+            (false, true) => Task::Change,
+            (false, false) => Task::Obey,
+        }
+    }
+
     async fn tell(&self, found: &Found, proved: u64) -> anyhow::Result<()> {
         let at = |share| short(milliseconds(found.late.quantile(share)));
-        let verdict = if found.late.quantile(0.99) < GOAL { "reached" } else { "missed" };
-        let since = if self.quota { "the report" } else { "its deadline" };
+        let goal = if self.change { GOAL_OF_CHANGES } else { GOAL };
+        let verdict = if found.late.quantile(0.99) < goal { "reached" } else { "missed" };
+        let since = match self.task() {
+            Task::Obey => "its deadline",
+            Task::Report => "the report",
+            Task::Change => "the payment was settled",
+        };
         let mut facts = vec![
             (format!("asked, p50 ms after {since}"), at(0.5)),
-            (format!("asked, p99 ms after {since} (goal under {}: {verdict})", GOAL.as_millis()), at(0.99)),
+            (format!("asked, p99 ms after {since} (goal under {}: {verdict})", goal.as_millis()), at(0.99)),
             (format!("asked, worst ms after {since}"), short(milliseconds(found.late.longest()))),
             ("sessions asked for, of all".to_owned(), format!("{} of {}", found.asked, found.sessions)),
             ("sessions asked for by more than one command".to_owned(), found.repeated.to_string()),
-            ("cuts proved".to_owned(), proved.to_string()),
+            ("proved".to_owned(), proved.to_string()),
         ];
         for (url, number) in self.metrics.iter().zip(1..) {
-            facts.push((format!("acknowledged to radiusd {number}"), acknowledged(url).await?));
+            facts.push((
+                format!("acknowledged to radiusd {number}"),
+                acknowledged(url, if self.change { "coa" } else { "disconnect" }).await?,
+            ));
         }
         for (name, value) in &mut facts {
             *name = format!("{}: {name}", self.label);
@@ -173,9 +201,9 @@ impl Expiry {
         if let Some(path) = &self.facts {
             write_facts(path, &facts)?;
         }
-        ensure!(found.early == 0, "{} sessions were asked for before their time", found.early);
+        ensure!(self.change || found.early == 0, "{} sessions were asked for before their time", found.early);
         ensure!(found.asked == found.sessions, "{} sessions were not asked for", found.sessions - found.asked);
-        ensure!(proved == found.sessions, "{} cuts are not proved", found.sessions - proved);
+        ensure!(proved == found.sessions, "{} commands are not proved", found.sessions - proved);
         Ok(())
     }
 }
@@ -191,9 +219,11 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, outcome: Outcome) {
+    /// `due`: when it was due, if the router cannot know.
+    fn add(&mut self, outcome: Outcome, due: Option<OffsetDateTime>) {
         self.sessions += 1;
-        if let Some(late) = outcome.late {
+        if let Some(asked) = outcome.asked {
+            let late = asked - due.unwrap_or(outcome.due);
             self.asked += 1;
             self.early += u64::from(late.is_negative());
             self.late.add(u64::try_from(late.whole_nanoseconds()).unwrap_or(0));
@@ -217,12 +247,11 @@ async fn proved(database: &mut PgConnection, expected: u64) -> anyhow::Result<u6
     }
 }
 
-/// How many Disconnect-Requests of a server were acknowledged.
-async fn acknowledged(metrics: &Url) -> anyhow::Result<String> {
+/// How many commands of a kind of a server were acknowledged.
+async fn acknowledged(metrics: &Url, kind: &str) -> anyhow::Result<String> {
     let text = reqwest::get(metrics.clone()).await?.error_for_status()?.text().await?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(r#"mlango_coa_requests_total{kind="disconnect",result="ack"} "#));
+    let counter = format!("mlango_coa_requests_total{{kind=\"{kind}\",result=\"ack\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&counter));
     Ok(line.unwrap_or("0").to_owned())
 }
 
@@ -255,10 +284,13 @@ mod tests {
     #[test]
     fn what_is_asked_early_or_twice_is_told_apart() {
         let mut found = Found::default();
+        let due = OffsetDateTime::UNIX_EPOCH;
         for (late, commands) in [(Some(5), 1), (Some(-1), 1), (Some(900), 2), (None, 0)] {
-            found.add(Outcome { late: late.map(time::Duration::milliseconds), commands });
+            let asked = late.map(|late| due + time::Duration::milliseconds(late));
+            found.add(Outcome { session: Uuid::nil(), due, asked, commands }, None);
         }
-        assert_eq!((found.sessions, found.asked, found.early, found.repeated), (4, 3, 1, 1));
+        found.add(Outcome { session: Uuid::nil(), due, asked: Some(due), commands: 1 }, Some(due));
+        assert_eq!((found.sessions, found.asked, found.early, found.repeated), (5, 4, 1, 1));
         assert_eq!(found.late.longest(), Duration::from_millis(900));
     }
 }

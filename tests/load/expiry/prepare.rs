@@ -46,6 +46,9 @@ pub(super) async fn prepare(wish: &Expiry) -> anyhow::Result<()> {
         open(&mut database, &seal, wish, &routers, (made, count), (now, begin)).await?;
         made += count;
     }
+    if wish.change {
+        super::settle::prepare(&mut database, &db, now).await?;
+    }
     println!("{} routers, {made} sessions, from {begin} on", routers.len());
     Ok(())
 }
@@ -70,6 +73,8 @@ async fn open(
         places.push(routers[index as usize % routers.len()]);
         dues.push(begin + Duration::from_secs_f64(f64::from(wish.spread) * share));
     }
+    // What is made longer ends in a year.
+    let dues = if wish.change { vec![now + Duration::from_secs(365 * 24 * 3600); dues.len()] } else { dues };
     let limit = if wish.quota {
         "UPDATE entitlements e SET quota_octets = $2 FROM credentials c WHERE c.lookup = ANY ($1) AND e.id = c.entitlement_id"
     } else {

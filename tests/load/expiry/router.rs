@@ -1,4 +1,5 @@
-//! One router: it answers Disconnect-Requests for the sessions that it has, ends them, and reports that.
+//! One router: it answers Disconnect-Requests for the sessions that it has, ends them, and reports that; or it answers
+//! CoA-Requests, and they go on.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,9 +24,21 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Longest time without a look at what is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What a router has to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Task {
+    /// End sessions when it is asked to.
+    Obey,
+    /// The same, after having reported that a quota is used up.
+    Report,
+    /// Change sessions when it is asked to.
+    Change,
+}
+
 /// A session that is open here.
 #[derive(Debug)]
 pub(super) struct Session {
+    id: Uuid,
     /// The router's number of it.
     number: u32,
     class: Vec<u8>,
@@ -42,7 +55,7 @@ impl Session {
     pub(super) fn new(number: u32, id: Uuid, entitlement: Uuid, due: OffsetDateTime) -> Session {
         // The ticket, as a login would have given it (decision 0008).
         let class = [b"M1", id.as_bytes().as_slice(), entitlement.as_bytes()].concat();
-        Session { number, class, due, spoken: false, commands: HashSet::new(), asked: None, over: false }
+        Session { id, number, class, due, spoken: false, commands: HashSet::new(), asked: None, over: false }
     }
 
     fn record(&self, event: Event, now: OffsetDateTime, quota: bool) -> Record<'_> {
@@ -61,8 +74,12 @@ impl Session {
 /// What came of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
-    /// How long after it was due the router was first asked; nothing if it was not.
-    pub(super) late: Option<time::Duration>,
+    /// Which.
+    pub(super) session: Uuid,
+    /// When it was due, as far as the router knows.
+    pub(super) due: OffsetDateTime,
+    /// When the router was first asked; nothing if it was not.
+    pub(super) asked: Option<OffsetDateTime>,
     /// By how many commands it was asked.
     pub(super) commands: usize,
 }
@@ -81,7 +98,7 @@ pub(super) struct Router {
     recipe: Recipe,
     commands: UdpSocket,
     reports: UdpSocket,
-    quota: bool,
+    task: Task,
     sessions: Vec<Session>,
     by_name: HashMap<[u8; 8], usize>,
     waiting: VecDeque<(usize, Event)>,
@@ -98,7 +115,7 @@ impl Router {
         recipe: Recipe,
         clock: Clock,
         mut sessions: Vec<Session>,
-        quota: bool,
+        task: Task,
     ) -> anyhow::Result<Router> {
         let commands = UdpSocket::bind((address, COA_PORT))
             .await
@@ -114,7 +131,7 @@ impl Router {
             recipe,
             commands,
             reports,
-            quota,
+            task,
             sessions,
             by_name,
             waiting,
@@ -144,7 +161,7 @@ impl Router {
     /// Sends the reports that are due. Returns how long there is nothing to send.
     async fn report(&mut self) -> anyhow::Result<Duration> {
         let (now, mut wait) = (self.clock.now(), LOOK_EVERY);
-        while self.quota && self.next < self.sessions.len() {
+        while self.task == Task::Report && self.next < self.sessions.len() {
             let until = self.sessions[self.next].due - now;
             if until.is_positive() {
                 wait = wait.min(until.unsigned_abs());
@@ -173,7 +190,7 @@ impl Router {
                 session.spoken = true;
                 session.due = self.clock.now();
             }
-            let record = session.record(event, now, self.quota);
+            let record = session.record(event, now, self.task == Task::Report);
             let (octets, authenticator) = record.write(&self.recipe, self.identifier, &mut buffer)?;
             self.reports.send(octets).await?;
             let octets = octets.to_vec();
@@ -187,7 +204,11 @@ impl Router {
     async fn obey(&mut self, datagram: &[u8], from: SocketAddr) -> anyhow::Result<()> {
         let now = self.clock.now();
         let request = Packet::parse(datagram).context("a command is malformed")?;
-        ensure!(request.code() == Code::DisconnectRequest, "{} is no command for these sessions", request.code());
+        let (wanted, yes) = match self.task {
+            Task::Obey | Task::Report => (Code::DisconnectRequest, Code::DisconnectAck),
+            Task::Change => (Code::CoaRequest, Code::CoaAck),
+        };
+        ensure!(request.code() == wanted, "{} is no command for these sessions", request.code());
         let genuine = authenticator::verify_request(&request, &self.recipe.secret)
             && !check_request(&request, &self.recipe.secret).must_discard();
         ensure!(genuine, "a command is not signed with our secret");
@@ -198,10 +219,13 @@ impl Router {
         session.commands.insert(*request.authenticator());
         if session.asked.is_none() {
             session.asked = Some(now);
-            self.waiting.push_back((index, Event::Stop));
+            match self.task {
+                Task::Obey | Task::Report => self.waiting.push_back((index, Event::Stop)),
+                Task::Change => session.over = true,
+            }
         }
         let mut buffer = [0; MAX_PACKET];
-        let mut answer = Builder::new(&mut buffer, Code::DisconnectAck, request.identifier());
+        let mut answer = Builder::new(&mut buffer, yes, request.identifier());
         answer.reserve_message_authenticator()?;
         let answer = answer.finish_reply(&self.recipe.secret, request.authenticator());
         self.commands.send_to(answer, from).await?;
@@ -223,5 +247,5 @@ impl Router {
 }
 
 fn outcome(session: &Session) -> Outcome {
-    Outcome { late: session.asked.map(|asked| asked - session.due), commands: session.commands.len() }
+    Outcome { session: session.id, due: session.due, asked: session.asked, commands: session.commands.len() }
 }

@@ -93,6 +93,8 @@ pub struct Settings {
     pub interim_seconds: u32,
     /// `radius.reject_delay_ms`; short, so that tests are.
     pub reject_delay_ms: u64,
+    /// `radius.lock_after`.
+    pub lock_after: u32,
     /// `accounting.queue`.
     pub accounting_queue: u32,
     /// More lines for `[accounting]`. Without any, what was acknowledged is in the database.
@@ -118,6 +120,7 @@ impl Default for Settings {
         Settings {
             interim_seconds: 10,
             reject_delay_ms: 20,
+            lock_after: 10,
             accounting_queue: 8192,
             accounting: "commit = \"database\"\n".to_owned(),
             server: None,
@@ -210,7 +213,14 @@ impl World {
     fn write_configuration(&mut self, database: &str, prefix: &str) {
         let directory = self.directory.0.display();
         let Settings {
-            interim_seconds, reject_delay_ms, accounting_queue, accounting, auth_listen, acct_listen, ..
+            interim_seconds,
+            reject_delay_ms,
+            lock_after,
+            accounting_queue,
+            accounting,
+            auth_listen,
+            acct_listen,
+            ..
         } = &self.settings;
         let spool = match self.settings.has_spool {
             true => match &self.settings.spool {
@@ -223,7 +233,7 @@ impl World {
             "[database]\nwrite = \"{database}\"\n\n[redis]\nurl = \"redis+unix://{directory}/redis.sock\"\nprefix = \"{prefix}\"\n\n\
              [secrets]\nseal_key_file = \"{directory}/seal.key\"\n\n[log]\nlevel = \"info,radiusd=debug,portal=debug\"\n\n\
              [radius]\nauth_listen = {auth_listen:?}\nacct_listen = {acct_listen:?}\nadmin_listen = \"127.0.0.1:0\"\n\
-             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\n\n\
+             interim_seconds = {interim_seconds}\nreject_delay_ms = {reject_delay_ms}\nlock_after = {lock_after}\n\n\
              [accounting]\nqueue = {accounting_queue}\n{spool}{accounting}\n\
              [portal]\nlisten = \"127.0.0.1:{}\"\nmetrics_listen = \"127.0.0.1:0\"\npublic_url = \"{}\"\n\n{}",
             self.portal_port(),
@@ -272,6 +282,18 @@ impl World {
     pub async fn start_radiusd(&mut self) -> &Program {
         let program = Program::start("radiusd", &self.config(), &self.directory.0).await;
         self.radiusd.insert(program)
+    }
+
+    /// Starts another radiusd beside the first one, with ports and a spool of its own.
+    pub async fn another_radiusd(&self) -> Program {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let folder = self.directory.0.join("another");
+        std::fs::create_dir_all(&folder).expect("a folder for it");
+        let config = folder.join("mlango.toml");
+        let (spool, other) = (self.directory.0.join("spool"), folder.join("spool"));
+        let text = text.replace(&spool.display().to_string(), &other.display().to_string());
+        std::fs::write(&config, text).expect("the configuration is written");
+        Program::start("radiusd", &config, &folder).await
     }
 
     /// After the server was killed: waits until the test's own connections work again.
@@ -395,13 +417,12 @@ impl World {
             name: slug.replace('-', " "),
             price: shared::money::Money::kes(2_000),
             starts: store::package::Starts::FirstLogin,
-            duration: Some(Duration::from_secs(3600)),
-            quota_octets: None,
-            quota_time: None,
-            hours: None,
-            rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
-            device_limit: 1,
-            idle_timeout: None,
+            rules: shared::rules::Rules {
+                duration: Some(Duration::from_secs(3600)),
+                rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+                ..shared::rules::Rules::default()
+            },
+            purchases: store::package::Purchases::default(),
             active: true,
             position: 0,
         };

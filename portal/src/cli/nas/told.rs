@@ -39,6 +39,10 @@ pub(super) struct Told {
     /// Whether its answers to commands must be signed too; true only if the router signs them [default: false].
     #[arg(long, value_name = "true|false")]
     require_signed_answers: Option<bool>,
+    /// Whether a device stays as it is when the router refuses to change its session (CoA); false: it is sent off, and logs
+    /// in again with what it may now [default: false].
+    #[arg(long, value_name = "true|false")]
+    keep_on_refused_change: Option<bool>,
     /// A host that its login page sends guests back to, with the port if it is not 80; may be repeated, and replaces
     /// those that were told before.
     #[arg(long = "hotspot-host", value_name = "HOST[:PORT]", value_parser = values::host)]
@@ -60,6 +64,7 @@ impl Told {
             require_message_authenticator: self.require_message_authenticator,
             limit_proxy_state: self.limit_proxy_state,
             require_signed_answers: self.require_signed_answers,
+            keep_on_refused_change: self.keep_on_refused_change,
             hotspot_hosts: (!self.hotspot_hosts.is_empty()).then_some(&self.hotspot_hosts),
             ..Settings::default()
         })

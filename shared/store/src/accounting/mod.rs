@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 use self::session::{Account, Change, Crossings, Standing, begin};
 use self::usage::Entitled;
-use crate::{Db, Result, entitlement};
+use crate::{Db, Result, command, entitlement};
 
 pub use self::curve::{Counters, Hours};
 pub use self::identity::START_WINDOW_SECONDS;
@@ -164,7 +164,7 @@ async fn record_in(
     }
     let changes = join(tx, accounts).await?;
     let used = usage::of(&changes);
-    let mut wanted: Vec<Uuid> = waiting(&changes, &entitled).map(|(id, _)| id).collect();
+    let mut wanted: Vec<Uuid> = waiting(&changes, &entitled).map(|(id, _, _)| id).collect();
     wanted.extend(used.exhausted(&entitled));
     // What only the stored session knows of was not counted on.
     let unknown =
@@ -178,7 +178,14 @@ async fn record_in(
         return Ok(Outcome::Hold(held));
     }
     write(tx, &changes, &entitled, now).await?;
+    let mut to_tell: Vec<Uuid> = used.other_limits(&entitled).chain(told_too_late(&changes, &entitled)).collect();
+    to_tell.extend(shared_by_more(tx, &changes, &entitled).await?);
     let used = used.add(tx, &entitled).await?;
+    if !to_tell.is_empty() {
+        to_tell.sort_unstable();
+        to_tell.dedup();
+        command::ask_for_change(tx, &to_tell, now).await?;
+    }
     let is_new_end = |change: &&Change| change.session.standing != Standing::Open && !was_ended(change);
     Ok(Outcome::Recorded(Merged {
         used,
@@ -263,15 +270,63 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
 /// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger.
 /// A running session starts nothing: what its device bought meanwhile is for later.
 async fn start_clocks(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled) -> Result<()> {
-    let (ids, at): (Vec<Uuid>, Vec<OffsetDateTime>) = waiting(changes, entitled).unzip();
-    if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &at).await }
+    let (mut ids, mut routers, mut at) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, router, started_at) in waiting(changes, entitled) {
+        ids.push(id);
+        routers.push(Some(router));
+        at.push(started_at);
+    }
+    if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &routers, &at).await }
 }
 
-/// The entitlements that waited for these new sessions to begin, and when they did.
-fn waiting<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = (Uuid, OffsetDateTime)> + 'a {
+/// The entitlements that waited for these new sessions to begin, at which router and when they did.
+fn waiting<'a>(
+    changes: &'a [Change],
+    entitled: &'a Entitled,
+) -> impl Iterator<Item = (Uuid, Uuid, OffsetDateTime)> + 'a {
     let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
     let waits = |id: &Uuid| entitled.get(id).is_some_and(|entitlement| !entitlement.has_begun);
-    new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session.started_at)))
+    new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session.nas, session.started_at)))
+}
+
+/// The entitlements of new sessions that have changed since those were granted, as their tickets tell: their routers were told
+/// what held before.
+fn told_too_late<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = Uuid> + 'a {
+    let new = changes.iter().filter(|change| change.before.is_none() && change.session.standing == Standing::Open);
+    new.filter_map(|change| {
+        let id = change.session.entitlement?;
+        let changed_at = entitled.get(&id)?.changed_at?;
+        (changed_at > granted_at(change.session.key.id)?).then_some(id)
+    })
+}
+
+/// When a session's ticket was made, to the millisecond.
+fn granted_at(session: Uuid) -> Option<OffsetDateTime> {
+    let (seconds, nanoseconds) = session.get_timestamp()?.to_unix();
+    let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
+}
+
+/// The entitlements whose data one more device shares from now on: the parts of the others are smaller.
+async fn shared_by_more(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled) -> Result<Vec<Uuid>> {
+    let shares = |id: &Uuid| entitled.get(id).is_some_and(usage::Held::is_shared);
+    let new: Vec<Uuid> = changes
+        .iter()
+        .filter(|change| change.before.is_none() && change.session.standing == Standing::Open)
+        .filter(|change| change.session.entitlement.as_ref().is_some_and(shares))
+        .map(|change| change.session.key.id)
+        .collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_scalar!(
+        r#"SELECT DISTINCT n.entitlement_id AS "id!" FROM sessions n
+           JOIN sessions o ON o.entitlement_id = n.entitlement_id AND o.mac <> n.mac AND o.ended_at IS NULL
+           WHERE n.id = ANY ($1)"#,
+        &new
+    )
+    .fetch_all(tx)
+    .await?)
 }
 
 /// The end of a session proves any cut that was asked for.

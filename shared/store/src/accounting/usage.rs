@@ -1,25 +1,31 @@
 //! What was used goes to the entitlements, which it may exhaust, and to the hours, in the transaction that found it.
+//!
+//! Short of that it may change what routers must allow: a stage of fair use is reached, or devices that share a quota have
+//! used so much of it that what was left to each of them must be shared out anew.
 
 use std::collections::{BTreeMap, HashMap};
 
 use shared::entitlement::Used as InAll;
+use shared::rules::{FairUse, Rules};
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::curve::Counters;
 use super::session::Change;
-use crate::Result;
-use crate::package::unsigned;
+use crate::package::{seconds, unsigned};
+use crate::{Result, StoreError};
 
 /// An entitlement while the row that counts its usage is held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Held {
     /// Whether its clock runs.
     pub(super) has_begun: bool,
+    /// When what routers are told last changed.
+    pub(super) changed_at: Option<OffsetDateTime>,
     is_active: bool,
-    quota_octets: Option<i64>,
-    quota_seconds: Option<i64>,
+    /// As far as usage matters.
+    rules: Rules,
     used: Counters,
 }
 
@@ -36,7 +42,8 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
         return Ok(Entitled::new());
     }
     let rows = sqlx::query!(
-        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!", e.quota_octets, e.quota_seconds,
+        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!", e.changed_at,
+                  e.quota_octets, e.quota_up_octets, e.quota_down_octets, e.quota_seconds, e.fair_use, e.device_limit,
                   e.used_input_octets + u.input_octets AS "input!", e.used_output_octets + u.output_octets AS "output!",
                   e.used_seconds + u.seconds AS "seconds!"
            FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id
@@ -47,11 +54,20 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
     .await?;
     let held = rows.into_iter().map(|row| {
         let used = Counters { seconds: row.seconds, input: row.input, output: row.output };
-        let (has_begun, is_active) = (row.has_begun, row.is_active);
-        let (quota_octets, quota_seconds) = (row.quota_octets, row.quota_seconds);
-        (row.id, Held { has_begun, is_active, quota_octets, quota_seconds, used })
+        let rules = Rules {
+            quota_octets: row.quota_octets.map(unsigned),
+            quota_up: row.quota_up_octets.map(unsigned),
+            quota_down: row.quota_down_octets.map(unsigned),
+            quota_time: seconds(row.quota_seconds),
+            fair_use: FairUse::from_numbers(&row.fair_use)
+                .ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown stages of fair use"))?,
+            device_limit: u32::try_from(row.device_limit).unwrap_or(1),
+            ..Rules::default()
+        };
+        let (has_begun, is_active, changed_at) = (row.has_begun, row.is_active, row.changed_at);
+        Ok((row.id, Held { has_begun, changed_at, is_active, rules, used }))
     });
-    Ok(held.collect())
+    held.collect()
 }
 
 /// What a batch adds.
@@ -89,6 +105,16 @@ impl Used {
         })
     }
 
+    /// The active entitlements of which routers must be told other limits than before: another speed, or other shares.
+    pub(super) fn other_limits(&self, entitled: &Entitled) -> impl Iterator<Item = Uuid> {
+        self.by_entitlement.iter().filter_map(|(id, used)| {
+            let held = entitled.get(id).filter(|held| held.is_active && !held.is_exhausted_by(used))?;
+            let (before, after) = (held.after(&Counters::ZERO), held.after(used));
+            let stage = |used: InAll| held.rules.fair_use.stage(used.octets());
+            (stage(before) != stage(after) || step(&held.rules, before) != step(&held.rules, after)).then_some(*id)
+        })
+    }
+
     /// Adds it to entitlements and hours; returns what each entitlement has used in all.
     pub(super) async fn add(self, tx: &mut PgConnection, entitled: &Entitled) -> Result<Vec<(Uuid, InAll)>> {
         let exhausted: Vec<Uuid> = self.exhausted(entitled).collect();
@@ -115,14 +141,35 @@ impl Used {
 impl Held {
     fn after(&self, used: &Counters) -> InAll {
         let sum = self.used.plus(*used);
-        InAll { octets: unsigned(sum.input.saturating_add(sum.output)), seconds: unsigned(sum.seconds) }
+        InAll { up: unsigned(sum.input), down: unsigned(sum.output), seconds: unsigned(sum.seconds) }
+    }
+
+    /// Whether several devices may share its data.
+    pub(super) fn is_shared(&self) -> bool {
+        let quotas = [self.rules.quota_octets, self.rules.quota_up, self.rules.quota_down];
+        self.rules.device_limit > 1 && quotas.iter().any(Option::is_some)
     }
 
     fn is_exhausted_by(&self, used: &Counters) -> bool {
-        let InAll { octets, seconds } = self.after(used);
-        self.quota_octets.is_some_and(|quota| octets >= unsigned(quota))
-            || self.quota_seconds.is_some_and(|quota| seconds >= unsigned(quota))
+        self.rules.is_used_up(self.after(used))
     }
+}
+
+/// How often what is left of a shared quota has become a quarter less. Each router allows its device a part of what is left
+/// (`radiusd::policy`); with each step the parts are told anew, so that no device runs into its own while there is more.
+/// Below a hundredth of the quota each may use what is left.
+fn step(rules: &Rules, used: InAll) -> u32 {
+    const STEPS: u32 = 16;
+    if rules.device_limit < 2 {
+        return 0;
+    }
+    let steps = |quota: Option<u64>, used: u64| {
+        let Some(quota) = quota else { return 0 };
+        let (quota, left) = (u128::from(quota), u128::from(quota.saturating_sub(used)));
+        (1..=STEPS).take_while(|&step| left * 4_u128.pow(step) <= quota * 3_u128.pow(step)).last().unwrap_or(0)
+    };
+    let up_down = steps(rules.quota_up, used.up).max(steps(rules.quota_down, used.down));
+    steps(rules.quota_octets, used.octets()).max(up_down)
 }
 
 type ByHour = ((OffsetDateTime, Uuid, Uuid), Counters);
@@ -210,5 +257,23 @@ impl Columns {
             columns.seconds.push(used.seconds);
         }
         columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_shared_quota_are_told_anew_with_each_quarter_less() {
+        let shared = Rules { quota_octets: Some(1000), device_limit: 2, ..Rules::default() };
+        let at =
+            |rules: &Rules, octets: u64| step(rules, InAll { up: octets / 2, down: octets - octets / 2, seconds: 0 });
+        let steps = [0, 249, 250, 437, 438, 900, 990, 999, 1000, 5000].map(|octets| at(&shared, octets));
+        assert_eq!(steps, [0, 0, 1, 1, 2, 8, 16, 16, 16, 16]);
+        assert_eq!(at(&Rules { device_limit: 1, ..shared.clone() }, 999), 0, "one device has all of it");
+        assert_eq!(at(&Rules { quota_octets: None, ..shared.clone() }, 999), 0);
+        let by_direction = Rules { quota_octets: None, quota_down: Some(1000), ..shared };
+        assert_eq!(at(&by_direction, 500), 1, "half of it is down");
     }
 }

@@ -1,6 +1,7 @@
 //! Redis: what may be lost and made again. Web sessions of the desk live here; money, access and sessions of
-//! customers never do. Every wait is bounded, and callers say what happens when Redis is away.
+//! customers never do. Wrong guesses of all servers are counted here together. Every wait is bounded, and callers say what happens when Redis is away.
 
+mod guessing;
 pub mod key;
 mod web_session;
 
@@ -9,6 +10,8 @@ use std::time::Duration;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::Result;
+
+pub use guessing::Digest;
 
 /// Longest wait for an answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);

@@ -109,8 +109,8 @@ impl Lab {
         let world = World::with(settings.world).await;
         let package = world
             .package("an-hour", |package| {
-                package.quota_octets = Some(1 << 30);
-                package.device_limit = 100;
+                package.rules.quota_octets = Some(1 << 30);
+                package.rules.device_limit = 100;
             })
             .await;
         let entitlement = world.grant(&package, NAME, PASSWORD).await;

@@ -1,0 +1,147 @@
+//! `/admin/outages`: routers that went dark while customers were online, and giving these the time back with one button.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use shared::time::OffsetDateTime;
+use store::StoreError;
+use store::admin::Audit;
+use store::outage::Outage;
+use uuid::Uuid;
+
+use super::page::{Page, Tab, answer, style};
+use super::{Refusal, words};
+use crate::App;
+use crate::session::Staff;
+use crate::session::csrf::{Nothing, Posted};
+use crate::views::amount;
+
+/// How many are shown.
+const SHOWN: u32 = 100;
+/// Seconds after which the page loads itself again.
+const REFRESH: u32 = 30;
+
+#[derive(Debug, Template)]
+#[template(path = "admin/outages.html")]
+pub(super) struct Outages {
+    page: Page,
+    style: String,
+    outages: Vec<Row>,
+    /// Somebody else was quicker.
+    late: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: Uuid,
+    nas: String,
+    site: String,
+    began: String,
+    /// `None`: it goes on.
+    ended: Option<String>,
+    lasted: String,
+    customers: u64,
+    /// What was given back, in words.
+    given_back: Option<String>,
+    /// Whether it can be given back now.
+    can_give: bool,
+}
+
+/// What the redirect after a change carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    late: Option<String>,
+}
+
+/// `GET /admin/outages`.
+pub(super) async fn list(
+    State(app): State<App>,
+    staff: Staff,
+    Query(after): Query<After>,
+) -> Result<Response, Refusal> {
+    let now = app.clock.now();
+    let outages = store::outage::list(&app.db, SHOWN).await?;
+    let page = Outages {
+        page: Page::new(&app, &staff, Tab::Routers).refreshed(REFRESH),
+        style: style(),
+        outages: outages.iter().map(|outage| row(outage, now)).collect(),
+        late: after.late.is_some(),
+    };
+    answer(StatusCode::OK, &page)
+}
+
+/// `POST /admin/outages/{id}/give-back`.
+pub(super) async fn give_back(
+    State(app): State<App>,
+    Path(outage): Path<Uuid>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Refusal> {
+    let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
+    match store::outage::give_back(&app.db, outage, actor, now).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict(_)) => return Ok(Redirect::to("/admin/outages?late=1").into_response()),
+        Err(error) => return Err(error.into()),
+    }
+    let line = Audit { actor, action: "outage.give_back", object: &outage.to_string(), address: None };
+    store::admin::audit(&app.db, &line, now).await?;
+    Ok(Redirect::to("/admin/outages").into_response())
+}
+
+fn row(outage: &Outage, now: OffsetDateTime) -> Row {
+    let until = outage.ended_at.unwrap_or(now);
+    Row {
+        id: outage.id,
+        nas: outage.nas.clone(),
+        site: outage.site.clone().unwrap_or_default(),
+        began: words::moment(outage.started_at, now),
+        ended: outage.ended_at.map(|at| words::moment(at, now)),
+        lasted: amount::span(Duration::try_from(until - outage.started_at).unwrap_or_default()),
+        customers: outage.customers,
+        given_back: outage.given_back.as_ref().map(|given| match given.customers {
+            0 => format!("looked at by {}: nobody's time had run", given.by),
+            customers => format!(
+                "{} to {customers} customers, by {} {}",
+                amount::span(given.time),
+                given.by,
+                words::moment(given.at, now)
+            ),
+        }),
+        can_give: outage.ended_at.is_some() && outage.given_back.is_none() && outage.customers > 0,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use store::outage::GivenBack;
+
+    use super::*;
+    use crate::admin::page::tests::HOSTILE;
+
+    pub(in crate::admin) fn sample(page: Page) -> Outages {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let outage = |ended_at, given_back| Outage {
+            id: Uuid::from_u128(7),
+            nas: HOSTILE.into(),
+            site: Some(HOSTILE.into()),
+            started_at: at(0),
+            ended_at,
+            customers: 12,
+            given_back,
+        };
+        let given = GivenBack { at: at(900), by: HOSTILE.into(), customers: 11, time: Duration::from_secs(6600) };
+        let outages = [outage(None, None), outage(Some(at(600)), None), outage(Some(at(600)), Some(given))];
+        let now = at(1000);
+        Outages { page, style: style(), outages: outages.iter().map(|outage| row(outage, now)).collect(), late: true }
+    }
+
+    #[test]
+    fn only_an_outage_that_is_over_and_not_given_back_has_a_button() {
+        let html = sample(crate::admin::page::tests::page()).render().expect("renders");
+        assert_eq!(html.matches("/give-back\"").count(), 1);
+        assert!(html.contains("goes on") && html.contains("1 h 50 min to 11 customers"), "{html}");
+    }
+}
