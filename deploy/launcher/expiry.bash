@@ -4,6 +4,8 @@
 
 # Sessions, the routers they are at, the seconds in which all of them end, and customers who log in meanwhile.
 readonly EXPIRY_SESSIONS=100000 EXPIRY_QUOTAS=50000 EXPIRY_SESSIONS_QUICK=10000
+# Payments that are settled meanwhile: more than these a second, a few at once, is more than two cores do beside all the rest.
+readonly EXPIRY_CHANGES=5000 EXPIRY_CHANGES_QUICK=500
 readonly EXPIRY_ROUTERS=500 EXPIRY_ROUTERS_QUICK=50
 readonly EXPIRY_SPREAD=60 EXPIRY_SPREAD_QUICK=10
 readonly EXPIRY_LOGINS=10000 BESIDE_EXPIRY=1000
@@ -11,11 +13,11 @@ readonly EXPIRY_LOGINS=10000 BESIDE_EXPIRY=1000
 readonly EXPIRY_LEAD=90 EXPIRY_LEAD_QUICK=30
 
 bench_expiry() {
-    local deadlines=$EXPIRY_SESSIONS quotas=$EXPIRY_QUOTAS
-    [[ -z $BENCH_QUICK ]] || deadlines=$EXPIRY_SESSIONS_QUICK quotas=$EXPIRY_SESSIONS_QUICK
+    local deadlines=$EXPIRY_SESSIONS quotas=$EXPIRY_QUOTAS changes=$EXPIRY_CHANGES
+    [[ -z $BENCH_QUICK ]] || deadlines=$EXPIRY_SESSIONS_QUICK quotas=$EXPIRY_SESSIONS_QUICK changes=$EXPIRY_CHANGES_QUICK
     expiry_run expired "$deadlines"
     expiry_run used-up "$quotas" --quota
-    expiry_run changed "$EXPIRY_SESSIONS_QUICK" --change
+    expiry_run changed "$changes" --change
 }
 
 expiry_run() { # NAME SESSIONS [OPTION]

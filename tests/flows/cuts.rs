@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tests::nas::{CoaBehaviour, Mac, Misbehaviour, Nas};
-use tests::world::{World, eventually};
+use tests::world::{World, eventually, eventually_within};
 
 /// Sessions at the router that does not answer: more than may be under way to it at once.
 const MANY: u8 = 60;
@@ -101,4 +101,34 @@ async fn a_server_that_dies_before_it_sends_leaves_the_command_to_others() {
     })
     .await;
     assert_eq!(attempts, 2, "taken by the one that died, and by the one that sent it");
+}
+
+#[tokio::test]
+async fn a_router_that_restarts_in_the_middle_of_a_cut_leaves_neither_session_nor_command() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = at(&world, "cafe", 1).await;
+    let package = world.package("an-hour", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    recorded(&world, 1).await;
+    router.misbehave(Misbehaviour { coa: CoaBehaviour::Silent, ..Misbehaviour::default() });
+    end_all(&world).await;
+    router.wait_for("it is asked", Duration::from_secs(10), |r| r.stats().coa_requests > 0).await.unwrap();
+    // The power goes and comes back: no Stop, and nobody is online there any more.
+    router.reboot();
+    router.misbehave(Misbehaviour::default());
+    eventually_within(Duration::from_secs(120), "nothing is left of it", || async {
+        let (sessions, commands): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM sessions),
+                    (SELECT count(*) FROM nas_commands WHERE state NOT IN ('proved', 'abandoned'))",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .ok()?;
+        (sessions == 0 && commands == 0).then_some(())
+    })
+    .await;
+    let refused = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(refused.error().as_deref(), Some("Your time is used up. Please buy a new package."));
 }

@@ -109,7 +109,7 @@ async fn give_the_time_back(world: &World, browser: &Browser) {
     browser.client.goto(&format!("{}/admin/outages", world.portal_url())).await.unwrap();
     browser.wait_for("20 minutes").await;
     browser.press("form[action$=\"/give-back\"] button").await;
-    browser.wait_for("20 minutes to 1 customers, by owner@example.org").await;
+    browser.wait_for("20 minutes to a customer, by owner@example.org").await;
     browser.picture("desk-outages").await;
     let (left, audited): (f64, i64) = sqlx::query_as(
         "SELECT (SELECT extract(epoch FROM expires_at - now())::float8 FROM entitlements),

@@ -103,12 +103,11 @@ fn row(outage: &Outage, now: OffsetDateTime) -> Row {
         customers: outage.customers,
         given_back: outage.given_back.as_ref().map(|given| match given.customers {
             0 => format!("looked at by {}: nobody's time had run", given.by),
-            customers => format!(
-                "{} to {customers} customers, by {} {}",
-                amount::span(given.time),
-                given.by,
-                words::moment(given.at, now)
-            ),
+            customers => {
+                let (time, when) = (amount::span(given.time), words::moment(given.at, now));
+                let whom = if customers == 1 { "a customer".into() } else { format!("{customers} customers") };
+                format!("{time} to {whom}, by {} {when}", given.by)
+            }
         }),
         can_give: outage.ended_at.is_some() && outage.given_back.is_none() && outage.customers > 0,
     }
