@@ -120,8 +120,12 @@ async fn who_was_online_gets_the_time_back_once() {
     let attempts = (0..8).map(|_| outage::give_back(db, id, "me", story.at(65)));
     let done = futures::future::join_all(attempts).await;
     assert_eq!(done.iter().filter(|given| given.is_ok()).count(), 1, "{done:?}");
-    assert_eq!(story.stands(amina).await, ("active".to_owned(), 100), "forty minutes of its hour were lost");
-    assert_eq!(story.stands(late).await, ("active".to_owned(), 70), "its time ran for the last ten of them");
+    assert_eq!(
+        story.stands(amina).await,
+        ("active".to_owned(), 105),
+        "forty minutes of its hour were lost, and it has them from now on"
+    );
+    assert_eq!(story.stands(late).await, ("active".to_owned(), 75), "its time ran for the last ten of them");
     assert_eq!(story.stands(revoked).await, ("revoked".to_owned(), 60));
     assert_eq!(story.stands(elsewhere).await, ("active".to_owned(), 60));
     let [over] = &outage::list(db, 10).await.unwrap()[..] else { panic!("one outage") };

@@ -141,7 +141,7 @@ pub async fn list(db: &Db, limit: u32) -> Result<Vec<Outage>> {
 }
 
 /// Gives everybody who was online the time back that passed while the router was dark: their access ends so much later. Who has
-/// expired meanwhile may go on. Once for an outage, however often it is asked for.
+/// expired meanwhile has it from now on. Once for an outage, however often it is asked for.
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: it goes on, or the time was given back.
@@ -178,8 +178,7 @@ pub async fn give_back(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Resu
     let (ids, seconds): (Vec<Uuid>, Vec<i64>) =
         credits.into_iter().filter(|row| row.seconds > 0).map(|row| (row.entitlement_id, row.seconds)).unzip();
     sqlx::query!(
-        "UPDATE entitlements e SET expires_at = e.expires_at + c.seconds * interval '1 second',
-             state = CASE WHEN e.state = 'expired' AND e.expires_at + c.seconds * interval '1 second' > $3 THEN 'active' ELSE e.state END
+        "UPDATE entitlements e SET expires_at = greatest(e.expires_at, $3) + c.seconds * interval '1 second', state = 'active'
          FROM unnest($1::uuid[], $2::bigint[]) AS c (id, seconds) WHERE e.id = c.id",
         &ids,
         &seconds,
