@@ -3,7 +3,9 @@
 //! A handler returns an [`AppError`]; `middleware::problem` turns it into a page with the operator's name and
 //! phone number, and logs it once, there. The page says nothing of our insides.
 
-use axum::http::StatusCode;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use store::StoreError;
 
@@ -19,6 +21,9 @@ pub enum AppError {
     /// The request did not come from our own page.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
+    /// Sent too often; after so long it may be sent again.
+    #[error("too often")]
+    TooOften(Duration),
     /// The store failed or is away.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,6 +39,7 @@ impl AppError {
             AppError::NotFound | AppError::Store(StoreError::Missing { .. }) => StatusCode::NOT_FOUND,
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
             AppError::Forbidden(_) => StatusCode::FORBIDDEN,
+            AppError::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             AppError::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
             AppError::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Store(_) | AppError::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -52,6 +58,9 @@ impl AppError {
                 "One moment, please",
                 "We cannot reach our records right now. Nothing that you paid is lost. Try again in a minute.",
             ),
+            StatusCode::TOO_MANY_REQUESTS => {
+                ("Please wait a little", "That was tried too often. Wait some minutes, then go back and try again.")
+            }
             StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => ("That did not work", ""),
             _ => ("Something went wrong here", "It is our fault, not yours. Try again, or call us if it stays."),
         };
@@ -77,6 +86,9 @@ pub(crate) struct Problem {
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if let AppError::TooOften(wait) = &self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
         response.extensions_mut().insert(self.problem());
         response
     }

@@ -5,6 +5,7 @@
 //! * [`routes`] – all URLs on one screen; [`urls`] – the same URLs as functions, for whoever links to them;
 //! * [`pages`] – what a guest at a hotspot sees, a file a page; [`views`] – templates' data, words and numbers;
 //! * [`payments`] – collecting money and finding out what became of it; [`webhooks`] – where providers report;
+//! * [`notify`] – telling customers; [`throttle`] – how often public forms may be sent;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
@@ -19,6 +20,7 @@ pub mod error;
 pub mod jobs;
 pub mod metrics;
 pub mod middleware;
+mod notify;
 pub mod pages;
 pub mod password;
 pub mod payments;
@@ -27,6 +29,7 @@ pub mod routes;
 mod serve;
 pub mod session;
 pub mod state;
+mod throttle;
 pub mod urls;
 pub mod views;
 pub mod webhooks;

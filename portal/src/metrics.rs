@@ -37,6 +37,14 @@ pub struct Metrics {
     pub(crate) revenue: IntCounterVec,
     /// `mlango_mpesa_requests_total{operation,result}`.
     pub(crate) mpesa_requests: IntCounterVec,
+    /// `mlango_sms_total{kind,result}`.
+    pub(crate) sms: IntCounterVec,
+    /// `mlango_outbox_pending{kind}`.
+    pub(crate) outbox_pending: IntGaugeVec,
+    /// `mlango_outbox_oldest_age_seconds{kind}`.
+    pub(crate) outbox_age: IntGaugeVec,
+    /// `mlango_forms_throttled_total{form}`.
+    pub(crate) throttled: IntCounterVec,
     /// `mlango_job_last_success_timestamp_seconds{job}`.
     pub(crate) job_success: IntGaugeVec,
     pool: IntGaugeVec,
@@ -99,6 +107,25 @@ impl Metrics {
                 "mlango_mpesa_requests_total",
                 "Requests to M-Pesa and how they ended.",
                 &["operation", "result"],
+            ),
+            sms: counters(
+                &registry,
+                "mlango_sms_total",
+                "Messages by SMS and how their sending ended: accepted, refused, unknown.",
+                &["kind", "result"],
+            ),
+            outbox_pending: gauges(&registry, "mlango_outbox_pending", "What waits to be sent.", &["kind"]),
+            outbox_age: gauges(
+                &registry,
+                "mlango_outbox_oldest_age_seconds",
+                "How long ago the oldest that waits was due.",
+                &["kind"],
+            ),
+            throttled: counters(
+                &registry,
+                "mlango_forms_throttled_total",
+                "Public forms that were refused because they were sent too often, by what was counted.",
+                &["form"],
             ),
             job_success: gauges(
                 &registry,

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, observe, problem};
-use crate::pages::{assets, buy, health, hotspot, order, voucher};
+use crate::pages::{account, assets, buy, health, hotspot, order, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -26,6 +26,16 @@ pub fn public(app: App) -> Router {
         .route("/o/{token}/state", get(order::state))
         .route("/o/{token}/again", post(order::again))
         .route("/o/{token}/devices", post(order::remove_device))
+        .route("/o/{token}/account", post(account::after_payment))
+        .route("/o/{token}/receipt", get(account::receipt))
+        .route(urls::ACCOUNT, get(account::show).post(account::again))
+        .route("/account/code", post(account::sign_in::send_code))
+        .route("/account/verify", post(account::sign_in::verify))
+        .route("/account/use", post(account::use_here))
+        .route("/account/device", post(account::name_device))
+        .route("/account/remove", post(account::remove_device))
+        .route("/account/sessions", post(account::end_session))
+        .route("/account/sign-out", post(account::sign_out))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
         .layer(from_fn(headers::own_forms_only))

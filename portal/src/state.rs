@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
+use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
+use crate::throttle::Throttle;
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Inner {
     pub metrics: Metrics,
     /// M-Pesa, where it is configured.
     pub mpesa: Option<Mpesa>,
+    /// SMS, where it is configured.
+    pub(crate) sms: Option<Sms>,
+    /// How often forms were sent.
+    pub(crate) throttle: Throttle,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// Work that outlives the request that began it (a prompt under way); shutdown waits for it.
@@ -59,7 +65,13 @@ impl App {
         let db = Db::open(&config.database, seal)?;
         let redis = Redis::open(&config.redis)?;
         let mpesa = config.mpesa.as_ref().map(|section| Mpesa::new(section, clock.clone())).transpose()?;
+        let reports = crate::urls::twilio_reports(&config.portal.public_url);
+        // Twilio reports to addresses that the world reaches, and refuses others.
+        let reports = (config.portal.public_url.scheme() == "https").then_some(&reports);
+        let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
         Ok(App(Arc::new(Inner {
+            sms,
+            throttle: Throttle::default(),
             db,
             redis,
             metrics: Metrics::new(),

@@ -14,6 +14,8 @@ pub const PACKAGES: &str = "/packages";
 pub const BUY: &str = "/buy";
 /// Path that takes a voucher code.
 pub const VOUCHER: &str = "/voucher";
+/// Path of what a customer has.
+pub const ACCOUNT: &str = "/account";
 /// Query parameter with which a router sends a guest back to the order's page after login.
 pub const BACK: &str = "back";
 
@@ -32,9 +34,30 @@ pub fn packages(visit: &str) -> String {
     format!("{PACKAGES}?visit={visit}")
 }
 
+/// What a customer has, for a visit.
+pub fn account(visit: &str) -> String {
+    format!("{ACCOUNT}?visit={visit}")
+}
+
 /// Where M-Pesa reports one payment.
 pub fn mpesa_callback(base: &Url, key: &SealKey, payment: Uuid) -> String {
     absolute(base, &format!("/webhooks/mpesa/{}", token::sign(key, Purpose::PaymentCallback, payment)))
+}
+
+/// Where Twilio reports what became of a message.
+pub fn twilio_reports(base: &Url) -> Url {
+    absolute(base, "/webhooks/sms/twilio").parse().expect("a path of ours fits behind a URL")
+}
+
+/// Where Africa's Talking reports, as the operator tells it: it signs nothing, so the address is secret.
+pub fn africastalking_reports(base: &Url, key: &SealKey) -> String {
+    let token = token::sign(key, Purpose::SmsReports, Uuid::nil());
+    absolute(base, &format!("/webhooks/sms/africastalking/{token}"))
+}
+
+/// A path of ours as a whole address.
+pub fn whole(base: &Url, path: &str) -> String {
+    absolute(base, path)
 }
 
 fn absolute(base: &Url, path: &str) -> String {

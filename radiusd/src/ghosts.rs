@@ -16,6 +16,7 @@ use store::{Db, StoreError, outage};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Standing;
+use crate::lines::Lines;
 use crate::metrics::Metrics;
 
 /// Intervals without a report after which a session is a ghost.
@@ -35,6 +36,7 @@ pub(crate) struct Ghosts {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) journal: Arc<Standing>,
+    pub(crate) lines: Arc<Lines>,
     /// How often routers report usage.
     pub(crate) interim: Duration,
 }
@@ -49,6 +51,7 @@ impl Ghosts {
             }
             if self.clock.monotonic().saturating_sub(listening_since) >= silence {
                 self.look_for_outages().await;
+                self.look_for_cut_lines().await;
                 self.look(silence).await;
             }
         }
@@ -68,6 +71,35 @@ impl Ghosts {
             }
             Err(error) if error.is_unavailable() => tracing::debug!(%error, "outages wait for PostgreSQL"),
             Err(error) => tracing::error!(%error, "outages"),
+        }
+    }
+
+    async fn look_for_cut_lines(&self) {
+        let changes = self.lines.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let noting = outage::note_quiet(&self.db, &changes, self.clock.now());
+        let too_slow = StoreError::TooSlow { operation: "cut lines", patience: PATIENCE };
+        match tokio::time::timeout(PATIENCE, noting).await.unwrap_or(Err(too_slow)) {
+            Ok(noted) => {
+                for nas in noted.began {
+                    tracing::warn!(
+                        nas,
+                        "customers are online at this router and nothing comes to them: its line may be cut"
+                    );
+                }
+                for nas in noted.ended {
+                    tracing::info!(
+                        nas,
+                        "traffic comes again to this router's customers, who can be given the time back"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what is known of cut lines could not be written down; it is tried again");
+                self.lines.put_back(changes);
+            }
         }
     }
 

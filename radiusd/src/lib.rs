@@ -28,6 +28,7 @@ mod guard;
 pub mod harness;
 mod journal;
 mod lifecycle;
+mod lines;
 mod listen;
 mod logins;
 pub mod metrics;
@@ -105,16 +106,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let duplicates = pipeline::Duplicates::new();
     let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
+    let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
+    let lines = Arc::new(lines::Lines::new(interim));
     let journal = journal::Journal::start(
         &config.accounting,
         db.clone(),
         clock.clone(),
         Arc::clone(&directory),
+        Arc::clone(&lines),
         metrics.clone(),
         Arc::clone(&duplicates),
     )?;
     vital.spawn("the writer of logins", login_writer);
-    let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
     let (live, replies) = radsec::Live::new(metrics.clone());
     let (reached, over_tls) = (Arc::clone(&clients), (Arc::clone(&live), replies));
     let (commands, clerk) =
@@ -131,6 +134,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         clock: clock.clone(),
         metrics: metrics.clone(),
         journal: journal.standing(),
+        lines,
         interim,
     };
     vital.spawn("the closing of ghosts", ghosts.run(stop_background.clone()));

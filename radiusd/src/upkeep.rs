@@ -14,6 +14,8 @@ use crate::metrics::Metrics;
 const EVERY: Duration = Duration::from_secs(10);
 /// Longest wait for one round: a connection that died in silence must not stop the next.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Sessions whose happy hours begin or end, in one transaction.
+const SPEEDS_AT_ONCE: u32 = 1000;
 /// Every so many rounds, all open sessions are looked at for devices in two places.
 const CLONES_EVERY: u64 = 6;
 /// Every so many rounds, the daily work.
@@ -64,6 +66,7 @@ async fn once(
 ) -> Result<(), StoreError> {
     observe(db, metrics, clock.now()).await?;
     store::entitlement::expire_due(db, clock.now()).await?;
+    while store::session::change_speeds(db, clock.now(), SPEEDS_AT_ONCE).await? == u64::from(SPEEDS_AT_ONCE) {}
     store::command::abandon_needless(db, clock.now()).await?;
     store::directory::forget_old_changes(db, clock.now()).await?;
     if round.is_multiple_of(CLONES_EVERY) {

@@ -7,6 +7,7 @@
 //! The meaning of each key, with default, range and unit, is documented on its field.
 
 mod accounting;
+mod sms;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
 pub use self::accounting::{Accounting, After, Commit};
+pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
 
 /// Why a configuration cannot be used; each in a sentence for the person who wrote it.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,8 @@ pub struct Config {
     pub portal: Portal,
     /// M-Pesa; without the section it is not offered.
     pub mpesa: Option<Mpesa>,
+    /// Text messages; without the section none are sent.
+    pub sms: Option<Sms>,
 }
 
 /// `[database]`
@@ -207,6 +212,8 @@ pub struct Portal {
     pub brand: String,
     /// Number that customers may call; empty: none is shown.
     pub support_phone: String,
+    /// Proxies whose `X-Forwarded-For` is believed. Default: those on this machine, `127.0.0.0/8` and `::1/128`.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// `[mpesa]`: Safaricom Daraja.
@@ -351,6 +358,7 @@ impl Default for Portal {
             public_url: Url::parse("http://127.0.0.1:8080").expect("a valid URL"),
             brand: "Mlango Wi-Fi".into(),
             support_phone: String::new(),
+            trusted_proxies: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).into(),
         }
     }
 }
@@ -377,6 +385,9 @@ impl Config {
             fetch("mpesa.consumer_key", &mut mpesa.consumer_key, mpesa.consumer_key_file.as_deref())?;
             fetch("mpesa.consumer_secret", &mut mpesa.consumer_secret, mpesa.consumer_secret_file.as_deref())?;
             fetch("mpesa.passkey", &mut mpesa.passkey, mpesa.passkey_file.as_deref())?;
+        }
+        if let Some(sms) = &mut config.sms {
+            sms.fetch_secrets()?;
         }
         config.check()?;
         Ok(config)
@@ -411,7 +422,7 @@ impl Config {
                 ));
             }
         }
-        Ok(())
+        self.sms.as_ref().map_or(Ok(()), Sms::check)
     }
 }
 

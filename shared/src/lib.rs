@@ -5,8 +5,10 @@
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
 //! * [`mac`], [`phone`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
+//! * [`notice`] and [`sms`] – what customers are told, and what a text message costs, by its letters;
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
 //! * [`stacking`] – what becomes of it when somebody buys more;
+//! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
@@ -14,16 +16,19 @@
 //! lines (`log`), has no async code, and knows neither SQL nor RADIUS.
 
 pub mod config;
+pub mod discount;
 pub mod entitlement;
 pub mod hours;
 pub mod log;
 pub mod mac;
 pub mod money;
+pub mod notice;
 pub mod phone;
 pub mod rate;
 pub mod rng;
 pub mod rules;
 pub mod seal;
+pub mod sms;
 pub mod stacking;
 pub mod time;
 pub mod token;

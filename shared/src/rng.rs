@@ -31,6 +31,13 @@ pub fn id(now: OffsetDateTime) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
 }
 
+/// When an identifier of [`id`] was made, to the millisecond; `None` for one that has no time in it.
+pub fn made_at(id: Uuid) -> Option<OffsetDateTime> {
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
+}
+
 /// Octets fetched by one system call.
 const POOL_OCTETS: usize = 1024;
 /// Octets of an identifier.
@@ -78,6 +85,18 @@ pub fn code(length: usize) -> String {
     (0..length).map(|_| char::from(alphabet[usize::from(bytes::<1>()[0]) % alphabet.len()])).collect()
 }
 
+/// `length` decimal digits, unbiased: a code that is sent by SMS.
+pub fn digits(length: usize) -> String {
+    // Of 256 values, the 250 below a multiple of ten are used.
+    let digit = || loop {
+        let [octet] = bytes::<1>();
+        if octet < 250 {
+            return char::from(b'0' + octet % 10);
+        }
+    };
+    (0..length).map(|_| digit()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +106,9 @@ mod tests {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
         assert!(id(at(1_000)) < id(at(2_000)));
         assert_eq!(id(at(1_000)).get_version_num(), 7);
+        let moment = at(1_800_000_000) + std::time::Duration::from_millis(123);
+        assert_eq!(made_at(id(moment)), Some(moment));
+        assert_eq!(made_at(Uuid::from_u128(7)), None);
     }
 
     #[test]
@@ -109,5 +131,7 @@ mod tests {
         assert_eq!(secret().len(), 43);
         assert_eq!(one_time_password().len(), 20);
         assert_eq!(code(10).len(), 10);
+        let digits = digits(2000);
+        assert!(('0'..='9').all(|digit| (120..280).contains(&digits.matches(digit).count())), "{digits}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::entitlement::Used;
-use crate::hours::Hours;
+use crate::hours::{Hours, NotHours};
 use crate::rate::{Burst, Rate};
 
 /// Most stages of fair use.
@@ -38,6 +38,8 @@ pub struct Rules {
     pub burst: Option<Burst>,
     /// Other speeds after so much data.
     pub fair_use: FairUse,
+    /// Another speed at certain hours, however much was used.
+    pub happy_hours: Option<HappyHours>,
     /// Devices that may share it.
     pub device_limit: u32,
     /// What becomes of a device beyond those.
@@ -60,6 +62,7 @@ impl Default for Rules {
             rate: None,
             burst: None,
             fair_use: FairUse::default(),
+            happy_hours: None,
             device_limit: 1,
             devices: DevicePolicy::Strict,
             idle_timeout: None,
@@ -311,6 +314,42 @@ impl fmt::Display for FairUse {
     }
 }
 
+/// Another speed at certain hours of the week, in the time of the place.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct HappyHours {
+    /// When.
+    pub hours: Hours,
+    /// The speed then.
+    pub rate: Rate,
+}
+
+/// Why happy hours are none.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotHappyHours {
+    /// Not the grammar.
+    #[error("write hours and a speed, such as \"daily 22:00-06:00 at 4M/8M\"")]
+    Grammar,
+    /// The hours are none.
+    #[error(transparent)]
+    Hours(#[from] NotHours),
+}
+
+/// `daily 22:00-06:00 at 4M/8M`: hours, and the speed from and to the customer.
+impl FromStr for HappyHours {
+    type Err = NotHappyHours;
+    fn from_str(text: &str) -> Result<HappyHours, NotHappyHours> {
+        let (hours, rate) = text.rsplit_once(" at ").ok_or(NotHappyHours::Grammar)?;
+        let rate = rate.trim().parse().map_err(|_| NotHappyHours::Grammar)?;
+        Ok(HappyHours { hours: hours.parse()?, rate })
+    }
+}
+
+impl fmt::Display for HappyHours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.hours, self.rate)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,6 +383,17 @@ mod tests {
         assert_eq!([stage(0), stage(4_999_999_999)], [None, None]);
         assert_eq!([stage(5_000_000_000), stage(9_999_999_999), stage(u64::MAX)], [Some(0), Some(0), Some(1)]);
         assert_eq!(stages.beginning_at(1).stage(5_000_000_000), None);
+    }
+
+    #[test]
+    fn happy_hours_are_read_as_people_write_them() {
+        let night: HappyHours = "daily 22:00-06:00 at 4M/8M".parse().expect("happy hours");
+        assert_eq!(night.rate, Rate { up_bps: 4_000_000, down_bps: 8_000_000 });
+        assert_eq!(night.to_string(), "daily 22:00–06:00 at 4M/8M");
+        for text in ["", "daily 22:00-06:00", "daily 22:00-06:00 at night", "at 4M/8M"] {
+            assert_eq!(text.parse::<HappyHours>(), Err(NotHappyHours::Grammar), "{text}");
+        }
+        assert!(matches!("at noon at 4M/8M".parse::<HappyHours>(), Err(NotHappyHours::Hours(_))));
     }
 
     #[test]

@@ -98,12 +98,13 @@ pub fn extended(had: &Had, bought: &Rules, price: i64) -> Option<Becomes> {
     Some(Becomes { rules, starts_at, expires_at, before, paid: had.paid.saturating_add(price) })
 }
 
-/// Another package instead, at once. What the old one is still worth buys more of the new one. `ends_at`: when the new one
-/// would end if it began now; `begins`: whether its clock starts at the purchase.
+/// Another package instead, at once. What the old one is still worth buys more of the new one, at the price at which that is sold,
+/// whatever was paid for it. `ends_at`: when the new one would end if it began now; `begins`: whether its clock starts at the
+/// purchase.
 pub fn upgraded(
     had: &Had,
     bought: &Rules,
-    price: i64,
+    (price, paid): (i64, i64),
     begins: bool,
     ends_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
@@ -138,7 +139,7 @@ pub fn upgraded(
         starts_at: running.then_some(now),
         expires_at: expires_at.filter(|_| running),
         before: used,
-        paid: price.saturating_add(credit),
+        paid: paid.saturating_add(credit),
         rules,
     }
 }
@@ -221,7 +222,7 @@ mod tests {
     fn another_one_takes_over_what_the_first_is_worth() {
         // Half an hour of KSh 20 is left: KSh 10, an eighth of the day's KSh 80.
         let day = Rules { duration: Some(24 * HOUR), quota_octets: Some(8000), ..Rules::default() };
-        let becomes = upgraded(&running(hour(), octets(500)), &day, 8000, false, None, at(1800));
+        let becomes = upgraded(&running(hour(), octets(500)), &day, (8000, 8000), false, None, at(1800));
         assert_eq!(becomes.starts_at, Some(at(1800)));
         assert_eq!(becomes.expires_at, Some(at(1800) + 27 * HOUR));
         assert_eq!(becomes.rules.quota_octets, Some(500 + 9000), "what was used stays counted");
@@ -239,11 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_buys_at_the_usual_price_whatever_was_paid() {
+        let day = Rules { duration: Some(Duration::from_secs(86_400)), quota_octets: None, ..hour() };
+        let had = running(hour(), octets(500));
+        let full = upgraded(&had, &day, (8000, 8000), false, None, at(1800));
+        let free = upgraded(&had, &day, (8000, 0), false, None, at(1800));
+        assert_eq!((full.rules, full.expires_at), (free.rules, free.expires_at));
+        assert_eq!(full.paid - free.paid, 8000);
+    }
+
+    #[test]
     fn fair_use_and_time_online_begin_where_the_usage_stands() {
         let bought =
             Rules { quota_time: Some(HOUR), fair_use: "1GB 1M/1M".parse().expect("stages"), ..Rules::default() };
         let had = Had { paid: 0, ..running(hour(), Used { up: 0, down: 2_000_000_000, seconds: 60 }) };
-        let becomes = upgraded(&had, &bought, 1000, false, None, at(60));
+        let becomes = upgraded(&had, &bought, (1000, 1000), false, None, at(60));
         assert_eq!(becomes.rules.quota_time, Some(HOUR + Duration::from_secs(60)));
         assert_eq!(becomes.rules.fair_use.stage(2_500_000_000), None);
         assert_eq!(becomes.rules.fair_use.stage(3_000_000_000), Some(0));
@@ -252,11 +263,11 @@ mod tests {
     #[test]
     fn what_waits_goes_on_waiting_unless_the_new_one_begins_with_its_purchase() {
         let waiting = Had { starts_at: None, expires_at: None, ..running(hour(), octets(0)) };
-        let becomes = upgraded(&waiting, &hour(), 2000, false, None, at(9));
+        let becomes = upgraded(&waiting, &hour(), (2000, 2000), false, None, at(9));
         assert_eq!((becomes.starts_at, becomes.expires_at), (None, None));
         assert_eq!(becomes.rules.duration, Some(2 * HOUR), "all of it was left");
         let day = Rules { until: Some(Until::EndOfDay), ..Rules::default() };
-        let becomes = upgraded(&waiting, &day, 2000, true, Some(at(77)), at(9));
+        let becomes = upgraded(&waiting, &day, (2000, 2000), true, Some(at(77)), at(9));
         assert_eq!((becomes.starts_at, becomes.expires_at), (Some(at(9)), Some(at(77))));
     }
 }

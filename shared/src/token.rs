@@ -18,6 +18,8 @@ pub enum Purpose {
     OrderPage,
     /// The address to which a provider reports one payment.
     PaymentCallback,
+    /// The address to which a provider reports on messages; its identifier is nil.
+    SmsReports,
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
         match self {
             Purpose::OrderPage => "order page",
             Purpose::PaymentCallback => "payment callback",
+            Purpose::SmsReports => "sms reports",
         }
     }
 }

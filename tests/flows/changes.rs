@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::rules::{DevicePolicy, Until};
+use shared::time::OffsetDateTime;
 use store::package::Purchases;
 use tests::nas::{CoaBehaviour, Mac, Misbehaviour, Nas};
 use tests::world::{World, eventually};
@@ -265,6 +266,61 @@ async fn much_use_slows_the_open_session_down() {
     })
     .await;
     assert!(again.is_accepted());
+}
+
+/// Happy hours that begin in a moment, and then end: the open session goes faster, and slower again, and goes on.
+#[tokio::test]
+async fn happy_hours_come_and_go_in_the_open_session() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package =
+        world.package("night", |p| p.rules.happy_hours = Some("mon 00:00-00:01 at 4M/8M".parse().unwrap())).await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    let minute = |at: OffsetDateTime| {
+        let here = shared::time::Zone::default().at(at);
+        u16::from(here.weekday().number_days_from_monday()) * 1440
+            + u16::from(here.hour()) * 60
+            + u16::from(here.minute())
+    };
+    open_sessions(&world, 1).await;
+    let planned = async || -> Option<OffsetDateTime> {
+        sqlx::query_scalar("SELECT speed_changes_at FROM sessions").fetch_one(&world.pool).await.unwrap()
+    };
+    let monday = planned().await.expect("it is known when the speed changes");
+    let began_in_them = minute(world.clock.now()) == 0;
+    assert_eq!(minute(monday), u16::from(began_in_them), "in the time of the place");
+    assert_eq!(login.terms().unwrap().rate_limit.as_deref(), Some(if began_in_them { "4M/8M" } else { "2M/5M" }));
+    // The hours of what was sold are made to be now, and not now; a change by hand asks for a CoA by itself, so the moment
+    // is what is moved.
+    let make = async |hours: String| {
+        sqlx::query("UPDATE entitlements SET happy_hours = $2::text::int4multirange WHERE id = $1")
+            .bind(entitlement)
+            .bind(hours)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    };
+    let now = minute(world.clock.now());
+    make(format!("{{[0,{}),[{},10080)}}", now.saturating_sub(5).max(1), now.min(10_000).saturating_sub(4).max(2)))
+        .await;
+    rate(&router, mac(1), "4M/8M").await;
+    sqlx::query("UPDATE entitlements SET happy_up_bps = 3000000 WHERE id = $1")
+        .bind(entitlement)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    rate(&router, mac(1), "3M/8M").await;
+    let asked = commands(&world, "coa").await.len();
+    let moved = "UPDATE sessions SET speed_changes_at = now() - interval '1 second'";
+    sqlx::query(moved).execute(&world.pool).await.unwrap();
+    eventually("the moment has come, and the next one is known", || async {
+        let proved = commands(&world, "coa").await.iter().filter(|(state, ..)| state == "proved").count();
+        (proved == asked + 1 && planned().await? > world.clock.now()).then_some(())
+    })
+    .await;
+    assert!(commands(&world, "disconnect").await.is_empty());
 }
 
 /// Waits until what was reported is recorded and the router has been told what follows from it: milliseconds, which are over

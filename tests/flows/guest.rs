@@ -2,8 +2,9 @@
 //! and sends forms.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
-use tests::nas::Nas;
+use tests::nas::{Mac, Nas};
 use tests::world::eventually;
 
 /// A page as it was answered.
@@ -54,20 +55,96 @@ pub(crate) struct Guest {
     client: reqwest::Client,
     portal: String,
     router: String,
+    /// The device, where it is not the router's usual one.
+    mac: Option<Mac>,
+    /// What the browser calls itself.
+    agent: String,
+    /// The portal's cookie, in a browser that keeps cookies.
+    cookie: Option<Mutex<String>>,
 }
 
 impl Guest {
     pub(crate) fn new(portal: &str, router: &Nas) -> Guest {
-        Guest { client: reqwest::Client::new(), portal: portal.to_owned(), router: router.url().to_owned() }
+        Guest {
+            client: reqwest::Client::new(),
+            portal: portal.to_owned(),
+            router: router.url().to_owned(),
+            mac: None,
+            agent: "captive browser".into(),
+            cookie: None,
+        }
+    }
+
+    /// The same with another device.
+    pub(crate) fn with_mac(self, mac: Mac) -> Guest {
+        Guest { mac: Some(mac), ..self }
+    }
+
+    /// The same with another browser.
+    pub(crate) fn with_agent(self, agent: &str) -> Guest {
+        Guest { agent: agent.to_owned(), ..self }
+    }
+
+    /// The same with a browser that keeps cookies, and this one already.
+    pub(crate) fn with_cookie(self, cookie: &str) -> Guest {
+        Guest { cookie: Some(Mutex::new(cookie.to_owned())), ..self }
+    }
+
+    /// The portal's cookie.
+    pub(crate) fn cookie(&self) -> String {
+        self.cookie.as_ref().map(|cookie| cookie.lock().unwrap().clone()).unwrap_or_default()
+    }
+
+    async fn send_request(&self, request: reqwest::RequestBuilder, url: &str) -> reqwest::Response {
+        let mut request = request.header("user-agent", &self.agent);
+        if let Some(mac) = self.mac.filter(|_| url.starts_with(&self.router)) {
+            request = request.header("cookie", format!("nas-sim-phone={mac}"));
+        }
+        if let Some(cookie) = self.cookie.as_ref().filter(|_| url.starts_with(&self.portal)) {
+            request = request.header("cookie", cookie.lock().unwrap().clone());
+        }
+        let answer = request.send().await.expect("an answer");
+        if let (Some(kept), Some(new)) = (&self.cookie, answer.headers().get("set-cookie")) {
+            *kept.lock().unwrap() = new.to_str().expect("text").split(';').next().unwrap_or_default().to_owned();
+        }
+        answer
     }
 
     pub(crate) async fn get(&self, url: &str) -> Page {
-        Page::of(self.client.get(url).send().await.expect("an answer")).await
+        Page::of(self.send_request(self.client.get(url), url).await).await
     }
 
     async fn post(&self, url: &str, form: &HashMap<String, String>) -> (String, Page) {
-        let answer = self.client.post(url).form(form).send().await.expect("an answer");
+        let answer = self.send_request(self.client.post(url).form(form), url).await;
         (answer.url().to_string(), Page::of(answer).await)
+    }
+
+    /// Follows the link with these words, within the portal.
+    pub(crate) async fn follow(&self, page: &Page, words: &str) -> Page {
+        let before = page.text.split(&format!(">{words}</a>")).next().filter(|before| before.len() < page.text.len());
+        let tag =
+            before.and_then(|before| before.rsplit("<a ").next()).unwrap_or_else(|| panic!("{words}: {}", page.text));
+        let path = tag.split("href=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
+        self.get(&format!("{}{}", self.portal, unescape(path))).await
+    }
+
+    /// Fills in and sends the form that holds `mark`, to where it goes in the portal; its button's name and value go along.
+    pub(crate) async fn send(&self, page: &Page, mark: &str, fields: &[(&str, &str)]) -> Page {
+        let form = page
+            .text
+            .split("<form")
+            .skip(1)
+            .map(|form| form.split("</form").next().unwrap_or_default())
+            .find(|form| form.contains(mark))
+            .unwrap_or_else(|| panic!("no form with {mark}: {}", page.text));
+        let whole = Page { status: 200, text: format!("<form{form}") };
+        let mut sent = page.fields(mark);
+        if let Some(name) = whole.attribute("<button", "name").or_else(|| whole.attribute("button", "name")) {
+            sent.insert(name, whole.attribute("button", "value").unwrap_or_default());
+        }
+        sent.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let action = whole.attribute("form", "action").expect("an action");
+        self.post(&format!("{}{action}", self.portal), &sent).await.1
     }
 
     /// Opens any page behind the router and lands on the portal, as a captive browser does.

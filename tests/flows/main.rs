@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod account;
 mod browser;
 mod changes;
 mod cuts;
 mod desk;
+mod discounts;
 mod feed;
 mod ghosts;
 mod guessing;
@@ -15,6 +17,7 @@ mod history;
 mod join;
 mod login;
 mod networks;
+mod news;
 mod outages;
 mod plans;
 mod purchase;

@@ -6,7 +6,7 @@ use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::accounting::{self, Report, SessionKey};
 use store::nas::Heard;
-use store::outage::{self, Noted};
+use store::outage::{self, Cause, Noted, Quiet};
 use store::package::Starts;
 use tests::nas::Mac;
 use tests::world::{World, eventually, eventually_within, first_report};
@@ -138,6 +138,91 @@ async fn who_was_online_gets_the_time_back_once() {
     assert_eq!(story.note(60).await.began, ["dark"]);
     store::nas::remove(db, "dark").await.unwrap();
     assert_eq!(story.note(70).await.ended, ["(removed router)"]);
+}
+
+#[tokio::test]
+async fn a_cut_line_gives_hours_online_back_too_and_what_two_outages_took_once() {
+    let story = Story::new().await;
+    let (db, pool) = (&story.world.db, &story.world.pool);
+    let (one, two) = (story.router("one", 1).await, story.router("two", 2).await);
+    let site = store::site::ensure(db, shared::rng::id(story.begin), "Kilimani", story.begin).await.unwrap();
+    sqlx::query("UPDATE nas SET site_id = $1").bind(site).execute(pool).await.unwrap();
+    let amina = story.customer("amina", one).await;
+    let hours = story.customer("juma", one).await;
+    let by_hours =
+        "UPDATE entitlements SET expires_at = NULL, quota_seconds = 7200, duration_seconds = NULL WHERE id = $1";
+    sqlx::query(by_hours).bind(hours).execute(pool).await.unwrap();
+    let quiet =
+        |nas, since, over: Option<u64>| Quiet { nas, since: story.at(since), over: over.map(|at| story.at(at)) };
+    let note = async |line| outage::note_quiet(db, &[line], story.at(12)).await.unwrap();
+    assert_eq!(note(quiet(one, 10, None)).await.began, ["one"]);
+    assert_eq!(note(quiet(one, 11, None)).await, Noted::default(), "it is written down once");
+    story.heard(one, 13).await;
+    assert_eq!(story.note(13).await, Noted::default(), "that the router speaks does not end it");
+    assert_eq!(note(quiet(one, 10, Some(30))).await.ended, ["one"]);
+    assert_eq!(note(quiet(one, 10, Some(31))).await, Noted::default());
+
+    // The same device moved to another router, which was silent for a while of the same time.
+    let session = SessionKey { id: shared::rng::id(story.at(14)), opened_on: story.begin.date() };
+    let report = Report { session, entitlement: Some(amina), ..first_report(two, story.at(14)) };
+    accounting::record(db, &[report], story.at(14)).await.unwrap();
+    story.heard(two, 20).await;
+    assert_eq!(story.note(25).await.began, ["two"]);
+    story.heard(two, 40).await;
+    assert_eq!(story.note(40).await.ended, ["two"]);
+
+    let outages = outage::list(db, 10).await.unwrap();
+    assert_eq!(outages.iter().map(|outage| outage.cause).collect::<Vec<_>>(), [Cause::Silent, Cause::NoTraffic]);
+    let answer = story.world.portal_command(&["outage", "give-back", "--site", "Kilimani", "--json"], "").await;
+    assert!(answer.contains("\"customers\":3"), "{answer}");
+    assert_eq!(story.stands(amina).await.1, 60 + 30, "from the tenth to the fortieth minute, once");
+    let quota: i64 = sqlx::query_scalar("SELECT quota_seconds FROM entitlements WHERE id = $1")
+        .bind(hours)
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    assert_eq!(quota, 7200 + 20 * 60);
+    assert!(outage::to_give_back(db, site).await.unwrap().is_empty());
+}
+
+/// Customers of a real server use much, then nothing comes to them though their router speaks, and then it comes again.
+#[tokio::test]
+async fn a_cliff_of_traffic_is_written_down_and_over_when_traffic_comes_again() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-hour", |p| p.rules.device_limit = 8).await;
+    world.grant(&package, "amina", "siri").await;
+    let phones: Vec<Mac> = (1..=6).map(|number| Mac([0, 0, 0, 0, 0x0e, number])).collect();
+    for phone in &phones {
+        assert!(router.login_pap(*phone, "amina", "siri").await.is_accepted());
+    }
+    // Each look at a condition is also a moment of much use.
+    let use_much = || {
+        phones.iter().for_each(|phone| {
+            router.traffic(*phone, 1_000, 200_000).unwrap();
+        })
+    };
+    eventually_within(Duration::from_secs(90), "what is usual is known", || async {
+        use_much();
+        let shortest: Option<i64> =
+            sqlx::query_scalar("SELECT min(session_seconds) FROM sessions").fetch_one(&world.pool).await.ok()?;
+        (shortest? >= 45).then_some(())
+    })
+    .await;
+    let dark = async || {
+        let outages = outage::list(&world.db, 10).await.unwrap();
+        assert!(outages.len() <= 1 && outages.iter().all(|outage| outage.cause == Cause::NoTraffic), "{outages:?}");
+        outages.into_iter().next()
+    };
+    assert_eq!(dark().await, None);
+    let cut = eventually_within(Duration::from_secs(60), "the line is taken for cut", dark).await;
+    assert_eq!((cut.customers, cut.ended_at), (1, None), "all use one package");
+    eventually_within(Duration::from_secs(60), "traffic comes again", || async {
+        use_much();
+        dark().await?.ended_at
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ async fn paying(world: &World) -> Uuid {
         mac: Some("02:00:00:00:00:01".parse().unwrap()),
         visit: &serde_json::json!({}),
         wish: store::order::Wish::New,
+        site: None,
+        code: None,
     };
     let order = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, order, &new, now).await.unwrap());

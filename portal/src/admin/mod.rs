@@ -49,6 +49,7 @@ pub fn routes() -> Router<App> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/outages", get(outages::list))
         .route("/outages/{id}/give-back", post(outages::give_back))
+        .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
         .route("/security", get(security::list))

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::admin::Audit;
-use store::outage::Outage;
+use store::outage::{Cause, Outage};
 use uuid::Uuid;
 
 use super::page::{Page, Tab, answer, style};
@@ -31,8 +31,17 @@ pub(super) struct Outages {
     page: Page,
     style: String,
     outages: Vec<Row>,
+    /// Sites with several outages whose time can be given back at once.
+    sites: Vec<Site>,
     /// Somebody else was quicker.
     late: bool,
+}
+
+#[derive(Debug)]
+struct Site {
+    id: Uuid,
+    name: String,
+    outages: usize,
 }
 
 #[derive(Debug)]
@@ -40,6 +49,7 @@ struct Row {
     id: Uuid,
     nas: String,
     site: String,
+    cause: &'static str,
     began: String,
     /// `None`: it goes on.
     ended: Option<String>,
@@ -68,6 +78,7 @@ pub(super) async fn list(
     let page = Outages {
         page: Page::new(&app, &staff, Tab::Routers).refreshed(REFRESH),
         style: style(),
+        sites: sites(&outages),
         outages: outages.iter().map(|outage| row(outage, now)).collect(),
         late: after.late.is_some(),
     };
@@ -91,12 +102,52 @@ pub(super) async fn give_back(
     Ok(Redirect::to("/admin/outages").into_response())
 }
 
+/// `POST /admin/outages/sites/{id}/give-back`: all that is over there, with one button.
+pub(super) async fn give_back_site(
+    State(app): State<App>,
+    Path(site): Path<Uuid>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Refusal> {
+    let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
+    for outage in store::outage::to_give_back(&app.db, site).await? {
+        match store::outage::give_back(&app.db, outage, actor, now).await {
+            // Somebody else was quicker.
+            Err(StoreError::Conflict(_)) => continue,
+            given => given?,
+        };
+        let line = Audit { actor, action: "outage.give_back", object: &outage.to_string(), address: None };
+        store::admin::audit(&app.db, &line, now).await?;
+    }
+    Ok(Redirect::to("/admin/outages").into_response())
+}
+
+fn can_give(outage: &Outage) -> bool {
+    outage.ended_at.is_some() && outage.given_back.is_none() && outage.customers > 0
+}
+
+/// The sites with more than one outage whose time can be given back.
+fn sites(outages: &[Outage]) -> Vec<Site> {
+    let mut sites = Vec::<Site>::new();
+    for (id, name) in outages.iter().filter(|outage| can_give(outage)).filter_map(|outage| outage.site.as_ref()) {
+        match sites.iter_mut().find(|site| site.id == *id) {
+            Some(site) => site.outages += 1,
+            None => sites.push(Site { id: *id, name: name.clone(), outages: 1 }),
+        }
+    }
+    sites.retain(|site| site.outages > 1);
+    sites
+}
+
 fn row(outage: &Outage, now: OffsetDateTime) -> Row {
     let until = outage.ended_at.unwrap_or(now);
     Row {
         id: outage.id,
         nas: outage.nas.clone(),
-        site: outage.site.clone().unwrap_or_default(),
+        site: outage.site.as_ref().map(|(_, name)| name.clone()).unwrap_or_default(),
+        cause: match outage.cause {
+            Cause::Silent => "router silent",
+            Cause::NoTraffic => "no traffic",
+        },
         began: words::moment(outage.started_at, now),
         ended: outage.ended_at.map(|at| words::moment(at, now)),
         lasted: amount::span(Duration::try_from(until - outage.started_at).unwrap_or_default()),
@@ -109,7 +160,7 @@ fn row(outage: &Outage, now: OffsetDateTime) -> Row {
                 format!("{time} to {whom}, by {} {when}", given.by)
             }
         }),
-        can_give: outage.ended_at.is_some() && outage.given_back.is_none() && outage.customers > 0,
+        can_give: can_give(outage),
     }
 }
 
@@ -125,22 +176,27 @@ pub(super) mod tests {
         let outage = |ended_at, given_back| Outage {
             id: Uuid::from_u128(7),
             nas: HOSTILE.into(),
-            site: Some(HOSTILE.into()),
+            site: Some((Uuid::from_u128(8), HOSTILE.into())),
+            cause: Cause::NoTraffic,
             started_at: at(0),
             ended_at,
             customers: 12,
             given_back,
         };
         let given = GivenBack { at: at(900), by: HOSTILE.into(), customers: 11, time: Duration::from_secs(6600) };
-        let outages = [outage(None, None), outage(Some(at(600)), None), outage(Some(at(600)), Some(given))];
+        let over = || outage(Some(at(600)), None);
+        let outages = [outage(None, None), over(), over(), outage(Some(at(600)), Some(given))];
         let now = at(1000);
-        Outages { page, style: style(), outages: outages.iter().map(|outage| row(outage, now)).collect(), late: true }
+        let sites = sites(&outages);
+        let outages = outages.iter().map(|outage| row(outage, now)).collect();
+        Outages { page, style: style(), outages, sites, late: true }
     }
 
     #[test]
     fn only_an_outage_that_is_over_and_not_given_back_has_a_button() {
         let html = sample(crate::admin::page::tests::page()).render().expect("renders");
-        assert_eq!(html.matches("/give-back\"").count(), 1);
+        assert_eq!(html.matches("/give-back\"").count(), 3, "two outages, and both at once");
+        assert_eq!(html.matches("/admin/outages/sites/").count(), 1);
         assert!(html.contains("goes on") && html.contains("1 h 50 min to 11 customers"), "{html}");
     }
 }

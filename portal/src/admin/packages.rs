@@ -90,17 +90,16 @@ fn data(rules: &Rules) -> String {
     if parts.is_empty() { "no limit".into() } else { parts.join(", ") }
 }
 
-/// `2M/5M`, with its burst, and slower after so much data.
+/// `2M/5M`, with its burst, slower after so much data, and other at certain hours.
 fn speed(rules: &Rules) -> String {
     let usual = match (rules.rate, rules.burst) {
         (Some(rate), Some(burst)) => format!("{rate} {burst}"),
         (Some(rate), None) => rate.to_string(),
         (None, _) => "no limit".into(),
     };
-    match rules.fair_use.stages() {
-        [] => usual,
-        _ => format!("{usual}; after {}", rules.fair_use),
-    }
+    let fair_use = (!rules.fair_use.stages().is_empty()).then(|| format!("after {}", rules.fair_use));
+    let happy_hours = rules.happy_hours.as_ref().map(ToString::to_string);
+    [Some(usual), fair_use, happy_hours].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

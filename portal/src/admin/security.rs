@@ -56,6 +56,8 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
             Kind::LoginLocked => "A device tried one name too often and is locked out of it",
             Kind::RouterGuessing => "So many codes are guessed here that new logins wait",
             Kind::MacCloned => "A device is online at several routers at once",
+            Kind::SessionStolen => "A customer's sign-in was used from another device",
+            Kind::CodeGuessing => "Codes by SMS are asked for or tried too often",
         },
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),

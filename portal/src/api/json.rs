@@ -62,6 +62,8 @@ pub struct Package {
     pub burst: Option<String>,
     /// Other speeds after so much data, such as `5GB 1M/2M`.
     pub fair_use: Option<String>,
+    /// Another speed at certain hours, in words.
+    pub happy_hours: Option<String>,
     /// `strict`, `replace` or `ask`.
     pub device_policy: &'static str,
     /// How often one person may buy it.
@@ -93,6 +95,7 @@ impl From<&store::package::Package> for Package {
             quota_down_bytes: package.rules.quota_down,
             burst: package.rules.burst.map(|burst| burst.to_string()),
             fair_use: (!package.rules.fair_use.stages().is_empty()).then(|| package.rules.fair_use.to_string()),
+            happy_hours: package.rules.happy_hours.as_ref().map(ToString::to_string),
             device_policy: package.rules.devices.as_str(),
             purchases_per_person: package.purchases.ever,
             purchases_per_day: package.purchases.a_day,

@@ -158,6 +158,7 @@ fn the_json_of_things_is_the_described_one() {
         quota_down_bytes: None,
         burst: None,
         fair_use: None,
+        happy_hours: None,
         device_policy: "strict",
         purchases_per_person: None,
         purchases_per_day: None,

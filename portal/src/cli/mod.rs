@@ -13,6 +13,8 @@ mod admin;
 mod check;
 mod customer;
 mod demo;
+mod discount;
+mod message;
 mod migrate;
 mod nas;
 mod outage;
@@ -86,12 +88,18 @@ enum Command {
     /// Packages on sale.
     #[command(subcommand)]
     Package(package::Package),
+    /// Discounts: what lowers prices.
+    #[command(subcommand)]
+    Discount(discount::Discount),
     /// Sessions at the routers.
     #[command(subcommand)]
     Session(session::Session),
     /// Routers that went dark, and the time that customers lost.
     #[command(subcommand)]
     Outage(outage::Outage),
+    /// What customers are told by SMS.
+    #[command(subcommand)]
+    Message(message::Message),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -185,8 +193,10 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Grant(command) => command.run(context).await,
         Command::Voucher(command) => command.run(context).await,
         Command::Package(command) => command.run(context).await,
+        Command::Discount(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
         Command::Outage(command) => command.run(context).await,
+        Command::Message(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }
@@ -263,6 +273,18 @@ mod tests {
             "portal voucher print --package 1-hour --count 3",
             "portal package add --slug s --name n --price 20 --duration 1h",
             "portal package list",
+            "portal discount add --name n --percent 20",
+            "portal discount add --name n --code karibu-24 --amount 5 --currency KES --per-person 1 --uses 100 --owner 0712345678",
+            "portal discount add --name n --percent 10 --every 10 --package 1-hour --package 1-day --site s --stackable --json",
+            "portal discount add --name n --percent 50 --first-purchase --from 2026-12-01T00:00:00+03:00 --until 2027-01-01T00:00:00+03:00",
+            "portal discount list --json",
+            "portal discount end --code KARIBU24",
+            "portal discount end --name n",
+            "portal outage give-back --site s",
+            "portal message list --json",
+            "portal message set ended --locale sw --text t",
+            "portal message off trouble",
+            "portal message address",
             "portal session list --json",
             "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
             "portal demo --json",
@@ -289,6 +311,15 @@ mod tests {
             "portal nas set n --require-message-authenticator maybe",
             "portal nas set n --limit-proxy-state",
             "portal package add",
+            "portal discount add --name n",
+            "portal discount add --name n --percent 20 --amount 5",
+            "portal discount add --name n --percent 0",
+            "portal discount add --name n --percent 20 --every 1",
+            "portal discount add --name n --percent 20 --owner 0712345678",
+            "portal discount add --name n --percent 20 --until tomorrow",
+            "portal discount end",
+            "portal outage give-back",
+            "portal message set weather --text t",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -19,8 +19,11 @@ pub(super) enum Outage {
 #[derive(Debug, Args)]
 pub(super) struct GiveBack {
     /// The outage, as `outage list` shows it.
-    #[arg(value_name = "ID")]
-    id: Uuid,
+    #[arg(value_name = "ID", required_unless_present = "site")]
+    id: Option<Uuid>,
+    /// All outages of this site that are over, instead of one.
+    #[arg(long, conflicts_with = "id")]
+    site: Option<String>,
     #[command(flatten)]
     answer: Answer,
 }
@@ -36,7 +39,7 @@ impl Outage {
 
 async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
     let outages = store::outage::list(&context.db, 1000).await?;
-    let mut table = values::Table::new(["id", "router", "began", "ended", "customers", "given back by"]);
+    let mut table = values::Table::new(["id", "router", "kind", "began", "ended", "customers", "given back by"]);
     let mut values = Vec::new();
     for outage in outages {
         let (began, ended) = (rfc3339(outage.started_at), outage.ended_at.map(rfc3339));
@@ -44,13 +47,14 @@ async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
         table.row([
             outage.id.to_string(),
             outage.nas.clone(),
+            outage.cause.as_str().into(),
             began.clone(),
             ended.clone().unwrap_or_else(|| "goes on".into()),
             outage.customers.to_string(),
             by.clone().unwrap_or_default(),
         ]);
         values.push(
-            json!({ "id": outage.id, "nas": outage.nas, "site": outage.site, "started_at": began, "ended_at": ended,
+            json!({ "id": outage.id, "nas": outage.nas, "cause": outage.cause.as_str(), "site": outage.site.map(|(_, name)| name), "started_at": began, "ended_at": ended,
             "customers": outage.customers, "given_back_by": by }),
         );
     }
@@ -59,10 +63,22 @@ async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
 
 impl GiveBack {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let given = store::outage::give_back(&context.db, self.id, "command line", context.now()).await?;
-        context.audit("outage.give_back", &self.id.to_string()).await?;
-        let seconds = given.time.as_secs();
-        let text = format!("{} customers have {seconds} seconds back, all together.", given.customers);
-        self.answer.give(&json!({ "outage": self.id, "customers": given.customers, "seconds": seconds }), text)
+        let ids = match (self.id, &self.site) {
+            (Some(id), _) => vec![id],
+            (None, Some(name)) => {
+                let site = store::site::by_name(&context.db, name).await?;
+                store::outage::to_give_back(&context.db, site).await?
+            }
+            (None, None) => Vec::new(),
+        };
+        let (mut customers, mut seconds) = (0, 0);
+        for id in &ids {
+            let given = store::outage::give_back(&context.db, *id, "command line", context.now()).await?;
+            context.audit("outage.give_back", &id.to_string()).await?;
+            customers += given.customers;
+            seconds += given.time.as_secs();
+        }
+        let text = format!("{customers} customers have {seconds} seconds back, all together.");
+        self.answer.give(&json!({ "outages": ids, "customers": customers, "seconds": seconds }), text)
     }
 }

@@ -7,7 +7,7 @@ use shared::hours::Hours;
 use shared::money::{Currency, Money};
 use shared::rate::{Burst, Rate};
 use shared::rng;
-use shared::rules::{DevicePolicy, FairUse, Rules, Until};
+use shared::rules::{DevicePolicy, FairUse, HappyHours, Rules, Until};
 use store::package::{Purchases, Starts};
 
 use super::{Answer, Context, values};
@@ -95,6 +95,9 @@ pub(super) struct Add {
     /// Other speeds once so much has been used, such as "5GB 1M/2M, 10GB 512k/1M".
     #[arg(long)]
     fair_use: Option<FairUse>,
+    /// Another speed at certain hours, in the time of the place, such as "daily 22:00-06:00 at 4M/8M".
+    #[arg(long)]
+    happy_hours: Option<HappyHours>,
     /// How many devices may share it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     devices: u32,
@@ -173,6 +176,7 @@ impl Add {
                 rate,
                 burst: self.burst,
                 fair_use: self.fair_use.unwrap_or_default(),
+                happy_hours: self.happy_hours,
                 device_limit: self.devices,
                 devices: match self.device_policy {
                     Policy::Strict => DevicePolicy::Strict,

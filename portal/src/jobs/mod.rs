@@ -1,4 +1,4 @@
-//! Work that nobody waits for: reports to be worked on, payments to be asked about, entitlements that ran out.
+//! Work that nobody waits for: reports to be worked on, payments to be asked about, entitlements that ran out, news to be sent.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -8,12 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, entitlement, payment};
+use store::{StoreError, entitlement, notification, payment};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::App;
+use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::{check, report};
 
@@ -29,11 +30,13 @@ enum Job {
     Reports,
     Checks,
     Expiry,
+    Ending,
+    News,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
 pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationToken) {
-    for job in [Job::Reports, Job::Checks, Job::Expiry] {
+    for job in [Job::Reports, Job::Checks, Job::Expiry, Job::Ending, Job::News] {
         tracker.spawn(job.run(app.clone(), shutdown.clone()));
     }
 }
@@ -44,13 +47,16 @@ impl Job {
             Job::Reports => "payment_reports",
             Job::Checks => "payment_checks",
             Job::Expiry => "expiry",
+            Job::Ending => "ending",
+            Job::News => "news",
         }
     }
 
     fn pause(self) -> Duration {
         match self {
-            Job::Reports | Job::Checks => Duration::from_secs(1),
+            Job::Reports | Job::Checks | Job::News => Duration::from_secs(1),
             Job::Expiry => Duration::from_secs(2),
+            Job::Ending => Duration::from_secs(15),
         }
     }
 
@@ -58,7 +64,7 @@ impl Job {
         let never = Notify::new();
         let wake = match self {
             Job::Reports => &app.events_wait,
-            Job::Checks | Job::Expiry => &never,
+            Job::Checks | Job::Expiry | Job::Ending | Job::News => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -96,6 +102,8 @@ impl Job {
             (Job::Checks, Some(mpesa)) => checks(app, mpesa, hands).await,
             // What was begun while M-Pesa was configured waits until it is again.
             (Job::Reports | Job::Checks, None) => Ok(false),
+            (Job::Ending, _) => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
+            (Job::News, _) => news(app, hands).await,
             (Job::Expiry, _) => Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0),
         }
     }
@@ -133,6 +141,29 @@ async fn checks(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool
             let Some(mpesa) = &app.mpesa else { return };
             if let Err(error) = check::check(&app, mpesa, id).await {
                 tracing::error!(payment = %id, %error, "a payment could not be looked at; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let (waiting, oldest) = notification::waiting(&app.db).await?;
+    let age = oldest.map_or(0, |oldest| (app.clock.now() - oldest).whole_seconds().max(0));
+    app.metrics.outbox_pending.with_label_values(&["news"]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    app.metrics.outbox_age.with_label_values(&["news"]).set(age);
+    let free = free_hands(hands);
+    if free == 0 || waiting == 0 {
+        return Ok(false);
+    }
+    let longest = app.sms.as_ref().map_or(Duration::ZERO, Sms::longest);
+    let claimed = notification::claim(&app.db, app.clock.now(), longest + LEASE_MARGIN, free).await?;
+    let more = claimed.len() == free as usize;
+    for news in claimed {
+        hand_out(app, hands, move |app| async move {
+            if let Err(error) = crate::notify::news::work(&app, &news).await {
+                tracing::error!(news = %news.id, %error, "news could not be worked on; it is taken up again");
             }
         })
         .await;

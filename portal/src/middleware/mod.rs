@@ -3,6 +3,7 @@
 //!
 //! Nothing here reads a body or decides who may do what.
 
+pub(crate) mod client;
 pub(crate) mod headers;
 pub(crate) mod observe;
 pub(crate) mod problem;

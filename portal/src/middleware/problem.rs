@@ -2,7 +2,7 @@
 //! it: the one place where a failed page is logged.
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -27,5 +27,9 @@ pub(crate) async fn render(State(app): State<App>, request: Request, next: Next)
         text: problem.text,
         try_again: status == StatusCode::SERVICE_UNAVAILABLE,
     };
-    page(status, &view).unwrap_or_else(|_| status.into_response())
+    let mut page = page(status, &view).unwrap_or_else(|_| status.into_response());
+    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+        page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    page
 }

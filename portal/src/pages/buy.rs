@@ -16,16 +16,21 @@ use store::order::{self, NewOrder, OrderState};
 use store::package::{self, Package};
 use store::{StoreError, settlement};
 
+use super::account::sign_in::{self, Then, capitalised};
 use super::hotspot::{Typed, open, show};
 use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
+use crate::middleware::client::ClientAddress;
 use crate::payments::collect;
+use crate::session::customer::{self, Presented};
+use crate::throttle::Limit;
 use crate::urls;
 
 /// A waiting order of the same device, package and number is gone on with instead of a new one: a page that was
 /// reloaded has a new form, but not a new wish.
 const SAME_WISH: Duration = Duration::from_secs(120);
+const HOUR: Duration = Duration::from_secs(3600);
 /// How far back the number of the device's last purchase is taken.
 const REMEMBER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -33,10 +38,14 @@ const REMEMBER: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wish {
     visit: String,
+    /// The package, and after a colon the price that the page has shown, minor units. Empty: only the prices are wanted.
     #[serde(default)]
     package: String,
     #[serde(default)]
     phone: String,
+    /// A code for a discount.
+    #[serde(default)]
+    discount: String,
     /// Present: the number of the device's last purchase pays, which the page showed masked.
     same_phone: Option<String>,
     /// `now` or `after`: when it shall begin, of somebody who has another package.
@@ -45,35 +54,70 @@ pub(crate) struct Wish {
 }
 
 /// `POST /buy`
-pub(crate) async fn buy(State(app): State<App>, Body(wish): Body<Wish>) -> Result<Response, AppError> {
+pub(crate) async fn buy(
+    State(app): State<App>,
+    presented: Presented,
+    ClientAddress(address): ClientAddress,
+    Body(wish): Body<Wish>,
+) -> Result<Response, AppError> {
     let form = open(&app, &wish.visit)?;
     let Some(mpesa) = &app.mpesa else {
         return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
     };
     let visit = &form.visit;
+    let limits = [
+        Limit::new("buy_from_device", visit.mac, 20, HOUR),
+        Limit::new("buy_from_address", address, 300, HOUR),
+        Limit::new("buy_at_router", visit.nas, 3000, HOUR),
+    ];
+    app.throttle.admit(&app, &limits).await?;
+    if !wish.discount.trim().is_empty() {
+        let limits = [
+            Limit::new("discount_from_device", visit.mac, 20, HOUR),
+            Limit::new("discount_at_router", visit.nas, 600, HOUR),
+        ];
+        app.throttle.admit(&app, &limits).await?;
+    }
+    let typed = || Typed { phone: wish.phone.clone(), discount: wish.discount.clone(), ..Typed::default() };
+    if wish.package.is_empty() {
+        return show(&app, form.visit, typed()).await;
+    }
+    let (slug, shown) = wish.package.split_once(':').unwrap_or((&wish.package, ""));
     let offered = package::offered(&app.db, visit.site).await?;
-    let Some(package) = offered.iter().find(|package| package.slug == wish.package) else {
+    let Some(package) = offered.iter().find(|package| package.slug == slug) else {
         let notice = Some("That package is no longer on sale. Please choose another one.".to_owned());
-        return show(&app, form.visit, Typed { notice, phone: wish.phone, ..Typed::default() }).await;
+        return show(&app, form.visit, Typed { notice, ..typed() }).await;
     };
     app.metrics.step("package_chosen", visit.site_name.as_deref());
     let phone = match payer(&app, visit, &wish).await? {
         Ok(phone) => phone,
         Err(phone_error) => {
-            let typed =
-                Typed { phone: wish.phone, phone_error: Some(phone_error), package: wish.package, ..Typed::default() };
+            let typed = Typed { phone_error: Some(phone_error), package: slug.to_owned(), ..typed() };
             return show(&app, form.visit, typed).await;
         }
     };
-    let order = match place(&app, &form, package, &phone, &wish.when).await {
+    // What costs nothing is for those who prove to hold the number, where that can be proved.
+    if package.price.minor == 0 && app.sms.is_some() && !is_signed_in(&app, &presented, &form, &phone).await? {
+        let then = Then::Take { package: slug.to_owned(), when: wish.when };
+        return sign_in::challenge(&app, Some(form), &phone, then, address).await;
+    }
+    let order = match place(&app, &form, package, &phone, (&wish.when, &wish.discount)).await {
         Ok(order) => order,
-        // It may not be bought so often.
+        // It may not be bought so often, or a discount was used up just now.
         Err(AppError::Store(StoreError::Conflict(sentence))) => {
-            return show(&app, form.visit, Typed { notice: Some(sentence), phone: wish.phone, ..Typed::default() })
-                .await;
+            return show(&app, form.visit, Typed { notice: Some(sentence), ..typed() }).await;
+        }
+        Err(AppError::Store(StoreError::Code(problem))) => {
+            let typed = Typed { discount_error: Some(problem.to_string()), package: slug.to_owned(), ..typed() };
+            return show(&app, form.visit, typed).await;
         }
         Err(error) => return Err(error),
     };
+    // Nobody is charged more than the page has said.
+    if order.state == OrderState::Created && shown.parse().is_ok_and(|shown: i64| order.amount.minor > shown) {
+        let notice = Some(format!("{} costs {} now. Please look at the price again.", package.name, order.amount));
+        return show(&app, form.visit, Typed { notice, ..typed() }).await;
+    }
     if order.state == OrderState::Created && order.amount.minor == 0 {
         settlement::give_free(&app.db, order.id, app.clock.now()).await?;
     } else if order.state == OrderState::Created {
@@ -85,6 +129,40 @@ pub(crate) async fn buy(State(app): State<App>, Body(wish): Body<Wish>) -> Resul
     Ok(Redirect::to(&urls::order(app.db.seal(), order.id)).into_response())
 }
 
+/// Whether the holder of this number is signed in here.
+async fn is_signed_in(app: &App, presented: &Presented, form: &Form, phone: &Phone) -> Result<bool, AppError> {
+    let found = customer::find(app, presented, form.session.as_deref(), Some(&form.visit)).await?;
+    Ok(found.is_some_and(|customer| customer.user.phone == *phone))
+}
+
+/// Gives a package that costs nothing to somebody who has proved to hold the number. Returns the order.
+///
+/// # Errors
+/// Also when it is no longer on sale for nothing, or may not be had so often.
+pub(crate) async fn take_free(
+    app: &App,
+    form: &Form,
+    slug: &str,
+    phone: &Phone,
+    when: &str,
+) -> Result<uuid::Uuid, AppError> {
+    let offered = package::offered(&app.db, form.visit.site).await?;
+    let package = offered
+        .iter()
+        .find(|package| package.slug == slug && package.price.minor == 0)
+        .ok_or(AppError::BadRequest("That package is no longer on sale. Please choose another one."))?;
+    let order = match place(app, form, package, phone, (when, "")).await {
+        Err(AppError::Store(StoreError::Conflict(_))) => {
+            return Err(AppError::BadRequest(
+                "You have had this package as often as one person may. Please choose another one.",
+            ));
+        }
+        other => other?,
+    };
+    settlement::give_free(&app.db, order.id, app.clock.now()).await?;
+    Ok(order.id)
+}
+
 /// Who pays, or what is wrong with the number.
 async fn payer(app: &App, visit: &Visit, wish: &Wish) -> Result<Result<Phone, String>, AppError> {
     if wish.same_phone.is_none() {
@@ -92,11 +170,6 @@ async fn payer(app: &App, visit: &Visit, wish: &Wish) -> Result<Result<Phone, St
     }
     let last = order::latest_of_device(&app.db, visit.mac, app.clock.now() - REMEMBER).await?;
     Ok(last.map(|order| order.phone).ok_or_else(|| "Please type the M-Pesa number that pays.".to_owned()))
-}
-
-fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What shall become of the package beside what the device has: one more of the same is added; another one begins now or
@@ -110,33 +183,38 @@ fn destiny(present: Option<&Usage>, package: &Package, when: &str) -> order::Wis
     }
 }
 
-/// The order of this wish: a new one, the one that this form made before, or the one that is under way.
-async fn place(app: &App, form: &Form, package: &Package, phone: &Phone, when: &str) -> Result<order::Order, AppError> {
+/// The order of this wish: a new one, the one that this form made before, or, unless a code was typed, the one that is under way.
+async fn place(
+    app: &App,
+    form: &Form,
+    package: &Package,
+    phone: &Phone,
+    (when, code): (&str, &str),
+) -> Result<order::Order, AppError> {
     let (visit, now) = (&form.visit, app.clock.now());
+    let code = code.trim();
     let waiting = order::latest_of_device(&app.db, visit.mac, now - SAME_WISH).await?;
     let same =
         |order: &order::Order| order.state.is_waiting() && order.package_id == package.id && order.phone == *phone;
-    if let Some(order) = waiting.filter(same) {
+    if let Some(order) = waiting.filter(same).filter(|_| code.is_empty()) {
         return Ok(order);
     }
-    let id = form.order_id(app.db.seal(), &package.slug, phone.as_str());
+    let id = form.order_id(app.db.seal(), &package.slug, phone.as_str(), &code.to_uppercase());
     let remembered = serde_json::to_value(Visit { error: String::new(), ..visit.clone() }).expect("a visit serialises");
     let present = entitlement::latest_of_device(&app.db, visit.mac).await?.filter(|usage| usage.is_usable(now));
     let wish = destiny(present.as_ref(), package, when);
-    let new = NewOrder { phone, package, nas_id: Some(visit.nas), mac: Some(visit.mac), visit: &remembered, wish };
+    let new = NewOrder {
+        phone,
+        package,
+        nas_id: Some(visit.nas),
+        mac: Some(visit.mac),
+        visit: &remembered,
+        wish,
+        site: visit.site,
+        code: Some(code),
+    };
     if !order::place_once(&app.db, id, &new, now).await? {
         tracing::debug!(order = %id, "a form was sent twice");
     }
     Ok(order::get(&app.db, id).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sentence_at_a_field_begins_with_a_capital() {
-        assert_eq!(capitalised("please check"), "Please check");
-        assert_eq!(capitalised(""), "");
-    }
 }

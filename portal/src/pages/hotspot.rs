@@ -9,10 +9,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use shared::discount::{Priced, WHOLE_UNIT};
 use shared::entitlement::State as Access;
 use shared::mac::Mac;
 use shared::rules::Until;
 use shared::time::OffsetDateTime;
+use store::discount::{self, Asked, Facts};
 use store::entitlement::{self, Usage};
 use store::nas::{self, Hotspot};
 use store::order::{self, Order, OrderState};
@@ -99,6 +101,8 @@ pub(crate) struct Typed {
     pub(crate) package: String,
     pub(crate) code: String,
     pub(crate) code_error: Option<String>,
+    pub(crate) discount: String,
+    pub(crate) discount_error: Option<String>,
 }
 
 /// The packages of a visit, with a new form.
@@ -113,23 +117,67 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
     };
     // More of what the device has is added to it; for anything else it is asked when it shall begin.
     let present = usage.as_ref().filter(|usage| usage.is_usable(now)).map(|usage| usage.package.clone());
-    let wrong = typed.phone_error.is_some() || typed.code_error.is_some();
+    let asked = Asked {
+        user: last.as_ref().map(|order| order.user_id),
+        mac: Some(visit.mac),
+        site: visit.site,
+        code: Some(typed.discount.as_str()),
+    };
+    let mut facts = discount::candidates(&app.db, asked, now).await?;
+    // Whoever has never bought on this device is taken for new; the order knows better, and then the price is shown again.
+    facts.buyer.get_or_insert_default();
+    let prices = Prices::of(&facts, &offered, &typed.package);
+    let discount_error = typed.discount_error.or(prices.problem);
+    let wrong = typed.phone_error.is_some() || typed.code_error.is_some() || discount_error.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = PackagesPage {
         site: Site::of(&app.config.portal),
         notice: typed.notice.or_else(|| words::router_error(&visit.error)),
         greeting,
         present,
-        renew: app.mpesa.as_ref().and_then(|_| renew(&offered, usage.as_ref(), last.as_ref(), now)),
-        cards: offered.iter().map(|package| card(package, &typed.package)).collect(),
+        renew: app.mpesa.as_ref().and_then(|_| renew(&offered, &prices.priced, usage.as_ref(), last.as_ref(), now)),
+        cards: offered
+            .iter()
+            .zip(&prices.priced)
+            .map(|(package, priced)| card(package, priced, &typed.package))
+            .collect(),
         pay: app.mpesa.is_some(),
+        account: urls::account(&Form::new(visit.clone(), now).seal(app.db.seal())),
         phone: typed.phone,
         phone_error: typed.phone_error,
         code: typed.code,
         code_error: typed.code_error,
+        discount: typed.discount,
+        discount_error,
         visit: Form::new(visit.clone(), now).seal(app.db.seal()),
     };
     Ok(login::allow(page(status, &view)?, &visit, &app.config.portal.public_url))
+}
+
+/// What each package costs here and now, and what is wrong with the code that was typed.
+struct Prices {
+    priced: Vec<Priced>,
+    problem: Option<String>,
+}
+
+impl Prices {
+    /// A code that counts for one of the packages is right; what is told of one that counts for none is told of the chosen one.
+    fn of(facts: &Facts<'_>, offered: &[Package], chosen: &str) -> Prices {
+        let plain = facts.without_code();
+        let (mut priced, mut problem, mut counts) = (Vec::new(), None, false);
+        for package in offered {
+            let price = facts.price(package, WHOLE_UNIT).inspect_err(|found| {
+                if problem.is_none() || package.slug == chosen {
+                    problem = Some(found.to_string());
+                }
+            });
+            counts |= price.is_ok();
+            let undiscounted =
+                || Priced { full: package.price, pays: package.price, applied: Vec::new(), code_is_idle: false };
+            priced.push(price.or_else(|_| plain.price(package, WHOLE_UNIT)).unwrap_or_else(|_| undiscounted()));
+        }
+        Prices { priced, problem: problem.filter(|_| !counts) }
+    }
 }
 
 async fn registered(app: &App, login: &Url, identity: &str) -> Result<Option<Hotspot>, AppError> {
@@ -175,7 +223,7 @@ async fn greet(
     })
 }
 
-fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
+pub(crate) fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
     let digest = app.db.seal().lookup(format!("device-login:{}:{mac}", usage.id).as_bytes());
     format!("D{}", hex::encode_upper(&digest[..8]))
 }
@@ -183,15 +231,18 @@ fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
 /// What is left of an entitlement: time, data, or both.
 pub(crate) fn left(usage: &Usage, now: OffsetDateTime) -> String {
     let until = usage.expires_at.map(|end| format!("until {}", time::clock(end, now)));
-    let data = usage.quota_octets.map(|quota| {
-        let rest = quota.saturating_sub(usage.used.octets());
-        format!("{} of data", amount::data(rest, Base::of(Some(quota))))
-    });
-    let online = usage.quota_time.map(|quota| {
-        let rest = quota.saturating_sub(Duration::from_secs(usage.used.seconds));
-        format!("{} online", amount::span(rest))
-    });
-    let limits: Vec<String> = [data, online, until].into_iter().flatten().collect();
+    let (rules, used) = (&usage.rules, usage.used);
+    let data = |quota: Option<u64>, used: u64, of: &str| {
+        quota.map(|quota| format!("{} {of}", amount::data(quota.saturating_sub(used), Base::of(Some(quota)))))
+    };
+    let limits = [
+        data(rules.quota_octets, used.octets(), "of data"),
+        data(rules.quota_up, used.up, "up"),
+        data(rules.quota_down, used.down, "down"),
+        rules.time_left(used).map(|rest| format!("{} online", amount::span(rest))),
+        until,
+    ];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
     match limits.as_slice() {
         [] if usage.starts_at.is_none() => "its time begins when you go online".into(),
         [] => "without limit".into(),
@@ -200,10 +251,16 @@ pub(crate) fn left(usage: &Usage, now: OffsetDateTime) -> String {
 }
 
 /// The last package again, if it is still on sale and it is known who paid.
-fn renew(offered: &[Package], usage: Option<&Usage>, last: Option<&Order>, now: OffsetDateTime) -> Option<Renew> {
+fn renew(
+    offered: &[Package],
+    prices: &[Priced],
+    usage: Option<&Usage>,
+    last: Option<&Order>,
+    now: OffsetDateTime,
+) -> Option<Renew> {
     let usable = usage.is_some_and(|usage| usage.is_usable(now));
     let last = last.filter(|order| order.state == OrderState::Paid && !usable)?;
-    let package = offered.iter().find(|package| package.id == last.package_id)?;
+    let (package, priced) = offered.iter().zip(prices).find(|(package, _)| package.id == last.package_id)?;
     let ended = usage.and_then(|usage| match usage.state {
         Access::Exhausted | Access::Active if usage.time_is_used() => Some("Your hours online are used up."),
         Access::Exhausted => Some("Your data is used up."),
@@ -214,14 +271,19 @@ fn renew(offered: &[Package], usage: Option<&Usage>, last: Option<&Order>, now: 
     });
     Some(Renew {
         ended,
-        slug: package.slug.clone(),
+        choice: choice(package, priced),
         package: package.name.clone(),
-        price: package.price.to_string(),
+        price: priced.pays.to_string(),
         phone: last.phone.masked(),
     })
 }
 
-fn card(package: &Package, chosen: &str) -> Card {
+/// A package with the price that is shown for it, as the button sends it.
+fn choice(package: &Package, priced: &Priced) -> String {
+    format!("{}:{}", package.slug, priced.pays.minor)
+}
+
+fn card(package: &Package, priced: &Priced, chosen: &str) -> Card {
     let rules = &package.rules;
     let devices = match rules.device_limit {
         1 => None,
@@ -250,17 +312,32 @@ fn card(package: &Package, chosen: &str) -> Card {
         Some(data),
         rules.rate.and_then(amount::speed),
         rules.fair_use.stages().first().map(|stage| format!("slower after {}", octets(stage.after))),
+        rules.happy_hours.as_ref().map(|happy| {
+            let speed = amount::speed(happy.rate).unwrap_or_else(|| "as fast as it goes".into());
+            format!("{}: {speed}", happy.hours)
+        }),
         devices,
     ];
     Card {
-        slug: package.slug.clone(),
+        choice: choice(package, priced),
         name: package.name.clone(),
-        action: if package.price.minor == 0 { "Get it free".into() } else { format!("Pay {}", package.price) },
-        price: package.price.to_string(),
+        action: if priced.pays.minor == 0 { "Get it free".into() } else { format!("Pay {}", priced.pays) },
+        price: priced.pays.to_string(),
+        before: (!priced.applied.is_empty()).then(|| priced.full.to_string()),
+        saving: saving(priced),
         // A package named for its time or data needs no second word on it.
         facts: facts.into_iter().flatten().filter(|fact| *fact != package.name).collect(),
         chosen: package.slug == chosen,
     }
+}
+
+/// `Happy hour: you save KSh 4`.
+fn saving(priced: &Priced) -> Option<String> {
+    if priced.code_is_idle {
+        return Some("This price is as low without your code. Keep it for another time.".into());
+    }
+    let names: Vec<&str> = priced.applied.iter().map(|applied| applied.name.as_str()).collect();
+    (!names.is_empty()).then(|| format!("{}: you save {}", names.join(", "), priced.saving()))
 }
 
 fn not_registered(app: &App) -> Result<Response, AppError> {
@@ -287,6 +364,7 @@ fn not_through_a_router(app: &App) -> Result<Response, AppError> {
 
 #[cfg(test)]
 mod tests {
+    use shared::discount::Applied;
     use shared::entitlement::Used;
     use shared::money::Money;
     use shared::rate::Rate;
@@ -308,9 +386,7 @@ mod tests {
             state: Access::Active,
             starts_at: Some(at(0)),
             expires_at: Some(at(3600)),
-            quota_octets: Some(500_000_000),
-            quota_time: None,
-            rate: None,
+            rules: Rules { quota_octets: Some(500_000_000), ..Rules::default() },
             used: Used { up: 2_000_000, down: 10_000_000, seconds: 600 },
             online: 0,
         }
@@ -320,11 +396,15 @@ mod tests {
     fn what_is_left_is_said_in_time_and_data() {
         let mut usage = usage();
         assert_eq!(left(&usage, at(60)), "488 MB of data, until 04:00");
-        usage.quota_time = Some(Duration::from_secs(7800));
+        usage.rules.quota_time = Some(Duration::from_secs(7800));
         assert_eq!(left(&usage, at(60)), "488 MB of data, 2 hours online, until 04:00");
-        usage.quota_octets = None;
-        usage.quota_time = None;
+        usage.rules.quota_octets = None;
+        usage.rules.quota_time = None;
         assert_eq!(left(&usage, at(60)), "until 04:00");
+        usage.rules.quota_up = Some(100_000_000);
+        usage.rules.quota_down = Some(400_000_000);
+        assert_eq!(left(&usage, at(60)), "98 MB up, 390 MB down, until 04:00");
+        usage.rules = Rules::default();
         usage.expires_at = None;
         assert_eq!(left(&usage, at(60)), "without limit");
         usage.starts_at = None;
@@ -350,10 +430,23 @@ mod tests {
             active: true,
             position: 1,
         };
-        let card = super::card(&package, "day");
+        let full = |package: &Package| Priced {
+            full: package.price,
+            pays: package.price,
+            applied: Vec::new(),
+            code_is_idle: false,
+        };
+        let card = super::card(&package, &full(&package), "day");
         assert_eq!(card.facts, ["1 day", "2 GB", "5 Mbit/s", "2 devices"]);
-        let named = super::card(&Package { name: "1 day".into(), ..package.clone() }, "");
+        let named = super::card(&Package { name: "1 day".into(), ..package.clone() }, &full(&package), "");
         assert_eq!(named.facts, ["2 GB", "5 Mbit/s", "2 devices"]);
         assert_eq!((card.price.as_str(), card.chosen), ("KSh 50", true));
+        assert_eq!((card.choice.as_str(), card.before, card.saving), ("day:5000", None, None));
+        let applied = vec![Applied { id: Uuid::from_u128(1), name: "Happy hour".into(), saving: Money::kes(1000) }];
+        let lowered = Priced { pays: Money::kes(4000), applied, ..full(&package) };
+        let card = super::card(&package, &lowered, "");
+        assert_eq!((card.choice.as_str(), card.action.as_str()), ("day:4000", "Pay KSh 40"));
+        assert_eq!(card.before.as_deref(), Some("KSh 50"));
+        assert_eq!(card.saving.as_deref(), Some("Happy hour: you save KSh 10"));
     }
 }

@@ -3,6 +3,7 @@
 //! * [`hotspot`] – `/h`, where the router's login page sends the guest, and the packages;
 //! * [`buy`] – takes the wish to buy, writes it down, has the phone asked for the PIN;
 //! * [`order`] – the page of an order, from waiting to being online to the end of it;
+//! * [`account`] – what a customer has, signed in with a code by SMS or by a payment;
 //! * [`voucher`] – a printed code instead of money;
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
 //! * [`login`] – the form that goes to the router, with PAP or CHAP;
@@ -11,6 +12,7 @@
 //! A page needs no JavaScript, no cookie and nothing from another host: captive browsers have none of these
 //! reliably. No page grants anything; it shows what the store says.
 
+pub(crate) mod account;
 pub(crate) mod assets;
 pub(crate) mod buy;
 pub(crate) mod health;

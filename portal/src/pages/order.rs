@@ -196,26 +196,28 @@ fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
         Some(end) => format!("You are online until {}", time::clock(end, now)),
         None => "You are online".into(),
     };
-    let base = Base::of(usage.quota_octets);
-    let used = match usage.used.octets() {
+    let (rules, spent) = (&usage.rules, usage.used);
+    let base = Base::of(rules.quota_octets);
+    let used = match spent.octets() {
         0 => "0 MB".to_owned(),
         octets => amount::data(octets, base),
     };
-    let detail = match usage.quota_octets {
+    let mut detail = match rules.quota_octets {
         Some(quota) => format!("{used} of {} used.", amount::data(quota, base)),
         None => format!("{used} used."),
     };
-    let detail = match usage.rate.and_then(amount::speed) {
-        Some(speed) => format!("{detail} Up to {speed}."),
-        None => detail,
-    };
-    let detail = match usage.quota_time {
-        Some(quota) => {
-            let rest = quota.saturating_sub(Duration::from_secs(usage.used.seconds));
-            format!("{detail} {} online left.", amount::span(rest))
+    for (quota, used, way) in [(rules.quota_up, spent.up, "up"), (rules.quota_down, spent.down, "down")] {
+        if let Some(quota) = quota {
+            let rest = amount::data(quota.saturating_sub(used), Base::of(Some(quota)));
+            detail = format!("{detail} {rest} {way} left.");
         }
-        None => detail,
-    };
+    }
+    if let Some(speed) = rules.rate.and_then(amount::speed) {
+        detail = format!("{detail} Up to {speed}.");
+    }
+    if let Some(rest) = rules.time_left(spent) {
+        detail = format!("{detail} {} online left.", amount::span(rest));
+    }
     (headline, detail)
 }
 
@@ -276,6 +278,7 @@ pub(crate) async fn show(
         notice,
         package: order.package.clone(),
         price: order.amount.to_string(),
+        savings: savings(&app, order).await?,
         code: order.code.clone(),
         login,
         again: again.then(|| format!("/o/{token}/again")),
@@ -284,6 +287,8 @@ pub(crate) async fn show(
         onward,
         devices: devices(&app, &known, visit.as_ref()).await?,
         devices_url: format!("/o/{token}/devices"),
+        account: (order.paid_at.is_some()).then(|| format!("/o/{token}/account")),
+        receipt: (order.paid_at.is_some() && order.amount.minor > 0).then(|| format!("/o/{token}/receipt")),
     };
     let response = page(StatusCode::OK, &view)?;
     Ok(match visit {
@@ -292,12 +297,19 @@ pub(crate) async fn show(
     })
 }
 
+/// `Happy hour: KSh 4 less`, a line for each discount of an order.
+pub(crate) async fn savings(app: &App, order: &Order) -> Result<Vec<String>, AppError> {
+    let applied = store::discount::of_order(&app.db, order.id).await?;
+    Ok(applied.iter().map(|applied| format!("{}: {} less", applied.name, applied.saving)).collect())
+}
+
 /// The devices of what was bought, while it can be used.
 async fn devices(app: &App, known: &Known, visit: Option<&Visit>) -> Result<Vec<DeviceLine>, AppError> {
     let Some(usage) = known.usage.as_ref().filter(|usage| usage.is_usable(known.now)) else { return Ok(Vec::new()) };
     let here = visit.map(|visit| visit.mac);
     let line = |device: &entitlement::Device| DeviceLine {
         mac: device.mac.to_string(),
+        label: String::new(),
         note: match (Some(device.mac) == here, device.online) {
             (true, _) => "this device",
             (false, true) => "online",
@@ -379,7 +391,15 @@ pub(crate) async fn again(State(app): State<App>, Path(token): Path<String>) -> 
         return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
     };
     if matches!(known.stage(), Stage::Failed { again: true, .. } | Stage::Stranded) {
-        collect::begin(&app, mpesa, &known.order).await?;
+        match collect::begin(&app, mpesa, &known.order).await {
+            // A discount of it has been used up meanwhile.
+            Err(StoreError::Conflict(_)) => {
+                return Err(AppError::BadRequest(
+                    "The discount of this order is used up. Please choose a package again.",
+                ));
+            }
+            begun => drop(begun?),
+        }
     }
     Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response())
 }
@@ -389,6 +409,8 @@ mod tests {
     use shared::entitlement::{State as Access, Used};
     use shared::money::Money;
     use uuid::Uuid;
+
+    use shared::rules::Rules;
 
     use super::*;
 
@@ -401,6 +423,7 @@ mod tests {
             id: Uuid::from_u128(1),
             code: "AB12CD34".into(),
             state,
+            user_id: Uuid::from_u128(9),
             reason: reason.into(),
             phone: "0712345678".parse().expect("a phone"),
             package_id: Uuid::from_u128(2),
@@ -411,6 +434,7 @@ mod tests {
             visit: serde_json::Value::Null,
             entitlement: None,
             created_at: at(0),
+            paid_at: None,
         };
         Known { order, usage: None, attempt: Some(at(0)), now: at(seconds) }
     }
@@ -423,9 +447,11 @@ mod tests {
             state: Access::Active,
             starts_at: Some(at(0)),
             expires_at: Some(at(3600)),
-            quota_octets: Some(500_000_000),
-            quota_time: None,
-            rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+            rules: Rules {
+                quota_octets: Some(500_000_000),
+                rate: Some(shared::rate::Rate { up_bps: 2_000_000, down_bps: 5_000_000 }),
+                ..Rules::default()
+            },
             used: Used { up: 0, down: used_octets, seconds: 60 },
             online,
         }
@@ -483,6 +509,9 @@ mod tests {
             (headline.as_str(), detail.as_str()),
             ("You are online until 04:00", "12.3 MB of 500 MB used. Up to 5 Mbit/s.")
         );
+        let by_direction = Rules { quota_down: Some(500_000_000), ..Rules::default() };
+        known.usage = Some(Usage { rules: by_direction, ..usage(1, 12_300_000) });
+        assert_eq!(known.words(Stage::Online).1, "12.3 MB used. 487.7 MB down left.");
         known.now = at(3601);
         assert_eq!(known.stage(), Stage::Ended);
         assert_eq!(known.words(Stage::Ended).0, "Your time is over");

@@ -54,12 +54,15 @@ pub(crate) struct Form {
     pub(crate) visit: Visit,
     /// The form's number; its time is when the page was made.
     pub(crate) number: Uuid,
+    /// The session of the customer who is signed in, in pages that answer a form: browsers without cookies.
+    #[serde(default)]
+    pub(crate) session: Option<String>,
 }
 
 impl Form {
     /// A new form for a visit.
     pub(crate) fn new(visit: Visit, now: OffsetDateTime) -> Form {
-        Form { visit, number: rng::id(now) }
+        Form { visit, number: rng::id(now), session: None }
     }
 
     /// Seals it.
@@ -70,15 +73,13 @@ impl Form {
     /// Opens what [`Form::seal`] made, unless it is too old.
     pub(crate) fn open(key: &SealKey, token: &str, now: OffsetDateTime) -> Option<Form> {
         let form: Form = token::uncarry(key, CONTEXT, token)?;
-        let (seconds, _) = form.number.get_timestamp()?.to_unix();
-        let made = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
-        (now - made < KEPT).then_some(form)
+        (now - rng::made_at(form.number)? < KEPT).then_some(form)
     }
 
-    /// The identity of the order that this form makes: the same form, package and number give the same order, in
+    /// The identity of the order that this form makes: the same form, package, number and discount code give the same order, in
     /// every process. A different choice on the same page is another order.
-    pub(crate) fn order_id(&self, key: &SealKey, package: &str, phone: &str) -> Uuid {
-        let digest = key.lookup(format!("order:{}:{package}:{phone}", self.number).as_bytes());
+    pub(crate) fn order_id(&self, key: &SealKey, package: &str, phone: &str, code: &str) -> Uuid {
+        let digest = key.lookup(format!("order:{}:{package}:{phone}:{code}", self.number).as_bytes());
         let mut octets = *self.number.as_bytes();
         octets[6..].copy_from_slice(&digest[6..]);
         // Version 7 and its variant again: the time is the form's, the rest is derived.
@@ -284,13 +285,14 @@ mod tests {
     #[test]
     fn one_form_makes_one_order_for_each_choice() {
         let form = Form::new(sample(), at(1_800_000_000));
-        let id = form.order_id(&key(), "hour", "+254712345678");
-        assert_eq!(id, form.order_id(&key(), "hour", "+254712345678"));
-        assert_ne!(id, form.order_id(&key(), "day", "+254712345678"));
-        assert_ne!(id, form.order_id(&key(), "hour", "+254712345679"));
-        assert_ne!(id, Form::new(sample(), at(1_800_000_000)).order_id(&key(), "hour", "+254712345678"));
+        let id = form.order_id(&key(), "hour", "+254712345678", "");
+        assert_eq!(id, form.order_id(&key(), "hour", "+254712345678", ""));
+        assert_ne!(id, form.order_id(&key(), "day", "+254712345678", ""));
+        assert_ne!(id, form.order_id(&key(), "hour", "+254712345678", "KARIBU"));
+        assert_ne!(id, form.order_id(&key(), "hour", "+254712345679", ""));
+        assert_ne!(id, Form::new(sample(), at(1_800_000_000)).order_id(&key(), "hour", "+254712345678", ""));
         assert_eq!(id.get_version_num(), 7);
-        assert_eq!(id.get_timestamp().map(|t| t.to_unix().0), Some(1_800_000_000));
+        assert_eq!(rng::made_at(id), Some(at(1_800_000_000)));
     }
 
     #[test]

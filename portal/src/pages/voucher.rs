@@ -1,6 +1,8 @@
 //! `POST /voucher`: a guest has a printed code. Its spelling is checked here, so that a typing error is told at once;
 //! whether it is good is the router's question to radiusd, with the code as name and password.
 
+use std::time::Duration;
+
 use axum::Form as Body;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,8 +15,12 @@ use super::hotspot::{Typed, open, show};
 use super::login;
 use crate::App;
 use crate::error::AppError;
-use crate::views::customer::VoucherPage;
+use crate::middleware::client::ClientAddress;
+use crate::throttle::Limit;
+use crate::views::customer::GoingOnlinePage;
 use crate::views::{Site, page};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the form says.
 #[derive(Debug, Deserialize)]
@@ -25,17 +31,27 @@ pub(crate) struct Typing {
 }
 
 /// `POST /voucher`
-pub(crate) async fn redeem(State(app): State<App>, Body(typing): Body<Typing>) -> Result<Response, AppError> {
+pub(crate) async fn redeem(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    Body(typing): Body<Typing>,
+) -> Result<Response, AppError> {
     let form = open(&app, &typing.visit)?;
+    // radiusd guards the codes themselves, at every way in; this spares it what comes from here.
+    let limits = [
+        Limit::new("voucher_from_device", form.visit.mac, 30, HOUR),
+        Limit::new("voucher_from_address", address, 600, HOUR),
+    ];
+    app.throttle.admit(&app, &limits).await?;
     let Some(code) = voucher::normalise(typing.code.trim()) else {
         let code_error = Some("Please check the code: ten letters and digits, never 0, 1, I or O.".to_owned());
         return show(&app, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
     };
     let visit = &form.visit;
     let then = visit.destination.as_ref().map(Url::to_string);
-    let view = VoucherPage {
+    let view = GoingOnlinePage {
         site: Site::of(&app.config.portal),
-        code: voucher::printed(&code),
+        title: format!("Voucher {}", voucher::printed(&code)),
         login: login::form(visit, &code, &code, then, true),
     };
     Ok(login::allow(page(StatusCode::OK, &view)?, visit, &app.config.portal.public_url))

@@ -1,9 +1,11 @@
-//! The desk's two cookies: the session's identifier, and the secret of the sign-in form.
+//! The desk's two cookies: the session's identifier, and the secret of the sign-in form. And the customers' one: their session's
+//! identifier.
 //!
 //! Where the portal is reached by https both have the `__Host-` prefix, so that no other host of the domain
 //! can plant one, and are never sent in clear. By plain http (a first try on one machine) browsers refuse
-//! that prefix, so the names are plain. Neither can be read by scripts, neither comes along from another site,
-//! and neither outlives the browser: the end of a session is kept on our side.
+//! that prefix, so the names are plain. None can be read by scripts, and none comes along with a form from another site. The
+//! desk's do not outlive the browser, and do not come along with a link from elsewhere either; the customers' does both, since a
+//! router's redirect is how they come. The end of a session is kept on our side.
 
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use url::Url;
@@ -26,6 +28,26 @@ pub fn session(public_url: &Url, value: String) -> Cookie<'static> {
 /// The sign-in form's cookie.
 pub fn form(public_url: &Url, value: String) -> Cookie<'static> {
     with_flags(public_url, form_name(public_url), value)
+}
+
+/// The name of the customers' cookie.
+pub fn customer_name(public_url: &Url) -> &'static str {
+    if is_https(public_url) { "__Host-mlango-customer" } else { "mlango-customer" }
+}
+
+/// The customers' cookie.
+pub fn customer(public_url: &Url, value: String, lifetime: time::Duration) -> Cookie<'static> {
+    let mut cookie = with_flags(public_url, customer_name(public_url), value);
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_max_age(lifetime);
+    cookie
+}
+
+/// What takes the customers' cookie away.
+pub fn gone_customer(public_url: &Url) -> Cookie<'static> {
+    let mut cookie = customer(public_url, String::new(), time::Duration::ZERO);
+    cookie.make_removal();
+    cookie
 }
 
 /// What takes a cookie of that name away. The flags must be those it was set with.
@@ -67,6 +89,16 @@ mod tests {
             }
             assert!(!text.contains("Domain"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_customers_cookie_comes_along_with_a_routers_redirect() {
+        let text = customer(&url("https://h"), "v".into(), time::Duration::days(30)).to_string();
+        assert!(text.starts_with("__Host-mlango-customer=v"), "{text}");
+        for flag in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=2592000"] {
+            assert!(text.split("; ").any(|part| part == flag), "{text} lacks {flag}");
+        }
+        assert!(gone_customer(&url("https://h")).to_string().contains("Max-Age=0"));
     }
 
     #[test]

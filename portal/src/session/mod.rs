@@ -13,6 +13,7 @@
 
 pub mod cookie;
 pub mod csrf;
+pub(crate) mod customer;
 mod store;
 
 use std::sync::Arc;

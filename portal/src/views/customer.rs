@@ -24,6 +24,8 @@ pub(crate) struct PackagesPage {
     pub(crate) cards: Vec<Card>,
     /// Whether M-Pesa is offered.
     pub(crate) pay: bool,
+    /// Where a customer finds what was bought with the number before.
+    pub(crate) account: String,
     /// The number as it was typed.
     pub(crate) phone: String,
     /// What is wrong with it.
@@ -32,6 +34,10 @@ pub(crate) struct PackagesPage {
     pub(crate) code: String,
     /// What is wrong with it.
     pub(crate) code_error: Option<String>,
+    /// The discount's code as it was typed.
+    pub(crate) discount: String,
+    /// What is wrong with it.
+    pub(crate) discount_error: Option<String>,
 }
 
 /// "You still have … left."
@@ -49,7 +55,8 @@ pub(crate) struct Greeting {
 pub(crate) struct Renew {
     /// What happened to the last one, if anything is to be said.
     pub(crate) ended: Option<&'static str>,
-    pub(crate) slug: String,
+    /// What its button sends: the package, and the price that is shown.
+    pub(crate) choice: String,
     pub(crate) package: String,
     pub(crate) price: String,
     /// The number that pays, masked.
@@ -59,9 +66,14 @@ pub(crate) struct Renew {
 /// A package on sale.
 #[derive(Debug)]
 pub(crate) struct Card {
-    pub(crate) slug: String,
+    /// What its button sends: the package, and the price that is shown.
+    pub(crate) choice: String,
     pub(crate) name: String,
     pub(crate) price: String,
+    /// The price before discounts, if it was lowered.
+    pub(crate) before: Option<String>,
+    /// By which discounts, or that a code is not needed.
+    pub(crate) saving: Option<String>,
     /// What its button says.
     pub(crate) action: String,
     /// Time, data, speed, devices.
@@ -81,14 +93,114 @@ pub(crate) struct LoginForm {
     pub(crate) automatic: bool,
 }
 
-/// A voucher on its way to the router.
+/// A login on its way to the router.
 #[derive(Debug, Template)]
-#[template(path = "customer/voucher.html")]
-pub(crate) struct VoucherPage {
+#[template(path = "customer/going_online.html")]
+pub(crate) struct GoingOnlinePage {
     pub(crate) site: Site,
-    /// The code as it is printed.
-    pub(crate) code: String,
+    /// What it is with: a voucher's code as it is printed, or a package.
+    pub(crate) title: String,
     pub(crate) login: LoginForm,
+}
+
+/// `/account` of somebody who is not signed in: the number.
+#[derive(Debug, Template)]
+#[template(path = "customer/sign_in.html")]
+pub(crate) struct SignInPage {
+    pub(crate) site: Site,
+    /// The sealed form token; empty: the page was not opened through a router.
+    pub(crate) visit: String,
+    /// Whether codes can be sent.
+    pub(crate) can_send: bool,
+    pub(crate) notice: Option<&'static str>,
+    /// The number as it was typed.
+    pub(crate) phone: String,
+    /// What is wrong with it.
+    pub(crate) phone_error: Option<String>,
+}
+
+/// The code that was sent.
+#[derive(Debug, Template)]
+#[template(path = "customer/code.html")]
+pub(crate) struct CodePage {
+    pub(crate) site: Site,
+    /// The sealed request.
+    pub(crate) challenge: String,
+    /// Where it was sent, masked.
+    pub(crate) phone: String,
+    /// What is wrong with what was typed.
+    pub(crate) code_error: Option<String>,
+}
+
+/// `/account`: what a customer has.
+#[derive(Debug, Template)]
+#[template(path = "customer/account.html")]
+pub(crate) struct AccountPage {
+    pub(crate) site: Site,
+    pub(crate) notice: Option<&'static str>,
+    /// The sealed form token, with the session in it; empty: not through a router.
+    pub(crate) visit: String,
+    /// Masked.
+    pub(crate) phone: String,
+    pub(crate) packages: Vec<OwnedCard>,
+    /// The packages on sale.
+    pub(crate) buy: Option<String>,
+    pub(crate) paid: Vec<PaidLine>,
+    pub(crate) sessions: Vec<SignedInLine>,
+}
+
+/// A package that a customer has.
+#[derive(Debug)]
+pub(crate) struct OwnedCard {
+    pub(crate) id: String,
+    pub(crate) package: String,
+    pub(crate) left: String,
+    pub(crate) is_usable: bool,
+    /// Whether this device is online with it.
+    pub(crate) is_online: bool,
+    /// Whether this device can go online with it.
+    pub(crate) can_use: bool,
+    /// Whether it could if there were a place.
+    pub(crate) is_full: bool,
+    pub(crate) devices: Vec<DeviceLine>,
+}
+
+/// A payment.
+#[derive(Debug)]
+pub(crate) struct PaidLine {
+    pub(crate) package: String,
+    pub(crate) amount: String,
+    pub(crate) at: String,
+    /// Where its receipt is.
+    pub(crate) receipt: String,
+}
+
+/// A sign-in.
+#[derive(Debug)]
+pub(crate) struct SignedInLine {
+    /// What it is ended by.
+    pub(crate) handle: String,
+    pub(crate) place: String,
+    pub(crate) seen: String,
+    pub(crate) is_this: bool,
+}
+
+/// A receipt.
+#[derive(Debug, Template)]
+#[template(path = "customer/receipt.html")]
+pub(crate) struct ReceiptPage {
+    pub(crate) site: Site,
+    pub(crate) package: String,
+    pub(crate) amount: String,
+    pub(crate) paid_at: String,
+    /// What lowered the price, a line each.
+    pub(crate) savings: Vec<String>,
+    /// Masked.
+    pub(crate) phone: String,
+    /// The provider's receipt.
+    pub(crate) reference: Option<String>,
+    pub(crate) code: String,
+    pub(crate) back: String,
 }
 
 /// The page of an order, in whatever stage it is.
@@ -112,6 +224,8 @@ pub(crate) struct OrderPage {
     pub(crate) notice: Option<String>,
     pub(crate) package: String,
     pub(crate) price: String,
+    /// What lowered the price, a line each.
+    pub(crate) savings: Vec<String>,
     /// The order's code, for the support.
     pub(crate) code: String,
     /// The form to the router.
@@ -128,12 +242,18 @@ pub(crate) struct OrderPage {
     pub(crate) devices: Vec<DeviceLine>,
     /// Where one is removed.
     pub(crate) devices_url: String,
+    /// Where the customer's packages are, once something was paid.
+    pub(crate) account: Option<String>,
+    /// Where the receipt is, once something was paid.
+    pub(crate) receipt: Option<String>,
 }
 
 /// A device that has a place.
 #[derive(Debug)]
 pub(crate) struct DeviceLine {
     pub(crate) mac: String,
+    /// What its owner calls it.
+    pub(crate) label: String,
     /// Such as `online`, `this device`.
     pub(crate) note: &'static str,
     /// Whether it can be removed from here.
@@ -178,11 +298,58 @@ mod tests {
         }
     }
 
+    fn device() -> DeviceLine {
+        DeviceLine { mac: NASTY.into(), label: NASTY.into(), note: "online", removable: true }
+    }
+
+    fn account() -> AccountPage {
+        let owned = |is_usable| OwnedCard {
+            id: NASTY.into(),
+            package: NASTY.into(),
+            left: NASTY.into(),
+            is_usable,
+            is_online: true,
+            can_use: true,
+            is_full: true,
+            devices: vec![device()],
+        };
+        let signed_in =
+            |is_this| SignedInLine { handle: NASTY.into(), place: NASTY.into(), seen: NASTY.into(), is_this };
+        AccountPage {
+            site: site(),
+            notice: Some("That sign-in is ended."),
+            visit: "v".into(),
+            phone: NASTY.into(),
+            packages: vec![owned(true), owned(false)],
+            buy: Some("/packages?visit=v".into()),
+            paid: vec![PaidLine {
+                package: NASTY.into(),
+                amount: NASTY.into(),
+                at: NASTY.into(),
+                receipt: "/o/x/receipt".into(),
+            }],
+            sessions: vec![signed_in(true), signed_in(false)],
+        }
+    }
+
+    fn sign_in(can_send: bool) -> SignInPage {
+        SignInPage {
+            site: site(),
+            visit: "v".into(),
+            can_send,
+            notice: Some("You are signed out."),
+            phone: NASTY.into(),
+            phone_error: Some(NASTY.into()),
+        }
+    }
+
     fn packages() -> PackagesPage {
         let card = |chosen| Card {
-            slug: "hour".into(),
+            choice: "hour:1600".into(),
             name: NASTY.into(),
-            price: "KSh 20".into(),
+            price: "KSh 16".into(),
+            before: Some("KSh 20".into()),
+            saving: Some(NASTY.into()),
             action: "Pay KSh 20".into(),
             facts: vec!["1 hour".into(), "500 MB".into(), "5 Mbit/s".into()],
             chosen,
@@ -195,17 +362,20 @@ mod tests {
             present: Some(NASTY.into()),
             renew: Some(Renew {
                 ended: Some("Your time is over."),
-                slug: "hour".into(),
+                choice: "hour:2000".into(),
                 package: NASTY.into(),
                 price: "KSh 20".into(),
                 phone: "07xx xxx 678".into(),
             }),
             cards: (0..6).map(|at| card(at == 1)).collect(),
             pay: true,
+            account: "/account?visit=v".into(),
             phone: NASTY.into(),
             phone_error: Some("Please check the number.".into()),
             code: NASTY.into(),
             code_error: Some("Please check the code.".into()),
+            discount: NASTY.into(),
+            discount_error: Some("We do not know this code.".into()),
         }
     }
 
@@ -222,14 +392,17 @@ mod tests {
             notice: Some(NASTY.into()),
             package: NASTY.into(),
             price: "KSh 20".into(),
+            savings: vec![NASTY.into()],
             code: "AB12CD34".into(),
             login: Some(login()),
             again: Some("/o/x/again".into()),
             packages: Some("/packages?visit=v".into()),
             packages_label: "Choose another package",
             onward: Some(Onward { href: "http://example.com/".into(), host: "example.com".into() }),
-            devices: vec![DeviceLine { mac: NASTY.into(), note: "online", removable: true }],
+            devices: vec![device()],
             devices_url: "/o/x/devices".into(),
+            account: Some("/o/x/account".into()),
+            receipt: Some("/o/x/receipt".into()),
         }
     }
 
@@ -239,7 +412,24 @@ mod tests {
         let pages = [
             packages().render(),
             order().render(),
-            VoucherPage { site: site(), code: NASTY.into(), login: login() }.render(),
+            GoingOnlinePage { site: site(), title: NASTY.into(), login: login() }.render(),
+            account().render(),
+            sign_in(true).render(),
+            sign_in(false).render(),
+            CodePage { site: site(), challenge: "c".into(), phone: NASTY.into(), code_error: Some(NASTY.into()) }
+                .render(),
+            ReceiptPage {
+                site: site(),
+                package: NASTY.into(),
+                amount: NASTY.into(),
+                paid_at: NASTY.into(),
+                savings: vec![NASTY.into()],
+                phone: NASTY.into(),
+                reference: Some(NASTY.into()),
+                code: NASTY.into(),
+                back: "/o/x".into(),
+            }
+            .render(),
             ProblemPage { site: site(), title: "Not here", text: "Try again.", try_again: true }.render(),
         ];
         for page in pages {
@@ -260,7 +450,7 @@ mod tests {
     #[test]
     fn every_field_has_a_label_and_errors_are_tied_to_their_field() {
         let page = packages().render().expect("renders");
-        for id in ["phone", "code"] {
+        for id in ["phone", "code", "discount"] {
             assert!(page.contains(&format!("for=\"{id}\"")), "label of {id}");
             assert!(page.contains(&format!("aria-describedby=\"{id}-error\"")), "error of {id}");
         }

@@ -18,6 +18,12 @@ pub fn clock(at: OffsetDateTime, now: OffsetDateTime) -> String {
     if at.date() == now.date() { time } else { format!("{time} on {} {}", at.day(), at.month()) }
 }
 
+/// `29 November 2026, 21:40`
+pub fn stamp(at: OffsetDateTime) -> String {
+    let at = at.to_offset(EAST_AFRICA);
+    format!("{} {} {}, {:02}:{:02}", at.day(), at.month(), at.year(), at.hour(), at.minute())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +35,6 @@ mod tests {
         assert_eq!(clock(at(0), at(3600)), "03:00");
         // 21:30 UTC is past midnight there.
         assert_eq!(clock(at(77_400), at(3600)), "00:30 on 2 January");
+        assert_eq!(stamp(at(77_400)), "2 January 1970, 00:30");
     }
 }

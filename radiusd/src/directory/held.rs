@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use shared::entitlement::{Entitlement, State, Used};
 use shared::mac::Mac;
+use shared::rng;
 use shared::rules::Swaps;
-use shared::time::OffsetDateTime;
 use store::directory::Version;
 use uuid::Uuid;
 
@@ -303,13 +303,13 @@ fn whole(seconds: u64) -> u32 {
 
 /// When an entitlement was made, as its UUIDv7 tells.
 fn created(id: Uuid) -> Option<Moment> {
-    let (seconds, _) = id.get_timestamp()?.to_unix();
-    Some(Moment::from(OffsetDateTime::UNIX_EPOCH).after(Duration::from_secs(seconds)))
+    rng::made_at(id).map(Moment::from)
 }
 
 #[cfg(test)]
 mod tests {
     use shared::rules::{DevicePolicy, Rules};
+    use shared::time::OffsetDateTime;
 
     use super::*;
 

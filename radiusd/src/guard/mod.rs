@@ -125,19 +125,24 @@ impl Guard {
         if self.count.load(Ordering::Relaxed) == 0 && self.elsewhere_count.load(Ordering::Relaxed) == 0 {
             return Admission::Open;
         }
-        let locked = |subject: &Subject| self.is_locked(subject, now);
-        if let Some(mac) = mac
-            && (locked(&Subject::Device(nas, mac)) || locked(&Subject::Login(nas, mac, name.into())))
-        {
-            return Admission::Locked;
+        let router = Subject::Router(nas);
+        let of_device = mac.map(|mac| [Subject::Device(nas, mac), Subject::Login(nas, mac, name.into())]);
+        let of_device = of_device.as_ref().map_or(&[] as &[Subject], |both| both);
+        let (locked, router_locked) = {
+            let known = self.known();
+            let is_locked = |subject: &Subject| known.get(subject).is_some_and(|record| record.is_locked(now));
+            (of_device.iter().any(is_locked), is_locked(&router))
+        };
+        if locked || of_device.iter().any(|subject| self.is_locked_elsewhere(subject, now)) {
+            Admission::Locked
+        } else if router_locked || self.is_locked_elsewhere(&router, now) {
+            Admission::KnownDevicesOnly
+        } else {
+            Admission::Open
         }
-        if locked(&Subject::Router(nas)) { Admission::KnownDevicesOnly } else { Admission::Open }
     }
 
-    fn is_locked(&self, subject: &Subject, now: Duration) -> bool {
-        if self.known().get(subject).is_some_and(|record| record.is_locked(now)) {
-            return true;
-        }
+    fn is_locked_elsewhere(&self, subject: &Subject, now: Duration) -> bool {
         self.elsewhere_count.load(Ordering::Relaxed) > 0 && {
             let elsewhere = self.elsewhere.read().unwrap_or_else(PoisonError::into_inner);
             elsewhere.get(&self.digest(subject)).is_some_and(|until| now < *until)

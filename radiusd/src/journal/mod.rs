@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
+use crate::lines::Lines;
 use crate::metrics::Metrics;
 use crate::pipeline::{Duplicates, Exchange};
 
@@ -109,6 +110,7 @@ impl Journal {
         db: Db,
         clock: Clock,
         directory: Arc<Directory>,
+        lines: Arc<Lines>,
         metrics: Metrics,
         duplicates: Arc<Duplicates>,
     ) -> anyhow::Result<Journal> {
@@ -120,6 +122,7 @@ impl Journal {
             db: db.clone(),
             clock: clock.clone(),
             directory: Arc::clone(&directory),
+            lines: Arc::clone(&lines),
             metrics: metrics.clone(),
             standing: Arc::clone(&standing),
             keeper: keeper.clone(),
@@ -131,6 +134,7 @@ impl Journal {
             db,
             clock,
             directory,
+            lines,
             metrics: metrics.clone(),
             duplicates,
             standing: Arc::clone(&standing),

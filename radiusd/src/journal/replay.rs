@@ -14,6 +14,7 @@ use super::keeper::{Keeper, Kept};
 use super::spool::SpoolError;
 use super::{RETRY_AFTER, Standing, store_records};
 use crate::directory::Directory;
+use crate::lines::Lines;
 use crate::metrics::Metrics;
 
 /// Records in one transaction, at most. The more there are of one session, the less it costs PostgreSQL.
@@ -29,6 +30,7 @@ pub(super) struct Replay {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) directory: Arc<Directory>,
+    pub(super) lines: Arc<Lines>,
     pub(super) metrics: Metrics,
     pub(super) standing: Arc<Standing>,
     pub(super) keeper: Option<Keeper>,
@@ -162,7 +164,9 @@ impl Replay {
         let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
         let outcome = if result.is_ok() { "ok" } else { "failed" };
         self.metrics.database.with_label_values(&["postgresql", "replay_accounting", outcome]).observe(took);
-        self.directory.set_used(&result?.used);
+        let merged = result?;
+        self.directory.set_used(&merged.used);
+        self.lines.note(&merged.traffic, self.clock.now());
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::keeper::Keeper;
 use super::{Job, MAX_BATCH, RETRY_AFTER, Standing, record, store_records};
 use crate::directory::Directory;
+use crate::lines::Lines;
 use crate::listen::send_together;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Duplicates};
@@ -27,6 +28,7 @@ pub(super) struct Writer {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) directory: Arc<Directory>,
+    pub(super) lines: Arc<Lines>,
     pub(super) metrics: Metrics,
     pub(super) duplicates: Arc<Duplicates>,
     pub(super) standing: Arc<Standing>,
@@ -123,7 +125,9 @@ impl Writer {
         let outcome = if result.is_ok() { "ok" } else { "failed" };
         let took = self.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.metrics.database.with_label_values(&["postgresql", "record_accounting", outcome]).observe(took);
-        self.directory.set_used(&result?.used);
+        let merged = result?;
+        self.directory.set_used(&merged.used);
+        self.lines.note(&merged.traffic, self.clock.now());
         self.acknowledge(batch, "stored");
         Ok(())
     }

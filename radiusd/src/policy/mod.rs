@@ -107,7 +107,7 @@ pub fn decide(standing: &Standing<'_>, mac: Option<Mac>, here: impl Into<Here>) 
     let replaces = if is_full && !is_bound { Some(gives_way(standing, mac, now)?) } else { None };
     let newcomers = usize::from(mac.is_some() && !is_bound && replaces.is_none());
     let data = shares(rules, data, standing.devices.len() + newcomers);
-    let (rate, speed) = standing.terms.speed(standing.used);
+    let (rate, speed) = standing.terms.speed(standing.used, here);
     Ok(Grant {
         session_timeout: left.into_iter().chain(time_left).chain(open).min().map(|left| left.min(MAX_SESSION_TIMEOUT)),
         data,
@@ -235,6 +235,35 @@ mod tests {
         assert_eq!(decide(&started, Some(A), half).expect("granted").session_timeout, Some(Duration::from_secs(1)));
         let just = at(3600).before(Duration::from_micros(1));
         assert_eq!(decide(&started, Some(A), just).expect("granted").session_timeout, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn happy_hours_have_a_speed_of_their_own_in_the_time_of_the_place() {
+        let rules = Rules {
+            happy_hours: Some("daily 22:00-06:00 at 4M/8M".parse().expect("happy hours")),
+            fair_use: "500MB 512k/1M".parse().expect("stages"),
+            quota_octets: None,
+            ..rules()
+        };
+        let terms = Terms::new("night", rules);
+        // The epoch was three o'clock in Nairobi.
+        let speed = |hour: u64, used: u64| {
+            let here = Zone::default().at(OffsetDateTime::UNIX_EPOCH + Duration::from_secs((hour + 21) * 3600));
+            let standing = Standing { used: octets(used), ..fresh(&terms) };
+            let grant = decide(&standing, Some(A), here).expect("granted");
+            String::from_utf8(grant.rate.expect("limited").as_bytes().to_vec()).expect("text")
+        };
+        let table = [
+            (21, 0, "1M/2M"),
+            (22, 0, "4M/8M"),
+            (23, 600_000_000, "4M/8M"),
+            (5, 0, "4M/8M"),
+            (6, 0, "1M/2M"),
+            (7, 600_000_000, "512k/1M"),
+        ];
+        for (hour, used, expected) in table {
+            assert_eq!(speed(hour, used), expected, "at {hour} o'clock after {used} octets");
+        }
     }
 
     #[test]

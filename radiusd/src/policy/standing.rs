@@ -149,6 +149,8 @@ pub struct Terms {
     speed: Option<RateText>,
     /// The speeds of the stages of fair use.
     stages: Box<[RateText]>,
+    /// The speed of happy hours.
+    happy: Option<RateText>,
 }
 
 impl Terms {
@@ -158,12 +160,18 @@ impl Terms {
             package: package.into(),
             speed: rules.rate.map(|rate| rate.text_with(rules.burst)),
             stages: rules.fair_use.stages().iter().map(|stage| stage.rate.text()).collect(),
+            happy: rules.happy_hours.as_ref().map(|happy| happy.rate.text()),
             rules,
         }
     }
 
-    /// The speed after so much was used, for the router and as a number.
-    pub(super) fn speed(&self, used: Used) -> (Option<RateText>, Option<Rate>) {
+    /// The speed here and now, after so much was used, for the router and as a number. Happy hours come before fair use.
+    pub(super) fn speed(&self, used: Used, here: Here) -> (Option<RateText>, Option<Rate>) {
+        if let Some(happy) = &self.rules.happy_hours
+            && happy.hours.open_for(here.minute_of_week().0).is_some()
+        {
+            return (self.happy, Some(happy.rate));
+        }
         match self.rules.fair_use.stage(used.octets()) {
             Some(stage) => {
                 (self.stages.get(stage).copied(), self.rules.fair_use.stages().get(stage).map(|stage| stage.rate))

@@ -227,6 +227,30 @@ pub struct Answered {
     pub again: Again,
 }
 
+impl Answered {
+    /// The state that the command is in now, if its kind calls an acknowledgement so, and the Error-Cause.
+    fn state(&self, acknowledged: &'static str) -> (&'static str, Option<i32>) {
+        match self.answer {
+            Answer::Acknowledged => (acknowledged, None),
+            Answer::Refused { error_cause } => ("refused", error_cause.map(stored)),
+            Answer::Unanswered => ("unanswered", None),
+        }
+    }
+
+    /// When it comes up again, and whether only if its router is heard of.
+    fn again(&self) -> (OffsetDateTime, bool) {
+        match self.again {
+            Again::At(time) => (time, false),
+            Again::IfHeard(time) => (time, true),
+        }
+    }
+}
+
+/// An Error-Cause as it stands in the database.
+fn stored(error_cause: u32) -> i32 {
+    i32::try_from(error_cause).unwrap_or(i32::MAX)
+}
+
 /// Records answers. A cut that is acknowledged waits for its Stop, and comes up again if none comes; a change is proved, and one
 /// that was wished for anew meanwhile comes up at once.
 ///
@@ -234,29 +258,28 @@ pub struct Answered {
 /// alone, and its lease brings it back if need be. Changes are wished for by every report that finds one, so each is
 /// recorded by itself, when its row is free: who holds one row can wait for no other.
 pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Result<()> {
+    let (cuts, changes): (Vec<&Answered>, Vec<&Answered>) =
+        answers.iter().partition(|answered| answered.kind == Kind::Disconnect);
+    if !cuts.is_empty() {
+        cuts_answered(db, &cuts, now).await?;
+    }
+    for change in changes {
+        change_answered(db, change, now).await?;
+    }
+    Ok(())
+}
+
+/// Records the answers to cuts.
+async fn cuts_answered(db: &Db, cuts: &[&Answered], now: OffsetDateTime) -> Result<()> {
     let (mut ids, mut states, mut causes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times, mut wait_for_router) = (Vec::new(), Vec::new());
-    for change in answers.iter().filter(|answered| answered.kind == Kind::Change) {
-        changed(db, change, now).await?;
-    }
-    for Answered { command, answer, again, .. } in answers.iter().filter(|answered| answered.kind == Kind::Disconnect) {
-        let (state, cause) = match answer {
-            Answer::Acknowledged => ("acknowledged", None),
-            Answer::Refused { error_cause } => ("refused", *error_cause),
-            Answer::Unanswered => ("unanswered", None),
-        };
-        let (time, waits) = match again {
-            Again::At(time) => (*time, false),
-            Again::IfHeard(time) => (*time, true),
-        };
-        ids.push(*command);
+    for cut in cuts {
+        let ((state, cause), (time, waits)) = (cut.state("acknowledged"), cut.again());
+        ids.push(cut.command);
         states.push(state.to_owned());
-        causes.push(cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)));
+        causes.push(cause);
         times.push(time);
         wait_for_router.push(waits);
-    }
-    if ids.is_empty() {
-        return Ok(());
     }
     let mut tx = db.begin_by_key().await?;
     sqlx::query!(
@@ -281,16 +304,8 @@ pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Res
 }
 
 /// Records the answer to a change.
-async fn changed(db: &Db, answered: &Answered, now: OffsetDateTime) -> Result<()> {
-    let (state, cause) = match answered.answer {
-        Answer::Acknowledged => ("proved", None),
-        Answer::Refused { error_cause } => ("refused", error_cause),
-        Answer::Unanswered => ("unanswered", None),
-    };
-    let (again, waits) = match answered.again {
-        Again::At(time) => (time, false),
-        Again::IfHeard(time) => (time, true),
-    };
+async fn change_answered(db: &Db, answered: &Answered, now: OffsetDateTime) -> Result<()> {
+    let ((state, cause), (again, waits)) = (answered.state("proved"), answered.again());
     sqlx::query!(
         "UPDATE nas_commands SET
              state = CASE WHEN generation = $2 THEN $3 ELSE 'pending' END, error_cause = $4, answered_at = $5,
@@ -301,7 +316,7 @@ async fn changed(db: &Db, answered: &Answered, now: OffsetDateTime) -> Result<()
         answered.command,
         answered.generation,
         state,
-        cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
+        cause,
         now,
         again,
         waits
@@ -346,7 +361,7 @@ pub async fn reconnect(
         "UPDATE nas_commands SET state = 'abandoned', lease_until = NULL, error_cause = $2, answered_at = $3
          WHERE id = $1 AND kind = 'coa' AND state NOT IN ('proved', 'abandoned')",
         change,
-        error_cause.map(|cause| i32::try_from(cause).unwrap_or(i32::MAX)),
+        error_cause.map(stored),
         now
     )
     .execute(&mut *tx)

@@ -17,7 +17,7 @@ use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::package::{RuleColumns, unsigned};
+use crate::package::{rule_columns, unsigned};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Entitlements that ended longer ago are not kept in memory; they are still found when asked for by name.
@@ -208,6 +208,9 @@ struct EntitlementRow {
     down_bps: Option<i64>,
     burst: Option<String>,
     fair_use: Vec<i64>,
+    happy_hours: Option<String>,
+    happy_up_bps: Option<i64>,
+    happy_down_bps: Option<i64>,
     device_limit: i32,
     device_policy: String,
     swaps_free_at: Option<OffsetDateTime>,
@@ -220,29 +223,15 @@ impl EntitlementRow {
     fn entry(self) -> Result<Entry> {
         let state =
             State::parse(&self.state).ok_or_else(|| StoreError::corrupt("entitlements", self.id, "unknown state"))?;
-        let rules = RuleColumns {
-            duration_seconds: self.duration_seconds,
-            until: self.until,
-            quota_octets: self.quota_octets,
-            quota_up_octets: self.quota_up_octets,
-            quota_down_octets: self.quota_down_octets,
-            quota_seconds: self.quota_seconds,
-            hours: self.hours,
-            up_bps: self.up_bps,
-            down_bps: self.down_bps,
-            burst: self.burst,
-            fair_use: self.fair_use,
-            device_limit: self.device_limit,
-            device_policy: self.device_policy,
-            idle_timeout_seconds: self.idle_timeout_seconds,
-        };
         let entitlement = Entitlement {
             id: self.id,
             package: self.package,
             state,
             starts_at: self.starts_at,
             expires_at: self.expires_at,
-            rules: rules.rules().map_err(|problem| StoreError::corrupt("entitlements", self.id, problem))?,
+            rules: rule_columns!(self)
+                .rules()
+                .map_err(|problem| StoreError::corrupt("entitlements", self.id, problem))?,
             used: Used {
                 up: unsigned(self.used_up),
                 down: unsigned(self.used_down),
@@ -306,7 +295,8 @@ macro_rules! entitlements_where {
             EntitlementRow,
             r#"SELECT id, package_name AS package, state, starts_at, expires_at, duration_seconds, until, quota_octets,
                    quota_up_octets, quota_down_octets, quota_seconds, hours::text AS hours, used_input_octets AS used_up,
-                   used_output_octets AS used_down, used_seconds, up_bps, down_bps, burst, fair_use, device_limit,
+                   used_output_octets AS used_down, used_seconds, up_bps, down_bps, burst, fair_use,
+                   happy_hours::text AS happy_hours, happy_up_bps, happy_down_bps, device_limit,
                    device_policy, swaps_free_at, idle_timeout_seconds,
                    (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
                    (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"

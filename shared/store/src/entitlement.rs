@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use shared::entitlement::{CredentialKind, State, Used};
 use shared::mac::Mac;
-use shared::rate::Rate;
+use shared::notice::Notice;
 use shared::rng;
-use shared::rules::Swaps;
+use shared::rules::{Rules, Swaps};
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::package::{Package, RuleColumns, Starts, seconds, unsigned, whole_seconds};
-use crate::{Db, Result, StoreError, session};
+use crate::package::{Package, RuleColumns, Starts, rule_columns, unsigned, whole_seconds};
+use crate::{Db, Result, StoreError, notification, session};
 
 /// How long a one-time password may wait for its login.
 pub const ONE_TIME_VALID: Duration = Duration::from_secs(600);
@@ -68,9 +68,10 @@ pub(crate) async fn insert(
     sqlx::query!(
         "INSERT INTO entitlements (id, user_id, package_id, order_id, package_name, starts, duration_seconds,
              quota_octets, up_bps, down_bps, device_limit, idle_timeout_seconds, starts_at, expires_at, created_at,
-             quota_seconds, hours, until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, paid_minor)
+             quota_seconds, hours, until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, paid_minor,
+             happy_hours, happy_up_bps, happy_down_bps)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, access_end($14, $7, router_zone($15), $13), $16, $17,
-             $18::text::int4multirange, $14, $19, $20, $21, $22, $23, $24)",
+             $18::text::int4multirange, $14, $19, $20, $21, $22, $23, $24, $25::text::int4multirange, $26, $27)",
         id,
         sale.user,
         package.id,
@@ -94,7 +95,10 @@ pub(crate) async fn insert(
         rules.burst,
         &rules.fair_use,
         rules.device_policy,
-        sale.paid
+        sale.paid,
+        rules.happy_hours,
+        rules.happy_up_bps,
+        rules.happy_down_bps
     )
     .execute(connection)
     .await?;
@@ -295,18 +299,36 @@ async fn bind(tx: &mut PgConnection, login: &Activation) -> Result<()> {
     if let Some(old) = login.replaces {
         unbind(tx, login.entitlement, old, login.at).await?;
     }
-    sqlx::query!(
+    if place(tx, login.entitlement, mac, login.at).await? {
+        let devices = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM entitlement_devices WHERE entitlement_id = $1"#,
+            login.entitlement
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        // The first device is its buyer's.
+        if devices > 1 || login.replaces.is_some() {
+            let of = format!("{mac} {}", login.at.unix_timestamp());
+            notification::tell_owners(tx, Notice::NewDevice, &of, &[login.entitlement], login.at).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a device a place, if it has none and there is one. Returns whether it has one only now.
+pub(crate) async fn place(tx: &mut PgConnection, entitlement: Uuid, mac: Mac, now: OffsetDateTime) -> Result<bool> {
+    let placed = sqlx::query!(
         "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
-         SELECT e.id, $2::text::macaddr, $3 FROM (SELECT id, device_limit FROM entitlements WHERE id = $1) e
-         WHERE (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
+         SELECT e.id, $2::text::macaddr, $3 FROM entitlements e
+         WHERE e.id = $1 AND (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
          ON CONFLICT DO NOTHING",
-        login.entitlement,
+        entitlement,
         mac.to_string(),
-        login.at
+        now
     )
     .execute(tx)
     .await?;
-    Ok(())
+    Ok(placed.rows_affected() == 1)
 }
 
 /// Takes a device's place away, ends its sessions and counts a change of devices. `false`: it had none.
@@ -390,15 +412,19 @@ pub async fn remove_device(db: &Db, id: Uuid, mac: Mac, now: OffsetDateTime) -> 
 
 /// Marks entitlements whose time is over; the reason that the desk and the portal show.
 pub async fn expire_due(db: &Db, now: OffsetDateTime) -> Result<u64> {
-    Ok(sqlx::query!(
+    let mut tx = db.pool.begin().await?;
+    let expired = sqlx::query_scalar!(
         "UPDATE entitlements SET state = 'expired' WHERE id IN (
              SELECT id FROM entitlements WHERE state = 'active' AND expires_at <= $1
-             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+             ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+         RETURNING id",
         now
     )
-    .execute(&db.pool)
-    .await?
-    .rows_affected())
+    .fetch_all(&mut *tx)
+    .await?;
+    notification::tell_owners(&mut tx, Notice::Ended, &now.unix_timestamp().to_string(), &expired, now).await?;
+    tx.commit().await?;
+    Ok(unsigned(i64::try_from(expired.len()).unwrap_or(i64::MAX)))
 }
 
 /// An entitlement as pages show it.
@@ -416,12 +442,8 @@ pub struct Usage {
     pub starts_at: Option<OffsetDateTime>,
     /// When access ends.
     pub expires_at: Option<OffsetDateTime>,
-    /// Octets allowed.
-    pub quota_octets: Option<u64>,
-    /// Time that may be spent online.
-    pub quota_time: Option<Duration>,
-    /// Speed.
-    pub rate: Option<Rate>,
+    /// What it allows.
+    pub rules: Rules,
     /// What has been used.
     pub used: Used,
     /// Sessions that are open now.
@@ -435,10 +457,23 @@ struct UsageRow {
     state: String,
     starts_at: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
+    duration_seconds: Option<i64>,
+    until: Option<String>,
     quota_octets: Option<i64>,
+    quota_up_octets: Option<i64>,
+    quota_down_octets: Option<i64>,
     quota_seconds: Option<i64>,
+    hours: Option<String>,
     up_bps: Option<i64>,
     down_bps: Option<i64>,
+    burst: Option<String>,
+    fair_use: Vec<i64>,
+    happy_hours: Option<String>,
+    happy_up_bps: Option<i64>,
+    happy_down_bps: Option<i64>,
+    device_limit: i32,
+    device_policy: String,
+    idle_timeout_seconds: Option<i32>,
     used_up: i64,
     used_down: i64,
     used_seconds: i64,
@@ -448,20 +483,15 @@ struct UsageRow {
 impl TryFrom<UsageRow> for Usage {
     type Error = StoreError;
     fn try_from(row: UsageRow) -> Result<Usage> {
+        let corrupt = |problem| StoreError::corrupt("entitlements", row.id, problem);
         Ok(Usage {
-            state: State::parse(&row.state)
-                .ok_or_else(|| StoreError::corrupt("entitlements", row.id, "unknown state"))?,
+            state: State::parse(&row.state).ok_or_else(|| corrupt("unknown state"))?,
+            rules: rule_columns!(row).rules().map_err(corrupt)?,
             id: row.id,
             package: row.package,
             package_id: row.package_id,
             starts_at: row.starts_at,
             expires_at: row.expires_at,
-            quota_octets: row.quota_octets.map(unsigned),
-            quota_time: seconds(row.quota_seconds),
-            rate: row
-                .up_bps
-                .zip(row.down_bps)
-                .map(|(up, down)| Rate { up_bps: unsigned(up), down_bps: unsigned(down) }),
             used: Used {
                 up: unsigned(row.used_up),
                 down: unsigned(row.used_down),
@@ -475,47 +505,47 @@ impl TryFrom<UsageRow> for Usage {
 impl Usage {
     /// Whether it lets anyone in at `now`.
     pub fn is_usable(&self, now: OffsetDateTime) -> bool {
-        self.state == State::Active
-            && self.expires_at.is_none_or(|end| end > now)
-            && self.quota_octets.is_none_or(|quota| self.used.octets() < quota)
-            && !self.time_is_used()
+        self.state == State::Active && self.expires_at.is_none_or(|end| end > now) && !self.rules.is_used_up(self.used)
     }
 
     /// Whether the time that may be spent online is used up.
     pub fn time_is_used(&self) -> bool {
-        self.quota_time.is_some_and(|quota| self.used.seconds >= quota.as_secs())
+        self.rules.time_left(self.used) == Some(Duration::ZERO)
     }
+}
+
+/// Entitlements with their use, by what follows the tables' names.
+macro_rules! usage {
+    ($rest:literal, $argument:expr) => {
+        sqlx::query_as!(
+            UsageRow,
+            r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.duration_seconds,
+                      e.until, e.quota_octets, e.quota_up_octets, e.quota_down_octets, e.quota_seconds, e.hours::text AS hours,
+                      e.up_bps, e.down_bps, e.burst, e.fair_use, e.happy_hours::text AS happy_hours,
+                      e.happy_up_bps, e.happy_down_bps, e.device_limit, e.device_policy, e.idle_timeout_seconds,
+                      e.used_input_octets + u.input_octets AS "used_up!",
+                      e.used_output_octets + u.output_octets AS "used_down!", e.used_seconds + u.seconds AS "used_seconds!",
+                      (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
+               FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id "# + $rest,
+            $argument
+        )
+    };
 }
 
 /// One entitlement with its use.
 pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
-    sqlx::query_as!(
-        UsageRow,
-        r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.quota_seconds, e.up_bps, e.down_bps, e.used_seconds + u.seconds AS "used_seconds!",
-                  e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
-                  (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
-           FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id WHERE e.id = $1"#,
-        id
-    )
-    .fetch_optional(&db.pool)
-    .await?
-    .ok_or_else(|| StoreError::missing("entitlement", id))?
-    .try_into()
+    usage!("WHERE e.id = $1", id)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("entitlement", id))?
+        .try_into()
 }
 
 /// The entitlement that a device used last, usable or not.
 pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
-    sqlx::query_as!(
-        UsageRow,
-        r#"SELECT e.id, e.package_name AS package, e.package_id, e.state, e.starts_at, e.expires_at, e.quota_octets,
-                  e.quota_seconds, e.up_bps, e.down_bps, e.used_seconds + u.seconds AS "used_seconds!",
-                  e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
-                  (SELECT count(*) FROM sessions s WHERE s.entitlement_id = e.id AND s.ended_at IS NULL) AS "online!"
-           FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id
-                JOIN entitlement_usage u ON u.entitlement_id = e.id
-           WHERE d.mac = $1::text::macaddr
-           ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1"#,
+    usage!(
+        "JOIN entitlement_devices d ON d.entitlement_id = e.id WHERE d.mac = $1::text::macaddr
+         ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1",
         mac.to_string()
     )
     .fetch_optional(&db.pool)

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The change contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// A code for a discount does not count; a sentence for the customer.
+    #[error("{0}")]
+    Code(shared::discount::CodeProblem),
     /// A stored value is not what it must be.
     #[error("{table} {key}: {problem}")]
     Corrupt {

@@ -1,7 +1,7 @@
 //! The only SQL and the only Redis of the system.
 //!
-//! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`entitlement`], [`order`],
-//! [`payment`], [`session`], [`command`], [`outage`], [`admin`], [`api_token`], [`security`]; and a file for each path that
+//! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`order`],
+//! [`payment`], [`session`], [`command`], [`outage`], [`notification`], [`admin`], [`api_token`], [`security`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
 //! money becomes access), [`history`] (looking back), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
@@ -15,11 +15,13 @@ pub mod api_token;
 pub mod command;
 mod db;
 pub mod directory;
+pub mod discount;
 pub mod entitlement;
 mod error;
 pub mod history;
 pub mod ledger;
 pub mod nas;
+pub mod notification;
 pub mod order;
 pub mod outage;
 pub mod package;

@@ -1,5 +1,6 @@
 //! Orders: a customer's wish, written down before any provider is called.
 
+use shared::discount::WHOLE_UNIT;
 use shared::mac::Mac;
 use shared::money::Money;
 use shared::phone::Phone;
@@ -8,6 +9,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::discount::{self, Asked};
 use crate::package::{Package, Purchases};
 use crate::{Db, Result, StoreError, user};
 
@@ -75,13 +77,15 @@ pub struct Order {
     pub state: OrderState,
     /// Why it failed, as the provider's code; empty otherwise.
     pub reason: String,
+    /// Whose it is.
+    pub user_id: Uuid,
     /// Who pays.
     pub phone: Phone,
     /// The package.
     pub package_id: Uuid,
     /// Its name.
     pub package: String,
-    /// The price.
+    /// What is paid.
     pub amount: Money,
     /// The device that will go online.
     pub mac: Option<Mac>,
@@ -93,6 +97,8 @@ pub struct Order {
     pub entitlement: Option<Uuid>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// When it was paid.
+    pub paid_at: Option<OffsetDateTime>,
 }
 
 /// What shall become of what was bought.
@@ -144,40 +150,60 @@ pub struct NewOrder<'a> {
     pub visit: &'a serde_json::Value,
     /// What shall become of it.
     pub wish: Wish,
+    /// At which site.
+    pub site: Option<Uuid>,
+    /// The code for a discount, as it was typed; blank is none.
+    pub code: Option<&'a str>,
 }
 
 /// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
 /// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
 ///
 /// # Errors
-/// [`StoreError::Conflict`], with a sentence for the customer: the package may not be bought so often.
+/// [`StoreError::Conflict`], with a sentence for the customer: the package may not be bought so often, or a discount was used up
+/// just now. [`StoreError::Code`]: the code does not count.
 pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
     let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
+    // A form that was sent before is not refused for what it has used itself.
+    let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM orders WHERE id = $1) AS "exists!""#, id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if is_there {
+        return Ok(false);
+    }
     check_purchases(&mut tx, id, user_id, new, now).await?;
+    let asked = Asked { user: Some(user_id), mac: new.mac, site: new.site, code: new.code };
+    let priced = discount::candidates_in(&mut tx, asked, now).await?.price(new.package, WHOLE_UNIT);
+    let priced = priced.map_err(StoreError::Code)?;
+    let full = (!priced.applied.is_empty()).then_some(priced.full.minor);
     let (wish, target) = new.wish.columns();
     let placed = sqlx::query!(
         "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at,
-                             package, wish, target_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING",
+                             package, wish, target_id, full_minor)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING",
         id,
         rng::code(8),
         user_id,
         new.phone.as_str(),
         new.package.id,
-        new.package.price.minor,
-        new.package.price.currency.as_str(),
+        priced.pays.minor,
+        priced.pays.currency.as_str(),
         new.nas_id,
         new.mac.map(|mac| mac.to_string()),
         new.visit,
         now,
         serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?,
         wish,
-        target
+        target,
+        full
     )
     .execute(&mut *tx)
     .await?
     .rows_affected();
+    if placed == 1 {
+        discount::reserve(&mut tx, id, &priced.applied, now).await?;
+    }
     tx.commit().await?;
     Ok(placed == 1)
 }
@@ -239,6 +265,7 @@ struct Row {
     code: String,
     state: String,
     reason: String,
+    user_id: Uuid,
     phone: String,
     package_id: Uuid,
     package: String,
@@ -249,6 +276,7 @@ struct Row {
     visit: serde_json::Value,
     entitlement: Option<Uuid>,
     created_at: OffsetDateTime,
+    paid_at: Option<OffsetDateTime>,
 }
 
 impl TryFrom<Row> for Order {
@@ -263,12 +291,14 @@ impl TryFrom<Row> for Order {
             id: row.id,
             code: row.code,
             reason: row.reason,
+            user_id: row.user_id,
             package_id: row.package_id,
             package: row.package,
             nas_id: row.nas_id,
             visit: row.visit,
             entitlement: row.entitlement,
             created_at: row.created_at,
+            paid_at: row.paid_at,
         })
     }
 }
@@ -277,8 +307,8 @@ impl TryFrom<Row> for Order {
 pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
     sqlx::query_as!(
         Row,
-        r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
-                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at
+        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at, o.paid_at
            FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.id = $1"#,
         id
@@ -293,8 +323,8 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
 pub async fn latest_of_device(db: &Db, mac: Mac, since: OffsetDateTime) -> Result<Option<Order>> {
     sqlx::query_as!(
         Row,
-        r#"SELECT o.id, o.code, o.state, o.reason, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
-                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at
+        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+                  o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at, o.paid_at
            FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.mac = $1::text::macaddr AND o.created_at > $2 ORDER BY o.created_at DESC LIMIT 1"#,
         mac.to_string(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::hours::Hours;
 use shared::money::Money;
 use shared::rate::Rate;
-use shared::rules::{DevicePolicy, FairUse, Rules, Until};
+use shared::rules::{DevicePolicy, FairUse, HappyHours, Rules, Until};
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -91,6 +91,9 @@ struct Row {
     quota_down_octets: Option<i64>,
     burst: Option<String>,
     fair_use: Vec<i64>,
+    happy_hours: Option<String>,
+    happy_up_bps: Option<i64>,
+    happy_down_bps: Option<i64>,
     device_policy: String,
     per_person: Option<i32>,
     per_person_daily: Option<i32>,
@@ -98,31 +101,41 @@ struct Row {
     position: i32,
 }
 
+/// The rules' columns of a row that has them all.
+macro_rules! rule_columns {
+    ($row:ident) => {
+        $crate::package::RuleColumns {
+            duration_seconds: $row.duration_seconds,
+            until: $row.until,
+            quota_octets: $row.quota_octets,
+            quota_up_octets: $row.quota_up_octets,
+            quota_down_octets: $row.quota_down_octets,
+            quota_seconds: $row.quota_seconds,
+            hours: $row.hours,
+            up_bps: $row.up_bps,
+            down_bps: $row.down_bps,
+            burst: $row.burst,
+            fair_use: $row.fair_use,
+            happy_hours: $row.happy_hours,
+            happy_up_bps: $row.happy_up_bps,
+            happy_down_bps: $row.happy_down_bps,
+            device_limit: $row.device_limit,
+            device_policy: $row.device_policy,
+            idle_timeout_seconds: $row.idle_timeout_seconds,
+        }
+    };
+}
+pub(crate) use rule_columns;
+
 impl TryFrom<Row> for Package {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Package> {
         let currency = row.currency.parse().map_err(|e| StoreError::corrupt("packages", &row.slug, e))?;
         let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
-        let columns = RuleColumns {
-            duration_seconds: row.duration_seconds,
-            until: row.until,
-            quota_octets: row.quota_octets,
-            quota_up_octets: row.quota_up_octets,
-            quota_down_octets: row.quota_down_octets,
-            quota_seconds: row.quota_seconds,
-            hours: row.hours,
-            up_bps: row.up_bps,
-            down_bps: row.down_bps,
-            burst: row.burst,
-            fair_use: row.fair_use,
-            device_limit: row.device_limit,
-            device_policy: row.device_policy,
-            idle_timeout_seconds: row.idle_timeout_seconds,
-        };
         Ok(Package {
             price: Money { minor: row.price_minor, currency },
             starts: Starts::parse(&row.starts),
-            rules: columns.rules().map_err(|problem| StoreError::corrupt("packages", &row.slug, problem))?,
+            rules: rule_columns!(row).rules().map_err(|problem| StoreError::corrupt("packages", &row.slug, problem))?,
             purchases: Purchases { ever: count(row.per_person), a_day: count(row.per_person_daily) },
             id: row.id,
             slug: row.slug,
@@ -140,7 +153,7 @@ macro_rules! packages {
             Row,
             "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours,
                     up_bps, down_bps, device_limit, idle_timeout_seconds, until, quota_up_octets, quota_down_octets, burst, fair_use,
-                    device_policy, per_person, per_person_daily, active, position
+                    happy_hours::text AS happy_hours, happy_up_bps, happy_down_bps, device_policy, per_person, per_person_daily, active, position
              FROM packages " + $rest,
             $($argument),*
         )
@@ -192,9 +205,10 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
     Ok(sqlx::query_scalar!(
         "INSERT INTO packages (id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets,
                                up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at, quota_seconds, hours,
-                               until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, per_person, per_person_daily)
+                               until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, per_person, per_person_daily,
+                               happy_hours, happy_up_bps, happy_down_bps)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange,
-                 $18, $19, $20, $21, $22, $23, $24, $25)
+                 $18, $19, $20, $21, $22, $23, $24, $25, $26::text::int4multirange, $27, $28)
          ON CONFLICT (slug) DO UPDATE SET name = EXCLUDED.name, price_minor = EXCLUDED.price_minor,
              currency = EXCLUDED.currency, starts = EXCLUDED.starts, duration_seconds = EXCLUDED.duration_seconds,
              quota_octets = EXCLUDED.quota_octets, up_bps = EXCLUDED.up_bps, down_bps = EXCLUDED.down_bps,
@@ -203,7 +217,8 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
              hours = EXCLUDED.hours, until = EXCLUDED.until, quota_up_octets = EXCLUDED.quota_up_octets,
              quota_down_octets = EXCLUDED.quota_down_octets, burst = EXCLUDED.burst, fair_use = EXCLUDED.fair_use,
              device_policy = EXCLUDED.device_policy, per_person = EXCLUDED.per_person,
-             per_person_daily = EXCLUDED.per_person_daily
+             per_person_daily = EXCLUDED.per_person_daily, happy_hours = EXCLUDED.happy_hours,
+             happy_up_bps = EXCLUDED.happy_up_bps, happy_down_bps = EXCLUDED.happy_down_bps
          RETURNING id",
         package.id,
         package.slug,
@@ -229,7 +244,10 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
         &rules.fair_use,
         rules.device_policy,
         count(package.purchases.ever),
-        count(package.purchases.a_day)
+        count(package.purchases.a_day),
+        rules.happy_hours,
+        rules.happy_up_bps,
+        rules.happy_down_bps
     )
     .fetch_one(&db.pool)
     .await?)
@@ -248,6 +266,9 @@ pub(crate) struct RuleColumns {
     pub(crate) down_bps: Option<i64>,
     pub(crate) burst: Option<String>,
     pub(crate) fair_use: Vec<i64>,
+    pub(crate) happy_hours: Option<String>,
+    pub(crate) happy_up_bps: Option<i64>,
+    pub(crate) happy_down_bps: Option<i64>,
     pub(crate) device_limit: i32,
     pub(crate) device_policy: String,
     pub(crate) idle_timeout_seconds: Option<i32>,
@@ -267,6 +288,9 @@ impl RuleColumns {
             down_bps: rules.rate.map(|rate| signed(rate.down_bps)),
             burst: rules.burst.map(|burst| burst.to_string()),
             fair_use: rules.fair_use.to_numbers(),
+            happy_hours: rules.happy_hours.as_ref().map(|happy| happy.hours.to_multirange()),
+            happy_up_bps: rules.happy_hours.as_ref().map(|happy| signed(happy.rate.up_bps)),
+            happy_down_bps: rules.happy_hours.as_ref().map(|happy| signed(happy.rate.down_bps)),
             device_limit: i32::try_from(rules.device_limit).unwrap_or(i32::MAX),
             device_policy: rules.devices.as_str().to_owned(),
             idle_timeout_seconds: rules.idle_timeout.map(|time| i32::try_from(time.as_secs()).unwrap_or(i32::MAX)),
@@ -276,6 +300,8 @@ impl RuleColumns {
     /// What they say, or what is wrong with them.
     pub(crate) fn rules(self) -> std::result::Result<Rules, &'static str> {
         let rate = |(up, down): (i64, i64)| Rate { up_bps: unsigned(up), down_bps: unsigned(down) };
+        let hours = |text: String| Hours::from_multirange(&text).ok_or("unknown hours");
+        let happy_rate = self.happy_up_bps.zip(self.happy_down_bps).map(rate);
         Ok(Rules {
             duration: seconds(self.duration_seconds),
             until: self.until.map(|text| Until::parse(&text).ok_or("unknown end")).transpose()?,
@@ -283,10 +309,14 @@ impl RuleColumns {
             quota_up: self.quota_up_octets.map(unsigned),
             quota_down: self.quota_down_octets.map(unsigned),
             quota_time: seconds(self.quota_seconds),
-            hours: self.hours.map(|text| Hours::from_multirange(&text).ok_or("unknown hours")).transpose()?,
+            hours: self.hours.map(hours).transpose()?,
             rate: self.up_bps.zip(self.down_bps).map(rate),
             burst: self.burst.map(|text| text.parse().map_err(|_| "unknown burst")).transpose()?,
             fair_use: FairUse::from_numbers(&self.fair_use).ok_or("unknown stages of fair use")?,
+            happy_hours: match self.happy_hours.zip(happy_rate) {
+                Some((text, rate)) => Some(HappyHours { hours: hours(text)?, rate }),
+                None => None,
+            },
             device_limit: u32::try_from(self.device_limit).unwrap_or(1),
             devices: DevicePolicy::parse(&self.device_policy).ok_or("unknown policy of devices")?,
             idle_timeout: seconds(self.idle_timeout_seconds.map(i64::from)),

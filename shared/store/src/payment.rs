@@ -12,7 +12,7 @@ use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, discount};
 
 /// A payment to ask the provider about.
 #[derive(Clone, Debug)]
@@ -60,6 +60,10 @@ pub async fn begin(
     .await?;
     if under_way || matches!(row.state.as_str(), "paid" | "refund_due") {
         return Err(StoreError::Conflict("a payment for this order is already under way".into()));
+    }
+    if row.state == "failed" {
+        // It gave its uses of discounts back when it failed.
+        discount::reserve_again(&mut tx, order, now).await?;
     }
     let id = rng::id(now);
     sqlx::query!(
@@ -388,4 +392,15 @@ pub async fn latest_attempt(db: &Db, order: Uuid) -> Result<Option<OffsetDateTim
     Ok(sqlx::query_scalar!(r#"SELECT max(created_at) FROM payments WHERE order_id = $1"#, order)
         .fetch_one(&db.pool)
         .await?)
+}
+
+/// The provider's receipt of an order that was paid, if the provider has told it.
+pub async fn receipt_of(db: &Db, order: Uuid) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        "SELECT receipt FROM payments WHERE order_id = $1 AND state = 'succeeded' ORDER BY created_at LIMIT 1",
+        order
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .flatten())
 }

@@ -21,10 +21,21 @@ pub enum Kind {
     RouterGuessing,
     /// A device is online at two routers at once.
     MacCloned,
+    /// A customer's session was used from another device than the one that it began on.
+    SessionStolen,
+    /// Codes by SMS are asked for, or typed, so often that it looks like somebody who wants another one's account, or our money.
+    CodeGuessing,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::DeviceLocked, Kind::LoginLocked, Kind::RouterGuessing, Kind::MacCloned];
+    const ALL: [Kind; 6] = [
+        Kind::DeviceLocked,
+        Kind::LoginLocked,
+        Kind::RouterGuessing,
+        Kind::MacCloned,
+        Kind::SessionStolen,
+        Kind::CodeGuessing,
+    ];
 
     /// The word in the database and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +44,8 @@ impl Kind {
             Kind::LoginLocked => "login_locked",
             Kind::RouterGuessing => "router_guessing",
             Kind::MacCloned => "mac_cloned",
+            Kind::SessionStolen => "session_stolen",
+            Kind::CodeGuessing => "code_guessing",
         }
     }
 

@@ -12,7 +12,7 @@ use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, command};
 
 /// An open session.
 #[derive(Clone, Debug)]
@@ -249,6 +249,30 @@ pub async fn cut_due(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {
     let asked = request_cuts(&mut tx, &due, None, now).await?;
     tx.commit().await?;
     Ok(asked)
+}
+
+/// Asks for changes of sessions whose happy hours have begun or ended, at most of `limit`; each is taken by one server.
+/// Returns how many.
+pub async fn change_speeds(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {
+    let mut tx = db.begin_by_key().await?;
+    let due = sqlx::query_scalar!(
+        r#"UPDATE sessions s SET speed_changes_at = next_speed_change(e, s.nas_id, $1) FROM entitlements e
+           WHERE e.id = s.entitlement_id AND s.id IN (
+               SELECT id FROM sessions WHERE speed_changes_at <= $1 AND ended_at IS NULL
+               ORDER BY speed_changes_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+           RETURNING e.id AS "id!""#,
+        now,
+        i64::from(limit)
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let count = unsigned(i64::try_from(due.len()).unwrap_or(i64::MAX));
+    command::ask_for_change(&mut tx, &due, now).await?;
+    tx.commit().await?;
+    Ok(count)
 }
 
 /// Asks for the end of one open session, for an operator's reason.

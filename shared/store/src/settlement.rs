@@ -84,6 +84,14 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
     ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::Sales), received, now).await?;
     set_order(&mut tx, order.id, "paid", now).await?;
     let entitlement = give(&mut tx, order.id, now).await?;
+    // Whoever approved it on the phone holds the phone.
+    sqlx::query!(
+        "UPDATE users SET otp_verified_at = $2 WHERE id = (SELECT user_id FROM orders WHERE id = $1)",
+        order.id,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(Settled::Granted { entitlement })
 }
@@ -204,17 +212,7 @@ async fn grant(tx: &mut PgConnection, bought: &Bought, package: &Package, now: O
 
 /// Gives a device a place, if there is one, and notes whose it is.
 async fn bind(tx: &mut PgConnection, entitlement: Uuid, user: Uuid, mac: Mac, now: OffsetDateTime) -> Result<()> {
-    sqlx::query!(
-        "INSERT INTO entitlement_devices (entitlement_id, mac, bound_at)
-         SELECT e.id, $2::text::macaddr, $3 FROM entitlements e
-         WHERE e.id = $1 AND (SELECT count(*) FROM entitlement_devices d WHERE d.entitlement_id = e.id) < e.device_limit
-         ON CONFLICT DO NOTHING",
-        entitlement,
-        mac.to_string(),
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
+    entitlement::place(tx, entitlement, mac, now).await?;
     sqlx::query!(
         "INSERT INTO devices (id, user_id, mac, bound_at) VALUES ($1, $2, $3::text::macaddr, $4)
          ON CONFLICT (user_id, mac) DO NOTHING",
@@ -231,8 +229,9 @@ async fn bind(tx: &mut PgConnection, entitlement: Uuid, user: Uuid, mac: Mac, no
 /// The customer will be told.
 async fn tell(tx: &mut PgConnection, bought: &Bought, package: &Package, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO notifications (id, user_id, template, payload, next_attempt_at, expires_at, created_at)
-         VALUES ($1, $2, 'payment_received', jsonb_build_object('order', $3::uuid, 'package', $4::text), $5, $6, $5)",
+        "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
+         VALUES ($1, $2, 'payment_received', jsonb_build_object('order', $3::uuid, 'package', $4::text),
+                 'payment_received:' || $3::uuid, $5, $6, $5) ON CONFLICT (key) DO NOTHING",
         rng::id(now),
         bought.user,
         bought.order,

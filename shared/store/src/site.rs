@@ -3,7 +3,7 @@
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result};
+use crate::{Db, Result, StoreError};
 
 /// The site of that name, made if it is not there.
 pub async fn ensure(db: &Db, id: Uuid, name: &str, now: OffsetDateTime) -> Result<Uuid> {
@@ -17,4 +17,12 @@ pub async fn ensure(db: &Db, id: Uuid, name: &str, now: OffsetDateTime) -> Resul
     .fetch_one(&db.pool)
     .await?;
     Ok(id)
+}
+
+/// The site of that name.
+pub async fn by_name(db: &Db, name: &str) -> Result<Uuid> {
+    sqlx::query_scalar!("SELECT id FROM sites WHERE name = $1", name)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("site", name))
 }

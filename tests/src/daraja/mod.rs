@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub mod config;
-mod cut;
+pub(crate) mod cut;
 pub mod outcome;
 mod page;
 mod server;

@@ -34,6 +34,7 @@ pub use tap::Tap;
 
 use crate::daraja::{Daraja, DarajaConfig};
 use crate::nas::{Nas, NasConfig};
+use crate::sms::{SmsSim, SmsSimConfig};
 
 /// Longest wait for a condition; far more than any needs on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,6 +83,7 @@ pub struct World {
     /// Stands between the programs and Redis.
     pub redis: Tap,
     daraja: Option<Arc<Daraja>>,
+    sms: Option<Arc<SmsSim>>,
     directory: Directory,
     settings: Settings,
 }
@@ -203,6 +205,7 @@ impl World {
             postgres,
             redis,
             daraja: None,
+            sms: None,
             directory,
             settings,
         };
@@ -325,6 +328,22 @@ impl World {
         let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
         std::fs::write(self.config(), text + &self.mpesa_section()).expect("the configuration is written");
         daraja
+    }
+
+    /// Starts the simulated providers of SMS and names them in the configuration; call it before the portal is started.
+    pub async fn sms(&mut self) -> Arc<SmsSim> {
+        let account = format!("AC{}", "5a".repeat(16));
+        let sms =
+            Arc::new(SmsSim::start(SmsSimConfig::new("mlango", "key", &account, "token")).await.expect("it starts"));
+        let url = sms.base_url();
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let section = format!(
+            "\n[sms]\ntimeout_ms = 2000\n[sms.africastalking]\nusername = \"mlango\"\napi_key = \"key\"\nbase_url = \"{url}\"\n\
+             [sms.twilio]\naccount_sid = \"{account}\"\nauth_token = \"token\"\nfrom = \"+254700000000\"\nbase_url = \"{url}\"\n"
+        );
+        std::fs::write(self.config(), text + &section).expect("the configuration is written");
+        self.sms = Some(Arc::clone(&sms));
+        sms
     }
 
     /// Lets radiusd check its configuration. Returns whether it is good, and what radiusd says of it.

@@ -27,10 +27,12 @@ mod silence;
 mod usage;
 
 use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use shared::entitlement::Used;
 use shared::mac::Mac;
+use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use time::Date;
@@ -101,8 +103,7 @@ impl SessionKey {
     /// The key of a session whose identity is one of ours, a UUIDv7: its time part names the day. `None` if we cannot have
     /// made it.
     pub fn of(session: Uuid) -> Option<SessionKey> {
-        let (seconds, _) = session.get_timestamp()?.to_unix();
-        let opened = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+        let opened = rng::made_at(session)?;
         // A time part far from reality was not made by us.
         ((2020..2200).contains(&opened.year())).then(|| SessionKey { id: session, opened_on: opened.date() })
     }
@@ -117,6 +118,40 @@ pub struct Merged {
     pub ended: usize,
     /// Reports that changed nothing: repetitions.
     pub repeated: usize,
+    /// What open sessions were sent since their last report, by router.
+    pub traffic: HashMap<Uuid, Traffic>,
+}
+
+/// What went to customers at a router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Octets to customers.
+    pub octets: u64,
+    /// In so many seconds, those of all sessions added up.
+    pub seconds: u64,
+    /// Reports that told it.
+    pub reports: u32,
+}
+
+impl Traffic {
+    /// Adds what another batch has told.
+    pub fn add(&mut self, more: Traffic) {
+        self.octets = self.octets.saturating_add(more.octets);
+        self.seconds = self.seconds.saturating_add(more.seconds);
+        self.reports = self.reports.saturating_add(more.reports);
+    }
+}
+
+/// What was told of sessions that were open and are.
+fn traffic(changes: &[Change]) -> HashMap<Uuid, Traffic> {
+    let mut by_router = HashMap::<Uuid, Traffic>::new();
+    for change in changes.iter().filter(|change| change.before == Some(Standing::Open)) {
+        if let (Ok(octets), Ok(seconds @ 1..)) = (u64::try_from(change.used.output), u64::try_from(change.used.seconds))
+        {
+            by_router.entry(change.session.nas).or_default().add(Traffic { octets, seconds, reports: 1 });
+        }
+    }
+    by_router
 }
 
 /// Records a batch. When it returns `Ok`, every report is durable.
@@ -180,7 +215,7 @@ async fn record_in(
     write(tx, &changes, &entitled, now).await?;
     let mut to_tell: Vec<Uuid> = used.other_limits(&entitled).chain(told_too_late(&changes, &entitled)).collect();
     to_tell.extend(shared_by_more(tx, &changes, &entitled).await?);
-    let used = used.add(tx, &entitled).await?;
+    let used = used.add(tx, &entitled, now).await?;
     if !to_tell.is_empty() {
         to_tell.sort_unstable();
         to_tell.dedup();
@@ -191,6 +226,7 @@ async fn record_in(
         used,
         ended: changes.iter().filter(is_new_end).count(),
         repeated: changes.iter().filter(|change| change.is_repetition()).count(),
+        traffic: traffic(&changes),
     }))
 }
 
@@ -296,15 +332,9 @@ fn told_too_late<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iter
     new.filter_map(|change| {
         let id = change.session.entitlement?;
         let changed_at = entitled.get(&id)?.changed_at?;
-        (changed_at > granted_at(change.session.key.id)?).then_some(id)
+        let ticket_made_at = rng::made_at(change.session.key.id)?;
+        (changed_at > ticket_made_at).then_some(id)
     })
-}
-
-/// When a session's ticket was made, to the millisecond.
-fn granted_at(session: Uuid) -> Option<OffsetDateTime> {
-    let (seconds, nanoseconds) = session.get_timestamp()?.to_unix();
-    let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
 }
 
 /// The entitlements whose data one more device shares from now on: the parts of the others are smaller.

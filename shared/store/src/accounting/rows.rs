@@ -234,11 +234,11 @@ pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[&Stored]) -> 
     sqlx::query!(
         "INSERT INTO sessions (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
              started_at, first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
-             output_octets, cutoff_at)
+             output_octets, cutoff_at, speed_changes_at)
          SELECT r.id, r.opened_on, r.nas, r.nas_address::inet, e.id, r.user_name, r.mac::macaddr, r.framed_ip::inet,
              r.acct_session_id, r.started_at, r.first_at, r.first_seconds, r.first_input, r.first_output, r.at, r.seconds,
              r.input, r.output,
-             session_deadline(e, r.nas, r.at)
+             session_deadline(e, r.nas, r.at), next_speed_change(e, r.nas, r.at)
          FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
                      $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
                      $15::timestamptz[], $16::bigint[], $17::bigint[], $18::bigint[])
@@ -332,7 +332,8 @@ pub(super) async fn update_open(tx: &mut PgConnection, sessions: &[&Stored]) -> 
 pub(super) async fn take_deadlines(tx: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
     if !ids.is_empty() {
         sqlx::query!(
-            "UPDATE sessions s SET cutoff_at = session_deadline(e, s.nas_id, s.last_heard_at)
+            "UPDATE sessions s SET cutoff_at = session_deadline(e, s.nas_id, s.last_heard_at),
+                 speed_changes_at = next_speed_change(e, s.nas_id, s.last_heard_at)
              FROM entitlements e WHERE s.id = ANY ($1) AND e.id = s.entitlement_id",
             ids
         )

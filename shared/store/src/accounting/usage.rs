@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use shared::entitlement::Used as InAll;
+use shared::notice::{self, Notice};
 use shared::rules::{FairUse, Rules};
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::curve::Counters;
 use super::session::Change;
 use crate::package::{seconds, unsigned};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, notification};
 
 /// An entitlement while the row that counts its usage is held.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,9 +116,34 @@ impl Used {
         })
     }
 
+    /// The active entitlements of which so much data is used that their owners are told, with the quota that it is of.
+    fn marks(&self, entitled: &Entitled) -> Vec<(Uuid, Notice, u64)> {
+        let passed = |(id, used): (&Uuid, &Counters)| {
+            let held = entitled.get(id).filter(|held| held.is_active)?;
+            let (before, after) = (held.after(&Counters::ZERO), held.after(used));
+            let quotas = [
+                (held.rules.quota_octets, before.octets(), after.octets()),
+                (held.rules.quota_up, before.up, after.up),
+                (held.rules.quota_down, before.down, after.down),
+            ];
+            let of = |(quota, before, after): (Option<u64>, u64, u64)| {
+                let quota = quota?;
+                notice::passed(quota, before, after).map(|notice| (*id, notice, quota))
+            };
+            quotas.into_iter().find_map(of)
+        };
+        self.by_entitlement.iter().filter_map(passed).collect()
+    }
+
     /// Adds it to entitlements and hours; returns what each entitlement has used in all.
-    pub(super) async fn add(self, tx: &mut PgConnection, entitled: &Entitled) -> Result<Vec<(Uuid, InAll)>> {
+    pub(super) async fn add(
+        self,
+        tx: &mut PgConnection,
+        entitled: &Entitled,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(Uuid, InAll)>> {
         let exhausted: Vec<Uuid> = self.exhausted(entitled).collect();
+        let marks = self.marks(entitled);
         let total = |(id, used): (&Uuid, &Counters)| Some((*id, entitled.get(id)?.after(used)));
         let totals = self.by_entitlement.iter().filter_map(total).collect();
         // An hour gives back only what it has, but the row that would be inserted is checked before the one that is there
@@ -132,6 +158,11 @@ impl Used {
             )
             .execute(&mut *tx)
             .await?;
+            let of = now.unix_timestamp().to_string();
+            notification::tell_owners(&mut *tx, Notice::Ended, &of, &exhausted, now).await?;
+        }
+        for (entitlement, notice, quota) in marks.into_iter().filter(|(id, ..)| !exhausted.contains(id)) {
+            notification::tell_owners(&mut *tx, notice, &quota.to_string(), &[entitlement], now).await?;
         }
         take_from_hours(tx, lost).await?;
         Ok(totals)

@@ -14,3 +14,23 @@ pub(crate) fn guesses(prefix: &str, digest: &str) -> String {
 pub(crate) fn locks(prefix: &str) -> String {
     format!("{prefix}:locks")
 }
+
+/// A code that waits to be typed: `<prefix>:code:{<request>}`, lives as long as it may be typed.
+pub(crate) fn code(prefix: &str, request: &str) -> String {
+    format!("{prefix}:code:{{{request}}}")
+}
+
+/// Tries of one name: `<prefix>:tries:{<name>}`, lives as long as they are added up.
+pub(crate) fn tries(prefix: &str, name: &str) -> String {
+    format!("{prefix}:tries:{{{name}}}")
+}
+
+/// A customer's session: `<prefix>:customer-session:{<digest>}`, lives as long as it may rest.
+pub(crate) fn customer_session(prefix: &str, digest: &str) -> String {
+    format!("{prefix}:customer-session:{{{digest}}}")
+}
+
+/// The digests of a customer's sessions: `<prefix>:customer-sessions:{<user>}`, lives as long as the one that began last may rest.
+pub(crate) fn customer_sessions(prefix: &str, user: uuid::Uuid) -> String {
+    format!("{prefix}:customer-sessions:{{{user}}}")
+}

@@ -1,8 +1,12 @@
-//! Redis: what may be lost and made again. Web sessions of the desk live here; money, access and sessions of
-//! customers never do. Wrong guesses of all servers are counted here together. Every wait is bounded, and callers say what happens when Redis is away.
+//! Redis: what may be lost and made again. Who is signed in, at the desk and as a customer, stands here, and codes that wait to be
+//! typed; money, access and sessions at routers never do. Wrong guesses and tries of all processes are counted here together.
+//! Every wait is bounded, and callers say what happens when Redis is away.
 
+mod code;
+mod customer_session;
 mod guessing;
 pub mod key;
+mod tries;
 mod web_session;
 
 use std::time::Duration;
@@ -11,7 +15,9 @@ use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::Result;
 
+pub use code::Tried;
 pub use guessing::Digest;
+pub use tries::Tries;
 
 /// Longest wait for an answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Bought, bind};
-use crate::package::{Package, RuleColumns, Starts, signed, unsigned};
+use crate::package::{Package, RuleColumns, Starts, rule_columns, signed, unsigned};
 use crate::{Result, StoreError, entitlement};
 
 /// What shall be done with it.
@@ -50,7 +50,14 @@ pub(super) async fn apply(
                     .fetch_one(&mut *tx)
                     .await?;
             let begins = package.starts == Starts::Purchase;
-            Some(stacking::upgraded(&held.had, &package.rules, bought.paid, begins, ends_at, now))
+            Some(stacking::upgraded(
+                &held.had,
+                &package.rules,
+                (package.price.minor, bought.paid),
+                begins,
+                ends_at,
+                now,
+            ))
         }
     };
     let Some(becomes) = becomes else { return Ok(None) };
@@ -73,6 +80,7 @@ async fn hold(tx: &mut PgConnection, id: Uuid, now: OffsetDateTime) -> Result<Op
     let Some(row) = sqlx::query!(
         r#"SELECT e.user_id, e.state, e.starts_at, e.expires_at, e.duration_seconds, e.until, e.quota_octets, e.quota_up_octets,
                   e.quota_down_octets, e.quota_seconds, e.hours::text AS hours, e.up_bps, e.down_bps, e.burst, e.fair_use,
+                  e.happy_hours::text AS happy_hours, e.happy_up_bps, e.happy_down_bps,
                   e.device_limit, e.device_policy, e.idle_timeout_seconds,
                   e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
                   e.used_seconds + u.seconds AS "used_seconds!", e.before_up, e.before_down, e.before_seconds,
@@ -88,23 +96,7 @@ async fn hold(tx: &mut PgConnection, id: Uuid, now: OffsetDateTime) -> Result<Op
     let used = Used { up: unsigned(row.used_up), down: unsigned(row.used_down), seconds: unsigned(row.used_seconds) };
     let before =
         Used { up: unsigned(row.before_up), down: unsigned(row.before_down), seconds: unsigned(row.before_seconds) };
-    let rules = RuleColumns {
-        duration_seconds: row.duration_seconds,
-        until: row.until,
-        quota_octets: row.quota_octets,
-        quota_up_octets: row.quota_up_octets,
-        quota_down_octets: row.quota_down_octets,
-        quota_seconds: row.quota_seconds,
-        hours: row.hours,
-        up_bps: row.up_bps,
-        down_bps: row.down_bps,
-        burst: row.burst,
-        fair_use: row.fair_use,
-        device_limit: row.device_limit,
-        device_policy: row.device_policy,
-        idle_timeout_seconds: row.idle_timeout_seconds,
-    };
-    let rules = rules.rules().map_err(|problem| StoreError::corrupt("entitlements", id, problem))?;
+    let rules = rule_columns!(row).rules().map_err(|problem| StoreError::corrupt("entitlements", id, problem))?;
     let is_usable =
         row.state == State::Active.as_str() && row.expires_at.is_none_or(|end| end > now) && !rules.is_used_up(used);
     let had = Had { rules, starts_at: row.starts_at, expires_at: row.expires_at, used, before, paid: row.paid };
@@ -144,7 +136,8 @@ async fn write(tx: &mut PgConnection, id: Uuid, package: &Package, topping: Topp
              duration_seconds = $6, until = $7, quota_octets = $8, quota_up_octets = $9, quota_down_octets = $10,
              quota_seconds = $11, hours = $12::text::int4multirange, up_bps = $13, down_bps = $14, burst = $15, fair_use = $16,
              device_limit = $17, device_policy = $18, idle_timeout_seconds = $19, starts_at = $20, expires_at = $21,
-             paid_minor = $22, before_up = $23, before_down = $24, before_seconds = $25
+             paid_minor = $22, before_up = $23, before_down = $24, before_seconds = $25,
+             happy_hours = $26::text::int4multirange, happy_up_bps = $27, happy_down_bps = $28
          WHERE id = $1",
         id,
         topping == Topping::Upgrade,
@@ -170,7 +163,10 @@ async fn write(tx: &mut PgConnection, id: Uuid, package: &Package, topping: Topp
         becomes.paid,
         signed(becomes.before.up),
         signed(becomes.before.down),
-        signed(becomes.before.seconds)
+        signed(becomes.before.seconds),
+        rules.happy_hours,
+        rules.happy_up_bps,
+        rules.happy_down_bps
     )
     .execute(tx)
     .await?;

@@ -1,0 +1,131 @@
+//! What customers are told, in English and Swahili, and how an operator words it otherwise.
+//!
+//! A text is a template (minijinja): `{{ brand }}`, `{{ package }}` and so on, listed in [`VARIABLES`]. What an operator writes is
+//! tried with sample values before it is kept, so that a mistake is told to who makes it and not found when a customer is to be
+//! told something. Each message is paid for by its length, so the texts are short, and written in the letters of GSM-7.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment, UndefinedBehavior};
+use shared::notice::Notice;
+use shared::sms;
+
+/// What a text may name, and a sample of it.
+pub(crate) const VARIABLES: [(&str, &str); 7] = [
+    ("brand", "Mlango Wi-Fi"),
+    ("package", "1 day"),
+    ("price", "KSh 50"),
+    ("code", "AB12CD34"),
+    ("until", "21:40"),
+    ("link", "https://wifi.example/o/AZrqXk2mT0a7h6Vw1Qq9mQAAAAAAAAAAAAAAAAAAAAA"),
+    ("support", "0700 000 000"),
+];
+/// Longest text that is kept, in characters.
+const TEMPLATE_LIMIT: usize = 600;
+/// Most messages that one piece of news may be sent as.
+const SEGMENTS_MAX: u32 = 3;
+
+/// Our own words.
+pub(crate) fn built_in(notice: Notice, locale: &str) -> &'static str {
+    match (notice, locale) {
+        (Notice::PaymentReceived, "sw") => {
+            "{{ brand }}: tumepokea {{ price }} kwa {{ package }}. Kifurushi chako, vifaa na risiti: {{ link }}"
+        }
+        (Notice::PaymentReceived, _) => {
+            "{{ brand }}: {{ price }} received for {{ package }}. Your package, devices and receipt: {{ link }}"
+        }
+        (Notice::EndsSoon, "sw") => "{{ brand }}: {{ package }} inaisha saa {{ until }}. Ongeza: {{ link }}",
+        (Notice::EndsSoon, _) => "{{ brand }}: {{ package }} ends at {{ until }}. Get more: {{ link }}",
+        (Notice::DataLow, "sw") => "{{ brand }}: umetumia sehemu kubwa ya data ya {{ package }}. Ongeza: {{ link }}",
+        (Notice::DataLow, _) => "{{ brand }}: most of the data of {{ package }} is used. Get more: {{ link }}",
+        (Notice::DataNearlyUsed, "sw") => "{{ brand }}: data ya {{ package }} inakaribia kuisha. Ongeza: {{ link }}",
+        (Notice::DataNearlyUsed, _) => "{{ brand }}: the data of {{ package }} is nearly used up. Get more: {{ link }}",
+        (Notice::Ended, "sw") => "{{ brand }}: {{ package }} imeisha. Karibu tena.",
+        (Notice::Ended, _) => "{{ brand }}: {{ package }} has ended. Welcome back any time.",
+        (Notice::NewDevice, "sw") => {
+            "{{ brand }}: kifaa kipya kinatumia {{ package }}. Kama si chako, kiondoe: {{ link }}"
+        }
+        (Notice::NewDevice, _) => {
+            "{{ brand }}: a new device uses {{ package }}. If it is not yours, remove it: {{ link }}"
+        }
+        (Notice::Trouble, "sw") => "{{ brand }}: mtandao una hitilafu. Tunarekebisha. Samahani.",
+        (Notice::Trouble, _) => "{{ brand }}: the network is down where you were online. We are working on it. Sorry.",
+        (Notice::TroubleOver, "sw") => "{{ brand }}: mtandao umerudi. Asante kwa kusubiri.",
+        (Notice::TroubleOver, _) => "{{ brand }}: the network is back. Thank you for waiting.",
+    }
+}
+
+/// Why a text cannot be used, in a sentence for whoever wrote it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadText {
+    /// It does not parse, or names something that there is not.
+    #[error("the text does not work: {0}. It may name {names}", names = names())]
+    Template(minijinja::Error),
+    /// It says nothing.
+    #[error("the text is empty")]
+    Empty,
+    /// It is too long to be kept.
+    #[error("the text is longer than {TEMPLATE_LIMIT} characters")]
+    Long,
+    /// It would cost too much.
+    #[error(
+        "with usual values the text is sent as {0} messages, each of which is paid for; at most {SEGMENTS_MAX} are sent"
+    )]
+    Costly(u32),
+}
+
+fn names() -> String {
+    VARIABLES.map(|(name, _)| format!("{{{{ {name} }}}}")).join(", ")
+}
+
+/// Fills a text in. What it names and there is not is an error.
+pub(crate) fn fill(text: &str, values: &BTreeMap<&str, String>) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let filled = environment.render_str(text, values)?;
+    Ok(sms::to_gsm7_friendly(&filled.split_whitespace().collect::<Vec<_>>().join(" ")))
+}
+
+/// Tries an operator's text with sample values. Returns what a customer would read, and what it is sent as.
+pub(crate) fn check(text: &str) -> Result<(String, sms::Length), BadText> {
+    if text.chars().count() > TEMPLATE_LIMIT {
+        return Err(BadText::Long);
+    }
+    let samples: BTreeMap<&str, String> = VARIABLES.map(|(name, sample)| (name, sample.to_owned())).into();
+    let sample = fill(text, &samples).map_err(BadText::Template)?;
+    if sample.trim().is_empty() {
+        return Err(BadText::Empty);
+    }
+    let length = sms::cost(&sample);
+    if length.segments > SEGMENTS_MAX { Err(BadText::Costly(length.segments)) } else { Ok((sample, length)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_texts_are_short_and_in_cheap_letters() {
+        for notice in Notice::ALL {
+            for locale in ["en", "sw"] {
+                let (sample, length) = check(built_in(notice, locale)).expect("a good text");
+                assert!(length.segments <= 2, "{sample}");
+                assert_eq!(length.encoding, sms::Encoding::Gsm7, "{sample}");
+                assert!(sample.starts_with("Mlango Wi-Fi: "), "{sample}");
+            }
+            assert_ne!(built_in(notice, "en"), built_in(notice, "sw"));
+        }
+    }
+
+    #[test]
+    fn a_text_that_does_not_work_is_told_to_who_writes_it() {
+        let error = |text: &str| check(text).expect_err("it does not work").to_string();
+        assert!(error("Hello {{ brnd }}").contains("{{ brand }}"), "{}", error("Hello {{ brnd }}"));
+        assert!(error("Hello {{ brand").contains("does not work"));
+        assert_eq!(error("  "), "the text is empty");
+        assert!(error(&"x".repeat(601)).contains("600"));
+        assert!(error(&"x".repeat(500)).contains("4 messages"));
+        let (sample, _) = check("Karibu {{ brand }}!\n {{ package }} \u{2013} ok").expect("a good text");
+        assert_eq!(sample, "Karibu Mlango Wi-Fi! 1 day - ok");
+    }
+}

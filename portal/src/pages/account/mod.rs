@@ -1,0 +1,377 @@
+//! `/account`: what a customer has, on which devices, and what was paid. It is also the way back in for a phone whose address has
+//! changed: who proves to hold the number goes online here with what the number has bought.
+//!
+//! Whoever is signed in is known from a cookie, or in captive browsers, which keep none, from the sealed token that all forms of
+//! the page carry. So every answer to a form is a page, not a redirect: nothing secret stands in an address, and
+//! nothing is lost without cookies. [`sign_in`] is the way here; [`crate::session::customer`] keeps who is in.
+
+pub(crate) mod sign_in;
+
+use std::time::Duration;
+
+use axum::Form as Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use axum_extra::extract::cookie::Cookie;
+use serde::Deserialize;
+use shared::mac::Mac;
+use shared::rng;
+use shared::rules::DevicePolicy;
+use shared::time::OffsetDateTime;
+use shared::token::{self, Purpose};
+use store::entitlement::{self, Usage};
+use store::order::{self, OrderState};
+use store::{StoreError, user};
+use uuid::Uuid;
+
+use super::hotspot::{self, open};
+use super::login;
+use super::visit::{Form, Visit};
+use crate::App;
+use crate::error::AppError;
+use crate::session::customer::{self, Customer, Presented};
+use crate::urls;
+use crate::views::customer::{
+    AccountPage, DeviceLine, GoingOnlinePage, OwnedCard, PaidLine, ReceiptPage, SignedInLine,
+};
+use crate::views::{Site, page, time};
+
+/// How long what has ended is still shown.
+const SHOWN_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Packages and payments shown at most.
+const SHOWN: u32 = 20;
+/// Longest name of a device, in characters.
+const LABEL_LIMIT: usize = 30;
+/// A payment from a phone proves that whoever pays here holds it, for so long.
+const PAYMENT_PROVES: Duration = Duration::from_secs(15 * 60);
+
+/// The query of `/account`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Carried {
+    #[serde(default)]
+    visit: String,
+}
+
+/// Who looks, from where.
+pub(crate) struct Here {
+    /// The page's own form, if the customer came through a router.
+    pub(crate) form: Option<Form>,
+    pub(crate) presented: Presented,
+    pub(crate) customer: Option<Customer>,
+}
+
+impl Here {
+    /// Reads the token that the page's forms carry; an empty one is none.
+    pub(crate) async fn of(app: &App, presented: Presented, token: &str) -> Result<Here, AppError> {
+        let form = if token.is_empty() { None } else { Some(open(app, token)?) };
+        let carried = form.as_ref().and_then(|form| form.session.as_deref());
+        let visit = form.as_ref().map(|form| &form.visit);
+        let customer = customer::find(app, &presented, carried, visit).await?;
+        Ok(Here { form, presented, customer })
+    }
+
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        self.form.as_ref().map(|form| &form.visit)
+    }
+
+    /// The customer; who is not signed in is asked to.
+    fn customer(&self) -> Result<&Customer, AppError> {
+        self.customer
+            .as_ref()
+            .ok_or(AppError::BadRequest("You were signed out. Open your packages again, and sign in."))
+    }
+}
+
+/// `GET /account`
+pub(crate) async fn show(
+    State(app): State<App>,
+    presented: Presented,
+    Query(carried): Query<Carried>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &carried.visit).await?;
+    if here.customer.is_some() { account(&app, &here, None).await } else { sign_in::ask_for_phone(&app, &here, None) }
+}
+
+/// The form of a button of the page.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pressed {
+    #[serde(default)]
+    visit: String,
+    #[serde(default)]
+    package: String,
+    #[serde(default)]
+    mac: String,
+    #[serde(default)]
+    label: String,
+    #[serde(default)]
+    session: String,
+}
+
+/// `POST /account`: the page again, for browsers that keep no cookie.
+pub(crate) async fn again(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &pressed.visit).await?;
+    if here.customer.is_some() { account(&app, &here, None).await } else { sign_in::ask_for_phone(&app, &here, None) }
+}
+
+/// `POST /account/use`: this device goes online with a package of the customer.
+pub(crate) async fn use_here(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let usage = owned(&app, here.customer()?, &pressed.package).await?;
+    let Some(visit) = here.visit() else {
+        return account(&app, &here, Some("Join the Wi-Fi with the device that shall go online, and press it there."))
+            .await;
+    };
+    let now = app.clock.now();
+    if !usage.is_usable(now) {
+        return account(&app, &here, Some("That package is used up.")).await;
+    }
+    let username = hotspot::device_login(&app, &usage, visit.mac);
+    let password = entitlement::one_time_password(&app.db, usage.id, &username, visit.mac, now).await?;
+    let then = visit.destination.as_ref().map(ToString::to_string);
+    let view = GoingOnlinePage {
+        site: Site::of(&app.config.portal),
+        title: usage.package.clone(),
+        login: login::form(visit, &username, &password, then, true),
+    };
+    Ok(login::allow(page(StatusCode::OK, &view)?, visit, &app.config.portal.public_url))
+}
+
+/// `POST /account/device`: a device gets a name, or gives its place up.
+pub(crate) async fn name_device(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let customer = here.customer()?;
+    let usage = owned(&app, customer, &pressed.package).await?;
+    let mac: Mac = pressed.mac.parse().map_err(|_| AppError::NotFound)?;
+    if !entitlement::devices(&app.db, usage.id).await?.iter().any(|device| device.mac == mac) {
+        return Err(AppError::NotFound);
+    }
+    let label: String = pressed.label.chars().filter(|c| !c.is_control()).take(LABEL_LIMIT).collect();
+    let now = app.clock.now();
+    user::label_device(&app.db, rng::id(now), customer.user.id, mac, label.trim(), now).await?;
+    account(&app, &here, None).await
+}
+
+/// `POST /account/remove`
+pub(crate) async fn remove_device(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let usage = owned(&app, here.customer()?, &pressed.package).await?;
+    let mac: Mac = pressed.mac.parse().map_err(|_| AppError::NotFound)?;
+    let notice = match entitlement::remove_device(&app.db, usage.id, mac, app.clock.now()).await {
+        Ok(_) => None,
+        Err(StoreError::Conflict(_)) => Some("Devices were changed too often today. Please try again tomorrow."),
+        Err(error) => return Err(error.into()),
+    };
+    account(&app, &here, notice).await
+}
+
+/// `POST /account/sessions`: the customer ends a sign-in.
+pub(crate) async fn end_session(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let here = Here::of(&app, presented, &pressed.visit).await?;
+    customer::end(&app, here.customer()?.user.id, &pressed.session).await?;
+    account(&app, &here, Some("That sign-in is ended.")).await
+}
+
+/// `POST /account/sign-out`
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    presented: Presented,
+    Body(pressed): Body<Pressed>,
+) -> Result<Response, AppError> {
+    let mut here = Here::of(&app, presented, &pressed.visit).await?;
+    let gone = match here.customer.take() {
+        Some(customer) => Some(customer::sign_out(&app, &customer).await?),
+        None => None,
+    };
+    let response = sign_in::ask_for_phone(&app, &here, Some("You are signed out."))?;
+    Ok(match gone {
+        Some(gone) => with_cookie(response, &gone),
+        None => response,
+    })
+}
+
+/// `POST /o/{token}/account`: whoever has just paid from a phone need not prove by a code to hold it.
+pub(crate) async fn after_payment(
+    State(app): State<App>,
+    Path(order): Path<String>,
+    presented: Presented,
+) -> Result<Response, AppError> {
+    let id = token::verify(app.db.seal(), Purpose::OrderPage, &order).ok_or(AppError::NotFound)?;
+    let order = order::get(&app.db, id).await?;
+    let visit: Option<Visit> = serde_json::from_value(order.visit.clone()).ok();
+    let now = app.clock.now();
+    let form = visit.map(|visit| Form::new(Visit { error: String::new(), ..visit }, now));
+    let mut here = Here { form, presented, customer: None };
+    let proves = order.state == OrderState::Paid
+        && order.amount.minor > 0
+        && order.paid_at.is_some_and(|at| now - at < PAYMENT_PROVES);
+    if !proves {
+        here.customer = customer::find(&app, &here.presented, None, here.visit()).await?;
+        return match here.customer {
+            Some(_) => account(&app, &here, None).await,
+            None => sign_in::ask_for_phone(&app, &here, None),
+        };
+    }
+    let holder = user::proved(&app.db, rng::id(now), &order.phone, now).await?;
+    signed_in(&app, here, &holder).await
+}
+
+/// `GET /o/{token}/receipt`
+pub(crate) async fn receipt(State(app): State<App>, Path(order): Path<String>) -> Result<Response, AppError> {
+    let id = token::verify(app.db.seal(), Purpose::OrderPage, &order).ok_or(AppError::NotFound)?;
+    let order = order::get(&app.db, id).await?;
+    let Some(paid_at) = order.paid_at else { return Err(AppError::NotFound) };
+    let view = ReceiptPage {
+        site: Site::of(&app.config.portal),
+        package: order.package.clone(),
+        amount: order.amount.to_string(),
+        paid_at: time::stamp(paid_at),
+        savings: super::order::savings(&app, &order).await?,
+        phone: order.phone.masked(),
+        reference: store::payment::receipt_of(&app.db, order.id).await?,
+        code: order.code.clone(),
+        back: urls::order(app.db.seal(), order.id),
+    };
+    page(StatusCode::OK, &view)
+}
+
+/// Begins a session and shows the page of its customer.
+async fn signed_in(app: &App, mut here: Here, holder: &user::User) -> Result<Response, AppError> {
+    if !holder.is_active {
+        return Err(AppError::Forbidden("This number cannot be used here at the moment. Please ask the staff."));
+    }
+    let customer = customer::begin(app, &here.presented, holder, here.visit()).await?;
+    let kept = customer::keep(app, &customer);
+    if let Some(form) = &mut here.form {
+        form.session = Some(customer.session.clone());
+    }
+    here.customer = Some(customer);
+    let response = account(app, &here, None).await?;
+    Ok(with_cookie(response, &kept))
+}
+
+/// The page of whoever is signed in.
+async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result<Response, AppError> {
+    let customer = here.customer()?;
+    let now = app.clock.now();
+    let labels = user::device_labels(&app.db, customer.user.id).await?;
+    let mut packages = Vec::new();
+    for owned in user::entitlements(&app.db, customer.user.id, now - SHOWN_AFTER_END, SHOWN).await? {
+        let usage = entitlement::usage(&app.db, owned.id).await?;
+        packages.push(card(app, &usage, here.visit(), &labels, now).await?);
+    }
+    let paid = user::paid(&app.db, customer.user.id, SHOWN).await?;
+    let sessions = customer::all(app, customer).await?;
+    let carried = here.form.as_ref().map(|form| {
+        let form = Form { session: Some(customer.session.clone()), ..Form::new(form.visit.clone(), now) };
+        form.seal(app.db.seal())
+    });
+    let view = AccountPage {
+        site: Site::of(&app.config.portal),
+        notice,
+        buy: here.visit().map(|visit| urls::packages(&Form::new(visit.clone(), now).seal(app.db.seal()))),
+        visit: carried.unwrap_or_default(),
+        phone: customer.user.phone.masked(),
+        packages,
+        paid: paid
+            .into_iter()
+            .map(|paid| PaidLine {
+                package: paid.package,
+                amount: paid.amount.to_string(),
+                at: time::clock(paid.at, now),
+                receipt: format!("{}/receipt", urls::order(app.db.seal(), paid.order)),
+            })
+            .collect(),
+        sessions: sessions
+            .into_iter()
+            .map(|session| SignedInLine {
+                handle: session.handle,
+                place: session.place,
+                seen: time::clock(session.seen_at, now),
+                is_this: session.is_this,
+            })
+            .collect(),
+    };
+    let mut response = page(StatusCode::OK, &view)?;
+    if let Some(visit) = here.visit() {
+        response = login::allow(response, visit, &app.config.portal.public_url);
+    }
+    Ok(response)
+}
+
+/// A package of the customer, and what can be done with it from this device.
+async fn card(
+    app: &App,
+    usage: &Usage,
+    visit: Option<&Visit>,
+    labels: &[(Mac, String)],
+    now: OffsetDateTime,
+) -> Result<OwnedCard, AppError> {
+    let usable = usage.is_usable(now);
+    let devices = if usable { entitlement::devices(&app.db, usage.id).await? } else { Vec::new() };
+    let here = visit.map(|visit| visit.mac);
+    let this = devices.iter().find(|device| Some(device.mac) == here);
+    let is_full = devices.len() >= usage.rules.device_limit as usize;
+    let changes_places = match usage.rules.devices {
+        DevicePolicy::Replace => true,
+        DevicePolicy::Strict => here.is_some_and(Mac::is_random) && devices.iter().any(|device| device.mac.is_random()),
+        DevicePolicy::Ask => false,
+    };
+    let place = this.is_some() || !is_full || changes_places;
+    let line = |device: &entitlement::Device| DeviceLine {
+        mac: device.mac.to_string(),
+        label: labels.iter().find(|(mac, _)| *mac == device.mac).map(|(_, label)| label.clone()).unwrap_or_default(),
+        note: match (Some(device.mac) == here, device.online) {
+            (true, _) => "this device",
+            (false, true) => "online",
+            (false, false) => "",
+        },
+        removable: Some(device.mac) != here,
+    };
+    Ok(OwnedCard {
+        id: usage.id.to_string(),
+        package: usage.package.clone(),
+        left: if usable { hotspot::left(usage, now) } else { "used up".into() },
+        is_usable: usable,
+        is_online: this.is_some_and(|device| device.online),
+        can_use: usable && here.is_some() && place && !this.is_some_and(|device| device.online),
+        is_full: usable && here.is_some() && !place,
+        devices: devices.iter().map(line).collect(),
+    })
+}
+
+/// A package of this customer.
+async fn owned(app: &App, customer: &Customer, id: &str) -> Result<Usage, AppError> {
+    let id: Uuid = id.parse().map_err(|_| AppError::NotFound)?;
+    if !user::owns(&app.db, customer.user.id, id).await? {
+        return Err(AppError::NotFound);
+    }
+    Ok(entitlement::usage(&app.db, id).await?)
+}
+
+fn with_cookie(mut response: Response, cookie: &Cookie<'static>) -> Response {
+    if let Ok(value) = cookie.to_string().parse() {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}

@@ -1,0 +1,125 @@
+//! What customers are told, and when: the kinds of news, and those that can wait for the morning.
+
+/// A kind of news.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Notice {
+    /// A payment became access.
+    PaymentReceived,
+    /// Access ends in some minutes.
+    EndsSoon,
+    /// Four fifths of the data are used.
+    DataLow,
+    /// A twentieth of the data is left.
+    DataNearlyUsed,
+    /// Access has ended.
+    Ended,
+    /// A device that was not there before uses the package.
+    NewDevice,
+    /// The network is down where the customer was online.
+    Trouble,
+    /// It is back.
+    TroubleOver,
+}
+
+impl Notice {
+    /// All of them.
+    pub const ALL: [Notice; 8] = [
+        Notice::PaymentReceived,
+        Notice::EndsSoon,
+        Notice::DataLow,
+        Notice::DataNearlyUsed,
+        Notice::Ended,
+        Notice::NewDevice,
+        Notice::Trouble,
+        Notice::TroubleOver,
+    ];
+
+    /// Its name in the database, in commands and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Notice::PaymentReceived => "payment_received",
+            Notice::EndsSoon => "ends_soon",
+            Notice::DataLow => "data_low",
+            Notice::DataNearlyUsed => "data_nearly_used",
+            Notice::Ended => "ended",
+            Notice::NewDevice => "new_device",
+            Notice::Trouble => "trouble",
+            Notice::TroubleOver => "trouble_over",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(text: &str) -> Option<Notice> {
+        Notice::ALL.into_iter().find(|notice| notice.as_str() == text)
+    }
+
+    /// Whether it waits while people sleep. What somebody has just done, or is in the middle of, does not.
+    pub fn keeps_quiet_hours(self) -> bool {
+        match self {
+            Notice::PaymentReceived | Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
+            Notice::NewDevice => false,
+            Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
+        }
+    }
+
+    /// In a customer's words, for the choice of what to be told.
+    pub fn question(self) -> &'static str {
+        match self {
+            Notice::PaymentReceived => "my payments",
+            Notice::EndsSoon => "that my time ends soon",
+            Notice::DataLow => "that most of my data is used",
+            Notice::DataNearlyUsed => "that my data is nearly used up",
+            Notice::Ended => "that my package has ended",
+            Notice::NewDevice => "new devices on my package",
+            Notice::Trouble => "trouble with the network",
+            Notice::TroubleOver => "the end of trouble with the network",
+        }
+    }
+}
+
+/// The parts of a quota, in hundredths, at which a customer is told.
+pub const DATA_LOW: (u64, u64) = (80, 95);
+
+/// What is told when usage of a quota goes from `before` to `after`: the later of what was passed.
+pub fn passed(quota: u64, before: u64, after: u64) -> Option<Notice> {
+    let passes = |percent: u64| {
+        let mark = u64::try_from(u128::from(quota) * u128::from(percent) / 100).unwrap_or(u64::MAX);
+        before < mark && after >= mark && after < quota
+    };
+    if passes(DATA_LOW.1) {
+        Some(Notice::DataNearlyUsed)
+    } else if passes(DATA_LOW.0) {
+        Some(Notice::DataLow)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        assert!(Notice::ALL.iter().all(|notice| Notice::parse(notice.as_str()) == Some(*notice)));
+        assert_eq!(Notice::parse("weather"), None);
+    }
+
+    #[test]
+    fn each_mark_is_passed_once_and_the_end_is_other_news() {
+        let table = [
+            (0, 79, None),
+            (0, 80, Some(Notice::DataLow)),
+            (80, 94, None),
+            (79, 95, Some(Notice::DataNearlyUsed)),
+            (95, 99, None),
+            (0, 100, None),
+            (0, 250, None),
+        ];
+        for (before, after, expected) in table {
+            assert_eq!(passed(100, before, after), expected, "{before} to {after}");
+        }
+        assert_eq!(passed(u64::MAX, 0, u64::MAX - 1), Some(Notice::DataNearlyUsed));
+        assert_eq!(passed(1, 0, 0), None);
+    }
+}
