@@ -6,6 +6,7 @@
 //! * [`pages`] – what a guest at a hotspot sees, a file a page; [`views`] – templates' data, words and numbers;
 //! * [`payments`] – collecting money and finding out what became of it; [`webhooks`] – where providers report;
 //! * [`notify`] – telling customers; [`throttle`] – how often public forms may be sent;
+//! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
@@ -20,7 +21,7 @@ pub mod error;
 pub mod jobs;
 pub mod metrics;
 pub mod middleware;
-mod notify;
+pub mod notify;
 pub mod pages;
 pub mod password;
 pub mod payments;
@@ -32,6 +33,7 @@ pub mod state;
 mod throttle;
 pub mod urls;
 pub mod views;
+pub mod vouchers;
 pub mod webhooks;
 
 #[cfg(test)]

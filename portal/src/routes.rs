@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, observe, problem};
-use crate::pages::{account, assets, buy, health, hotspot, order, voucher};
+use crate::pages::{account, assets, buy, health, hotspot, order, scanned, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -22,6 +22,7 @@ pub fn public(app: App) -> Router {
         .route(urls::PACKAGES, get(hotspot::packages))
         .route(urls::BUY, post(buy::buy))
         .route(urls::VOUCHER, post(voucher::redeem))
+        .route("/v/{code}", get(scanned::show))
         .route("/o/{token}", get(order::show))
         .route("/o/{token}/state", get(order::state))
         .route("/o/{token}/again", post(order::again))

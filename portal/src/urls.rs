@@ -14,6 +14,8 @@ pub const PACKAGES: &str = "/packages";
 pub const BUY: &str = "/buy";
 /// Path that takes a voucher code.
 pub const VOUCHER: &str = "/voucher";
+/// Path of a printed voucher's QR code, before the code.
+pub const SCANNED: &str = "/v";
 /// Path of what a customer has.
 pub const ACCOUNT: &str = "/account";
 /// Query parameter with which a router sends a guest back to the order's page after login.

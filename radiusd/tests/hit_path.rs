@@ -98,11 +98,14 @@ fn a_login_that_memory_answers_allocates_nothing() {
     let directory = Directory::new();
     directory.put(entry(1, CredentialKind::Password, "amina", "siri", MAC), NOW);
     directory.put(entry(2, CredentialKind::Voucher, "ABCDE23456", "ABCDE23456", MAC), NOW);
+    directory.put(entry(3, CredentialKind::Voucher, "ABCDE23456G", "ABCDE23456G", MAC), NOW);
     let ways = [
         ("PAP", "amina", Some("siri"), ""),
         ("CHAP", "amina", None, "siri"),
         ("voucher as printed, PAP", "abcde-23456", Some("abcde-23456"), ""),
         ("voucher, CHAP", "ABCDE23456", None, "ABCDE23456"),
+        ("voucher with a check, PAP", "abcd-e234-56g", Some("abcd-e234-56g"), ""),
+        ("voucher with a check, CHAP", "ABCDE23456G", None, "ABCDE23456G"),
         ("MAC", "02:00:00:00:00:01", Some(""), ""),
         ("MAC, CHAP", "02-00-00-00-00-01", None, ""),
     ];

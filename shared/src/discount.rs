@@ -797,7 +797,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_not_kept() {
-        let table: &[(fn(&mut Discount), NotADiscount)] = &[
+        type Spoil = fn(&mut Discount);
+        let table: &[(Spoil, NotADiscount)] = &[
             (|discount| discount.name = " ".into(), NotADiscount::Name),
             (|discount| discount.kind = Kind::Percent(0), NotADiscount::Kind),
             (|discount| discount.kind = Kind::Percent(101), NotADiscount::Kind),

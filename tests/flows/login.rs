@@ -75,7 +75,7 @@ async fn a_voucher_is_typed_straight_into_the_routers_login_page() {
     world.start_radiusd().await;
     let router = world.router("cafe", |_| {}).await;
     let package = world.package("one-hour", |_| {}).await;
-    store::entitlement::print_voucher(&world.db, &package, "ABCDE23456", world.clock.now()).await.unwrap();
+    world.voucher(&package, "ABCDE23456").await;
     assert!(router.login_chap(mac(1), "abcde-23456", "abcde-23456").await.is_accepted());
     eventually("the voucher is redeemed", || async {
         let state: String = sqlx::query_scalar("SELECT state FROM vouchers").fetch_one(&world.pool).await.ok()?;

@@ -27,3 +27,4 @@ mod rotation;
 mod router_login;
 mod routers;
 mod settlement;
+mod vouchers;

@@ -167,8 +167,11 @@ async fn a_cut_line_gives_hours_online_back_too_and_what_two_outages_took_once()
     let report = Report { session, entitlement: Some(amina), ..first_report(two, story.at(14)) };
     accounting::record(db, &[report], story.at(14)).await.unwrap();
     story.heard(two, 20).await;
+    story.heard(one, 24).await;
     assert_eq!(story.note(25).await.began, ["two"]);
-    story.heard(two, 40).await;
+    for nas in [one, two] {
+        story.heard(nas, 40).await;
+    }
     assert_eq!(story.note(40).await.ended, ["two"]);
 
     let outages = outage::list(db, 10).await.unwrap();

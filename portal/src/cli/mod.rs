@@ -271,6 +271,12 @@ mod tests {
             "portal customer add --phone 0712345678 --name N",
             "portal grant --customer 0712345678 --package 1-day --login l --password-stdin",
             "portal voucher print --package 1-hour --count 3",
+            "portal voucher print --package 1-hour --count 40 --agent Njeri --label l --pdf /p --sheet 58mm --csv /c",
+            "portal voucher batches --agent Njeri",
+            "portal voucher export 42 --csv /c",
+            "portal voucher give 42 --agent Njeri",
+            "portal voucher sell 42 1-40",
+            "portal voucher void 42 7 --reason lost --json",
             "portal package add --slug s --name n --price 20 --duration 1h",
             "portal package list",
             "portal discount add --name n --percent 20",
@@ -319,6 +325,9 @@ mod tests {
             "portal discount add --name n --percent 20 --until tomorrow",
             "portal discount end",
             "portal outage give-back",
+            "portal voucher print --package 1-hour --sheet letter",
+            "portal voucher sell 42 40-1",
+            "portal voucher void 42 7",
             "portal message set weather --text t",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);

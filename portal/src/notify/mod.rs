@@ -6,7 +6,7 @@
 //! * [`code`] – the one message that somebody waits for: it is sent at once, and never written down.
 
 pub(crate) mod news;
-pub(crate) mod sms;
+pub mod sms;
 pub(crate) mod texts;
 
 use std::time::Duration;

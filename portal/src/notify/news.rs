@@ -24,18 +24,16 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Sends one piece of news, or says why not. What cannot be written down is taken up again when its lease is over.
 pub(crate) async fn work(app: &App, news: &News) -> Result<(), StoreError> {
     let now = app.clock.now();
-    let count =
-        |result| app.metrics.sms.with_label_values(&[news.notice.map_or("unknown", Notice::as_str), result]).inc();
     let (Some(notice), Some(sms)) = (news.notice, &app.sms) else {
-        count("skipped");
+        count(app, news, "skipped");
         return notification::give_up(&app.db, news.id, Over::Unwanted, "nobody sends it").await;
     };
     if news.is_unwanted {
-        count("skipped");
+        count(app, news, "skipped");
         return notification::give_up(&app.db, news.id, Over::Unwanted, "not wanted").await;
     }
     if news.expires_at <= now {
-        count("expired");
+        count(app, news, "expired");
         return notification::give_up(&app.db, news.id, Over::Expired, "it came too late").await;
     }
     if let Some(until) = app.config.sms.as_ref().and_then(|settings| quiet_until(settings, notice, now)) {
@@ -45,19 +43,19 @@ pub(crate) async fn work(app: &App, news: &News) -> Result<(), StoreError> {
         return notification::again(&app.db, news.id, now + BACK_OFF[3], "the day's messages cost enough").await;
     }
     match word(app, notice, news).await? {
-        Some(text) => send(app, sms, news, &text, count).await,
+        Some(text) => send(app, sms, news, &text).await,
         None => {
-            count("skipped");
+            count(app, news, "skipped");
             notification::give_up(&app.db, news.id, Over::Unwanted, "there is nothing to say any more").await
         }
     }
 }
 
-async fn send(app: &App, sms: &Sms, news: &News, text: &str, count: impl Fn(&str)) -> Result<(), StoreError> {
+async fn send(app: &App, sms: &Sms, news: &News, text: &str) -> Result<(), StoreError> {
     let outcome = sms.send(&news.phone, text, AfterUnknown::Stop).await;
     let now = app.clock.now();
     let provider = outcome.provider.map_or("", |provider| provider.as_str());
-    count(outcome.sent.label());
+    count(app, news, outcome.sent.label());
     match &outcome.sent {
         Sent::Accepted { reference, cost, segments } => {
             let taken = Taken { provider, reference: Some(reference), segments: *segments, cost: *cost };
@@ -78,6 +76,11 @@ async fn send(app: &App, sms: &Sms, news: &News, text: &str, count: impl Fn(&str
             notification::again(&app.db, news.id, now + wait, &format!("{code}: {text}")).await
         }
     }
+}
+
+fn count(app: &App, news: &News, result: &str) {
+    let kind = news.notice.map_or("unknown", Notice::as_str);
+    app.metrics.sms.with_label_values(&[kind, result]).inc();
 }
 
 /// When news that can wait is sent, if people sleep now.

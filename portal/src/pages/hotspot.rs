@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::discount::{Priced, WHOLE_UNIT};
@@ -21,8 +21,8 @@ use store::order::{self, Order, OrderState};
 use store::package::{self, Package};
 use url::Url;
 
-use super::login;
 use super::visit::{self, Arrival, Chap, Form, Visit};
+use super::{login, scanned};
 use crate::App;
 use crate::error::AppError;
 use crate::urls;
@@ -36,7 +36,11 @@ const RESUME: Duration = Duration::from_secs(30 * 60);
 const REMEMBER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// `GET /h`
-pub(crate) async fn arrive(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, AppError> {
+pub(crate) async fn arrive(
+    State(app): State<App>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AppError> {
     let arrival = Arrival::parse(&query.unwrap_or_default());
     let Some(mac) = Mac::from_bytes(&arrival.mac) else { return not_through_a_router(&app) };
     let Some(login) = visit::login_target(&arrival.login) else { return not_registered(&app) };
@@ -58,7 +62,8 @@ pub(crate) async fn arrive(State(app): State<App>, RawQuery(query): RawQuery) ->
         order::revisit(&app.db, order.id, Some(visit.nas), &remembered, now).await?;
         return Ok(Redirect::to(&urls::order(app.db.seal(), order.id)).into_response());
     }
-    show(&app, visit, Typed::default()).await
+    let code = scanned::code(&headers).unwrap_or_default();
+    show(&app, visit, Typed { code, ..Typed::default() }).await
 }
 
 /// The query of `/packages`.

@@ -5,6 +5,7 @@
 //! * [`order`] – the page of an order, from waiting to being online to the end of it;
 //! * [`account`] – what a customer has, signed in with a code by SMS or by a payment;
 //! * [`voucher`] – a printed code instead of money;
+//! * [`scanned`] – where the QR code of one leads;
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
 //! * [`login`] – the form that goes to the router, with PAP or CHAP;
 //! * [`assets`], [`health`] – files and checks.
@@ -19,5 +20,6 @@ pub(crate) mod health;
 pub(crate) mod hotspot;
 pub(crate) mod login;
 pub(crate) mod order;
+pub(crate) mod scanned;
 pub(crate) mod visit;
 pub(crate) mod voucher;

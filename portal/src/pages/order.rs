@@ -511,7 +511,7 @@ mod tests {
         );
         let by_direction = Rules { quota_down: Some(500_000_000), ..Rules::default() };
         known.usage = Some(Usage { rules: by_direction, ..usage(1, 12_300_000) });
-        assert_eq!(known.words(Stage::Online).1, "12.3 MB used. 487.7 MB down left.");
+        assert_eq!(known.words(Stage::Online).1, "12.3 MB used. 488 MB down left.");
         known.now = at(3601);
         assert_eq!(known.stage(), Stage::Ended);
         assert_eq!(known.words(Stage::Ended).0, "Your time is over");

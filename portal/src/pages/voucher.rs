@@ -1,5 +1,5 @@
-//! `POST /voucher`: a guest has a printed code. Its spelling is checked here, so that a typing error is told at once;
-//! whether it is good is the router's question to radiusd, with the code as name and password.
+//! `POST /voucher`: a guest has a printed code. Its spelling and its check are looked at here, so that a typing error is told at
+//! once and is no guess; whether it is good is the router's question to radiusd, with the code as name and password.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use shared::voucher;
+use shared::voucher::{self, NotACode};
 use url::Url;
 
 use super::hotspot::{Typed, open, show};
@@ -37,16 +37,19 @@ pub(crate) async fn redeem(
     Body(typing): Body<Typing>,
 ) -> Result<Response, AppError> {
     let form = open(&app, &typing.visit)?;
+    let code = match voucher::normalise(typing.code.trim()) {
+        Ok(code) => code,
+        Err(problem) => {
+            let code_error = Some(advice(problem).to_owned());
+            return show(&app, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
+        }
+    };
     // radiusd guards the codes themselves, at every way in; this spares it what comes from here.
     let limits = [
         Limit::new("voucher_from_device", form.visit.mac, 30, HOUR),
         Limit::new("voucher_from_address", address, 600, HOUR),
     ];
     app.throttle.admit(&app, &limits).await?;
-    let Some(code) = voucher::normalise(typing.code.trim()) else {
-        let code_error = Some("Please check the code: ten letters and digits, never 0, 1, I or O.".to_owned());
-        return show(&app, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
-    };
     let visit = &form.visit;
     let then = visit.destination.as_ref().map(Url::to_string);
     let view = GoingOnlinePage {
@@ -55,4 +58,12 @@ pub(crate) async fn redeem(
         login: login::form(visit, &code, &code, then, true),
     };
     Ok(login::allow(page(StatusCode::OK, &view)?, visit, &app.config.portal.public_url))
+}
+
+/// What to do about something that is no code.
+pub(super) fn advice(problem: NotACode) -> &'static str {
+    match problem {
+        NotACode::Grammar => "Please check the code: eleven letters and digits, never 0, 1, I or O.",
+        NotACode::Mistyped => "Please check the code: one character looks wrong.",
+    }
 }

@@ -103,6 +103,15 @@ pub(crate) struct GoingOnlinePage {
     pub(crate) login: LoginForm,
 }
 
+/// Where a printed voucher's QR code leads.
+#[derive(Debug, Template)]
+#[template(path = "customer/scanned.html")]
+pub(crate) struct ScannedPage {
+    pub(crate) site: Site,
+    /// The code as it is printed.
+    pub(crate) code: String,
+}
+
 /// `/account` of somebody who is not signed in: the number.
 #[derive(Debug, Template)]
 #[template(path = "customer/sign_in.html")]
@@ -413,6 +422,7 @@ mod tests {
             packages().render(),
             order().render(),
             GoingOnlinePage { site: site(), title: NASTY.into(), login: login() }.render(),
+            ScannedPage { site: site(), code: NASTY.into() }.render(),
             account().render(),
             sign_in(true).render(),
             sign_in(false).render(),

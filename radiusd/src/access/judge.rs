@@ -110,7 +110,7 @@ pub(crate) fn is_known(login: &Login<'_>, directory: &Directory) -> bool {
 }
 
 fn find(directory: &Directory, name: &[u8]) -> Option<Opening> {
-    directory.login(name).or_else(|| directory.login(voucher::normalise(name)?.as_bytes()))
+    directory.login(name).or_else(|| directory.login(voucher::normalise(name).ok()?.as_bytes()))
 }
 
 fn judge_device(
@@ -175,7 +175,7 @@ pub(crate) async fn look_up(
         Some(mac) => ids = store::directory::find_device(db, mac).await?,
         None => {
             let mut found = store::directory::find_login(db, name).await?;
-            if let (None, Some(code)) = (found, voucher::normalise(name)) {
+            if let (None, Ok(code)) = (found, voucher::normalise(name)) {
                 found = store::directory::find_login(db, code.as_bytes()).await?;
             }
             ids.extend(found);

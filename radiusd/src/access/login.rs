@@ -128,7 +128,7 @@ impl<'a> Login<'a> {
         let typed_again = match &self.proof {
             Proof::Pap { password } => std::str::from_utf8(password)
                 .ok()
-                .and_then(voucher::normalise)
+                .and_then(|typed| voucher::normalise(typed).ok())
                 .is_some_and(|again| bool::from(again.as_bytes().ct_eq(code))),
             Proof::Chap { .. } | Proof::MsChap(_) => self.proves(code),
         };

@@ -53,6 +53,7 @@ fn directory() -> Directory {
     put(1, credential(1, CredentialKind::Password, "amina", "siri"));
     put(2, credential(2, CredentialKind::Voucher, "ABCDE23456", "ABCDE23456"));
     put(3, credential(3, CredentialKind::OneTime, "ORDER234", "once"));
+    put(4, credential(4, CredentialKind::Voucher, "ABCDE23456G", "ABCDE23456G"));
     directory
 }
 
@@ -109,10 +110,14 @@ fn a_voucher_is_typed_in_any_way() {
         ("abcde-23456", Way::Pap("")),
         ("ABCDE23456", Way::Chap("ABCDE23456")),
         ("abcde23456", Way::Chap("abcde23456")),
+        ("abcd-e234-56g", Way::Pap("ABCD E234 56G")),
+        ("abcde23456g", Way::Pap("")),
+        ("abcde23456g", Way::Chap("abcde23456g")),
     ] {
         assert!(matches!(ask(&directory(), name, &way, MAC, NOW), Verdict::Granted(_)), "{name}");
     }
     assert_eq!(denial(ask(&directory(), "ABCDE23456", &Way::Pap("x"), MAC, NOW)), Some(Denial::BadPassword));
+    assert!(matches!(ask(&directory(), "ABCDE32456G", &Way::Pap(""), MAC, NOW), Verdict::NotInMemory), "mistyped");
 }
 
 #[test]

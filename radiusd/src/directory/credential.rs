@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::policy::{Moment, Validity};
 
-/// Octets of name and password together that need no allocation: a voucher has 20, a one-time password 28.
+/// Octets of name and password together that need no allocation: a voucher has 22, a one-time password 28.
 const SHORT: usize = 29;
 
 /// What proves a right to the entitlement that it stands in.

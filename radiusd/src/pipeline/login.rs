@@ -10,6 +10,7 @@ use radius_proto::attribute::{mikrotik, rfc2865};
 use radius_proto::{Code, MAX_PACKET, Packet};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
+use shared::voucher::{self, NotACode};
 
 use super::{Exchange, Pipeline, Port};
 use crate::access::{self, Granted, Login, Memory, Scratch, Service, Unreadable, Verdict};
@@ -99,7 +100,11 @@ impl Pipeline {
                 Ok(login) => (login.name, login.mac.filter(|_| login.is_mac_login())),
                 Err(_) => return pipeline.give_up(&exchange, "bad_secret"),
             };
-            let unknown = if asked.1.is_some() { Denial::UnknownDevice } else { Denial::UnknownUser };
+            let unknown = match asked {
+                (_, Some(_)) => Denial::UnknownDevice,
+                (name, None) if voucher::normalise(name) == Err(NotACode::Mistyped) => Denial::MistypedCode,
+                (_, None) => Denial::UnknownUser,
+            };
             let found = pipeline.ask_database(asked.0, asked.1).await;
             let (now, out) = (exchange.client.here(pipeline.clock.now()), &mut Direct);
             if !found {

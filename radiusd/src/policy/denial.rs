@@ -7,6 +7,8 @@ use shared::config::Language;
 pub enum Denial {
     /// No such name or voucher.
     UnknownUser,
+    /// A voucher code whose check says that it was never printed: a typing error, and no guess.
+    MistypedCode,
     /// The password is wrong.
     BadPassword,
     /// The credential's own time is over.
@@ -43,8 +45,9 @@ pub enum Denial {
 
 impl Denial {
     /// All reasons.
-    pub const ALL: [Denial; 17] = [
+    pub const ALL: [Denial; 18] = [
         Denial::UnknownUser,
+        Denial::MistypedCode,
         Denial::BadPassword,
         Denial::CredentialOver,
         Denial::WrongDevice,
@@ -67,6 +70,7 @@ impl Denial {
     pub fn label(self) -> &'static str {
         match self {
             Denial::UnknownUser => "unknown_user",
+            Denial::MistypedCode => "mistyped_code",
             Denial::BadPassword => "bad_password",
             Denial::CredentialOver => "credential_over",
             Denial::WrongDevice => "wrong_mac",
@@ -101,6 +105,10 @@ impl Denial {
             Denial::UnknownUser => (
                 "We do not know this name or voucher. Please check the spelling.",
                 "Hatulijui jina hili wala vocha hii. Tafadhali hakikisha umeandika sawasawa.",
+            ),
+            Denial::MistypedCode => (
+                "Please check the code: one character looks wrong.",
+                "Tafadhali hakiki namba ya vocha: herufi moja inaonekana si sahihi.",
             ),
             Denial::BadPassword => {
                 ("The password is not right. Please try again.", "Neno la siri si sahihi. Tafadhali jaribu tena.")

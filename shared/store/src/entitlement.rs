@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::package::{Package, RuleColumns, Starts, rule_columns, unsigned, whole_seconds};
-use crate::{Db, Result, StoreError, notification, session};
+use crate::{Db, Result, StoreError, notification, session, voucher};
 
 /// How long a one-time password may wait for its login.
 pub const ONE_TIME_VALID: Duration = Duration::from_secs(600);
@@ -105,6 +105,47 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Inserts entitlements that wait for their first login, whatever the package says: paper may lie for months before somebody
+/// pays for it. What was paid for each is the price of now, which stands on the paper.
+pub(crate) async fn insert_waiting(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+    package: &Package,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let rules = RuleColumns::of(&package.rules);
+    sqlx::query!(
+        "INSERT INTO entitlements (id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
+             device_limit, idle_timeout_seconds, created_at, quota_seconds, hours, until, quota_up_octets, quota_down_octets,
+             burst, fair_use, device_policy, paid_minor)
+         SELECT w.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::int4multirange, $14, $15, $16, $17, $18, $19, $20
+         FROM unnest($1::uuid[]) AS w (id)",
+        ids,
+        package.id,
+        package.name,
+        Starts::FirstLogin.as_str(),
+        rules.duration_seconds,
+        rules.quota_octets,
+        rules.up_bps,
+        rules.down_bps,
+        rules.device_limit,
+        rules.idle_timeout_seconds,
+        now,
+        rules.quota_seconds,
+        rules.hours,
+        rules.until,
+        rules.quota_up_octets,
+        rules.quota_down_octets,
+        rules.burst,
+        &rules.fair_use,
+        rules.device_policy,
+        package.price.minor
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn insert_credential(
     db: &Db,
     connection: &mut PgConnection,
@@ -133,27 +174,6 @@ async fn insert_credential(
         other => other,
     })?;
     Ok(())
-}
-
-/// A printed voucher: the entitlement exists from the printing on, and its code opens it.
-pub async fn print_voucher(db: &Db, package: &Package, code: &str, now: OffsetDateTime) -> Result<Uuid> {
-    let mut tx = db.pool.begin().await?;
-    let (id, batch) = (rng::id(now), rng::id(now));
-    insert(&mut tx, id, package, Sale::default(), now).await?;
-    insert_credential(db, &mut tx, id, CredentialKind::Voucher, code.as_bytes(), code.as_bytes(), now).await?;
-    sqlx::query!(
-        "INSERT INTO voucher_batches (id, package_id, size, created_by, created_at) VALUES ($1, $2, 1, 'command line', $3)",
-        batch,
-        package.id,
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!("INSERT INTO vouchers (id, batch_id, entitlement_id) VALUES ($1, $2, $3)", rng::id(now), batch, id)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(id)
 }
 
 /// The one-time password with which `mac` can log in as `login`: the present one while it is good for long
@@ -249,14 +269,8 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query!(
-        "UPDATE vouchers SET state = 'redeemed', redeemed_at = $2
-         WHERE entitlement_id = ANY ($1) AND state IN ('printed', 'sold')",
-        &ids,
-        at.iter().max().copied()
-    )
-    .execute(&mut *tx)
-    .await?;
+    let macs: Vec<Option<Mac>> = logins.iter().map(|l| l.mac).collect();
+    voucher::redeem(&mut tx, &ids, &macs, &at).await?;
     tx.commit().await?;
     Ok(())
 }

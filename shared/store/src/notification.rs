@@ -157,7 +157,7 @@ pub async fn sent(db: &Db, id: Uuid, taken: &Taken<'_>, now: OffsetDateTime) -> 
         taken.reference,
         i32::try_from(taken.segments).unwrap_or(i32::MAX),
         taken.cost.map(|cost| cost.minor),
-        taken.cost.map(|cost| cost.currency.as_str())
+        taken.cost.as_ref().map(|cost| cost.currency.as_str())
     )
     .execute(&db.pool)
     .await?;

@@ -369,6 +369,16 @@ impl World {
         ran.expect_err("the command must fail")
     }
 
+    /// Prints a voucher with this code.
+    ///
+    /// # Panics
+    /// If it cannot be printed.
+    pub async fn voucher(&self, package: &store::package::Package, code: &str) {
+        let code = shared::voucher::normalise(code).expect("a code");
+        let printed = store::voucher::print_batch(&self.db, package, None, "", &[code], "test", self.clock.now()).await;
+        printed.expect("a voucher");
+    }
+
     /// Registers a router and returns its identity. A running radiusd learns of it by itself.
     ///
     /// # Panics

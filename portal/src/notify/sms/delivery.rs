@@ -89,10 +89,6 @@ pub(super) fn code(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn failed(permanent: bool) -> Delivery {
-        Delivery::Failed { permanent, code: "x".into() }
-    }
-
     #[test]
     fn a_form_is_read_and_printed_without_its_values() {
         let form = Form::read(b"id=ATXid_1&phoneNumber=%2B254712345678&empty=+&id=2").expect("small");

@@ -38,9 +38,9 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use self::session::{Account, Change, Crossings, Standing, begin};
+use self::session::{Account, Change, Crossings, Standing, Stored, begin};
 use self::usage::Entitled;
-use crate::{Db, Result, command, entitlement};
+use crate::{Db, Result, command, entitlement, voucher};
 
 pub use self::curve::{Counters, Hours};
 pub use self::identity::START_WINDOW_SECONDS;
@@ -199,7 +199,7 @@ async fn record_in(
     }
     let changes = join(tx, accounts).await?;
     let used = usage::of(&changes);
-    let mut wanted: Vec<Uuid> = waiting(&changes, &entitled).map(|(id, _, _)| id).collect();
+    let mut wanted: Vec<Uuid> = waiting(&changes, &entitled).map(|(id, _)| id).collect();
     wanted.extend(used.exhausted(&entitled));
     // What only the stored session knows of was not counted on.
     let unknown =
@@ -303,26 +303,28 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
     rows::insert_crossings(tx, &crossings).await
 }
 
-/// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger.
-/// A running session starts nothing: what its device bought meanwhile is for later.
+/// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger. If it came
+/// from a voucher, that is redeemed. A running session starts nothing: what its device bought meanwhile is for later.
 async fn start_clocks(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled) -> Result<()> {
-    let (mut ids, mut routers, mut at) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, router, started_at) in waiting(changes, entitled) {
+    let (mut ids, mut routers, mut macs, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (id, session) in waiting(changes, entitled) {
         ids.push(id);
-        routers.push(Some(router));
-        at.push(started_at);
+        routers.push(Some(session.nas));
+        macs.push(session.mac);
+        at.push(session.started_at);
     }
-    if ids.is_empty() { Ok(()) } else { entitlement::start_clocks(tx, &ids, &routers, &at).await }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    entitlement::start_clocks(tx, &ids, &routers, &at).await?;
+    voucher::redeem(tx, &ids, &macs, &at).await
 }
 
-/// The entitlements that waited for these new sessions to begin, at which router and when they did.
-fn waiting<'a>(
-    changes: &'a [Change],
-    entitled: &'a Entitled,
-) -> impl Iterator<Item = (Uuid, Uuid, OffsetDateTime)> + 'a {
+/// The entitlements that waited for these new sessions to begin.
+fn waiting<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = (Uuid, &'a Stored)> + 'a {
     let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
     let waits = |id: &Uuid| entitled.get(id).is_some_and(|entitlement| !entitlement.has_begun);
-    new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session.nas, session.started_at)))
+    new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session)))
 }
 
 /// The entitlements of new sessions that have changed since those were granted, as their tickets tell: their routers were told

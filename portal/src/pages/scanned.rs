@@ -1,0 +1,64 @@
+//! `GET /v/{code}`: where the QR code of a printed voucher leads.
+//!
+//! A phone that scans it says neither which device it is nor at which router, so it cannot be logged in from here. The code is
+//! kept for a while in a cookie of this browser, and stands ready in its field when the Wi-Fi's sign-in page leads to us.
+//! Whether it is good is not looked up: this would be a place to guess.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use shared::voucher;
+
+use super::voucher::advice;
+use crate::App;
+use crate::error::AppError;
+use crate::views::customer::ScannedPage;
+use crate::views::{Site, page};
+
+/// The cookie's name.
+const NAME: &str = "mlango-voucher";
+/// How long it is kept.
+const KEPT: time::Duration = time::Duration::minutes(30);
+
+/// `GET /v/{code}`
+pub(crate) async fn show(State(app): State<App>, Path(code): Path<String>) -> Result<Response, AppError> {
+    let code = voucher::normalise(code.trim()).map_err(|problem| AppError::BadRequest(advice(problem)))?;
+    let view = ScannedPage { site: Site::of(&app.config.portal), code: voucher::printed(&code) };
+    let mut response = page(StatusCode::OK, &view)?;
+    let cookie = Cookie::build((NAME, code.to_string()))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(app.config.portal.public_url.scheme() == "https")
+        .max_age(KEPT)
+        .build();
+    if let Ok(value) = cookie.to_string().parse() {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    Ok(response)
+}
+
+/// The code that was scanned with this browser, as it is printed.
+pub(crate) fn code(headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    voucher::normalise(jar.get(NAME)?.value()).ok().map(|code| voucher::printed(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_code_is_taken_from_the_cookie() {
+        let of = |cookie: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, cookie.parse().expect("a value"));
+            code(&headers)
+        };
+        assert_eq!(of("mlango-voucher=ABCDE23456").as_deref(), Some("ABCDE-23456"));
+        assert_eq!(of("mlango-voucher=<script>"), None);
+        assert_eq!(of("other=ABCDE23456"), None);
+    }
+}

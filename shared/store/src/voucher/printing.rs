@@ -1,0 +1,131 @@
+//! Printing: entitlements, credentials and vouchers of a whole batch, in one transaction and a statement a table.
+
+use shared::rng;
+use shared::time::OffsetDateTime;
+use shared::voucher::Code;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{check_agent, whole};
+use crate::package::Package;
+use crate::{Db, Result, StoreError, entitlement};
+
+/// Vouchers of one batch at most. As many entitlements in one statement are still told to radiusd one by one; from 20,000 on it
+/// would read everything again.
+pub const MAX_BATCH: usize = 10_000;
+
+/// A batch that was printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Printed {
+    /// Its identity.
+    pub id: Uuid,
+    /// Its number on the paper.
+    pub number: u32,
+}
+
+/// Makes vouchers of these codes, the first one with the serial 1. Each can be used from now on, sold or not: paper that nobody
+/// may use yet is not handed out yet.
+///
+/// # Errors
+/// [`StoreError::Conflict`], with a sentence for the operator: there are too many codes, or none, or one of them was made
+/// before. Then nothing was made.
+pub async fn print_batch(
+    db: &Db,
+    package: &Package,
+    agent: Option<&str>,
+    label: &str,
+    codes: &[Code],
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<Printed> {
+    if codes.is_empty() || codes.len() > MAX_BATCH {
+        return Err(StoreError::Conflict(format!("a batch has at least one voucher and at most {MAX_BATCH}")));
+    }
+    check_agent(agent)?;
+    // Sealed before a connection is taken: that is most of the work.
+    let columns = Columns::of(db, codes, now);
+    let id = rng::id(now);
+    let mut tx = db.pool.begin().await?;
+    let number = sqlx::query_scalar!(
+        "INSERT INTO voucher_batches (id, package_id, label, size, agent, package_name, price_minor, currency, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING number",
+        id,
+        package.id,
+        label,
+        i32::try_from(codes.len()).unwrap_or(i32::MAX),
+        agent,
+        package.name,
+        package.price.minor,
+        package.price.currency.as_str(),
+        by,
+        now
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    entitlement::insert_waiting(&mut tx, &columns.entitlements, package, now).await?;
+    columns.insert_credentials(&mut tx, now).await?;
+    sqlx::query!(
+        "INSERT INTO vouchers (id, batch_id, entitlement_id, serial)
+         SELECT v.id, $2, v.entitlement, v.serial::integer
+         FROM unnest($1::uuid[], $3::uuid[]) WITH ORDINALITY AS v (id, entitlement, serial)",
+        &columns.vouchers,
+        id,
+        &columns.entitlements
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Printed { id, number: whole(number) })
+}
+
+/// New vouchers, turned from rows to columns for `unnest`.
+struct Columns {
+    vouchers: Vec<Uuid>,
+    entitlements: Vec<Uuid>,
+    credentials: Vec<Uuid>,
+    lookups: Vec<Vec<u8>>,
+    logins: Vec<Vec<u8>>,
+    passwords: Vec<Vec<u8>>,
+}
+
+impl Columns {
+    fn of(db: &Db, codes: &[Code], now: OffsetDateTime) -> Columns {
+        let ids = || codes.iter().map(|_| rng::id(now)).collect::<Vec<Uuid>>();
+        let credentials = ids();
+        let seal = |context: fn(Uuid) -> entitlement::SealContext| {
+            let sealed = |(code, id): (&Code, &Uuid)| db.seal.seal(&context(*id), code.as_bytes());
+            codes.iter().zip(&credentials).map(sealed).collect::<Vec<Vec<u8>>>()
+        };
+        Columns {
+            vouchers: ids(),
+            entitlements: ids(),
+            lookups: codes.iter().map(|code| db.seal.lookup(code.as_bytes()).to_vec()).collect(),
+            logins: seal(entitlement::login_context),
+            passwords: seal(entitlement::password_context),
+            credentials,
+        }
+    }
+
+    async fn insert_credentials(&self, tx: &mut PgConnection, now: OffsetDateTime) -> Result<()> {
+        sqlx::query!(
+            "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, created_at)
+             SELECT c.id, c.entitlement, 'voucher', c.lookup, c.login, c.password, $6
+             FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[]) AS c (id, entitlement, lookup, login, password)",
+            &self.credentials,
+            &self.entitlements,
+            &self.lookups,
+            &self.logins,
+            &self.passwords,
+            now
+        )
+        .execute(tx)
+        .await
+        .map_err(|error| match StoreError::from(error) {
+            StoreError::Conflict(_) => {
+                StoreError::Conflict("one of these codes is there already: nothing was printed, so make new ones".into())
+            }
+            other => other,
+        })?;
+        Ok(())
+    }
+}
