@@ -45,6 +45,7 @@ make_demo_secrets() {
     make_secret daraja.consumer_key
     make_secret daraja.consumer_secret
     make_secret daraja.passkey
+    make_secret sms.api_key
 }
 
 # Where the token of this database is kept: one made for another database would be worth nothing here.
@@ -97,6 +98,12 @@ passkey_file = $(toml_string "$SECRETS/daraja.passkey")
 shortcode = "$DEMO_SHORTCODE"
 transaction_type = "CustomerPayBillOnline"
 callback_base_url = "$(portal_url)"
+
+# And the SMS simulator.
+[sms.africastalking]
+username = "mlango"
+api_key_file = $(toml_string "$SECRETS/sms.api_key")
+base_url = "$(sms_url)"
 TOML
 }
 
@@ -119,6 +126,7 @@ write_env() { # DEMO?
             env_line DEMO_PASSWORD "$(<"$SECRETS/demo.password")"
             env_line DEMO_JOIN_URL "$(join_url)"
             env_line DARAJA_SIM_URL "$(daraja_url)"
+            env_line SMS_SIM_URL "$(sms_url)"
         fi
     } >"$ENV_FILE.new"
     chmod 600 "$ENV_FILE.new"
@@ -143,6 +151,10 @@ daraja_url() {
     printf 'http://127.0.0.1:%s' "$DARAJA_PORT"
 }
 
+sms_url() {
+    printf 'http://127.0.0.1:%s' "$SMS_PORT"
+}
+
 join_url() {
     printf 'http://%s:%s/' "$ROUTER_ADDRESS" "$ROUTER_PORT"
 }
@@ -159,6 +171,7 @@ TEXT
     if [[ -n $1 ]]; then
         cat <<TEXT
   Join and pay    $(join_url)
+  SMS that came   $(sms_url)
   Try a login     . .mlango/env && echo "User-Name=\$DEMO_USER,User-Password=\$DEMO_PASSWORD" | radclient -x "\$RADIUS_HOST:\$RADIUS_AUTH_PORT" auth "\$RADIUS_SECRET"
 
 TEXT

@@ -7,6 +7,7 @@
 //! * [`payments`] – collecting money and finding out what became of it; [`webhooks`] – where providers report;
 //! * [`notify`] – telling customers; [`throttle`] – how often public forms may be sent;
 //! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
+//! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
@@ -19,6 +20,7 @@ pub mod api;
 pub mod cli;
 pub mod error;
 pub mod jobs;
+mod live;
 pub mod metrics;
 pub mod middleware;
 pub mod notify;

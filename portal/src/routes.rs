@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, observe, problem};
-use crate::pages::{account, assets, buy, health, hotspot, order, scanned, voucher};
+use crate::pages::{account, assets, buy, capport, health, hotspot, order, scanned, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -22,9 +22,11 @@ pub fn public(app: App) -> Router {
         .route(urls::PACKAGES, get(hotspot::packages))
         .route(urls::BUY, post(buy::buy))
         .route(urls::VOUCHER, post(voucher::redeem))
+        .route("/capport/{router}", get(capport::show))
         .route("/v/{code}", get(scanned::show))
         .route("/o/{token}", get(order::show))
         .route("/o/{token}/state", get(order::state))
+        .route("/o/{token}/events", get(order::events))
         .route("/o/{token}/again", post(order::again))
         .route("/o/{token}/devices", post(order::remove_device))
         .route("/o/{token}/account", post(account::after_payment))
@@ -36,6 +38,7 @@ pub fn public(app: App) -> Router {
         .route("/account/device", post(account::name_device))
         .route("/account/remove", post(account::remove_device))
         .route("/account/sessions", post(account::end_session))
+        .route("/account/messages", post(account::choose_messages))
         .route("/account/sign-out", post(account::sign_out))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))

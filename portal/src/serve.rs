@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{App, jobs, routes};
+use crate::{App, jobs, live, routes};
 
 /// Longest wait, after shutdown is asked for, for what is under way. Longer than one answer of M-Pesa usually
 /// takes, shorter than the 30 s after which service managers kill.
@@ -40,6 +40,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let tracker = TaskTracker::new();
     jobs::start(&app, &tracker, &shutdown);
+    tracker.spawn(live::listen(app.clone(), shutdown.clone()));
+    let (told, stopping) = (shutdown.clone(), app.stopping.clone());
+    tracker.spawn(async move {
+        told.cancelled().await;
+        stopping.cancel();
+    });
     let public = routes::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let public = axum::serve(pages, public).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let operational = axum::serve(metrics, routes::operational(app.clone()))

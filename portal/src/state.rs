@@ -10,8 +10,10 @@ use shared::time::Clock;
 use store::Db;
 use store::redis::Redis;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
@@ -41,6 +43,10 @@ pub struct Inner {
     pub(crate) sms: Option<Sms>,
     /// How often forms were sent.
     pub(crate) throttle: Throttle,
+    /// What open pages are told at once.
+    pub(crate) live: Live,
+    /// Cancelled when this process ends: pages that stay open must not hold it up.
+    pub(crate) stopping: CancellationToken,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// Work that outlives the request that began it (a prompt under way); shutdown waits for it.
@@ -72,6 +78,8 @@ impl App {
         Ok(App(Arc::new(Inner {
             sms,
             throttle: Throttle::default(),
+            live: Live::default(),
+            stopping: CancellationToken::new(),
             db,
             redis,
             metrics: Metrics::new(),

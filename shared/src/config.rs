@@ -212,6 +212,8 @@ pub struct Portal {
     pub brand: String,
     /// Number that customers may call; empty: none is shown.
     pub support_phone: String,
+    /// A page about the place, for the captive-portal API; default: none.
+    pub venue_url: Option<Url>,
     /// Proxies whose `X-Forwarded-For` is believed. Default: those on this machine, `127.0.0.0/8` and `::1/128`.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -358,6 +360,7 @@ impl Default for Portal {
             public_url: Url::parse("http://127.0.0.1:8080").expect("a valid URL"),
             brand: "Mlango Wi-Fi".into(),
             support_phone: String::new(),
+            venue_url: None,
             trusted_proxies: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).into(),
         }
     }

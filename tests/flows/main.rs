@@ -5,6 +5,7 @@
 
 mod account;
 mod browser;
+mod capport;
 mod changes;
 mod cuts;
 mod desk;

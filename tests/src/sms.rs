@@ -22,7 +22,7 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
@@ -394,6 +394,7 @@ impl From<Response> for Answer {
 async fn serve(shell: Arc<Shell>, listener: TcpListener) {
     let stop = shell.stop.clone();
     let routes = Router::new()
+        .route("/", get(show))
         .route("/version1/messaging", post(ask_africastalking))
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(ask_twilio))
         .with_state(shell);
@@ -407,6 +408,13 @@ async fn serve(shell: Arc<Shell>, listener: TcpListener) {
         served = serving => if let Err(error) = served { warn!(%error, "the server has failed") },
         () = patience => {}
     }
+}
+
+/// What phones were sent, the newest first.
+async fn show(State(shell): State<Arc<Shell>>) -> String {
+    let book = shell.lock();
+    let lines = book.messages.iter().rev().map(|message| format!("{}: {}\n", message.to, message.text));
+    lines.collect()
 }
 
 async fn ask_africastalking(

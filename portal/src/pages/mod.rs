@@ -7,6 +7,7 @@
 //! * [`voucher`] – a printed code instead of money;
 //! * [`scanned`] – where the QR code of one leads;
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
+//! * [`capport`] – the captive-portal API, for devices instead of people;
 //! * [`login`] – the form that goes to the router, with PAP or CHAP;
 //! * [`assets`], [`health`] – files and checks.
 //!
@@ -16,6 +17,7 @@
 pub(crate) mod account;
 pub(crate) mod assets;
 pub(crate) mod buy;
+pub(crate) mod capport;
 pub(crate) mod health;
 pub(crate) mod hotspot;
 pub(crate) mod login;

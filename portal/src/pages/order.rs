@@ -4,12 +4,15 @@
 //! what it is about; [`state`] gives the same to the page's script, which reads the page anew when the stage changes.
 //! The grant never waits for this page: it only logs the guest in.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form as Body, Json};
+use futures::Stream;
 use serde::{Deserialize, Serialize};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
@@ -17,6 +20,7 @@ use shared::token::{self, Purpose};
 use store::entitlement::{self, Usage};
 use store::order::{self, Order, OrderState};
 use store::{StoreError, payment, settlement};
+use tokio::sync::{broadcast, mpsc};
 
 use super::login;
 use super::visit::{Form, Visit};
@@ -34,6 +38,8 @@ const STRANDED: Duration = Duration::from_secs(60);
 /// Where money may have moved, a new charge is offered only after this: M-Pesa's message has come by then, and M-Pesa
 /// refuses the same amount from the same number within two minutes.
 const AFTER_A_WHILE: Duration = Duration::from_secs(180);
+/// An open page looks by itself this often: whether the device is online, and what was used.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A waiting guest is offered the packages again after this.
 const LONG_WAIT: Duration = Duration::from_secs(120);
 
@@ -270,6 +276,7 @@ pub(crate) async fn show(
         site: Site::of(&app.config.portal),
         stage: stage.name(),
         state_url: format!("/o/{token}/state"),
+        events_url: format!("/o/{token}/events"),
         refresh: stage.refresh(),
         busy: stage.is_busy() || (stage == Stage::GoOnline && from.back.is_some()),
         tone: stage.tone(),
@@ -364,7 +371,7 @@ fn onward(visit: &Visit) -> Option<Onward> {
 }
 
 /// What the page's script asks for.
-#[derive(Debug, Serialize)]
+#[derive(PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct News {
     stage: &'static str,
     headline: String,
@@ -377,6 +384,54 @@ pub(crate) async fn state(State(app): State<App>, Path(token): Path<String>) -> 
     let stage = known.stage();
     let (headline, detail) = known.words(stage);
     Ok(Json(News { stage: stage.name(), headline, detail }))
+}
+
+/// `GET /o/{token}/events`: the same, each time that it changes, for as long as the page is open (server-sent events).
+pub(crate) async fn events(
+    State(app): State<App>,
+    Path(token): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, AppError> {
+    // What changes from now on is heard; what was before is read now.
+    let mut changes = app.live.orders();
+    let first = Known::of(&app, &token).await?;
+    let id = first.order.id;
+    let (send, receive) = mpsc::channel(1);
+    app.clone().background.spawn(async move {
+        let (mut known, mut told) = (Some(first), None);
+        loop {
+            // PostgreSQL may be away for a moment: the page keeps what it has.
+            if let Some(known) = known.take() {
+                let stage = known.stage();
+                let (headline, detail) = known.words(stage);
+                let news = News { stage: stage.name(), headline, detail };
+                if told.as_ref() != Some(&news) {
+                    let event = Event::default().json_data(&news).unwrap_or_default();
+                    if send.send(Ok(event)).await.is_err() {
+                        return;
+                    }
+                    told = Some(news);
+                }
+            }
+            let looks_again = tokio::time::sleep(LOOK_AGAIN);
+            tokio::pin!(looks_again);
+            loop {
+                tokio::select! {
+                    () = app.stopping.cancelled() => return,
+                    () = send.closed() => return,
+                    () = &mut looks_again => break,
+                    change = changes.recv() => match change {
+                        Ok(changed) if changed != id => {}
+                        Err(broadcast::error::RecvError::Closed) => return,
+                        // Its own, or too many to tell.
+                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+                    },
+                }
+            }
+            known = Known::of(&app, &token).await.ok();
+        }
+    });
+    let stream = futures::stream::unfold(receive, async |mut receive| Some((receive.recv().await?, receive)));
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 
 /// `POST /o/{token}/again`: a new payment of the same order, where that is safe.

@@ -155,6 +155,8 @@ pub(crate) struct AccountPage {
     /// The packages on sale.
     pub(crate) buy: Option<String>,
     pub(crate) paid: Vec<PaidLine>,
+    /// What the customer may be told; empty: nothing is sent here.
+    pub(crate) messages: Vec<MessageChoice>,
     pub(crate) sessions: Vec<SignedInLine>,
 }
 
@@ -172,6 +174,14 @@ pub(crate) struct OwnedCard {
     /// Whether it could if there were a place.
     pub(crate) is_full: bool,
     pub(crate) devices: Vec<DeviceLine>,
+}
+
+/// A kind of message.
+#[derive(Debug)]
+pub(crate) struct MessageChoice {
+    pub(crate) name: &'static str,
+    pub(crate) words: &'static str,
+    pub(crate) wanted: bool,
 }
 
 /// A payment.
@@ -221,6 +231,8 @@ pub(crate) struct OrderPage {
     pub(crate) stage: &'static str,
     /// Where the script asks for news.
     pub(crate) state_url: String,
+    /// Where it is told by itself.
+    pub(crate) events_url: String,
     /// Seconds after which the page is read again without a script.
     pub(crate) refresh: Option<u32>,
     /// Whether something is still going on.
@@ -337,6 +349,10 @@ mod tests {
                 at: NASTY.into(),
                 receipt: "/o/x/receipt".into(),
             }],
+            messages: vec![
+                MessageChoice { name: "ended", words: "that my package has ended", wanted: true },
+                MessageChoice { name: "trouble", words: "trouble with the network", wanted: false },
+            ],
             sessions: vec![signed_in(true), signed_in(false)],
         }
     }
@@ -393,6 +409,7 @@ mod tests {
             site: site(),
             stage: "go_online",
             state_url: "/o/x/state".into(),
+            events_url: "/o/x/events".into(),
             refresh: Some(4),
             busy: true,
             tone: "info",

@@ -193,6 +193,8 @@ pub enum Channel {
     Directory,
     /// Rows were added to `nas_commands`.
     Commands,
+    /// An order has changed; which one is told with it.
+    Orders,
 }
 
 impl Channel {
@@ -200,6 +202,7 @@ impl Channel {
         match self {
             Channel::Directory => "mlango_directory",
             Channel::Commands => "mlango_commands",
+            Channel::Orders => "mlango_orders",
         }
     }
 }
@@ -214,12 +217,16 @@ impl Listener {
     /// Waits for the next hint. `Ok(None)`: the connection was lost and is open again, so look at everything;
     /// an error: it cannot be opened now, wait and call [`Db::listen`] again.
     pub async fn next(&mut self) -> Result<Option<Channel>> {
+        Ok(self.next_with().await?.map(|(channel, _)| channel))
+    }
+
+    /// The same, with what is told with it.
+    pub async fn next_with(&mut self) -> Result<Option<(Channel, String)>> {
+        const ALL: [Channel; 3] = [Channel::Directory, Channel::Commands, Channel::Orders];
         loop {
             let Some(notification) = self.inner.try_recv().await? else { return Ok(None) };
-            let heard =
-                [Channel::Directory, Channel::Commands].into_iter().find(|c| c.name() == notification.channel());
-            if heard.is_some() {
-                return Ok(heard);
+            if let Some(channel) = ALL.into_iter().find(|channel| channel.name() == notification.channel()) {
+                return Ok(Some((channel, notification.payload().to_owned())));
             }
         }
     }

@@ -417,6 +417,40 @@ pub async fn hotspot(db: &Db, host: &str, identifier: &str) -> Result<Option<Hot
     .await?)
 }
 
+/// Where a router stands and how its guests reach its sign-in page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The router.
+    pub nas_id: Uuid,
+    /// Where its packets come from.
+    pub address: IpNet,
+    /// Its site.
+    pub site_id: Option<Uuid>,
+    /// The site's name.
+    pub site: Option<String>,
+    /// The host of its sign-in page.
+    pub hotspot_host: Option<String>,
+}
+
+/// The place of the router of that name.
+pub async fn place(db: &Db, name: &str) -> Result<Option<Place>> {
+    let row = sqlx::query!(
+        r#"SELECT n.id, n.address::text AS "address!", n.site_id, s.name AS "site?", n.hotspot_hosts[1] AS hotspot_host
+           FROM nas n LEFT JOIN sites s ON s.id = n.site_id WHERE n.name = $1"#,
+        name
+    )
+    .fetch_optional(&db.pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Place {
+        nas_id: row.id,
+        address: row.address.parse().map_err(|error| StoreError::corrupt("nas", row.id, error))?,
+        site_id: row.site_id,
+        site: row.site,
+        hotspot_host: row.hotspot_host,
+    }))
+}
+
 /// That a router was heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heard {

@@ -251,6 +251,34 @@ pub async fn cut_due(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {
     Ok(asked)
 }
 
+/// A device that is online, found by its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Online {
+    /// The device, if its session names one.
+    pub mac: Option<Mac>,
+    /// What it uses.
+    pub entitlement: Option<Uuid>,
+    /// When its session ends.
+    pub cutoff_at: Option<OffsetDateTime>,
+}
+
+/// The open session at a router with that address.
+pub async fn of_address(db: &Db, nas: Uuid, address: IpAddr) -> Result<Option<Online>> {
+    let row = sqlx::query!(
+        r#"SELECT mac::text AS mac, entitlement_id, cutoff_at FROM sessions
+           WHERE nas_id = $1 AND framed_ip = $2::text::inet AND ended_at IS NULL ORDER BY started_at DESC LIMIT 1"#,
+        nas,
+        address.to_string()
+    )
+    .fetch_optional(&db.pool)
+    .await?;
+    Ok(row.map(|row| Online {
+        mac: row.mac.and_then(|mac| mac.parse().ok()),
+        entitlement: row.entitlement_id,
+        cutoff_at: row.cutoff_at,
+    }))
+}
+
 /// Asks for changes of sessions whose happy hours have begun or ended, at most of `limit`; each is taken by one server.
 /// Returns how many.
 pub async fn change_speeds(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u64> {

@@ -16,13 +16,14 @@ use axum::response::Response;
 use axum_extra::extract::cookie::Cookie;
 use serde::Deserialize;
 use shared::mac::Mac;
+use shared::notice::Notice;
 use shared::rng;
 use shared::rules::DevicePolicy;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use store::entitlement::{self, Usage};
 use store::order::{self, OrderState};
-use store::{StoreError, user};
+use store::{StoreError, notification, user};
 use uuid::Uuid;
 
 use super::hotspot::{self, open};
@@ -33,7 +34,7 @@ use crate::error::AppError;
 use crate::session::customer::{self, Customer, Presented};
 use crate::urls;
 use crate::views::customer::{
-    AccountPage, DeviceLine, GoingOnlinePage, OwnedCard, PaidLine, ReceiptPage, SignedInLine,
+    AccountPage, DeviceLine, GoingOnlinePage, MessageChoice, OwnedCard, PaidLine, ReceiptPage, SignedInLine,
 };
 use crate::views::{Site, page, time};
 
@@ -192,6 +193,21 @@ pub(crate) async fn end_session(
     account(&app, &here, Some("That sign-in is ended.")).await
 }
 
+/// `POST /account/messages`: what the customer wants to be told. The form has a field for each kind that is wanted, so it is read
+/// by its names.
+pub(crate) async fn choose_messages(
+    State(app): State<App>,
+    presented: Presented,
+    Body(fields): Body<Vec<(String, String)>>,
+) -> Result<Response, AppError> {
+    let token = fields.iter().find(|(name, _)| name == "visit").map_or("", |(_, token)| token.as_str());
+    let here = Here::of(&app, presented, token).await?;
+    let wanted = |notice: &Notice| fields.iter().any(|(name, value)| name == "tell" && value == notice.as_str());
+    let muted: Vec<Notice> = Notice::ALL.into_iter().filter(|notice| !wanted(notice)).collect();
+    notification::mute(&app.db, here.customer()?.user.id, &muted).await?;
+    account(&app, &here, Some("We will tell you what you have chosen.")).await
+}
+
 /// `POST /account/sign-out`
 pub(crate) async fn sign_out(
     State(app): State<App>,
@@ -282,6 +298,12 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
     }
     let paid = user::paid(&app.db, customer.user.id, SHOWN).await?;
     let sessions = customer::all(app, customer).await?;
+    let muted = notification::muted(&app.db, customer.user.id).await?;
+    let messages = app.sms.iter().flat_map(|_| Notice::ALL).map(|notice| MessageChoice {
+        name: notice.as_str(),
+        words: notice.question(),
+        wanted: !muted.contains(&notice),
+    });
     let carried = here.form.as_ref().map(|form| {
         let form = Form { session: Some(customer.session.clone()), ..Form::new(form.visit.clone(), now) };
         form.seal(app.db.seal())
@@ -292,6 +314,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         buy: here.visit().map(|visit| urls::packages(&Form::new(visit.clone(), now).seal(app.db.seal()))),
         visit: carried.unwrap_or_default(),
         phone: customer.user.phone.masked(),
+        messages: messages.collect(),
         packages,
         paid: paid
             .into_iter()
