@@ -93,7 +93,7 @@ impl Metrics {
             callbacks: counters(
                 &registry,
                 "mlango_payment_callbacks_total",
-                "Reports by providers: accepted, duplicate, unmatched, unreadable, bad_token, refuted, not_stored.",
+                "Reports by providers: accepted, duplicate, unmatched, unreadable, bad_token, bad_signature, stale, refuted, not_stored.",
                 &["provider", "result"],
             ),
             revenue: counters(

@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
+use crate::payments::stripe::Stripe;
 use crate::throttle::Throttle;
 
 /// The application.
@@ -47,6 +48,8 @@ pub struct Inner {
     pub(crate) live: Live,
     /// Cancelled when this process ends: pages that stay open must not hold it up.
     pub(crate) stopping: CancellationToken,
+    /// Stripe, where it is configured.
+    pub stripe: Option<Stripe>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// Work that outlives the request that began it (a prompt under way); shutdown waits for it.
@@ -75,6 +78,7 @@ impl App {
         // Twilio reports to addresses that the world reaches, and refuses others.
         let reports = (config.portal.public_url.scheme() == "https").then_some(&reports);
         let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
+        let stripe = config.stripe.as_ref().map(Stripe::new).transpose()?;
         Ok(App(Arc::new(Inner {
             sms,
             throttle: Throttle::default(),
@@ -84,6 +88,7 @@ impl App {
             redis,
             metrics: Metrics::new(),
             mpesa,
+            stripe,
             events_wait: Notify::new(),
             background: TaskTracker::new(),
             clock,

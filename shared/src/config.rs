@@ -8,6 +8,7 @@
 
 mod accounting;
 mod sms;
+mod stripe;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
+pub use self::stripe::Stripe;
 
 /// Why a configuration cannot be used; each in a sentence for the person who wrote it.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,8 @@ pub struct Config {
     pub mpesa: Option<Mpesa>,
     /// Text messages; without the section none are sent.
     pub sms: Option<Sms>,
+    /// Cards, by Stripe; without the section they are not offered.
+    pub stripe: Option<Stripe>,
 }
 
 /// `[database]`
@@ -392,6 +396,9 @@ impl Config {
         if let Some(sms) = &mut config.sms {
             sms.fetch_secrets()?;
         }
+        if let Some(stripe) = &mut config.stripe {
+            stripe.fetch_secrets()?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -425,7 +432,8 @@ impl Config {
                 ));
             }
         }
-        self.sms.as_ref().map_or(Ok(()), Sms::check)
+        self.sms.as_ref().map_or(Ok(()), Sms::check)?;
+        self.stripe.as_ref().map_or(Ok(()), Stripe::check)
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::App;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
-use crate::payments::{check, report};
+use crate::payments::{MPESA, check, report};
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
 const SIDE_BY_SIDE: usize = 16;
@@ -114,7 +114,7 @@ async fn reports(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<boo
     if free == 0 {
         return Ok(false);
     }
-    let events = payment::claim_events(&app.db, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let events = payment::claim_events(&app.db, MPESA, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
     let more = events.len() == free as usize;
     for event in events {
         let id = event.id;
@@ -134,7 +134,7 @@ async fn checks(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool
     if free == 0 {
         return Ok(false);
     }
-    let due = payment::claim_checks(&app.db, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let due = payment::claim_checks(&app.db, MPESA, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for id in due {
         hand_out(app, hands, move |app| async move {

@@ -1,6 +1,7 @@
 //! Collecting money and finding out what became of it.
 //!
 //! * [`mpesa`] – the Daraja client: asks a phone for the PIN, asks M-Pesa what came of it; knows no order;
+//! * [`stripe`] – the Stripe client: a page for a card, what came of it, refunds; what proves a report;
 //! * [`callback`] – reads M-Pesa's reports, in all their spellings;
 //! * [`reason`] – what each result code means, and whether charging again is safe;
 //! * [`collect`] – begins a payment and has the phone asked;
@@ -18,9 +19,12 @@ pub mod mpesa;
 pub mod reason;
 pub mod report;
 pub mod settle;
+pub mod stripe;
 
 /// M-Pesa's name in the store and in the metrics.
 pub const MPESA: &str = "mpesa";
+/// Stripe's name in the store and in the metrics.
+pub const STRIPE: &str = "stripe";
 
 /// What became of asking a phone for the PIN.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,24 +2,19 @@
 //! report is only a hint to ask M-Pesa (see [`crate::payments::report`]).
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::token::{self, Purpose};
 use store::payment::{self, RawEvent};
 
+use super::{STORE_WITHIN, kept};
 use crate::App;
 use crate::payments::MPESA;
-
-/// Longest wait for the report to be stored: M-Pesa gives up after a few seconds.
-const STORE_WITHIN: Duration = Duration::from_secs(4);
-/// Headers that may carry credentials are not stored.
-const LEFT_OUT: [header::HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
 
 /// Takes one report.
 pub(super) async fn receive(
@@ -36,7 +31,15 @@ pub(super) async fn receive(
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers = kept(&headers);
-    let event = RawEvent { provider: MPESA, payment, source: Some(source.ip()), headers: &headers, body: &body };
+    let event = RawEvent {
+        provider: MPESA,
+        payment: Some(payment),
+        // M-Pesa gives its reports no names: one that comes twice is stored twice, and found out when it is worked on.
+        external_id: None,
+        source: Some(source.ip()),
+        headers: &headers,
+        body: &body,
+    };
     let stored = tokio::time::timeout(STORE_WITHIN, payment::store_event(&app.db, &event, app.clock.now())).await;
     match stored {
         Ok(Ok(_)) => {
@@ -55,9 +58,4 @@ pub(super) async fn receive(
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
-}
-
-fn kept(headers: &HeaderMap) -> Value {
-    let kept = headers.iter().filter(|(name, _)| !LEFT_OUT.contains(name));
-    kept.map(|(name, value)| (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))).collect()
 }

@@ -215,16 +215,24 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
     .unwrap_or_else(|| Err(StoreError::missing("payment", id)))
 }
 
-/// Takes payments that are due to be asked about; each is handed to one process and comes back after `lease`
-/// unless [`check_again`] or a final state says otherwise.
-pub async fn claim_checks(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Uuid>> {
+/// Takes payments that are due to be asked about at a provider; each is handed to one process and comes back after
+/// `lease` unless [`check_again`] or a final state says otherwise.
+pub async fn claim_checks(
+    db: &Db,
+    provider: &str,
+    now: OffsetDateTime,
+    lease: Duration,
+    limit: u32,
+) -> Result<Vec<Uuid>> {
     Ok(sqlx::query_scalar!(
         "UPDATE payments SET next_check_at = $2, checks = checks + 1 WHERE id IN (
-             SELECT id FROM payments WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+             SELECT id FROM payments WHERE next_check_at <= $1 AND provider = $4
+             ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING id",
         now,
         now + lease,
-        i64::from(limit)
+        i64::from(limit),
+        provider
     )
     .fetch_all(&db.pool)
     .await?)
@@ -243,8 +251,10 @@ pub async fn check_again(db: &Db, id: Uuid, at: Option<OffsetDateTime>) -> Resul
 pub struct RawEvent<'a> {
     /// Who.
     pub provider: &'a str,
-    /// The payment whose secret address it came to.
-    pub payment: Uuid,
+    /// The payment that it speaks of, where that is known: by the secret address that it came to, or by a name in it.
+    pub payment: Option<Uuid>,
+    /// The provider's own name of the event, where it gives one: the same name is stored once.
+    pub external_id: Option<&'a str>,
     /// From where.
     pub source: Option<IpAddr>,
     /// Its headers, without credentials.
@@ -253,23 +263,27 @@ pub struct RawEvent<'a> {
     pub body: &'a [u8],
 }
 
-/// Stores what a provider sent, before anyone looks at it.
-pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> Result<Uuid> {
+/// Stores what a provider sent, before anyone looks at it. `None`: it was stored before, under the provider's own name
+/// of it. A payment that is not this provider's, or is none, is left out.
+pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> Result<Option<Uuid>> {
     let id = rng::id(now);
-    sqlx::query!(
-        "INSERT INTO payment_events (id, provider, payment_id, source, headers, body, received_at, next_attempt_at)
-         VALUES ($1, $2, $3, $4::text::inet, $5, $6, $7, $7)",
+    let stored = sqlx::query!(
+        "INSERT INTO payment_events (id, provider, payment_id, external_id, source, headers, body, received_at, next_attempt_at)
+         VALUES ($1, $2, (SELECT p.id FROM payments p WHERE p.id = $3 AND p.provider = $2), $4, $5::text::inet, $6, $7, $8, $8)
+         ON CONFLICT (provider, external_id) WHERE external_id IS NOT NULL DO NOTHING",
         id,
         event.provider,
         event.payment,
+        event.external_id,
         event.source.map(|ip| ip.to_string()),
         event.headers,
         event.body,
         now
     )
     .execute(&db.pool)
-    .await?;
-    Ok(id)
+    .await?
+    .rows_affected();
+    Ok((stored == 1).then_some(id))
 }
 
 /// A stored event to be worked on.
@@ -285,16 +299,23 @@ pub struct Event {
     pub attempts: u32,
 }
 
-/// Takes up events that wait. One that is not [`finish_event`]ed comes back after `lease`.
-pub async fn claim_events(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Event>> {
+/// Takes up events of a provider that wait. One that is not [`finish_event`]ed comes back after `lease`.
+pub async fn claim_events(
+    db: &Db,
+    provider: &str,
+    now: OffsetDateTime,
+    lease: Duration,
+    limit: u32,
+) -> Result<Vec<Event>> {
     let rows = sqlx::query!(
         "UPDATE payment_events SET next_attempt_at = $2, attempts = attempts + 1 WHERE id IN (
-             SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1
+             SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1 AND provider = $4
              ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING id, payment_id, body, attempts",
         now,
         now + lease,
-        i64::from(limit)
+        i64::from(limit),
+        provider
     )
     .fetch_all(&db.pool)
     .await?;
