@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, observe, problem};
-use crate::pages::{account, assets, buy, capport, health, hotspot, order, scanned, voucher};
+use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, scanned, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -40,6 +40,7 @@ pub fn public(app: App) -> Router {
         .route("/account/sessions", post(account::end_session))
         .route("/account/messages", post(account::choose_messages))
         .route("/account/sign-out", post(account::sign_out))
+        .route("/brand/{version}/portal.css", get(brand::sheet))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
         .layer(from_fn(headers::own_forms_only))

@@ -19,6 +19,8 @@ use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::throttle::Throttle;
+use crate::views::assets;
+use crate::views::brand::Brand;
 
 /// The application.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// M-Pesa, where it is configured.
     pub mpesa: Option<Mpesa>,
+    /// The customers' sheet, with what the operator has made of it.
+    pub(crate) brand: Brand,
     /// SMS, where it is configured.
     pub(crate) sms: Option<Sms>,
     /// How often forms were sent.
@@ -79,7 +83,12 @@ impl App {
         let reports = (config.portal.public_url.scheme() == "https").then_some(&reports);
         let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
         let stripe = config.stripe.as_ref().map(Stripe::new).transpose()?;
+        let portal = &config.portal;
+        let sheet = assets::get("portal.css").expect("the sheet is in the program").content;
+        let (accent, accent_dark) = (portal.accent.as_deref(), portal.accent_dark.as_deref());
+        let brand = Brand::open(&sheet, accent, accent_dark, portal.logo.as_deref())?;
         Ok(App(Arc::new(Inner {
+            brand,
             sms,
             throttle: Throttle::default(),
             live: Live::default(),

@@ -16,8 +16,22 @@
     return;
   }
 
+  // A page that could not be made is read again when it can be: nobody loses the place where they are reading before.
+  if (document.getElementById("try-again")) {
+    setInterval(() => fetch(location, { cache: "no-store" }).then((answer) => answer.ok && location.reload(), () => {}), 15000);
+  }
+
   const order = document.getElementById("order");
   if (!order) return;
+  // What is waited for is lifted above the page, at its place. Who closes it (Escape, Back, a tap beside it) finds it in
+  // the page, as without a script; a browser without dialogs never sees it elsewhere.
+  if (order.open && order.showModal) {
+    order.addEventListener("close", () => { order.open = true; });
+    order.style.top = `${order.offsetTop}px`;
+    order.open = false;
+    order.showModal();
+    order.focus();
+  }
   const started = Date.now();
   const quiet = { online: 10000, failed: 0, ended: 0, refund_due: 0 };
   const wait = () => {
@@ -25,20 +39,26 @@
     const pause = stage in quiet ? quiet[stage] : (Date.now() - started < 120000 ? 1500 : 5000);
     if (pause) setTimeout(ask, pause);
   };
+  const show = (now) => {
+    const same = now.stage === order.dataset.stage;
+    if (!same) location.reload();
+    document.getElementById("headline").textContent = now.headline;
+    document.getElementById("detail").textContent = now.detail;
+    return same;
+  };
   const ask = async () => {
     try {
       const answer = await fetch(order.dataset.state, { cache: "no-store" });
-      if (answer.ok) {
-        const now = await answer.json();
-        if (now.stage !== order.dataset.stage) {
-          location.reload();
-          return;
-        }
-        document.getElementById("headline").textContent = now.headline;
-        document.getElementById("detail").textContent = now.detail;
-      }
+      if (answer.ok && !show(await answer.json())) return;
     } catch { /* out of reach for a moment: ask again */ }
     wait();
   };
-  wait();
+  // The server tells what changes; where it cannot be heard, it is asked.
+  if (window.EventSource && quiet[order.dataset.stage] !== 0) {
+    const events = new EventSource(order.dataset.events);
+    events.onmessage = (event) => show(JSON.parse(event.data));
+    events.onerror = () => { events.close(); wait(); };
+  } else {
+    wait();
+  }
 })();

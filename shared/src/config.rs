@@ -216,6 +216,12 @@ pub struct Portal {
     pub brand: String,
     /// Number that customers may call; empty: none is shown.
     pub support_phone: String,
+    /// Colour of what is pressed, such as `#0b6b43`; the text on it is chosen. Default: Mlango's green.
+    pub accent: Option<String>,
+    /// The same on dark devices. Default: `accent`, or Mlango's.
+    pub accent_dark: Option<String>,
+    /// A picture above the name: SVG up to 8 KiB, or PNG, JPEG or WebP up to 4 KiB.
+    pub logo: Option<PathBuf>,
     /// A page about the place, for the captive-portal API; default: none.
     pub venue_url: Option<Url>,
     /// Proxies whose `X-Forwarded-For` is believed. Default: those on this machine, `127.0.0.0/8` and `::1/128`.
@@ -364,6 +370,9 @@ impl Default for Portal {
             public_url: Url::parse("http://127.0.0.1:8080").expect("a valid URL"),
             brand: "Mlango Wi-Fi".into(),
             support_phone: String::new(),
+            accent: None,
+            accent_dark: None,
+            logo: None,
             venue_url: None,
             trusted_proxies: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).into(),
         }

@@ -210,3 +210,30 @@ async fn without_redis_nobody_signs_in_and_everybody_buys() {
     assert!(shop.sms.messages().is_empty(), "no code is sent that could not be typed");
     shop.buy(&guest).await;
 }
+
+#[tokio::test]
+async fn a_customer_chooses_what_to_be_told() {
+    let shop = Shop::open().await;
+    let guest = shop.guest(OLD).with_cookie("");
+    let order = shop.buy(&guest).await;
+    let account = guest.send(&guest.get(&order).await, "My packages and devices", &[]).await;
+    assert!(account.text.contains("id=\"tell-ended\" value=\"ended\" checked"), "{}", account.text);
+    let chosen = guest.send(&account, "name=\"tell\"", &[("tell", "ended")]).await;
+    assert!(chosen.text.contains("We will tell you what you have chosen"), "{}", chosen.text);
+    assert!(chosen.text.contains("value=\"ended\" checked") && !chosen.text.contains("value=\"trouble\" checked"));
+    let muted: Vec<String> = sqlx::query_scalar("SELECT muted FROM users").fetch_one(&shop.world.pool).await.unwrap();
+    assert_eq!(muted.len(), shared::notice::Notice::ALL.len() - 1);
+}
+
+/// Where the QR code of a voucher leads: the code stands ready when the same browser comes to the sign-in page.
+#[tokio::test]
+async fn a_scanned_voucher_stands_ready_in_its_field() {
+    let shop = Shop::open().await;
+    let guest = shop.guest(OLD).with_cookie("");
+    let portal = shop.world.portal_url();
+    assert_eq!(guest.get(&format!("{portal}/v/nonsense")).await.status, 400);
+    let scanned = guest.get(&format!("{portal}/v/ABCDE23456")).await;
+    assert!(scanned.text.contains("ABCDE-23456"), "{}", scanned.text);
+    let page = guest.arrive().await;
+    assert_eq!(page.attribute("id=\"code\"", "value").as_deref(), Some("ABCDE-23456"));
+}

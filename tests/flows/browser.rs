@@ -31,11 +31,11 @@ async fn join_pay_online_usage_expiry_renew() {
     browser.wait_for("Get online").await;
     browser.picture("1-packages").await;
     browser.fill("phone", "0712 345 67").await;
-    browser.press("button[value=\"one-hour\"]").await;
+    browser.press("button[value^=\"one-hour:\"]").await;
     browser.wait_for("check the phone number").await;
     browser.picture("2-wrong-number").await;
     browser.fill("phone", "0712 345 670").await;
-    browser.press("button[value=\"one-hour\"]").await;
+    browser.press("button[value^=\"one-hour:\"]").await;
     eventually("M-Pesa was asked", || async { (!daraja.transactions().is_empty()).then_some(()) }).await;
     browser.picture("3-waiting").await;
 
@@ -64,7 +64,7 @@ async fn join_pay_online_usage_expiry_renew() {
     browser.wait_for("Anything else begins").await;
     browser.picture("5-get-more").await;
     browser.fill("phone", "0712 345 670").await;
-    browser.press("button[value=\"one-day\"]").await;
+    browser.press("button[value^=\"one-day:\"]").await;
     browser.wait_for("Up to 10 Mbit/s").await;
     let fast =
         |r: &tests::nas::Router| r.session(PHONE).is_some_and(|s| s.terms.rate_limit.as_deref() == Some("5M/10M"));
@@ -86,7 +86,7 @@ async fn join_pay_online_usage_expiry_renew() {
 
     // One tap and a PIN.
     daraja.tell("254712345670", Outcome::Paid);
-    browser.press("form button[value=\"one-day\"]").await;
+    browser.press("form button[value^=\"one-day:\"]").await;
     browser.wait_for("You are online").await;
     assert!(router.session(PHONE).is_some());
     browser.close().await;
@@ -104,12 +104,80 @@ async fn the_same_without_javascript() {
     browser.client.goto(&format!("{}/join?mac={PHONE}", router.url())).await.unwrap();
     browser.wait_for("Get online").await;
     browser.fill("phone", "0712345670").await;
-    browser.press("button[value=\"one-hour\"]").await;
+    browser.press("button[value^=\"one-hour:\"]").await;
     // The page reads itself again until it is paid; then the button is pressed by hand.
     browser.wait_for("Go online").await;
     browser.picture("7-without-javascript").await;
     browser.press("#login button").await;
     browser.wait_for("You are online").await;
     assert!(router.session(PHONE).is_some());
+    browser.close().await;
+}
+
+/// What a customer has, found again with a code by SMS; and the pages beside it.
+#[tokio::test]
+async fn sign_in_look_around_and_sign_out() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    let sms = world.sms().await;
+    world.daraja().await;
+    world.start_radiusd().await;
+    world.package("one-hour", |p| p.rules.device_limit = 2).await;
+    let happy = shared::discount::Discount {
+        id: shared::rng::id(world.clock.now()),
+        name: "Happy hour".into(),
+        kind: shared::discount::Kind::Percent(20),
+        trigger: shared::discount::Trigger::Automatic,
+        owner: None,
+        conditions: shared::discount::Conditions::default(),
+        stackable: false,
+    };
+    store::discount::save(&world.db, &happy, world.clock.now()).await.unwrap();
+    let router = world.router("cafe", |_| {}).await;
+    world.start_portal().await;
+    browser.client.goto(&format!("{}/join?mac={PHONE}", router.url())).await.unwrap();
+    browser.wait_for("you save KSh 4").await;
+    browser.picture("8-discount").await;
+    browser.fill("phone", "0712 345 670").await;
+    browser.press("button[value^=\"one-hour:\"]").await;
+    browser.wait_for("You are online").await;
+
+    // A new address, and a browser that has been here: its sign-in is asked for anew, since the device is another one.
+    let renamed = Mac([0x02, 0, 0, 0, 0, 0x43]);
+    browser.client.goto(&format!("{}/join?mac={renamed}", router.url())).await.unwrap();
+    browser.wait_for("Get online").await;
+    browser.press("a[href^=\"/account\"]").await;
+    browser.wait_for("Type the number").await;
+    browser.picture("9-sign-in").await;
+    browser.fill("phone", "0712345670").await;
+    browser.press("form[action=\"/account/code\"] button").await;
+    browser.wait_for("Type the code").await;
+    browser.picture("10-code").await;
+    let code = eventually("the code is sent", || async {
+        Some(
+            sms.messages()
+                .iter()
+                .find(|message| message.text.contains("your code"))?
+                .text
+                .chars()
+                .take(6)
+                .collect::<String>(),
+        )
+    })
+    .await;
+    browser.fill("code", &code).await;
+    browser.press("form[action=\"/account/verify\"] button").await;
+    browser.wait_for("Where you are signed in").await;
+    browser.picture("11-account").await;
+    browser.press("a[href$=\"/receipt\"]").await;
+    browser.wait_for("Receipt").await;
+    browser.picture("12-receipt").await;
+    browser.client.goto(&format!("{}/account", world.portal_url())).await.unwrap();
+    browser.wait_for("Where you are signed in").await;
+    browser.press("form[action=\"/account/sign-out\"] button").await;
+    browser.wait_for("You are signed out").await;
+    browser.client.goto(&format!("{}/v/ABCDE23456", world.portal_url())).await.unwrap();
+    browser.wait_for("ABCDE-23456").await;
+    browser.picture("13-scanned").await;
     browser.close().await;
 }

@@ -16,8 +16,7 @@ const PHONE: &str = "0712345670";
 
 struct Shop {
     world: World,
-    /// Keeps the router on.
-    _router: Nas,
+    router: Nas,
     daraja: Arc<Daraja>,
     guest: Guest,
 }
@@ -30,7 +29,7 @@ async fn shop() -> Shop {
     let router = world.router("cafe", |config| config.login_by.mac = false).await;
     world.start_portal().await;
     let guest = Guest::new(&world.portal_url(), &router);
-    Shop { world, _router: router, daraja, guest }
+    Shop { world, router, daraja, guest }
 }
 
 fn discount(world: &World, name: &str, kind: Kind) -> Discount {
@@ -65,7 +64,7 @@ async fn waiting_url(world: &World) -> String {
 
 #[tokio::test]
 async fn what_the_page_shows_is_what_the_phone_is_asked_for() {
-    let Shop { world, daraja, guest, .. } = shop().await;
+    let Shop { world, router: _on, daraja, guest } = shop().await;
     save(&world, &discount(&world, "Happy hour", Kind::Percent(20))).await;
     let page = guest.arrive().await;
     assert!(page.text.contains("Pay KSh 16") && page.text.contains("Happy hour: you save KSh 4"), "{}", page.text);
@@ -85,7 +84,7 @@ async fn what_the_page_shows_is_what_the_phone_is_asked_for() {
 
 #[tokio::test]
 async fn nobody_pays_more_than_the_page_has_said() {
-    let Shop { world, guest, .. } = shop().await;
+    let Shop { world, router: _on, daraja: _pays, guest } = shop().await;
     let happy = discount(&world, "Happy hour", Kind::Percent(50));
     save(&world, &happy).await;
     let page = guest.arrive().await;
@@ -98,7 +97,7 @@ async fn nobody_pays_more_than_the_page_has_said() {
 
 #[tokio::test]
 async fn a_code_lowers_the_price_and_says_why_it_does_not() {
-    let Shop { world, guest, .. } = shop().await;
+    let Shop { world, router: _on, daraja: _pays, guest } = shop().await;
     let code = Discount {
         trigger: Trigger::Code("KARIBU".parse().unwrap()),
         conditions: Conditions { uses_per_person: Some(1), ..Conditions::default() },

@@ -210,3 +210,20 @@ async fn a_returning_device_still_has_its_time_and_an_ended_one_is_offered_more(
     assert!(ended.text.contains("again") && ended.text.contains("07xx xxx 670"), "{}", ended.text);
     assert!(!ended.text.contains("0712345670"), "the number is masked");
 }
+
+/// The page that stays open is told by the server (server-sent events) what its script would otherwise ask for.
+#[tokio::test]
+async fn an_open_page_is_told_how_its_payment_goes_on() {
+    let Stage { world: _world, router: _on, daraja: _pays, guest, .. } = stage().await;
+    let page = guest.arrive().await;
+    let (order, _) = guest.buy(&page, "one-hour", "0712 345 670").await;
+    let mut events = reqwest::get(format!("{order}/events")).await.unwrap();
+    assert_eq!(events.headers()["content-type"], "text/event-stream");
+    let mut heard = String::new();
+    while !heard.contains("\"go_online\"") {
+        let chunk = tokio::time::timeout(std::time::Duration::from_secs(30), events.chunk()).await;
+        let chunk = chunk.unwrap_or_else(|_| panic!("nothing more is told after {heard}")).unwrap();
+        heard.push_str(&String::from_utf8_lossy(&chunk.expect("the stream goes on")));
+    }
+    assert!(heard.contains("data:") && heard.contains("Paid: you can go online"), "{heard}");
+}

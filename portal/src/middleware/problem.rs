@@ -22,7 +22,7 @@ pub(crate) async fn render(State(app): State<App>, request: Request, next: Next)
         tracing::debug!(status = status.as_u16(), cause = %problem.cause, "a request was refused");
     }
     let view = ProblemPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(&app),
         title: problem.title,
         text: problem.text,
         try_again: status == StatusCode::SERVICE_UNAVAILABLE,

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::error::AppError;
-use crate::views::assets;
+use crate::views::assets::{self, Asset};
 
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK: HeaderValue = HeaderValue::from_static("no-cache");
@@ -16,10 +16,14 @@ pub(crate) async fn file(
     Path((version, name)): Path<(String, String)>,
     request: HeaderMap,
 ) -> Result<Response, AppError> {
-    let file = assets::get(&name).ok_or(AppError::NotFound)?;
+    kept(&version, assets::get(&name).ok_or(AppError::NotFound)?, &request)
+}
+
+/// A file whose address carries its version. A page of an older version may ask for its own while servers are replaced:
+/// it gets ours, not to be kept.
+pub(super) fn kept(asked: &str, file: Asset, request: &HeaderMap) -> Result<Response, AppError> {
     let tag = HeaderValue::try_from(format!("\"{}\"", file.version)).map_err(|_| AppError::NotFound)?;
-    // A page of an older version may ask for its file while servers are replaced: it gets ours, not to be kept.
-    let keep = if version == file.version { FOREVER } else { ASK };
+    let keep = if asked == file.version { FOREVER } else { ASK };
     let mut headers = HeaderMap::new();
     headers.insert(header::CACHE_CONTROL, keep);
     headers.insert(header::ETAG, tag.clone());

@@ -136,7 +136,7 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
     let wrong = typed.phone_error.is_some() || typed.code_error.is_some() || discount_error.is_some();
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = PackagesPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         notice: typed.notice.or_else(|| words::router_error(&visit.error)),
         greeting,
         present,
@@ -347,7 +347,7 @@ fn saving(priced: &Priced) -> Option<String> {
 
 fn not_registered(app: &App) -> Result<Response, AppError> {
     let view = ProblemPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         title: "This hotspot is not registered yet",
         text: "If you are a guest, please tell the staff. If you run this hotspot, register its login address: \
                portal nas add, with the host of the router's login page as --hotspot-host.",
@@ -358,7 +358,7 @@ fn not_registered(app: &App) -> Result<Response, AppError> {
 
 fn not_through_a_router(app: &App) -> Result<Response, AppError> {
     let view = ProblemPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         title: "Join the Wi-Fi first",
         text: "This page opens by itself when you join the Wi-Fi. If it does not, turn the Wi-Fi off and on again, and \
                tap “Sign in to network”.",

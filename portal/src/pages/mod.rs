@@ -9,13 +9,14 @@
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
 //! * [`capport`] – the captive-portal API, for devices instead of people;
 //! * [`login`] – the form that goes to the router, with PAP or CHAP;
-//! * [`assets`], [`health`] – files and checks.
+//! * [`assets`], [`brand`], [`health`] – files, the operator's colours, and checks.
 //!
 //! A page needs no JavaScript, no cookie and nothing from another host: captive browsers have none of these
 //! reliably. No page grants anything; it shows what the store says.
 
 pub(crate) mod account;
 pub(crate) mod assets;
+pub(crate) mod brand;
 pub(crate) mod buy;
 pub(crate) mod capport;
 pub(crate) mod health;

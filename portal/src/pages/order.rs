@@ -38,8 +38,6 @@ const STRANDED: Duration = Duration::from_secs(60);
 /// Where money may have moved, a new charge is offered only after this: M-Pesa's message has come by then, and M-Pesa
 /// refuses the same amount from the same number within two minutes.
 const AFTER_A_WHILE: Duration = Duration::from_secs(180);
-/// An open page looks by itself this often: whether the device is online, and what was used.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A waiting guest is offered the packages again after this.
 const LONG_WAIT: Duration = Duration::from_secs(120);
 
@@ -96,6 +94,16 @@ impl Stage {
             Stage::GoOnline | Stage::Online => "success",
             Stage::Failed { .. } => "danger",
         }
+    }
+
+    /// How often a page that stays open looks by itself, beside what it is told: whether the device is online, what was used.
+    fn looks_again(self) -> Duration {
+        Duration::from_secs(match self {
+            Stage::GoOnline => 1,
+            _ if self.is_busy() => 3,
+            Stage::Online => 10,
+            _ => 30,
+        })
     }
 
     /// Seconds after which a browser without script reads the page again.
@@ -273,7 +281,7 @@ pub(crate) async fn show(
     let onward = visit.as_ref().filter(|_| stage == Stage::Online).and_then(onward);
     let again = matches!(stage, Stage::Failed { again: true, .. } | Stage::Stranded) && app.mpesa.is_some();
     let view = OrderPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(&app),
         stage: stage.name(),
         state_url: format!("/o/{token}/state"),
         events_url: format!("/o/{token}/events"),
@@ -397,11 +405,12 @@ pub(crate) async fn events(
     let id = first.order.id;
     let (send, receive) = mpsc::channel(1);
     app.clone().background.spawn(async move {
-        let (mut known, mut told) = (Some(first), None);
+        let (mut known, mut told, mut pause) = (Some(first), None, Duration::ZERO);
         loop {
             // PostgreSQL may be away for a moment: the page keeps what it has.
             if let Some(known) = known.take() {
                 let stage = known.stage();
+                pause = stage.looks_again();
                 let (headline, detail) = known.words(stage);
                 let news = News { stage: stage.name(), headline, detail };
                 if told.as_ref() != Some(&news) {
@@ -412,7 +421,7 @@ pub(crate) async fn events(
                     told = Some(news);
                 }
             }
-            let looks_again = tokio::time::sleep(LOOK_AGAIN);
+            let looks_again = tokio::time::sleep(pause);
             tokio::pin!(looks_again);
             loop {
                 tokio::select! {

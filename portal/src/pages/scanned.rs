@@ -25,7 +25,7 @@ const KEPT: time::Duration = time::Duration::minutes(30);
 /// `GET /v/{code}`
 pub(crate) async fn show(State(app): State<App>, Path(code): Path<String>) -> Result<Response, AppError> {
     let code = voucher::normalise(code.trim()).map_err(|problem| AppError::BadRequest(advice(problem)))?;
-    let view = ScannedPage { site: Site::of(&app.config.portal), code: voucher::printed(&code) };
+    let view = ScannedPage { site: Site::of(&app), code: voucher::printed(&code) };
     let mut response = page(StatusCode::OK, &view)?;
     let cookie = Cookie::build((NAME, code.to_string()))
         .path("/")

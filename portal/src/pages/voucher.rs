@@ -53,7 +53,7 @@ pub(crate) async fn redeem(
     let visit = &form.visit;
     let then = visit.destination.as_ref().map(Url::to_string);
     let view = GoingOnlinePage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(&app),
         title: format!("Voucher {}", voucher::printed(&code)),
         login: login::form(visit, &code, &code, then, true),
     };

@@ -3,16 +3,16 @@
 
 pub mod amount;
 pub mod assets;
+pub(crate) mod brand;
 pub mod customer;
 pub mod time;
 pub mod words;
 
+use crate::App;
+use crate::error::AppError;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
-use shared::config;
-
-use crate::error::AppError;
 
 /// What every page shows of the operator.
 #[derive(Clone, Debug)]
@@ -21,12 +21,15 @@ pub struct Site {
     pub brand: String,
     /// The number that customers may call; empty: none.
     pub support_phone: String,
+    /// Where its sheet is.
+    pub stylesheet: String,
 }
 
 impl Site {
     /// From the configuration.
-    pub fn of(portal: &config::Portal) -> Site {
-        Site { brand: portal.brand.clone(), support_phone: portal.support_phone.clone() }
+    pub fn of(app: &App) -> Site {
+        let portal = &app.config.portal;
+        Site { brand: portal.brand.clone(), support_phone: portal.support_phone.clone(), stylesheet: app.brand.url() }
     }
 
     /// The number as a `tel:` address takes it: digits and a leading plus.

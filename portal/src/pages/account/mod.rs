@@ -139,7 +139,7 @@ pub(crate) async fn use_here(
     let password = entitlement::one_time_password(&app.db, usage.id, &username, visit.mac, now).await?;
     let then = visit.destination.as_ref().map(ToString::to_string);
     let view = GoingOnlinePage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(&app),
         title: usage.package.clone(),
         login: login::form(visit, &username, &password, then, true),
     };
@@ -258,7 +258,7 @@ pub(crate) async fn receipt(State(app): State<App>, Path(order): Path<String>) -
     let order = order::get(&app.db, id).await?;
     let Some(paid_at) = order.paid_at else { return Err(AppError::NotFound) };
     let view = ReceiptPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(&app),
         package: order.package.clone(),
         amount: order.amount.to_string(),
         paid_at: time::stamp(paid_at),
@@ -309,7 +309,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         form.seal(app.db.seal())
     });
     let view = AccountPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         notice,
         buy: here.visit().map(|visit| urls::packages(&Form::new(visit.clone(), now).seal(app.db.seal()))),
         visit: carried.unwrap_or_default(),

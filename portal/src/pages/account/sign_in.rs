@@ -82,7 +82,7 @@ fn phone_page(
 ) -> Result<Response, AppError> {
     let status = if phone_error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = SignInPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         visit: here.form.as_ref().map(|form| fresh(app, form)).unwrap_or_default(),
         can_send: app.sms.is_some(),
         notice,
@@ -161,7 +161,7 @@ fn code_page(app: &App, challenge: &Challenge, code_error: Option<String>) -> Re
     let status = if code_error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let phone: Phone = challenge.phone.parse().map_err(|_| AppError::NotFound)?;
     let view = CodePage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         challenge: token::carry(app.db.seal(), CONTEXT, challenge),
         phone: phone.masked(),
         code_error,
