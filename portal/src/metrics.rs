@@ -37,6 +37,8 @@ pub struct Metrics {
     pub(crate) revenue: IntCounterVec,
     /// `mlango_mpesa_requests_total{operation,result}`.
     pub(crate) mpesa_requests: IntCounterVec,
+    /// `mlango_payments_unmatched{provider}`.
+    pub(crate) unmatched: IntGaugeVec,
     /// `mlango_sms_total{kind,result}`.
     pub(crate) sms: IntCounterVec,
     /// `mlango_outbox_pending{kind}`.
@@ -93,7 +95,7 @@ impl Metrics {
             callbacks: counters(
                 &registry,
                 "mlango_payment_callbacks_total",
-                "Reports by providers: accepted, duplicate, unmatched, unreadable, bad_token, bad_signature, stale, refuted, not_stored.",
+                "Reports by providers: accepted, duplicate, unmatched, queued, unreadable, bad_token, bad_source, bad_signature, stale, refused, refuted, not_stored.",
                 &["provider", "result"],
             ),
             revenue: counters(
@@ -107,6 +109,12 @@ impl Metrics {
                 "mlango_mpesa_requests_total",
                 "Requests to M-Pesa and how they ended.",
                 &["operation", "result"],
+            ),
+            unmatched: gauges(
+                &registry,
+                "mlango_payments_unmatched",
+                "Payments that came and wait for a person to say what they are for.",
+                &["provider"],
             ),
             sms: counters(
                 &registry,

@@ -62,6 +62,37 @@ pub fn whole(base: &Url, path: &str) -> String {
     absolute(base, path)
 }
 
+/// Where M-Pesa asks about, and reports, payments from its menu to one shortcode.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct C2b {
+    /// The question, before the money moves.
+    pub validation: String,
+    /// The report.
+    pub confirmation: String,
+}
+
+/// These addresses. They stay the same as long as the seal key and the shortcode do.
+pub fn c2b(base: &Url, key: &SealKey, shortcode: &str) -> C2b {
+    let token = token::sign_hex(key, Purpose::C2b, c2b_identity(key, shortcode));
+    C2b {
+        validation: absolute(base, &format!("/webhooks/c2b/{token}/validation")),
+        confirmation: absolute(base, &format!("/webhooks/c2b/{token}/confirmation")),
+    }
+}
+
+/// What stands for a shortcode in the token of its addresses.
+pub(crate) fn c2b_identity(key: &SealKey, shortcode: &str) -> Uuid {
+    Uuid::from_bytes(key.lookup(format!("c2b:{shortcode}").as_bytes()))
+}
+
+/// Where M-Pesa answers one request later, and where it says that it did not come to it in time.
+pub fn mpesa_results(base: &Url, key: &SealKey, request: Uuid) -> (String, String) {
+    let result =
+        absolute(base, &format!("/webhooks/results/{}", token::sign_hex(key, Purpose::RequestResult, request)));
+    let timeout = format!("{result}/timeout");
+    (result, timeout)
+}
+
 fn absolute(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
@@ -69,6 +100,22 @@ fn absolute(base: &Url, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_for_payments_from_the_menu_hold_no_word_that_is_refused() {
+        let base = Url::parse("https://wifi.example/").expect("a URL");
+        for number in 0..50 {
+            let key = SealKey::from_hex(&format!("{number:064x}")).expect("a key");
+            let addresses = c2b(&base, &key, "600638");
+            assert_eq!(addresses, c2b(&base, &key, "600638"), "always the same");
+            assert_ne!(addresses, c2b(&base, &key, "600639"));
+            for address in
+                [addresses.validation, addresses.confirmation, mpesa_results(&base, &key, Uuid::from_u128(7)).1]
+            {
+                assert_eq!(crate::payments::mpesa::operations::forbidden_word(&address), None, "{address}");
+            }
+        }
+    }
 
     #[test]
     fn absolute_urls_have_one_slash() {

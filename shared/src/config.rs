@@ -7,6 +7,7 @@
 //! The meaning of each key, with default, range and unit, is documented on its field.
 
 mod accounting;
+mod mpesa;
 mod sms;
 mod stripe;
 
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::accounting::{Accounting, After, Commit};
+pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
 pub use self::stripe::Stripe;
 
@@ -267,6 +269,21 @@ pub struct Mpesa {
     /// repeats. Default 8, 15, 30, 60, 120, 300, 3600.
     #[serde(default = "default_query_after")]
     pub query_after_seconds: Vec<u32>,
+    /// Where M-Pesa's reports come from: addresses and networks. Default: Safaricom's.
+    #[serde(default = "mpesa::default_sources", deserialize_with = "mpesa::networks")]
+    pub allowed_sources: Vec<IpNet>,
+    /// What becomes of a report from elsewhere: `off`, `log` (default) or `enforce`.
+    #[serde(default)]
+    pub source_check: SourceCheck,
+    /// What a payment from the M-Pesa menu is checked for before its money moves: `lenient` (default) or `strict`.
+    #[serde(default)]
+    pub c2b_validation: Validation,
+    /// Whether a payment from the M-Pesa menu is believed only after M-Pesa, asked by us, says the same. Default true. It
+    /// needs `[mpesa.initiator]`; without that the report is believed as it comes.
+    #[serde(default = "mpesa::default_confirm")]
+    pub confirm_c2b: bool,
+    /// Who looks payments up and gives them back; without the section neither can be done from here.
+    pub initiator: Option<Initiator>,
 }
 
 /// A string that prints as `***`.
@@ -401,6 +418,7 @@ impl Config {
             fetch("mpesa.consumer_key", &mut mpesa.consumer_key, mpesa.consumer_key_file.as_deref())?;
             fetch("mpesa.consumer_secret", &mut mpesa.consumer_secret, mpesa.consumer_secret_file.as_deref())?;
             fetch("mpesa.passkey", &mut mpesa.passkey, mpesa.passkey_file.as_deref())?;
+            mpesa.initiator.as_mut().map_or(Ok(()), Initiator::fetch_secrets)?;
         }
         if let Some(sms) = &mut config.sms {
             sms.fetch_secrets()?;
@@ -585,6 +603,34 @@ mod tests {
         assert_eq!((config.shortcode.as_str(), config.passkey.expose()), ("174379", "123456"));
         let error = mpesa("[123456]").expect_err("not text").to_string();
         assert!(!error.contains("123456") && error.contains("passkey"), "{error}");
+    }
+
+    #[test]
+    fn mpesa_may_call_from_safaricoms_addresses_unless_others_are_named() {
+        let mpesa = |more: &str| {
+            load(&format!(
+                "{SMALL}\n[mpesa]\nbase_url = \"http://h\"\nconsumer_key = \"k\"\nconsumer_secret = \"s\"\nshortcode = \"1\"\n\
+                 passkey = \"p\"\n{more}"
+            ))
+            .map(|config| config.mpesa.expect("there"))
+        };
+        let usual = mpesa("").expect("valid");
+        assert_eq!((usual.allowed_sources.len(), usual.source_check, usual.confirm_c2b), (14, SourceCheck::Log, true));
+        assert!(usual.initiator.is_none() && usual.c2b_validation == Validation::Lenient);
+        let own =
+            mpesa("allowed_sources = [\"127.0.0.1\", \"10.0.0.0/8\"]\nsource_check = \"enforce\"").expect("valid");
+        let spelt: Vec<String> = own.allowed_sources.iter().map(ToString::to_string).collect();
+        assert_eq!((spelt, own.source_check), (vec!["127.0.0.1/32".into(), "10.0.0.0/8".into()], SourceCheck::Enforce));
+        let error = mpesa("allowed_sources = [\"safaricom\"]").expect_err("a name").to_string();
+        assert!(error.contains("safaricom"), "{error}");
+        let initiator = "[mpesa.initiator]\nname = \"api\"\ncertificate = \"/c\"";
+        let error = mpesa(initiator).expect_err("no password").to_string();
+        assert_eq!(
+            error,
+            "configuration: mpesa.initiator.password is missing; set it or mpesa.initiator.password_file"
+        );
+        let whole = mpesa(&format!("{initiator}\npassword = \"hunter2\"")).expect("valid");
+        assert!(!format!("{:?}", whole.initiator).contains("hunter2"));
     }
 
     #[test]

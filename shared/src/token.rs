@@ -20,6 +20,10 @@ pub enum Purpose {
     PaymentCallback,
     /// The address to which a provider reports on messages; its identifier is nil.
     SmsReports,
+    /// The address to which M-Pesa reports the payments of a shortcode.
+    C2b,
+    /// The address to which M-Pesa answers one request.
+    RequestResult,
 }
 
 impl Purpose {
@@ -28,15 +32,27 @@ impl Purpose {
             Purpose::OrderPage => "order page",
             Purpose::PaymentCallback => "payment callback",
             Purpose::SmsReports => "sms reports",
+            Purpose::C2b => "c2b",
+            Purpose::RequestResult => "request result",
         }
     }
 }
 
 /// Makes the token for `id`.
 pub fn sign(key: &SealKey, purpose: Purpose, id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(octets(key, purpose, id))
+}
+
+/// The same in hexadecimal digits: M-Pesa refuses addresses in which it finds certain words, and none can be spelt with
+/// these.
+pub fn sign_hex(key: &SealKey, purpose: Purpose, id: Uuid) -> String {
+    hex::encode(octets(key, purpose, id))
+}
+
+fn octets(key: &SealKey, purpose: Purpose, id: Uuid) -> Vec<u8> {
     let mut octets = id.as_bytes().to_vec();
     octets.extend_from_slice(&key.signature(purpose.label(), id.as_bytes()));
-    URL_SAFE_NO_PAD.encode(octets)
+    octets
 }
 
 /// The identifier in a token that we made for this purpose, else `None`.
@@ -44,7 +60,18 @@ pub fn verify(key: &SealKey, purpose: Purpose, token: &str) -> Option<Uuid> {
     if token.len() > 64 {
         return None;
     }
-    let octets = URL_SAFE_NO_PAD.decode(token).ok()?;
+    check(key, purpose, &URL_SAFE_NO_PAD.decode(token).ok()?)
+}
+
+/// The same for a token of [`sign_hex`].
+pub fn verify_hex(key: &SealKey, purpose: Purpose, token: &str) -> Option<Uuid> {
+    if token.len() > 64 {
+        return None;
+    }
+    check(key, purpose, &hex::decode(token).ok()?)
+}
+
+fn check(key: &SealKey, purpose: Purpose, octets: &[u8]) -> Option<Uuid> {
     let (id, signature) = octets.split_at_checked(16)?;
     let expected = key.signature(purpose.label(), id);
     bool::from(expected.ct_eq(signature)).then(|| Uuid::from_slice(id).ok()).flatten()
@@ -74,6 +101,10 @@ mod tests {
         let token = sign(&key, Purpose::OrderPage, id);
         assert_eq!(verify(&key, Purpose::OrderPage, &token), Some(id));
         assert_eq!(verify(&key, Purpose::PaymentCallback, &token), None);
+        let token = sign_hex(&key, Purpose::C2b, id);
+        assert_eq!((token.len(), verify_hex(&key, Purpose::C2b, &token)), (64, Some(id)));
+        assert_eq!(verify_hex(&key, Purpose::RequestResult, &token), None);
+        assert_eq!((verify_hex(&key, Purpose::C2b, &token[..62]), verify_hex(&key, Purpose::C2b, "")), (None, None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod account;
 mod browser;
+mod c2b;
 mod capport;
 mod changes;
 mod cuts;

@@ -16,6 +16,7 @@ mod demo;
 mod discount;
 mod message;
 mod migrate;
+mod money;
 mod nas;
 mod outage;
 mod package;
@@ -91,6 +92,9 @@ enum Command {
     /// Discounts: what lowers prices.
     #[command(subcommand)]
     Discount(discount::Discount),
+    /// Payments for which no order is known, and money that goes back.
+    #[command(subcommand)]
+    Money(money::Money),
     /// Sessions at the routers.
     #[command(subcommand)]
     Session(session::Session),
@@ -194,6 +198,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Voucher(command) => command.run(context).await,
         Command::Package(command) => command.run(context).await,
         Command::Discount(command) => command.run(context).await,
+        Command::Money(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
         Command::Outage(command) => command.run(context).await,
         Command::Message(command) => command.run(context).await,
@@ -292,6 +297,15 @@ mod tests {
             "portal message off trouble",
             "portal message address",
             "portal session list --json",
+            "portal money list",
+            "portal money list --all --json",
+            "portal money assign RKTQDM7W6S --order AB2CD3EF",
+            "portal money assign RKTQDM7W6S --phone 0712345678 --package 1-hour --json",
+            "portal money refund RKTQDM7W6S",
+            "portal money refund RKTQDM7W6S --reverse",
+            "portal money refund RKTQDM7W6S --reverse --again",
+            "portal money refund RKTQDM7W6S --given-back RKU1234567",
+            "portal money register --unanswered cancelled --json",
             "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
             "portal demo --json",
             "portal seed --customers 10 --sessions 5",
@@ -329,6 +343,12 @@ mod tests {
             "portal voucher sell 42 40-1",
             "portal voucher void 42 7",
             "portal message set weather --text t",
+            "portal money assign RKTQDM7W6S",
+            "portal money assign RKTQDM7W6S --phone 0712345678",
+            "portal money assign RKTQDM7W6S --order AB2CD3EF --phone 0712345678 --package 1-hour",
+            "portal money assign not-a-receipt --order AB2CD3EF",
+            "portal money refund RKTQDM7W6S --again",
+            "portal money refund RKTQDM7W6S --reverse --given-back X",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

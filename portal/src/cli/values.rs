@@ -115,6 +115,15 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+/// A receipt of M-Pesa, in its one spelling.
+pub(super) fn receipt(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if !(6..=20).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err("write a receipt such as RKTQDM7W6S");
+    }
+    Ok(text.to_ascii_uppercase())
+}
+
 /// What a URL can carry.
 pub(super) fn slug(text: &str) -> Result<String, &'static str> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -198,6 +207,8 @@ mod tests {
         assert!(email("@x").is_err() && email("a").is_err() && email("a b@c").is_err() && email("a\n@b").is_err());
         assert_eq!(email("a@b\n"), Ok("a@b".into()));
         assert!(slug("1-hour").is_ok() && slug("1 hour").is_err() && slug("-x").is_err());
+        assert_eq!(receipt(" rktqdm7w6s"), Ok("RKTQDM7W6S".into()));
+        assert!(receipt("RKTQ").is_err() && receipt("RKTQ-DM7W6S").is_err());
         assert!(name("Demo Café").is_ok() && name("a\u{7}b").is_err() && name("  ").is_err());
     }
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, entitlement, notification, payment};
+use store::{StoreError, entitlement, notification, payment, unmatched};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::App;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
-use crate::payments::{MPESA, check, report};
+use crate::payments::{MPESA, MPESA_REPORTS, check, report};
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
 const SIDE_BY_SIDE: usize = 16;
@@ -104,7 +104,11 @@ impl Job {
             (Job::Reports | Job::Checks, None) => Ok(false),
             (Job::Ending, _) => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
             (Job::News, _) => news(app, hands).await,
-            (Job::Expiry, _) => Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0),
+            (Job::Expiry, _) => {
+                let waiting = unmatched::count_waiting(&app.db).await?;
+                app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+                Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0)
+            }
         }
     }
 }
@@ -114,7 +118,8 @@ async fn reports(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<boo
     if free == 0 {
         return Ok(false);
     }
-    let events = payment::claim_events(&app.db, MPESA, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let events =
+        payment::claim_events(&app.db, &MPESA_REPORTS, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
     let more = events.len() == free as usize;
     for event in events {
         let id = event.id;

@@ -74,7 +74,7 @@ pub(crate) fn plain(value: &Value) -> Option<String> {
 }
 
 /// Decimal shillings as cents, without a detour through floating point. More than two decimals must be zeros.
-fn cents(text: &str) -> Option<i64> {
+pub(super) fn cents(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let (two, rest) = fraction.split_at_checked(2).unwrap_or((fraction, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -85,7 +85,7 @@ fn cents(text: &str) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(fraction)
 }
 
-fn is_receipt(text: &str) -> bool {
+pub(super) fn is_receipt(text: &str) -> bool {
     (6..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 

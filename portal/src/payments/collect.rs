@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use shared::config;
 use store::order::Order;
 use store::{StoreError, payment};
-use url::Url;
 use uuid::Uuid;
 
 use super::mpesa::{Mpesa, Prompt};
@@ -102,7 +100,5 @@ async fn record(app: &App, mpesa: &Mpesa, id: Uuid, push: &Push) -> Result<(), S
 
 /// The secret address to which M-Pesa reports this payment.
 fn callback_url(app: &App, payment: Uuid) -> String {
-    let base = app.config.mpesa.as_ref().and_then(|section: &config::Mpesa| section.callback_base_url.as_ref());
-    let base: &Url = base.unwrap_or(&app.config.portal.public_url);
-    crate::urls::mpesa_callback(base, app.db.seal(), payment)
+    crate::urls::mpesa_callback(super::reached_at(&app.config), app.db.seal(), payment)
 }

@@ -2,29 +2,54 @@
 //!
 //! * [`mpesa`] – the Daraja client: asks a phone for the PIN, asks M-Pesa what came of it; knows no order;
 //! * [`stripe`] – the Stripe client: a page for a card, what came of it, refunds; what proves a report;
-//! * [`callback`] – reads M-Pesa's reports, in all their spellings;
+//! * [`callback`] and [`c2b`] – read M-Pesa's reports, of prompts and of payments from its menu, in all their spellings;
 //! * [`reason`] – what each result code means, and whether charging again is safe;
 //! * [`collect`] – begins a payment and has the phone asked;
 //! * [`report`] – works on a stored report; [`check`] – asks about a payment that is due;
+//! * [`received`] – works on the report of a payment from the menu; [`asked`] – asks M-Pesa what it answers later, and works
+//!   on the answer;
 //! * [`settle`] – hands confirmed money to `store::settlement`, and counts.
 //!
 //! The rules that hold everything together: our own rows are written before the provider is called; the provider's
 //! answer to the call is never "paid"; a report is stored raw before it is believed, and believed only after a query
 //! of ours; an outcome that we do not know is a state of its own, in which nothing is charged again.
 
+pub mod asked;
+pub mod c2b;
 pub mod callback;
 pub mod check;
 pub mod collect;
 pub mod mpesa;
 pub mod reason;
+pub mod received;
 pub mod report;
 pub mod settle;
 pub mod stripe;
+
+use shared::config::Config;
+use url::Url;
 
 /// M-Pesa's name in the store and in the metrics.
 pub const MPESA: &str = "mpesa";
 /// Stripe's name in the store and in the metrics.
 pub const STRIPE: &str = "stripe";
+/// The same for its reports of payments from the menu.
+pub const C2B: &str = "mpesa_c2b";
+/// The same for its questions about them.
+pub const C2B_VALIDATION: &str = "mpesa_c2b_validation";
+/// The same for its answers that come later.
+pub const RESULT: &str = "mpesa_result";
+/// The same for its news that it did not come to something in time.
+pub const RESULT_TIMEOUT: &str = "mpesa_result_timeout";
+
+/// M-Pesa's reports that are worked on; a question is answered at once.
+pub(crate) const MPESA_REPORTS: [&str; 4] = [MPESA, C2B, RESULT, RESULT_TIMEOUT];
+
+/// How M-Pesa reaches us.
+pub(crate) fn reached_at(config: &Config) -> &Url {
+    let base = config.mpesa.as_ref().and_then(|section| section.callback_base_url.as_ref());
+    base.unwrap_or(&config.portal.public_url)
+}
 
 /// What became of asking a phone for the PIN.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,8 +5,14 @@
 //! refuses it. Every answer becomes a [`Push`] or a [`Query`]; what is not understood is [`Unheard`], never a failure.
 //!
 //! The client knows no order and no database, never repeats a push whose outcome it does not know (there is no
-//! idempotency key: the phone would ring twice), and follows no redirect.
+//! idempotency key: the phone would ring twice), and follows no redirect. [`operations`] has what an operator of the
+//! shortcode does, with [`credential`] for its password; [`result`] reads what M-Pesa answers to that later.
 
+mod credential;
+pub mod operations;
+pub mod result;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -21,6 +27,8 @@ use shared::time::{Clock, OffsetDateTime};
 use time::UtcOffset;
 use tokio::sync::Mutex;
 
+use self::credential::Key;
+pub use self::credential::Unfit;
 use super::callback::plain;
 use super::{Push, Query, Refusal, Unheard};
 
@@ -33,7 +41,7 @@ const DESCRIPTION_LIMIT: usize = 13;
 /// Characters that M-Pesa takes as AccountReference.
 const REFERENCE_LIMIT: usize = 12;
 /// Daraja's time stamps are East Africa Time, wherever the server stands.
-const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
+pub(super) const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
     Ok(offset) => offset,
     Err(_) => UtcOffset::UTC,
 };
@@ -55,6 +63,17 @@ pub enum SetupError {
     /// TLS or the resolver cannot be prepared.
     #[error("the M-Pesa client cannot be prepared: {0}")]
     Client(#[from] reqwest::Error),
+    /// The file of the certificate cannot be read.
+    #[error("mpesa.initiator.certificate: {path} cannot be read: {source}")]
+    CertificateFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate is of no use.
+    #[error("mpesa.initiator.certificate: {0}")]
+    Certificate(#[from] Unfit),
 }
 
 /// A prompt to be sent.
@@ -79,6 +98,8 @@ pub struct Mpesa {
     settings: config::Mpesa,
     clock: Clock,
     token: Mutex<Option<Token>>,
+    /// For the initiator's password, where there is an initiator.
+    key: Option<Key>,
 }
 
 struct Token {
@@ -118,7 +139,7 @@ impl Mpesa {
     /// Prepares the client; nothing is sent.
     ///
     /// # Errors
-    /// When the base URL is not http or https.
+    /// When the base URL is not http or https, or the initiator's certificate cannot be used.
     pub fn new(settings: &config::Mpesa, clock: Clock) -> Result<Mpesa, SetupError> {
         match settings.base_url.scheme() {
             "https" => {}
@@ -132,7 +153,8 @@ impl Mpesa {
             .connect_timeout(settings.timeout())
             .redirect(redirect::Policy::none())
             .build()?;
-        Ok(Mpesa { http, settings: settings.clone(), clock, token: Mutex::new(None) })
+        let key = settings.initiator.as_ref().map(Key::of).transpose()?;
+        Ok(Mpesa { http, settings: settings.clone(), clock, token: Mutex::new(None), key })
     }
 
     /// The longest that a push or a query takes: a token, a request, and both once more.
@@ -270,6 +292,7 @@ impl Mpesa {
     }
 }
 
+/// Why there is no answer.
 enum Failure {
     Token(NoToken),
     Silence(Silence),

@@ -13,7 +13,7 @@ use super::check::ask;
 use super::mpesa::Mpesa;
 use super::reason::{Reason, Retry};
 use super::settle::{fail, settle};
-use super::{MPESA, Query};
+use super::{C2B, Query, RESULT, RESULT_TIMEOUT, asked, received};
 use crate::App;
 
 /// A report that cannot be confirmed is taken up this often, about a minute apart, before it is left alone: M-Pesa
@@ -35,6 +35,10 @@ pub(crate) enum Outcome {
     Unreadable,
     /// It said paid, M-Pesa itself says no.
     Refuted,
+    /// Nobody knows what the money is for: it waits for a person.
+    Queued,
+    /// An answer that we asked for, and is noted.
+    Noted,
     /// It could not be confirmed in any number of tries.
     GivenUp,
     /// Not yet: it is taken up again.
@@ -50,6 +54,8 @@ impl Outcome {
             Outcome::Unmatched => "unmatched",
             Outcome::Unreadable => "unreadable",
             Outcome::Refuted => "refuted",
+            Outcome::Queued => "queued",
+            Outcome::Noted => "noted",
             Outcome::GivenUp => "given_up",
             Outcome::Later => "later",
         }
@@ -58,7 +64,12 @@ impl Outcome {
 
 /// Works on one stored report.
 pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
-    let mut outcome = judge(app, mpesa, event).await?;
+    let mut outcome = match event.provider.as_str() {
+        C2B => received::judge(app, mpesa, event).await?,
+        RESULT | RESULT_TIMEOUT => asked::judge(app, event).await?,
+        _ => judge(app, mpesa, event).await?,
+    };
+    let provider = event.provider.as_str();
     if outcome == Outcome::Later {
         if event.attempts < ATTEMPTS {
             return Ok(outcome);
@@ -68,10 +79,12 @@ pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outc
     match outcome {
         Outcome::Unmatched | Outcome::Unreadable | Outcome::Refuted | Outcome::GivenUp => {
             tracing::warn!(event = %event.id, payment = ?event.payment, outcome = outcome.as_str(), "a report of M-Pesa was not followed");
-            app.metrics.callbacks.with_label_values(&[MPESA, outcome.as_str()]).inc();
+            app.metrics.callbacks.with_label_values(&[provider, outcome.as_str()]).inc();
         }
-        Outcome::Duplicate => app.metrics.callbacks.with_label_values(&[MPESA, outcome.as_str()]).inc(),
-        Outcome::Settled | Outcome::Failed | Outcome::Later => {}
+        Outcome::Duplicate | Outcome::Queued => {
+            app.metrics.callbacks.with_label_values(&[provider, outcome.as_str()]).inc();
+        }
+        Outcome::Settled | Outcome::Failed | Outcome::Noted | Outcome::Later => {}
     }
     payment::finish_event(&app.db, event.id, outcome.as_str(), app.clock.now()).await?;
     Ok(outcome)

@@ -19,6 +19,12 @@ pub(crate) async fn settle(app: &App, payment: &Payment, evidence: &Evidence) ->
         }
         other => other?,
     };
+    note(app, payment, settled).await;
+    Ok(settled)
+}
+
+/// Counts what became of money, and says it in the log.
+pub(crate) async fn note(app: &App, payment: &Payment, settled: Settled) {
     match settled {
         Settled::Granted { .. } => {
             let received = payment.amount;
@@ -35,7 +41,6 @@ pub(crate) async fn settle(app: &App, payment: &Payment, evidence: &Evidence) ->
         }
         Settled::Already => {}
     }
-    Ok(settled)
 }
 
 /// Notes that a payment ended without money.

@@ -1,9 +1,14 @@
-//! Where providers of payments and of messages report, a file a provider.
+//! Where providers of payments and of messages report, a file for each kind of report.
 //!
-//! A report is stored as it came and answered; it is worked on afterwards, by [`crate::jobs`]. Nothing here decides.
+//! A report is stored as it came and answered; it is worked on afterwards, by [`crate::jobs`]. Nothing here decides, but for
+//! the question whether money may move that has not moved yet. [`intake`] stores, [`source`] looks at where it comes from.
 
+mod c2b;
+mod intake;
 mod mpesa;
+mod mpesa_result;
 mod sms;
+mod source;
 mod stripe;
 
 use std::time::Duration;
@@ -23,10 +28,14 @@ const STORE_WITHIN: Duration = Duration::from_secs(4);
 /// Headers that may carry credentials are not stored.
 const LEFT_OUT: [header::HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
 
-/// The routes of all providers.
+/// The routes of all providers. Addresses that are registered with M-Pesa must not name it: it refuses some words.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/webhooks/mpesa/{token}", post(mpesa::receive))
+        .route("/webhooks/c2b/{token}/validation", post(c2b::validation))
+        .route("/webhooks/c2b/{token}/confirmation", post(c2b::confirmation))
+        .route("/webhooks/results/{token}", post(mpesa_result::result))
+        .route("/webhooks/results/{token}/timeout", post(mpesa_result::timeout))
         .route("/webhooks/sms/twilio", post(sms::twilio))
         .route("/webhooks/sms/africastalking/{token}", post(sms::africastalking))
         .route("/webhooks/stripe", post(stripe::receive))

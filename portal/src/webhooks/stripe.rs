@@ -40,6 +40,8 @@ pub(super) async fn receive(
         provider: STRIPE,
         payment: event.payment(),
         external_id: event.id.as_deref(),
+        request: None,
+        is_work: true,
         source: Some(source.ip()),
         headers: &headers,
         body: &body,

@@ -18,6 +18,8 @@ pub(crate) enum Account {
     Sales,
     /// Money that belongs to customers.
     RefundsDue,
+    /// Money that came and of which nobody knows yet what it is for.
+    Unmatched,
 }
 
 impl Account {
@@ -26,6 +28,7 @@ impl Account {
             Account::Mpesa => "mpesa",
             Account::Sales => "sales",
             Account::RefundsDue => "refunds_due",
+            Account::Unmatched => "unmatched",
         }
     }
 }
@@ -34,7 +37,7 @@ impl Account {
 pub(crate) async fn book(
     tx: &mut PgConnection,
     key: &str,
-    order: Uuid,
+    order: Option<Uuid>,
     description: &str,
     (debit, credit): (Account, Account),
     amount: Money,

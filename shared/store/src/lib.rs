@@ -1,8 +1,8 @@
 //! The only SQL and the only Redis of the system.
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
-//! [`payment`], [`session`], [`command`], [`outage`], [`notification`], [`admin`], [`api_token`], [`security`]; and a file for
-//! each path that
+//! [`payment`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`], [`admin`],
+//! [`api_token`], [`security`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
 //! money becomes access), [`history`] (looking back), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
@@ -21,6 +21,7 @@ pub mod entitlement;
 mod error;
 pub mod history;
 pub mod ledger;
+pub mod mpesa_request;
 pub mod nas;
 pub mod notification;
 pub mod order;
@@ -34,6 +35,7 @@ pub mod seed;
 pub mod session;
 pub mod settlement;
 pub mod site;
+pub mod unmatched;
 pub mod user;
 pub mod voucher;
 

@@ -13,6 +13,9 @@ use crate::discount::{self, Asked};
 use crate::package::{Package, Purchases};
 use crate::{Db, Result, StoreError, user};
 
+/// Letters of an order's code. M-Pesa shows at most twelve, and people type it.
+pub const CODE_LENGTH: usize = 8;
+
 /// Where an order stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OrderState {
@@ -177,18 +180,37 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
     let priced = discount::candidates_in(&mut tx, asked, now).await?.price(new.package, WHOLE_UNIT);
     let priced = priced.map_err(StoreError::Code)?;
     let full = (!priced.applied.is_empty()).then_some(priced.full.minor);
+    let is_new = write(&mut tx, id, user_id, new, priced.pays, full, now).await?;
+    if is_new {
+        discount::reserve(&mut tx, id, &priced.applied, now).await?;
+    }
+    tx.commit().await?;
+    Ok(is_new)
+}
+
+/// Writes an order of this price down, unless there is one with that identity. `full`: the price before discounts, where there
+/// are some. Returns whether it is new.
+pub(crate) async fn write(
+    tx: &mut PgConnection,
+    id: Uuid,
+    user_id: Uuid,
+    new: &NewOrder<'_>,
+    price: Money,
+    full: Option<i64>,
+    now: OffsetDateTime,
+) -> Result<bool> {
     let (wish, target) = new.wish.columns();
     let placed = sqlx::query!(
         "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at,
                              package, wish, target_id, full_minor)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING",
         id,
-        rng::code(8),
+        rng::code(CODE_LENGTH),
         user_id,
         new.phone.as_str(),
         new.package.id,
-        priced.pays.minor,
-        priced.pays.currency.as_str(),
+        price.minor,
+        price.currency.as_str(),
         new.nas_id,
         new.mac.map(|mac| mac.to_string()),
         new.visit,
@@ -198,13 +220,9 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
         target,
         full
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?
     .rows_affected();
-    if placed == 1 {
-        discount::reserve(&mut tx, id, &priced.applied, now).await?;
-    }
-    tx.commit().await?;
     Ok(placed == 1)
 }
 

@@ -255,6 +255,10 @@ pub struct RawEvent<'a> {
     pub payment: Option<Uuid>,
     /// The provider's own name of the event, where it gives one: the same name is stored once.
     pub external_id: Option<&'a str>,
+    /// The request of ours whose secret address it came to, if it is one of a request.
+    pub request: Option<Uuid>,
+    /// Whether somebody is to work on it; what was answered at once is only kept.
+    pub is_work: bool,
     /// From where.
     pub source: Option<IpAddr>,
     /// Its headers, without credentials.
@@ -264,12 +268,15 @@ pub struct RawEvent<'a> {
 }
 
 /// Stores what a provider sent, before anyone looks at it. `None`: it was stored before, under the provider's own name
-/// of it. A payment that is not this provider's, or is none, is left out.
+/// of it. A payment that is not this provider's, or is none, is left out, and so is a request that is none.
 pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> Result<Option<Uuid>> {
     let id = rng::id(now);
     let stored = sqlx::query!(
-        "INSERT INTO payment_events (id, provider, payment_id, external_id, source, headers, body, received_at, next_attempt_at)
-         VALUES ($1, $2, (SELECT p.id FROM payments p WHERE p.id = $3 AND p.provider = $2), $4, $5::text::inet, $6, $7, $8, $8)
+        "INSERT INTO payment_events (id, provider, payment_id, external_id, source, headers, body, received_at, request_id,
+             next_attempt_at)
+         VALUES ($1, $2, (SELECT p.id FROM payments p WHERE p.id = $3 AND p.provider = $2), $4, $5::text::inet, $6, $7, $8,
+             (SELECT r.id FROM mpesa_requests r WHERE r.id = $9),
+             CASE WHEN $10::boolean THEN $8::timestamptz END)
          ON CONFLICT (provider, external_id) WHERE external_id IS NOT NULL DO NOTHING",
         id,
         event.provider,
@@ -278,7 +285,9 @@ pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> 
         event.source.map(|ip| ip.to_string()),
         event.headers,
         event.body,
-        now
+        now,
+        event.request,
+        event.is_work
     )
     .execute(&db.pool)
     .await?
@@ -291,31 +300,36 @@ pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> 
 pub struct Event {
     /// Its identity.
     pub id: Uuid,
+    /// Who sent it, and of what kind it is.
+    pub provider: String,
     /// The payment it speaks of.
     pub payment: Option<Uuid>,
+    /// The request of ours that it answers.
+    pub request: Option<Uuid>,
     /// Its body.
     pub body: Vec<u8>,
     /// How often it was taken up.
     pub attempts: u32,
 }
 
-/// Takes up events of a provider that wait. One that is not [`finish_event`]ed comes back after `lease`.
+/// Takes up events of these providers that wait. One that is not [`finish_event`]ed comes back after `lease`.
 pub async fn claim_events(
     db: &Db,
-    provider: &str,
+    providers: &[&str],
     now: OffsetDateTime,
     lease: Duration,
     limit: u32,
 ) -> Result<Vec<Event>> {
+    let providers: Vec<String> = providers.iter().map(|&provider| provider.to_owned()).collect();
     let rows = sqlx::query!(
         "UPDATE payment_events SET next_attempt_at = $2, attempts = attempts + 1 WHERE id IN (
-             SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1 AND provider = $4
+             SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1 AND provider = ANY ($4)
              ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING id, payment_id, body, attempts",
+         RETURNING id, provider, payment_id, request_id, body, attempts",
         now,
         now + lease,
         i64::from(limit),
-        provider
+        &providers
     )
     .fetch_all(&db.pool)
     .await?;
@@ -323,11 +337,21 @@ pub async fn claim_events(
         .into_iter()
         .map(|row| Event {
             id: row.id,
+            provider: row.provider,
             payment: row.payment_id,
+            request: row.request_id,
             body: row.body,
             attempts: u32::try_from(row.attempts).unwrap_or(0),
         })
         .collect())
+}
+
+/// Says when an event that waits for something is taken up again.
+pub async fn event_again(db: &Db, id: Uuid, at: OffsetDateTime) -> Result<()> {
+    sqlx::query!("UPDATE payment_events SET next_attempt_at = $2 WHERE id = $1 AND processed_at IS NULL", id, at)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
 }
 
 /// Notes what became of an event.

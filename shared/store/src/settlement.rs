@@ -3,6 +3,9 @@
 //! One transaction, with the order's row locked first and the payment's second, does all of it: the payment
 //! succeeds, the ledger books it under the payment's key, the order is paid, the entitlement is made or changed under
 //! the order's key, the device is bound, the customer will be told. Whoever comes second finds it done.
+//!
+//! The same money may be told of twice, by the report of a prompt and by the paybill's confirmation. Whoever knows its
+//! receipt holds that first, before the order, and asks [`crate::unmatched`] whether it is booked already.
 
 mod topping;
 
@@ -20,6 +23,7 @@ use crate::entitlement::Sale;
 use crate::ledger::{self, Account};
 use crate::order::Wish;
 use crate::package::{Package, Starts};
+use crate::unmatched::{self, Origin};
 use crate::{Db, Result, StoreError, entitlement};
 
 /// What a provider confirmed.
@@ -51,6 +55,59 @@ const NEWS_KEEPS: Duration = Duration::from_secs(24 * 3600);
 /// Settles a payment that the provider has confirmed.
 pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDateTime) -> Result<Settled> {
     let mut tx = db.pool.begin().await?;
+    let provider = sqlx::query_scalar!("SELECT provider FROM payments WHERE id = $1", payment)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::missing("payment", payment))?;
+    let is_mpesa = provider == unmatched::PROVIDER;
+    // Only M-Pesa tells of one payment in two ways.
+    let told_twice = evidence.receipt.as_deref().filter(|_| is_mpesa);
+    let origin = match told_twice {
+        Some(receipt) => {
+            unmatched::hold(&mut tx, receipt).await?;
+            unmatched::origin(&mut tx, receipt, payment).await?
+        }
+        None => Origin::New,
+    };
+    let settled = match (origin, told_twice) {
+        // The paybill's confirmation was faster and could not say whose it is; now that is known.
+        (Origin::Waiting(amount), Some(receipt)) => unmatched::claim(&mut tx, payment, receipt, amount, now).await?,
+        (Origin::Spent, _) => unmatched::spent(&mut tx, payment, now).await?,
+        _ => {
+            let (receipt, amount) = (evidence.receipt.as_deref(), evidence.amount);
+            // A card proves no phone.
+            let received = Received { receipt, amount, from: Account::Mpesa, by_the_phone: is_mpesa };
+            let settled = settle_in(&mut tx, payment, &received, now).await?;
+            if let (Settled::Already, Some(receipt)) = (settled, told_twice) {
+                unmatched::second(&mut tx, payment, receipt, amount, now).await?;
+            }
+            settled
+        }
+    };
+    tx.commit().await?;
+    Ok(settled)
+}
+
+/// Money that is there and shall settle a payment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'a> {
+    /// The provider's receipt, where it told one.
+    pub(crate) receipt: Option<&'a str>,
+    /// How much it is; `None`: as much as was asked for.
+    pub(crate) amount: Option<Money>,
+    /// Where it is booked from.
+    pub(crate) from: Account,
+    /// Whether it certainly came from the phone of the order: its owner holds that phone.
+    pub(crate) by_the_phone: bool,
+}
+
+/// The same within a transaction that [`unmatched::hold`]s the receipt, if there is one.
+pub(crate) async fn settle_in(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    received: &Received<'_>,
+    now: OffsetDateTime,
+) -> Result<Settled> {
     let order_id = sqlx::query_scalar!("SELECT order_id FROM payments WHERE id = $1", payment)
         .fetch_optional(&mut *tx)
         .await?
@@ -66,33 +123,33 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
         minor: row.amount_minor,
         currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", payment, error))?,
     };
-    record_success(&mut tx, payment, evidence.receipt.as_deref(), now).await?;
+    record_success(&mut *tx, payment, received.receipt, now).await?;
     if row.state == "succeeded" {
-        tx.commit().await?;
         return Ok(Settled::Already);
     }
-    let received = evidence.amount.unwrap_or(price);
+    let amount = received.amount.unwrap_or(price);
     let key = format!("payment:{payment}");
-    if received != price || matches!(order.state.as_str(), "paid" | "refund_due") {
+    if amount != price || matches!(order.state.as_str(), "paid" | "refund_due") {
         let what = format!("money for order {} that buys nothing", order.code);
-        ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::RefundsDue), received, now).await?;
-        set_order(&mut tx, order.id, "refund_due", now).await?;
-        tx.commit().await?;
+        let accounts = (received.from, Account::RefundsDue);
+        ledger::book(&mut *tx, &key, Some(order.id), &what, accounts, amount, now).await?;
+        set_order(&mut *tx, order.id, "refund_due", now).await?;
         return Ok(Settled::RefundDue);
     }
     let what = format!("order {}", order.code);
-    ledger::book(&mut tx, &key, order.id, &what, (Account::Mpesa, Account::Sales), received, now).await?;
-    set_order(&mut tx, order.id, "paid", now).await?;
-    let entitlement = give(&mut tx, order.id, now).await?;
-    // Whoever approved it on the phone holds the phone.
-    sqlx::query!(
-        "UPDATE users SET otp_verified_at = $2 WHERE id = (SELECT user_id FROM orders WHERE id = $1)",
-        order.id,
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
+    ledger::book(&mut *tx, &key, Some(order.id), &what, (received.from, Account::Sales), amount, now).await?;
+    set_order(&mut *tx, order.id, "paid", now).await?;
+    let entitlement = give(&mut *tx, order.id, now).await?;
+    if received.by_the_phone {
+        // Whoever approved it on the phone holds the phone.
+        sqlx::query!(
+            "UPDATE users SET otp_verified_at = $2 WHERE id = (SELECT user_id FROM orders WHERE id = $1)",
+            order.id,
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
     Ok(Settled::Granted { entitlement })
 }
 

@@ -1,0 +1,126 @@
+//! Asks M-Pesa what it answers later, and works on the answer: whether a payment is true, and to give one back.
+//!
+//! The request is written down first, the call is made, what it came to is written down; the answer comes to an address of
+//! the request's own and is stored as every report is. An answer that never comes is nobody's failure: whoever waits for it
+//! gives up by the clock.
+
+use shared::money::Money;
+use shared::time::OffsetDateTime;
+use store::mpesa_request::{self, Answer, Ended, Kind, New, Request, State, Taken};
+use store::payment::Event;
+use store::{Db, StoreError};
+use url::Url;
+use uuid::Uuid;
+
+use super::RESULT_TIMEOUT;
+use super::mpesa::operations::{AnswerTo, Asked, Operator};
+use super::mpesa::result::{Verdict, Word};
+use super::report::Outcome;
+use crate::{App, urls};
+
+/// Who asks, and with what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    /// The store.
+    pub(crate) db: &'a Db,
+    /// How M-Pesa reaches us.
+    pub(crate) base: &'a Url,
+    /// In whose name.
+    pub(crate) operator: Operator<'a>,
+    /// Who wants to know.
+    pub(crate) by: &'a str,
+    /// Now.
+    pub(crate) now: OffsetDateTime,
+}
+
+impl Asking<'_> {
+    /// Asks whether a payment is as we were told. `event`: the report that waits for the answer.
+    pub(crate) async fn status(&self, receipt: &str, amount: Money, event: Uuid) -> Result<Asked, StoreError> {
+        let new = New { kind: Kind::Status, receipt, amount, event: Some(event), by: self.by };
+        let id = mpesa_request::begin(self.db, &new, self.now).await?;
+        let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
+        let answer_to = AnswerTo { result: &result, timeout: &timeout };
+        let asked = self.operator.transaction_status(receipt, answer_to).await;
+        self.write_down(id, &asked).await?;
+        Ok(asked)
+    }
+
+    /// Asks that a payment goes back.
+    pub(crate) async fn reversal(&self, receipt: &str, amount: Money, remarks: &str) -> Result<Asked, StoreError> {
+        let new = New { kind: Kind::Reversal, receipt, amount, event: None, by: self.by };
+        let id = mpesa_request::begin(self.db, &new, self.now).await?;
+        let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
+        let answer_to = AnswerTo { result: &result, timeout: &timeout };
+        let asked = self.operator.reverse(receipt, amount, remarks, answer_to).await;
+        self.write_down(id, &asked).await?;
+        Ok(asked)
+    }
+
+    async fn write_down(&self, id: Uuid, asked: &Asked) -> Result<(), StoreError> {
+        match asked {
+            Asked::Accepted { conversation_id, originator_conversation_id } => {
+                let taken = Taken::Accepted { conversation_id, originator_conversation_id };
+                mpesa_request::taken(self.db, id, &taken, self.now).await
+            }
+            Asked::Refused(refusal) => {
+                let (code, text) = refusal.code_and_text();
+                mpesa_request::taken(self.db, id, &Taken::Refused { code, text: &text }, self.now).await
+            }
+            Asked::Unknown(why) => {
+                mpesa_request::taken(self.db, id, &Taken::Unknown { text: &why.to_string() }, self.now).await
+            }
+        }
+    }
+}
+
+/// Works on one stored answer, or on the news that there is none.
+pub(crate) async fn judge(app: &App, event: &Event) -> Result<Outcome, StoreError> {
+    let Some(id) = event.request else { return Ok(Outcome::Unmatched) };
+    let request = mpesa_request::get(&app.db, id).await?;
+    if event.provider == RESULT_TIMEOUT {
+        let answer = Answer { state: State::TimedOut, code: "", text: "M-Pesa did not come to it in time", proof: "" };
+        return end(app, &request, &answer).await;
+    }
+    let Ok(verdict) = Verdict::parse(&event.body) else { return Ok(Outcome::Unreadable) };
+    let is_other = request
+        .conversation_id
+        .as_ref()
+        .zip(verdict.conversation_id.as_ref())
+        .is_some_and(|(known, told)| !known.is_empty() && known != told);
+    if is_other {
+        return Ok(Outcome::Unmatched);
+    }
+    let proof = verdict.transaction_id.as_deref().unwrap_or(&verdict.text);
+    let answer = Answer { state: state(&request, &verdict), code: &verdict.code, text: &verdict.text, proof };
+    end(app, &request, &answer).await
+}
+
+/// Where a request stands after this answer.
+fn state(request: &Request, verdict: &Verdict) -> State {
+    match request.kind {
+        Kind::Reversal if verdict.is_done() => State::Succeeded,
+        Kind::Reversal => State::Failed,
+        Kind::Status => match verdict.of_payment(&request.receipt, request.amount) {
+            Word::Same => State::Succeeded,
+            Word::Other => State::Denied,
+            Word::None => State::Failed,
+        },
+    }
+}
+
+async fn end(app: &App, request: &Request, answer: &Answer<'_>) -> Result<Outcome, StoreError> {
+    let kind = request.kind.as_str();
+    match mpesa_request::ended(&app.db, request.id, answer, app.clock.now()).await? {
+        Ended::Before => Ok(Outcome::Duplicate),
+        Ended::Now { is_surprise } => {
+            if is_surprise {
+                tracing::error!(receipt = %request.receipt, "M-Pesa gave money back that the ledger does not owe");
+            }
+            let state = answer.state.as_str();
+            tracing::info!(receipt = %request.receipt, kind, state, code = answer.code, "M-Pesa has answered");
+            // The report that waits for it is worked on at once.
+            app.events_wait.notify_one();
+            Ok(Outcome::Noted)
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Questions that M-Pesa answers later, at a secret address of their own: whether a payment is true, and to give one back.
+//!
+//! A request is written down before M-Pesa is called, so that an answer which is faster than the call's finds it. What is not
+//! known to have been done or not is a state of its own: a payment of which that is said is not given back a second time.
+//! A reversal that succeeds is booked in the transaction that notes it.
+
+use shared::money::Money;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Db, Result, StoreError, unmatched};
+
+/// What is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// What became of a payment.
+    Status,
+    /// That a payment goes back.
+    Reversal,
+}
+
+impl Kind {
+    /// Its spelling in the database and in the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Status => "status",
+            Kind::Reversal => "reversal",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Kind> {
+        [Kind::Status, Kind::Reversal].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Written down; M-Pesa has not answered the call.
+    Created,
+    /// M-Pesa took it; its answer will come.
+    Accepted,
+    /// M-Pesa did not say whether it took it.
+    Unknown,
+    /// M-Pesa took it and did not come to it in time.
+    TimedOut,
+    /// M-Pesa did not take it.
+    Refused,
+    /// M-Pesa says something else than we were told.
+    Denied,
+    /// It could not be done.
+    Failed,
+    /// It is done; a payment is as we were told.
+    Succeeded,
+}
+
+impl State {
+    const ALL: [State; 8] = [
+        State::Created,
+        State::Accepted,
+        State::Unknown,
+        State::TimedOut,
+        State::Refused,
+        State::Denied,
+        State::Failed,
+        State::Succeeded,
+    ];
+
+    /// The spelling in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Created => "created",
+            State::Accepted => "accepted",
+            State::Unknown => "unknown",
+            State::TimedOut => "timed_out",
+            State::Refused => "refused",
+            State::Denied => "denied",
+            State::Failed => "failed",
+            State::Succeeded => "succeeded",
+        }
+    }
+
+    fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether an answer may still come.
+    pub fn is_open(self) -> bool {
+        matches!(self, State::Created | State::Accepted | State::Unknown | State::TimedOut)
+    }
+}
+
+/// A request to be made.
+#[derive(Clone, Debug)]
+pub struct New<'a> {
+    /// What is asked.
+    pub kind: Kind,
+    /// About which payment.
+    pub receipt: &'a str,
+    /// How much it is, as we were told, or how much goes back.
+    pub amount: Money,
+    /// The report that waits for the answer.
+    pub event: Option<Uuid>,
+    /// Who asks.
+    pub by: &'a str,
+}
+
+/// A request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Its identity.
+    pub id: Uuid,
+    /// What is asked.
+    pub kind: Kind,
+    /// About which payment.
+    pub receipt: String,
+    /// How much it is, as we were told, or how much goes back.
+    pub amount: Money,
+    /// The report that waits for the answer.
+    pub event: Option<Uuid>,
+    /// Where it stands.
+    pub state: State,
+    /// M-Pesa's name of it, once it was taken.
+    pub conversation_id: Option<String>,
+    /// What M-Pesa said of it.
+    pub result: Option<String>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+struct Row {
+    id: Uuid,
+    kind: String,
+    receipt: String,
+    amount_minor: i64,
+    currency: String,
+    event_id: Option<Uuid>,
+    state: String,
+    conversation_id: Option<String>,
+    result_text: Option<String>,
+    created_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for Request {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Request> {
+        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("mpesa_requests", row.id, problem);
+        Ok(Request {
+            kind: Kind::parse(&row.kind).ok_or_else(|| corrupt(&"unknown kind"))?,
+            state: State::parse(&row.state).ok_or_else(|| corrupt(&"unknown state"))?,
+            amount: Money { minor: row.amount_minor, currency: row.currency.parse().map_err(|error| corrupt(&error))? },
+            id: row.id,
+            receipt: row.receipt,
+            event: row.event_id,
+            conversation_id: row.conversation_id,
+            result: row.result_text,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Writes a request down. Returns its identity.
+///
+/// # Errors
+/// [`StoreError::Conflict`], with a sentence for the desk: this payment goes back already, or may have.
+pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> {
+    let id = rng::id(now);
+    sqlx::query!(
+        "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, asked_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        id,
+        new.kind.as_str(),
+        new.receipt,
+        new.amount.minor,
+        new.amount.currency.as_str(),
+        new.event,
+        new.by,
+        now
+    )
+    .execute(&db.pool)
+    .await
+    .map_err(|error| match StoreError::from(error) {
+        StoreError::Conflict(_) => StoreError::Conflict(format!(
+            "M-Pesa was asked already to give {} back, and has not said that it could not",
+            new.receipt
+        )),
+        other => other,
+    })?;
+    Ok(id)
+}
+
+/// What M-Pesa answered to the call itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken<'a> {
+    /// It took the request, under these names.
+    Accepted {
+        /// The name under which it answers.
+        conversation_id: &'a str,
+        /// A second name.
+        originator_conversation_id: &'a str,
+    },
+    /// It did not take it.
+    Refused {
+        /// Why, in a word.
+        code: &'a str,
+        /// Why, in its words.
+        text: &'a str,
+    },
+    /// It is not known whether it did.
+    Unknown {
+        /// What went wrong.
+        text: &'a str,
+    },
+}
+
+/// Notes what M-Pesa answered to the call. The answer to the request may have been faster: that stays.
+pub async fn taken(db: &Db, id: Uuid, answer: &Taken<'_>, now: OffsetDateTime) -> Result<()> {
+    let (state, code, text) = match *answer {
+        Taken::Accepted { .. } => (State::Accepted, "", ""),
+        Taken::Refused { code, text } => (State::Refused, code, text),
+        Taken::Unknown { text } => (State::Unknown, "", text),
+    };
+    let (conversation, originator) = match *answer {
+        Taken::Accepted { conversation_id, originator_conversation_id } => {
+            (Some(conversation_id), Some(originator_conversation_id))
+        }
+        Taken::Refused { .. } | Taken::Unknown { .. } => (None, None),
+    };
+    sqlx::query!(
+        "UPDATE mpesa_requests SET conversation_id = coalesce(conversation_id, $2),
+             originator_conversation_id = coalesce(originator_conversation_id, $3), updated_at = $4,
+             state = CASE WHEN state = 'created' THEN $5 ELSE state END,
+             result_code = CASE WHEN state = 'created' THEN nullif($6, '') ELSE result_code END,
+             result_text = CASE WHEN state = 'created' THEN nullif($7, '') ELSE result_text END
+         WHERE id = $1",
+        id,
+        conversation,
+        originator,
+        now,
+        state.as_str(),
+        code,
+        text
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// What M-Pesa answered to the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer<'a> {
+    /// Where the request stands now: [`State::Succeeded`], [`State::Denied`], [`State::Failed`] or [`State::TimedOut`].
+    pub state: State,
+    /// M-Pesa's code.
+    pub code: &'a str,
+    /// M-Pesa's text.
+    pub text: &'a str,
+    /// What proves it: the receipt of a reversal.
+    pub proof: &'a str,
+}
+
+/// What an answer has done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Nothing: the request had its answer before.
+    Before,
+    /// It is noted.
+    Now {
+        /// A reversal succeeded of money that is not owed: the ledger does not know of it. Somebody must look.
+        is_surprise: bool,
+    },
+}
+
+/// Notes what M-Pesa answered to a request, and books a reversal. What waits for the answer is taken up now.
+pub async fn ended(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) -> Result<Ended> {
+    let request = get(db, id).await?;
+    let mut tx = db.pool.begin().await?;
+    unmatched::hold(&mut tx, &request.receipt).await?;
+    let moved = sqlx::query!(
+        "UPDATE mpesa_requests SET state = $2, result_code = nullif($3, ''), result_text = nullif($4, ''), updated_at = $5
+         WHERE id = $1 AND state IN ('created', 'accepted', 'unknown', 'timed_out') AND state <> $2",
+        id,
+        answer.state.as_str(),
+        answer.code,
+        answer.text,
+        now
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if moved == 0 {
+        return Ok(Ended::Before);
+    }
+    let mut is_surprise = false;
+    if request.kind == Kind::Reversal && answer.state == State::Succeeded {
+        is_surprise = unmatched::book_return(&mut tx, &request.receipt, answer.proof, now).await?.is_none();
+    }
+    sqlx::query!(
+        "UPDATE payment_events SET next_attempt_at = $2 WHERE id = $1 AND processed_at IS NULL",
+        request.event,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Ended::Now { is_surprise })
+}
+
+/// A person has seen in M-Pesa's statement that a reversal without an answer was not done: it may be tried again.
+///
+/// # Errors
+/// [`StoreError::Conflict`]: there is none.
+pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
+    let set_aside = sqlx::query!(
+        "UPDATE mpesa_requests SET state = 'failed', result_text = 'set aside by ' || $2::text, updated_at = $3
+         WHERE receipt = $1 AND kind = 'reversal' AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
+        receipt,
+        by,
+        now
+    )
+    .execute(&db.pool)
+    .await?
+    .rows_affected();
+    match set_aside {
+        0 => Err(StoreError::Conflict(format!("no reversal of {receipt} is without an answer"))),
+        _ => Ok(()),
+    }
+}
+
+/// One request.
+pub async fn get(db: &Db, id: Uuid) -> Result<Request> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, kind, receipt, amount_minor, currency, event_id, state, conversation_id, result_text, created_at
+         FROM mpesa_requests WHERE id = $1",
+        id
+    )
+    .fetch_optional(&db.pool)
+    .await?
+    .ok_or_else(|| StoreError::missing("request to M-Pesa", id))?
+    .try_into()
+}
+
+/// The requests of a kind about a payment, the newest first.
+pub async fn about(db: &Db, kind: Kind, receipt: &str) -> Result<Vec<Request>> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, kind, receipt, amount_minor, currency, event_id, state, conversation_id, result_text, created_at
+         FROM mpesa_requests WHERE receipt = $1 AND kind = $2 ORDER BY created_at DESC, id DESC LIMIT 100",
+        receipt,
+        kind.as_str()
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(Request::try_from)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_kinds_read_what_they_write() {
+        for state in State::ALL {
+            assert_eq!(State::parse(state.as_str()), Some(state));
+        }
+        for kind in [Kind::Status, Kind::Reversal] {
+            assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!((State::parse(""), Kind::parse("b2c")), (None, None));
+    }
+}

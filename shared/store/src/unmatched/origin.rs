@@ -1,0 +1,164 @@
+//! Where the money of a receipt is, asked by whoever is about to book it: new, waiting in the queue, or used already.
+//!
+//! Used by [`crate::settlement`], so that the report of a prompt and the paybill's confirmation of the same payment, in
+//! whatever order they come, are one booking.
+
+use shared::money::Money;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{PROVIDER, decide, money};
+use crate::Result;
+use crate::ledger::{self, Account};
+use crate::settlement::{Received, Settled, settle_in};
+
+/// Where the money of a receipt is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// It is not booked yet.
+    New,
+    /// It is booked, and waits for somebody to say what it is for.
+    Waiting(Money),
+    /// It pays for something, or goes back, or has been booked with another attempt to pay the same order.
+    Spent,
+}
+
+/// Holds a receipt until the end of the transaction. Whoever holds one takes its lock first, before an order's: so nobody
+/// waits in a circle. The receipt need not be known yet.
+pub(crate) async fn hold(tx: &mut PgConnection, receipt: &str) -> Result<()> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('received_money'), hashtext($1))", receipt)
+        .fetch_all(tx)
+        .await?;
+    Ok(())
+}
+
+/// Where the money of a held receipt is, seen from a payment that a report with this receipt speaks of.
+pub(crate) async fn origin(tx: &mut PgConnection, receipt: &str, payment: Uuid) -> Result<Origin> {
+    let known = sqlx::query!(
+        "SELECT state, amount_minor, currency FROM received_money WHERE provider = $1 AND receipt = $2",
+        PROVIDER,
+        receipt
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    match known {
+        Some(row) if row.state == "unmatched" => {
+            return Ok(Origin::Waiting(money(receipt, row.amount_minor, &row.currency)?));
+        }
+        Some(_) => return Ok(Origin::Spent),
+        None => {}
+    }
+    let is_booked = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM payments other JOIN payments own ON own.order_id = other.order_id
+             WHERE other.provider = $1 AND other.receipt = $2 AND own.id = $3 AND other.id <> own.id) AS "exists!""#,
+        PROVIDER,
+        receipt,
+        payment
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(if is_booked { Origin::Spent } else { Origin::New })
+}
+
+/// Settles a payment with money that waits: a report says that it is this payment's.
+pub(crate) async fn claim(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    receipt: &str,
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<Settled> {
+    let received =
+        Received { receipt: Some(receipt), amount: Some(amount), from: Account::Unmatched, by_the_phone: true };
+    let settled = settle_in(&mut *tx, payment, &received, now).await?;
+    let own = sqlx::query!("SELECT order_id, receipt FROM payments WHERE id = $1", payment).fetch_one(&mut *tx).await?;
+    let state = match settled {
+        Settled::Granted { .. } => "matched",
+        Settled::RefundDue => "refunded",
+        // The payment is settled with another receipt: this is other money, and goes on waiting.
+        Settled::Already if own.receipt.as_deref() != Some(receipt) => return Ok(settled),
+        Settled::Already => {
+            // It was settled before anyone knew its receipt, so the same money is booked twice: once of that is taken back.
+            let key = format!("received:{PROVIDER}:{receipt}:known");
+            let what = format!("receipt {receipt} is booked with its payment");
+            let accounts = (Account::Unmatched, Account::Mpesa);
+            ledger::book(&mut *tx, &key, Some(own.order_id), &what, accounts, amount, now).await?;
+            "matched"
+        }
+    };
+    decide(tx, receipt, state, Some(own.order_id), "report", now).await?;
+    Ok(settled)
+}
+
+/// A payment that is settled is reported once more, with another receipt: that is other money, and waits for a person. If the
+/// receipt is the payment's own, it is no news.
+pub(crate) async fn second(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    receipt: &str,
+    amount: Option<Money>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let own = sqlx::query!(
+        "SELECT p.receipt, p.amount_minor, p.currency, o.code FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = $1",
+        payment
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if own.receipt.as_deref() == Some(receipt) {
+        return Ok(());
+    }
+    let amount = match amount {
+        Some(amount) => amount,
+        None => money(receipt, own.amount_minor, &own.currency)?,
+    };
+    sqlx::query!(
+        "INSERT INTO received_money (id, provider, receipt, amount_minor, currency, reference, received_at, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'unmatched')",
+        rng::id(now),
+        PROVIDER,
+        receipt,
+        amount.minor,
+        amount.currency.as_str(),
+        own.code,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let key = format!("received:{PROVIDER}:{receipt}");
+    let what = format!("receipt {receipt}, a second payment of order {}", own.code);
+    ledger::book(tx, &key, None, &what, (Account::Mpesa, Account::Unmatched), amount, now).await
+}
+
+/// Ends a payment whose money has been used under the same receipt: nothing is booked, and it is not asked about again.
+pub(crate) async fn spent(tx: &mut PgConnection, payment: Uuid, now: OffsetDateTime) -> Result<Settled> {
+    let order = sqlx::query_scalar!(
+        "SELECT id FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
+        payment
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let ended = sqlx::query!(
+        "UPDATE payments SET state = 'failed', result_code = 'used', result_text = 'its money is booked under the same receipt',
+             next_check_at = NULL, updated_at = $2
+         WHERE id = $1 AND state <> 'succeeded'",
+        payment,
+        now
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if ended > 0 {
+        sqlx::query!(
+            "UPDATE orders SET state = 'failed', reason = 'used', updated_at = $2
+             WHERE id = $1 AND state NOT IN ('paid', 'refund_due')",
+            order,
+            now
+        )
+        .execute(tx)
+        .await?;
+    }
+    Ok(Settled::Already)
+}
