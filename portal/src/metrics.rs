@@ -41,6 +41,8 @@ pub struct Metrics {
     pub(crate) unmatched: IntGaugeVec,
     /// `mlango_sms_total{kind,result}`.
     pub(crate) sms: IntCounterVec,
+    /// `mlango_email_total{kind,result}`.
+    pub(crate) email: IntCounterVec,
     /// `mlango_outbox_pending{kind}`.
     pub(crate) outbox_pending: IntGaugeVec,
     /// `mlango_outbox_oldest_age_seconds{kind}`.
@@ -120,6 +122,12 @@ impl Metrics {
                 &registry,
                 "mlango_sms_total",
                 "Messages by SMS and how their sending ended: accepted, refused, unknown.",
+                &["kind", "result"],
+            ),
+            email: counters(
+                &registry,
+                "mlango_email_total",
+                "E-mails and how their sending ended: accepted, refused, unknown.",
                 &["kind", "result"],
             ),
             outbox_pending: gauges(&registry, "mlango_outbox_pending", "What waits to be sent.", &["kind"]),

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
@@ -46,6 +47,8 @@ pub struct Inner {
     pub(crate) brand: Brand,
     /// SMS, where it is configured.
     pub(crate) sms: Option<Sms>,
+    /// E-mail, where it is configured.
+    pub(crate) email: Option<Email>,
     /// How often forms were sent.
     pub(crate) throttle: Throttle,
     /// What open pages are told at once.
@@ -87,9 +90,12 @@ impl App {
         let sheet = assets::get("portal.css").expect("the sheet is in the program").content;
         let (accent, accent_dark) = (portal.accent.as_deref(), portal.accent_dark.as_deref());
         let brand = Brand::open(&sheet, accent, accent_dark, portal.logo.as_deref())?;
+        let email =
+            config.email.as_ref().map(|settings| Email::new(settings, &config.portal.public_url)).transpose()?;
         Ok(App(Arc::new(Inner {
             brand,
             sms,
+            email,
             throttle: Throttle::default(),
             live: Live::default(),
             stopping: CancellationToken::new(),

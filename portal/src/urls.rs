@@ -41,6 +41,11 @@ pub fn account(visit: &str) -> String {
     format!("{ACCOUNT}?visit={visit}")
 }
 
+/// Where whoever reads the mail of an address says that it is theirs.
+pub fn email_proof(key: &SealKey, claim: Uuid) -> String {
+    format!("/e/{}", token::sign(key, Purpose::EmailAddress, claim))
+}
+
 /// Where M-Pesa reports one payment.
 pub fn mpesa_callback(base: &Url, key: &SealKey, payment: Uuid) -> String {
     absolute(base, &format!("/webhooks/mpesa/{}", token::sign(key, Purpose::PaymentCallback, payment)))

@@ -7,6 +7,7 @@
 //! The meaning of each key, with default, range and unit, is documented on its field.
 
 mod accounting;
+mod email;
 mod mpesa;
 mod sms;
 mod stripe;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::accounting::{Accounting, After, Commit};
+pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
 pub use self::stripe::Stripe;
@@ -81,6 +83,8 @@ pub struct Config {
     pub sms: Option<Sms>,
     /// Cards, by Stripe; without the section they are not offered.
     pub stripe: Option<Stripe>,
+    /// E-mail; without the section none is sent.
+    pub email: Option<Email>,
 }
 
 /// `[database]`
@@ -426,6 +430,9 @@ impl Config {
         if let Some(stripe) = &mut config.stripe {
             stripe.fetch_secrets()?;
         }
+        if let Some(email) = &mut config.email {
+            email.fetch_secrets()?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -460,7 +467,8 @@ impl Config {
             }
         }
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
-        self.stripe.as_ref().map_or(Ok(()), Stripe::check)
+        self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
+        self.email.as_ref().map_or(Ok(()), Email::check)
     }
 }
 

@@ -4,7 +4,7 @@
 //! spelling or its limits, the agreement lives here:
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
-//! * [`mac`], [`phone`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
+//! * [`mac`], [`phone`], [`email`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
 //! * [`notice`] and [`sms`] – what customers are told, and what a text message costs, by its letters;
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
 //! * [`stacking`] – what becomes of it when somebody buys more;
@@ -17,6 +17,7 @@
 
 pub mod config;
 pub mod discount;
+pub mod email;
 pub mod entitlement;
 pub mod hours;
 pub mod log;

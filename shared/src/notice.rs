@@ -1,4 +1,4 @@
-//! What customers are told, and when: the kinds of news, and those that can wait for the morning.
+//! What customers are told, how, and when: the kinds of news, their channels, and those that can wait for the morning.
 
 /// A kind of news.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -19,11 +19,32 @@ pub enum Notice {
     Trouble,
     /// It is back.
     TroubleOver,
+    /// An e-mail address was named, and whoever reads its mail is asked whether it is theirs. It goes there alone.
+    AddressProof,
+}
+
+/// A way on which news goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Channel {
+    /// A text message.
+    Sms,
+    /// An e-mail.
+    Email,
+}
+
+impl Channel {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Channel::Sms => "sms",
+            Channel::Email => "email",
+        }
+    }
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 8] = [
+    pub const ALL: [Notice; 9] = [
         Notice::PaymentReceived,
         Notice::EndsSoon,
         Notice::DataLow,
@@ -32,6 +53,7 @@ impl Notice {
         Notice::NewDevice,
         Notice::Trouble,
         Notice::TroubleOver,
+        Notice::AddressProof,
     ];
 
     /// Its name in the database, in commands and in metrics.
@@ -45,6 +67,7 @@ impl Notice {
             Notice::NewDevice => "new_device",
             Notice::Trouble => "trouble",
             Notice::TroubleOver => "trouble_over",
+            Notice::AddressProof => "address_proof",
         }
     }
 
@@ -57,7 +80,7 @@ impl Notice {
     pub fn keeps_quiet_hours(self) -> bool {
         match self {
             Notice::PaymentReceived | Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
-            Notice::NewDevice => false,
+            Notice::NewDevice | Notice::AddressProof => false,
             Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
         }
     }
@@ -73,6 +96,7 @@ impl Notice {
             Notice::NewDevice => "new devices on my package",
             Notice::Trouble => "trouble with the network",
             Notice::TroubleOver => "the end of trouble with the network",
+            Notice::AddressProof => "the proof of my e-mail address",
         }
     }
 }

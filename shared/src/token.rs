@@ -24,6 +24,8 @@ pub enum Purpose {
     C2b,
     /// The address to which M-Pesa answers one request.
     RequestResult,
+    /// The link by which an e-mail address is proved; its identifier is the claim, and has its time in it.
+    EmailAddress,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
             Purpose::SmsReports => "sms reports",
             Purpose::C2b => "c2b",
             Purpose::RequestResult => "request result",
+            Purpose::EmailAddress => "email address",
         }
     }
 }

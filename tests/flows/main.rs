@@ -18,6 +18,7 @@ mod guest;
 mod history;
 mod join;
 mod login;
+mod mail;
 mod networks;
 mod news;
 mod outages;

@@ -9,7 +9,7 @@ use tests::sms::{Mood, Provider, SmsSim};
 use tests::world::{World, eventually, first_report};
 use uuid::Uuid;
 
-const PHONE: &str = "+254712345670";
+pub(crate) const PHONE: &str = "+254712345670";
 
 async fn world() -> (World, Arc<SmsSim>) {
     let mut world = World::new().await;
@@ -19,7 +19,7 @@ async fn world() -> (World, Arc<SmsSim>) {
 }
 
 /// A customer with a package that has been running for an hour.
-async fn customer(world: &World, change: impl FnOnce(&mut store::package::Package)) -> (Uuid, SessionKey) {
+pub(crate) async fn customer(world: &World, change: impl FnOnce(&mut store::package::Package)) -> (Uuid, SessionKey) {
     let now = world.clock.now();
     let package = world.package("one-day", change).await;
     let phone = PHONE.parse().unwrap();

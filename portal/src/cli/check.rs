@@ -6,10 +6,13 @@ use store::MigrationState;
 use store::redis::Redis;
 
 use super::Context;
+use crate::notify::email::Email;
 
 /// Checks every value, then PostgreSQL, its schema and Redis. The first thing that is wrong is the error.
 pub(super) async fn check(config: Config) -> anyhow::Result<()> {
     let redis = Redis::open(&config.redis)?;
+    // Nothing is sent, but its files are read.
+    config.email.as_ref().map(|settings| Email::new(settings, &config.portal.public_url)).transpose()?;
     let context = Context::open(config)?;
     let state = context.db.migration_state().await?;
     redis.ping().await?;

@@ -1,4 +1,4 @@
-//! `portal message`: what customers are told by SMS, how it is worded, and what is not sent.
+//! `portal message`: what customers are told by SMS and e-mail, how it is worded, and what is not sent.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -6,7 +6,7 @@ use shared::notice::Notice;
 use shared::sms;
 use store::notification;
 
-use super::{Answer, Context, values};
+use super::{ACTOR, Answer, Context, values};
 use crate::notify::texts;
 use crate::urls;
 
@@ -15,7 +15,7 @@ use crate::urls;
 pub(super) enum Message {
     /// List them, each with what a customer would read and what it is sent as.
     List(Answer),
-    /// Word one otherwise. The text may name {{ brand }}, {{ package }}, {{ price }}, {{ code }}, {{ until }}, {{ link }} and
+    /// Word one otherwise: its text, the subject that it has as an e-mail, or both. They may name {{ brand }}, {{ package }}, {{ price }}, {{ code }}, {{ until }}, {{ link }} and
     /// {{ support }}.
     Set(Set),
     /// Word one as we do again.
@@ -51,8 +51,11 @@ pub(super) struct Set {
     #[arg(long, default_value = "en")]
     locale: Locale,
     /// The text.
+    #[arg(long, required_unless_present = "subject")]
+    text: Option<String>,
+    /// The subject of an e-mail.
     #[arg(long)]
-    text: String,
+    subject: Option<String>,
     #[command(flatten)]
     answer: Answer,
 }
@@ -87,12 +90,7 @@ impl Message {
         match self {
             Message::List(answer) => list(context, answer).await,
             Message::Set(set) => set.run(context).await,
-            Message::Reset(which) => {
-                let (name, locale) = (which.name, which.locale.as_str());
-                notification::set_template(&context.db, name, locale, None, "command line", context.now()).await?;
-                context.audit("message.reset", &format!("{} {locale}", name.as_str())).await?;
-                which.answer.give(&json!({ "name": name.as_str() }), texts::built_in(name, locale))
-            }
+            Message::Reset(which) => which.reset(context).await,
             Message::Off(kind) => kind.switch(context, true).await,
             Message::On(kind) => kind.switch(context, false).await,
             Message::Address(answer) => {
@@ -105,18 +103,40 @@ impl Message {
 
 impl Set {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let (sample, length) = texts::check(&self.text)?;
-        let (name, locale) = (self.name, self.locale.as_str());
-        notification::set_template(&context.db, name, locale, Some(&self.text), "command line", context.now()).await?;
+        // Both are tried before one is kept.
+        let text = self.text.as_deref().map(texts::check).transpose()?;
+        let subject = self.subject.as_deref().map(texts::check_subject).transpose()?;
+        let (name, locale, now) = (self.name, self.locale.as_str(), context.now());
+        let is_whole = self.text.as_deref().is_none_or(|text| name != Notice::AddressProof || text.contains("link"));
+        anyhow::ensure!(is_whole, "the text must name {{{{ link }}}}: without it no address can be proved");
+        if self.text.is_some() {
+            notification::set_template(&context.db, name, locale, self.text.as_deref(), ACTOR, now).await?;
+        }
+        if self.subject.is_some() {
+            notification::set_subject(&context.db, name, locale, self.subject.as_deref(), ACTOR, now).await?;
+        }
         context.audit("message.set", &format!("{} {locale}", name.as_str())).await?;
-        let value = json!({ "name": name.as_str(), "sample": sample, "segments": length.segments });
-        self.answer.give(&value, format!("{sample}\n{}", sent_as(length)))
+        let (sample, length) = text.unzip();
+        let value = json!({ "name": name.as_str(), "sample": sample, "segments": length.map(|length| length.segments),
+            "subject": subject });
+        let lines = [subject, sample, length.map(sent_as)];
+        self.answer.give(&value, lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl Which {
+    async fn reset(self, context: &Context) -> anyhow::Result<()> {
+        let (name, locale, now) = (self.name, self.locale.as_str(), context.now());
+        notification::set_template(&context.db, name, locale, None, ACTOR, now).await?;
+        notification::set_subject(&context.db, name, locale, None, ACTOR, now).await?;
+        context.audit("message.reset", &format!("{} {locale}", name.as_str())).await?;
+        self.answer.give(&json!({ "name": name.as_str() }), texts::built_in(name, locale))
     }
 }
 
 impl Kind {
     async fn switch(self, context: &Context, off: bool) -> anyhow::Result<()> {
-        notification::set_off(&context.db, self.name, off, "command line", context.now()).await?;
+        notification::set_off(&context.db, self.name, off, ACTOR, context.now()).await?;
         let action = if off { "message.off" } else { "message.on" };
         context.audit(action, self.name.as_str()).await?;
         let word = if off { "not sent any more" } else { "sent" };
@@ -136,12 +156,14 @@ fn sent_as(length: sms::Length) -> String {
 
 async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
     let off = notification::off(&context.db).await?;
-    let mut table = values::Table::new(["name", "locale", "sent", "messages", "text"]);
+    let mut table = values::Table::new(["name", "locale", "sent", "messages", "subject", "text"]);
     let mut values = Vec::new();
     for notice in Notice::ALL {
         for locale in ["en", "sw"] {
             let own = notification::template(&context.db, notice, locale).await?;
             let text = own.as_deref().unwrap_or_else(|| texts::built_in(notice, locale));
+            let own_subject = notification::subject(&context.db, notice, locale).await?;
+            let subject = own_subject.as_deref().unwrap_or_else(|| texts::built_in_subject(notice, locale));
             let is_off = off.iter().any(|name| name == notice.as_str());
             let (sample, segments) = match texts::check(text) {
                 Ok((sample, length)) => (sample, length.segments),
@@ -152,10 +174,12 @@ async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
                 locale.to_owned(),
                 if is_off { "no".into() } else { "yes".into() },
                 segments.to_string(),
+                texts::check_subject(subject).unwrap_or_else(|problem| problem.to_string()),
                 sample.clone(),
             ]);
-            values.push(json!({ "name": notice.as_str(), "locale": locale, "off": is_off, "is_own": own.is_some(),
-                "text": text, "sample": sample, "segments": segments }));
+            let is_own = own.is_some() || own_subject.is_some();
+            values.push(json!({ "name": notice.as_str(), "locale": locale, "off": is_off, "is_own": is_own,
+                "text": text, "sample": sample, "segments": segments, "subject": subject }));
         }
     }
     answer.give(&values, table)

@@ -101,7 +101,7 @@ enum Command {
     /// Routers that went dark, and the time that customers lost.
     #[command(subcommand)]
     Outage(outage::Outage),
-    /// What customers are told by SMS.
+    /// What customers are told by SMS and e-mail.
     #[command(subcommand)]
     Message(message::Message),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
@@ -294,6 +294,8 @@ mod tests {
             "portal outage give-back --site s",
             "portal message list --json",
             "portal message set ended --locale sw --text t",
+            "portal message set ended --subject s",
+            "portal message set ended --subject s --text t --json",
             "portal message off trouble",
             "portal message address",
             "portal session list --json",
@@ -349,6 +351,7 @@ mod tests {
             "portal money assign not-a-receipt --order AB2CD3EF",
             "portal money refund RKTQDM7W6S --again",
             "portal money refund RKTQDM7W6S --reverse --given-back X",
+            "portal message set ended",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

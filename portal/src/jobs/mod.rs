@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::App;
+use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::{MPESA, MPESA_REPORTS, check, report};
@@ -162,7 +163,9 @@ async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     if free == 0 || waiting == 0 {
         return Ok(false);
     }
-    let longest = app.sms.as_ref().map_or(Duration::ZERO, Sms::longest);
+    // What one way refuses for good goes on the other one.
+    let by_sms = app.sms.as_ref().map_or(Duration::ZERO, Sms::longest);
+    let longest = by_sms + app.email.as_ref().map_or(Duration::ZERO, Email::longest);
     let claimed = notification::claim(&app.db, app.clock.now(), longest + LEASE_MARGIN, free).await?;
     let more = claimed.len() == free as usize;
     for news in claimed {

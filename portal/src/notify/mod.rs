@@ -3,8 +3,11 @@
 //! * [`news`] – what stands in the outbox, sent when its time has come;
 //! * [`texts`] – the words, ours and the operator's;
 //! * [`sms`] – the providers of SMS, one after the other until one takes a message;
+//! * [`email`] – the mail server; [`letter`] – what an e-mail says besides;
 //! * [`code`] – the one message that somebody waits for: it is sent at once, and never written down.
 
+pub mod email;
+pub(crate) mod letter;
 pub(crate) mod news;
 pub mod sms;
 pub(crate) mod texts;

@@ -2,7 +2,8 @@
 //!
 //! A text is a template (minijinja): `{{ brand }}`, `{{ package }}` and so on, listed in [`VARIABLES`]. What an operator writes is
 //! tried with sample values before it is kept, so that a mistake is told to who makes it and not found when a customer is to be
-//! told something. Each message is paid for by its length, so the texts are short, and written in the letters of GSM-7.
+//! told something. Each message is paid for by its length, so the texts are short, and written in the letters of GSM-7. An e-mail
+//! has the same text under a subject of its own.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,11 @@ pub(crate) const VARIABLES: [(&str, &str); 7] = [
 ];
 /// Longest text that is kept, in characters.
 const TEMPLATE_LIMIT: usize = 600;
+/// Longest subject that is kept, in characters.
+const SUBJECT_LIMIT: usize = 200;
+/// Longest subject with usual values, in characters: what mail programs show in a list (RFC 5322 section 2.1.1 asks for
+/// lines of no more than 78).
+const SUBJECT_SHOWN: usize = 78;
 /// Most messages that one piece of news may be sent as.
 const SEGMENTS_MAX: u32 = 3;
 
@@ -52,6 +58,36 @@ pub(crate) fn built_in(notice: Notice, locale: &str) -> &'static str {
         (Notice::Trouble, _) => "{{ brand }}: the network is down where you were online. We are working on it. Sorry.",
         (Notice::TroubleOver, "sw") => "{{ brand }}: mtandao umerudi. Asante kwa kusubiri.",
         (Notice::TroubleOver, _) => "{{ brand }}: the network is back. Thank you for waiting.",
+        (Notice::AddressProof, "sw") => {
+            "{{ brand }}: je, anwani hii ni yako? Fungua kiungo hiki ndani ya siku moja, ukubali: {{ link }} Kama si yako, usifanye kitu."
+        }
+        (Notice::AddressProof, _) => {
+            "{{ brand }}: is this address yours? Open this link within a day, and say yes: {{ link }} If it is not, do nothing."
+        }
+    }
+}
+
+/// What stands above it in an e-mail.
+pub(crate) fn built_in_subject(notice: Notice, locale: &str) -> &'static str {
+    match (notice, locale) {
+        (Notice::PaymentReceived, "sw") => "{{ brand }}: risiti ya {{ package }}, {{ price }}",
+        (Notice::PaymentReceived, _) => "{{ brand }}: receipt for {{ package }}, {{ price }}",
+        (Notice::EndsSoon, "sw") => "{{ brand }}: {{ package }} inaisha saa {{ until }}",
+        (Notice::EndsSoon, _) => "{{ brand }}: {{ package }} ends at {{ until }}",
+        (Notice::DataLow, "sw") => "{{ brand }}: umetumia sehemu kubwa ya data ya {{ package }}",
+        (Notice::DataLow, _) => "{{ brand }}: most of the data of {{ package }} is used",
+        (Notice::DataNearlyUsed, "sw") => "{{ brand }}: data ya {{ package }} inakaribia kuisha",
+        (Notice::DataNearlyUsed, _) => "{{ brand }}: the data of {{ package }} is nearly used up",
+        (Notice::Ended, "sw") => "{{ brand }}: {{ package }} imeisha",
+        (Notice::Ended, _) => "{{ brand }}: {{ package }} has ended",
+        (Notice::NewDevice, "sw") => "{{ brand }}: kifaa kipya kinatumia {{ package }}",
+        (Notice::NewDevice, _) => "{{ brand }}: a new device uses {{ package }}",
+        (Notice::Trouble, "sw") => "{{ brand }}: mtandao una hitilafu",
+        (Notice::Trouble, _) => "{{ brand }}: the network is down",
+        (Notice::TroubleOver, "sw") => "{{ brand }}: mtandao umerudi",
+        (Notice::TroubleOver, _) => "{{ brand }}: the network is back",
+        (Notice::AddressProof, "sw") => "{{ brand }}: je, anwani hii ni yako?",
+        (Notice::AddressProof, _) => "{{ brand }}: is this address yours?",
     }
 }
 
@@ -67,6 +103,9 @@ pub(crate) enum BadText {
     /// It is too long to be kept.
     #[error("the text is longer than {TEMPLATE_LIMIT} characters")]
     Long,
+    /// A subject that is too long to be kept, or to be read.
+    #[error("the subject is too long: with usual values it may have {SUBJECT_SHOWN} characters")]
+    LongSubject,
     /// It would cost too much.
     #[error(
         "with usual values the text is sent as {0} messages, each of which is paid for; at most {SEGMENTS_MAX} are sent"
@@ -80,10 +119,15 @@ fn names() -> String {
 
 /// Fills a text in. What it names and there is not is an error.
 pub(crate) fn fill(text: &str, values: &BTreeMap<&str, String>) -> Result<String, minijinja::Error> {
+    fill_subject(text, values).map(|filled| sms::to_gsm7_friendly(&filled))
+}
+
+/// The same for what stands above it, where every letter costs the same.
+pub(crate) fn fill_subject(text: &str, values: &BTreeMap<&str, String>) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let filled = environment.render_str(text, values)?;
-    Ok(sms::to_gsm7_friendly(&filled.split_whitespace().collect::<Vec<_>>().join(" ")))
+    Ok(filled.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Tries an operator's text with sample values. Returns what a customer would read, and what it is sent as.
@@ -91,13 +135,29 @@ pub(crate) fn check(text: &str) -> Result<(String, sms::Length), BadText> {
     if text.chars().count() > TEMPLATE_LIMIT {
         return Err(BadText::Long);
     }
-    let samples: BTreeMap<&str, String> = VARIABLES.map(|(name, sample)| (name, sample.to_owned())).into();
-    let sample = fill(text, &samples).map_err(BadText::Template)?;
+    let sample = fill(text, &samples()).map_err(BadText::Template)?;
     if sample.trim().is_empty() {
         return Err(BadText::Empty);
     }
     let length = sms::cost(&sample);
     if length.segments > SEGMENTS_MAX { Err(BadText::Costly(length.segments)) } else { Ok((sample, length)) }
+}
+
+/// Tries an operator's subject with sample values. Returns what a customer would read.
+pub(crate) fn check_subject(text: &str) -> Result<String, BadText> {
+    if text.chars().count() > SUBJECT_LIMIT {
+        return Err(BadText::LongSubject);
+    }
+    let sample = fill_subject(text, &samples()).map_err(BadText::Template)?;
+    match sample.chars().count() {
+        0 => Err(BadText::Empty),
+        length if length > SUBJECT_SHOWN => Err(BadText::LongSubject),
+        _ => Ok(sample),
+    }
+}
+
+fn samples() -> BTreeMap<&'static str, String> {
+    VARIABLES.map(|(name, sample)| (name, sample.to_owned())).into()
 }
 
 #[cfg(test)]
@@ -115,6 +175,31 @@ mod tests {
             }
             assert_ne!(built_in(notice, "en"), built_in(notice, "sw"));
         }
+    }
+
+    #[test]
+    fn every_kind_of_news_has_a_subject() {
+        for notice in Notice::ALL {
+            for locale in ["en", "sw"] {
+                let sample = check_subject(built_in_subject(notice, locale)).expect("a good subject");
+                assert!(sample.starts_with("Mlango Wi-Fi: "), "{sample}");
+            }
+            assert_ne!(built_in_subject(notice, "en"), built_in_subject(notice, "sw"));
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_line_that_can_be_read_in_a_list() {
+        assert_eq!(check_subject("Risiti\r\nBcc: {{ brand }}").expect("a good subject"), "Risiti Bcc: Mlango Wi-Fi");
+        assert_eq!(
+            check_subject("\u{201c}{{ brand }}\u{201d}").expect("a good subject"),
+            "\u{201c}Mlango Wi-Fi\u{201d}"
+        );
+        let error = |text: &str| check_subject(text).expect_err("it does not work").to_string();
+        assert!(error("{{ brnd }}").contains("{{ brand }}"));
+        assert_eq!(error(" \n "), "the text is empty");
+        assert!(error("{{ link }} {{ link }}").contains("78"));
+        assert!(error(&"x".repeat(201)).contains("78"));
     }
 
     #[test]

@@ -157,7 +157,34 @@ pub(crate) struct AccountPage {
     pub(crate) paid: Vec<PaidLine>,
     /// What the customer may be told; empty: nothing is sent here.
     pub(crate) messages: Vec<MessageChoice>,
+    /// News by e-mail; `None`: none is sent here.
+    pub(crate) email: Option<EmailCard>,
     pub(crate) sessions: Vec<SignedInLine>,
+}
+
+/// A customer's e-mail address, and what goes there.
+#[derive(Debug)]
+pub(crate) struct EmailCard {
+    /// Masked; `None`: none was named.
+    pub(crate) address: Option<String>,
+    /// Whether whoever reads its mail has said yes.
+    pub(crate) is_proved: bool,
+    /// Whether it comes before SMS.
+    pub(crate) is_first: bool,
+    /// Whether there is SMS here.
+    pub(crate) has_sms: bool,
+}
+
+/// The question whether an e-mail address is right.
+#[derive(Debug, Template)]
+#[template(path = "customer/email_proof.html")]
+pub(crate) struct EmailProofPage {
+    pub(crate) site: Site,
+    pub(crate) address: String,
+    /// Whose it shall be: the number, masked.
+    pub(crate) phone: String,
+    /// Where the answer goes; `None`: it was given.
+    pub(crate) yes: Option<String>,
 }
 
 /// A package that a customer has.
@@ -327,6 +354,14 @@ mod tests {
         DeviceLine { mac: NASTY.into(), label: NASTY.into(), note: "online", removable: true }
     }
 
+    fn email(address: Option<&str>, is_proved: bool) -> EmailCard {
+        EmailCard { address: address.map(str::to_owned), is_proved, is_first: is_proved, has_sms: true }
+    }
+
+    fn proof(yes: Option<&str>) -> EmailProofPage {
+        EmailProofPage { site: site(), address: NASTY.into(), phone: NASTY.into(), yes: yes.map(str::to_owned) }
+    }
+
     fn account() -> AccountPage {
         let owned = |is_usable| OwnedCard {
             id: NASTY.into(),
@@ -357,6 +392,7 @@ mod tests {
                 MessageChoice { name: "ended", words: "that my package has ended", wanted: true },
                 MessageChoice { name: "trouble", words: "trouble with the network", wanted: false },
             ],
+            email: Some(email(Some(NASTY), true)),
             sessions: vec![signed_in(true), signed_in(false)],
         }
     }
@@ -445,6 +481,12 @@ mod tests {
             GoingOnlinePage { site: site(), title: NASTY.into(), login: login() }.render(),
             ScannedPage { site: site(), code: NASTY.into() }.render(),
             account().render(),
+            AccountPage { email: Some(email(Some(NASTY), false)), ..account() }.render(),
+            AccountPage { email: Some(email(None, false)), ..account() }.render(),
+            AccountPage { email: Some(EmailCard { is_first: false, ..email(Some(NASTY), true) }), ..account() }
+                .render(),
+            proof(Some("/e/x")).render(),
+            proof(None).render(),
             sign_in(true).render(),
             sign_in(false).render(),
             CodePage { site: site(), challenge: "c".into(), phone: NASTY.into(), code_error: Some(NASTY.into()) }

@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use shared::email::EmailAddress;
 use shared::money::Money;
-use shared::notice::Notice;
+use shared::notice::{Channel, Notice};
 use shared::phone::Phone;
+use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -31,6 +33,12 @@ pub struct News {
     pub payload: serde_json::Value,
     /// Whom it is for.
     pub phone: Phone,
+    /// The customer's e-mail address, if one was named.
+    pub email: Option<EmailAddress>,
+    /// Whether the address was proved.
+    pub email_is_proved: bool,
+    /// Whether the customer wants e-mail first, and SMS where that cannot be sent; otherwise it is the other way round.
+    pub prefers_email: bool,
     /// In which language.
     pub locale: String,
     /// Whether the customer does not want it, or the operator.
@@ -47,11 +55,36 @@ pub struct News {
 fn good_for(notice: Notice) -> Duration {
     const HOUR: Duration = Duration::from_secs(3600);
     match notice {
-        Notice::PaymentReceived | Notice::NewDevice => HOUR * 24,
+        Notice::PaymentReceived | Notice::NewDevice | Notice::AddressProof => HOUR * 24,
         Notice::EndsSoon => SOON,
         Notice::DataLow | Notice::DataNearlyUsed | Notice::Trouble => HOUR,
         Notice::Ended | Notice::TroubleOver => HOUR * 12,
     }
+}
+
+/// Tells one customer, once for each `of`: what of theirs it is about.
+pub(crate) async fn tell(
+    tx: &mut PgConnection,
+    user: Uuid,
+    notice: Notice,
+    of: &str,
+    payload: &serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $6) ON CONFLICT (key) DO NOTHING",
+        rng::id(now),
+        user,
+        notice.as_str(),
+        payload,
+        format!("{}:{of}", notice.as_str()),
+        now,
+        now + good_for(notice)
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Tells those who own these entitlements, once for each `of`: what of theirs it is about.
@@ -106,7 +139,8 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                    SELECT id FROM notifications WHERE state = 'pending' AND next_attempt_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
                    ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
                RETURNING id, user_id, template, payload, attempts, expires_at, created_at)
-           SELECT t.id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, u.phone, u.locale,
+           SELECT t.id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, u.phone, u.locale, u.email,
+                  (u.email_verified_at IS NOT NULL) AS "email_is_proved!", (u.news_by = 'email') AS "prefers_email!",
                   (t.template = ANY (u.muted) OR EXISTS (SELECT FROM messages_off o WHERE o.name = t.template)) AS "is_unwanted!"
            FROM taken t JOIN users u ON u.id = t.user_id ORDER BY t.created_at"#,
         now,
@@ -120,6 +154,13 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
             Ok(News {
                 notice: Notice::parse(&row.template),
                 phone: row.phone.parse().map_err(|error| StoreError::corrupt("users", row.id, error))?,
+                email: row
+                    .email
+                    .map(|email| email.parse::<EmailAddress>())
+                    .transpose()
+                    .map_err(|error| StoreError::corrupt("users", row.id, error))?,
+                email_is_proved: row.email_is_proved,
+                prefers_email: row.prefers_email,
                 id: row.id,
                 payload: row.payload,
                 locale: row.locale,
@@ -135,6 +176,8 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
 /// A message that a provider has taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Taken<'a> {
+    /// On which way.
+    pub channel: Channel,
     /// Who.
     pub provider: &'a str,
     /// The provider's name for it; `None`: it is not known whether it was taken.
@@ -149,7 +192,7 @@ pub struct Taken<'a> {
 pub async fn sent(db: &Db, id: Uuid, taken: &Taken<'_>, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "UPDATE notifications SET state = 'sent', sent_at = $2, lease_until = NULL, provider = $3, reference = $4, segments = $5,
-             cost_minor = $6, currency = $7, detail = CASE WHEN $4::text IS NULL THEN 'no answer' ELSE '' END
+             cost_minor = $6, currency = $7, channel = $8, detail = CASE WHEN $4::text IS NULL THEN 'no answer' ELSE '' END
          WHERE id = $1 AND state = 'pending'",
         id,
         now,
@@ -157,7 +200,8 @@ pub async fn sent(db: &Db, id: Uuid, taken: &Taken<'_>, now: OffsetDateTime) -> 
         taken.reference,
         i32::try_from(taken.segments).unwrap_or(i32::MAX),
         taken.cost.map(|cost| cost.minor),
-        taken.cost.as_ref().map(|cost| cost.currency.as_str())
+        taken.cost.as_ref().map(|cost| cost.currency.as_str()),
+        taken.channel.as_str()
     )
     .execute(&db.pool)
     .await?;
@@ -297,6 +341,44 @@ pub async fn set_template(
             by
         ),
         None => sqlx::query!("DELETE FROM message_templates WHERE name = $1 AND locale = $2", notice.as_str(), locale),
+    }
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// What an operator writes above a kind of news in an e-mail, if otherwise than we do.
+pub async fn subject(db: &Db, notice: Notice, locale: &str) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        "SELECT subject FROM message_subjects WHERE name = $1 AND locale = $2",
+        notice.as_str(),
+        locale
+    )
+    .fetch_optional(&db.pool)
+    .await?)
+}
+
+/// Writes something else above a kind of news in an e-mail; `None`: what we do.
+pub async fn set_subject(
+    db: &Db,
+    notice: Notice,
+    locale: &str,
+    subject: Option<&str>,
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<()> {
+    match subject {
+        Some(subject) => sqlx::query!(
+            "INSERT INTO message_subjects (name, locale, subject, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (name, locale) DO UPDATE
+             SET subject = EXCLUDED.subject, updated_at = EXCLUDED.updated_at, updated_by = EXCLUDED.updated_by",
+            notice.as_str(),
+            locale,
+            subject,
+            now,
+            by
+        ),
+        None => sqlx::query!("DELETE FROM message_subjects WHERE name = $1 AND locale = $2", notice.as_str(), locale),
     }
     .execute(&db.pool)
     .await?;

@@ -1,4 +1,6 @@
-//! Customers, known by their phone number in E.164: one number, one customer.
+//! Customers, known by their phone number in E.164: one number, one customer. [`email`] is the address that one may name.
+
+pub mod email;
 
 use shared::mac::Mac;
 use shared::money::Money;

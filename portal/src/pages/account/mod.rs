@@ -3,8 +3,10 @@
 //!
 //! Whoever is signed in is known from a cookie, or in captive browsers, which keep none, from the sealed token that all forms of
 //! the page carry. So every answer to a form is a page, not a redirect: nothing secret stands in an address, and
-//! nothing is lost without cookies. [`sign_in`] is the way here; [`crate::session::customer`] keeps who is in.
+//! nothing is lost without cookies. [`sign_in`] is the way here; [`crate::session::customer`] keeps who is in; [`email`] is the address
+//! for news by e-mail.
 
+pub(crate) mod email;
 pub(crate) mod sign_in;
 
 use std::time::Duration;
@@ -304,6 +306,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         words: notice.question(),
         wanted: !muted.contains(&notice),
     });
+    let email = email::card(app, customer).await?;
     let carried = here.form.as_ref().map(|form| {
         let form = Form { session: Some(customer.session.clone()), ..Form::new(form.visit.clone(), now) };
         form.seal(app.db.seal())
@@ -315,6 +318,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         visit: carried.unwrap_or_default(),
         phone: customer.user.phone.masked(),
         messages: messages.collect(),
+        email,
         packages,
         paid: paid
             .into_iter()

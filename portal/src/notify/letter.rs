@@ -1,0 +1,175 @@
+//! What an e-mail says: under its subject the text of the news, as it would be sent by SMS; for a payment the lines of its
+//! receipt; and at the end why it comes, and where to say that it shall not.
+
+use std::collections::BTreeMap;
+
+use shared::notice::Notice;
+use store::notification::{self, News};
+use store::order::{self, Order};
+use store::{StoreError, discount, payment};
+use uuid::Uuid;
+
+use super::texts;
+use crate::App;
+use crate::urls;
+use crate::views::time;
+
+/// An e-mail, worded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Letter {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
+
+/// Words a piece of news as an e-mail. `values` and `text` are what its SMS would be made of and say.
+pub(crate) async fn word(
+    app: &App,
+    notice: Notice,
+    news: &News,
+    values: &BTreeMap<&'static str, String>,
+    text: &str,
+) -> Result<Letter, StoreError> {
+    let receipt = match (notice, order_of(news)) {
+        (Notice::PaymentReceived, Some(order)) => receipt(app, order, &news.locale).await?,
+        _ => None,
+    };
+    // Nobody gets this news who has not just asked for it, and nothing else comes there yet.
+    let why = (notice != Notice::AddressProof).then(|| why(app, &news.locale));
+    let parts = [Some(text.to_owned()), receipt, why];
+    Ok(Letter {
+        subject: subject(app, notice, &news.locale, values).await?,
+        text: parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"),
+    })
+}
+
+/// The order that news is about.
+pub(crate) fn order_of(news: &News) -> Option<Uuid> {
+    news.payload.get("order").and_then(serde_json::Value::as_str)?.parse().ok()
+}
+
+async fn subject(
+    app: &App,
+    notice: Notice,
+    locale: &str,
+    values: &BTreeMap<&'static str, String>,
+) -> Result<String, StoreError> {
+    let own = notification::subject(&app.db, notice, locale).await?;
+    let ours = || texts::fill_subject(texts::built_in_subject(notice, locale), values).unwrap_or_default();
+    Ok(match own.as_deref().map(|text| texts::fill_subject(text, values)) {
+        Some(Ok(subject)) if !subject.is_empty() => subject,
+        // It was tried when it was written; a mistake since then is ours.
+        Some(Err(error)) => {
+            tracing::error!(notice = notice.as_str(), %error, "an operator's subject does not work; ours is sent");
+            ours()
+        }
+        _ => ours(),
+    })
+}
+
+/// The lines of a receipt, as its page has them. `None`: nothing was paid, or it is not there any more.
+async fn receipt(app: &App, id: Uuid, locale: &str) -> Result<Option<String>, StoreError> {
+    let order = match order::get(&app.db, id).await {
+        Err(StoreError::Missing { .. }) => return Ok(None),
+        other => other?,
+    };
+    let Some(paid_at) = order.paid_at else { return Ok(None) };
+    let savings = discount::of_order(&app.db, id).await?;
+    let savings = savings.iter().map(|applied| format!("{}, {}", applied.name, applied.saving)).collect();
+    let reference = payment::receipt_of(&app.db, id).await?;
+    let paid = Paid { order, when: time::stamp(paid_at), savings, reference };
+    Ok(Some(paid.lines(&app.config.portal.brand, locale)))
+}
+
+/// What a receipt is made of.
+struct Paid {
+    order: Order,
+    when: String,
+    /// What lowered the price, a line each.
+    savings: Vec<String>,
+    /// The provider's receipt.
+    reference: Option<String>,
+}
+
+impl Paid {
+    fn lines(&self, brand: &str, locale: &str) -> String {
+        let label = |english: &'static str, swahili: &'static str| if locale == "sw" { swahili } else { english };
+        let mut lines = vec![
+            (label("Paid to", "Kimelipwa kwa"), brand.to_owned()),
+            (label("For", "Kifurushi"), self.order.package.clone()),
+            (label("Amount", "Kiasi"), self.order.amount.to_string()),
+        ];
+        lines.extend(self.savings.iter().map(|saving| (label("Saved", "Punguzo"), saving.clone())));
+        lines.push((label("When", "Wakati"), self.when.clone()));
+        lines.push((label("By", "Kutoka"), self.order.phone.masked()));
+        lines.extend(self.reference.iter().map(|id| (label("M-Pesa receipt", "Risiti ya M-Pesa"), id.clone())));
+        lines.push((label("Order", "Oda"), self.order.code.clone()));
+        let lines: Vec<String> = lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect();
+        format!("{}\n{}", label("Receipt", "Risiti"), lines.join("\n"))
+    }
+}
+
+/// Why a customer gets an e-mail, and where that ends.
+fn why(app: &App, locale: &str) -> String {
+    let portal = &app.config.portal;
+    let account = urls::whole(&portal.public_url, urls::ACCOUNT);
+    let sentence = match locale {
+        "sw" => {
+            format!("Unapata barua pepe hii kwa sababu ulikubali kuwa anwani hii ni yako. Badilisha hapa: {account}")
+        }
+        _ => format!("You get this e-mail because you said that this address is yours. Change that here: {account}"),
+    };
+    match portal.support_phone.as_str() {
+        "" => sentence,
+        phone => format!("{sentence}\n{}: {phone}", if locale == "sw" { "Msaada" } else { "Help" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::money::Money;
+    use shared::time::OffsetDateTime;
+    use store::order::OrderState;
+
+    use super::*;
+
+    fn paid() -> Paid {
+        let order = Order {
+            id: Uuid::nil(),
+            code: "AB12CD34".into(),
+            state: OrderState::Paid,
+            reason: String::new(),
+            user_id: Uuid::nil(),
+            phone: "0712345678".parse().expect("a phone"),
+            package_id: Uuid::nil(),
+            package: "1 day".into(),
+            amount: Money::kes(4_000),
+            mac: None,
+            nas_id: None,
+            visit: serde_json::Value::Null,
+            entitlement: None,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            paid_at: Some(OffsetDateTime::UNIX_EPOCH),
+        };
+        Paid {
+            order,
+            when: "1 January 1970, 03:00".into(),
+            savings: vec!["Happy hour, KSh 10".into()],
+            reference: Some("SFF6XYZ123".into()),
+        }
+    }
+
+    #[test]
+    fn a_receipt_has_the_lines_of_its_page() {
+        assert_eq!(
+            paid().lines("Mlango Wi-Fi", "en"),
+            "Receipt\nPaid to: Mlango Wi-Fi\nFor: 1 day\nAmount: KSh 40\nSaved: Happy hour, KSh 10\n\
+             When: 1 January 1970, 03:00\nBy: 07xx xxx 678\nM-Pesa receipt: SFF6XYZ123\nOrder: AB12CD34"
+        );
+        let swahili = Paid { savings: Vec::new(), reference: None, ..paid() }.lines("Mlango Wi-Fi", "sw");
+        assert_eq!(
+            swahili,
+            "Risiti\nKimelipwa kwa: Mlango Wi-Fi\nKifurushi: 1 day\nKiasi: KSh 40\nWakati: 1 January 1970, 03:00\n\
+             Kutoka: 07xx xxx 678\nOda: AB12CD34"
+        );
+    }
+}
