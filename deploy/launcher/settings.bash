@@ -98,6 +98,8 @@ passkey_file = $(toml_string "$SECRETS/daraja.passkey")
 shortcode = "$DEMO_SHORTCODE"
 transaction_type = "CustomerPayBillOnline"
 callback_base_url = "$(portal_url)"
+# The simulator reports from this machine, which is not among M-Pesa's addresses.
+source_check = "off"
 
 # And the SMS simulator.
 [sms.africastalking]

@@ -6,5 +6,6 @@ mod away;
 mod database;
 mod disk;
 mod kill;
+mod orders;
 mod portal;
 mod reports;

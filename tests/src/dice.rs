@@ -4,6 +4,7 @@
 //! secrets: everything that it makes belongs to a simulator.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
@@ -34,6 +35,17 @@ impl Dice {
         low + self.draw() % (high - low + 1)
     }
 
+    /// True in so many of a hundred throws.
+    pub fn chance(&mut self, per_cent: u8) -> bool {
+        self.between(1, 100) <= u64::from(per_cent)
+    }
+
+    /// A time from `low` to `high`, whole milliseconds, both included.
+    pub fn pause(&mut self, low: Duration, high: Duration) -> Duration {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.between(millis(low), millis(high).max(millis(low))))
+    }
+
     /// `N` random octets.
     pub fn octets<const N: usize>(&mut self) -> [u8; N] {
         std::array::from_fn(|_| self.draw().to_be_bytes()[0])
@@ -42,7 +54,7 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
-    use super::Dice;
+    use super::*;
 
     #[test]
     fn a_seed_repeats_and_bounds_hold() {
@@ -53,5 +65,20 @@ mod tests {
             assert!((3..=9).contains(&number));
         }
         assert_ne!(Dice::shaken().draw(), Dice::shaken().draw());
+    }
+
+    #[test]
+    fn a_chance_comes_as_often_as_it_should() {
+        let mut dice = Dice::seeded(7);
+        let mut often = |per_cent| (0..10_000).filter(|_| dice.chance(per_cent)).count();
+        assert_eq!((often(0), often(100)), (0, 10_000));
+        assert!((2_700..3_300).contains(&often(30)));
+    }
+
+    #[test]
+    fn a_pause_is_within_its_bounds() {
+        let (mut dice, low, high) = (Dice::seeded(7), Duration::from_millis(20), Duration::from_millis(25));
+        assert!((0..1000).all(|_| (low..=high).contains(&dice.pause(low, high))));
+        assert_eq!(dice.pause(high, high), high);
     }
 }

@@ -24,7 +24,9 @@ const ASKED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Looks at one payment.
 pub(crate) async fn check(app: &App, mpesa: &Mpesa, id: Uuid) -> Result<(), StoreError> {
     let payment = payment::get(&app.db, id).await?;
-    if matches!(payment.state.as_str(), "succeeded" | "failed") {
+    // What a report has called failed is asked about until M-Pesa itself has said something.
+    let is_failed = payment.state == "failed";
+    if payment.state == "succeeded" || (is_failed && payment.checkout_request_id.is_none()) {
         return payment::check_again(&app.db, id, None).await;
     }
     let now = app.clock.now();
@@ -34,9 +36,11 @@ pub(crate) async fn check(app: &App, mpesa: &Mpesa, id: Uuid) -> Result<(), Stor
     };
     match ask(app, mpesa, reference).await {
         Query::Paid => settle(app, &payment, &Evidence::default()).await.map(drop),
+        Query::Ended { .. } if is_failed => payment::check_again(&app.db, id, None).await,
         Query::Ended { code, text } if Reason::of(&code).is_final() || age > GIVE_UP => {
             fail(app, &payment, &code, &text).await
         }
+        _ if is_failed && age > GIVE_UP => payment::check_again(&app.db, id, None).await,
         _ if age > ASKED_FOR => fail(app, &payment, "no_news", "M-Pesa did not tell within a day").await,
         _ => {
             let next = mpesa.next_query(payment.created_at, payment.checks, now);

@@ -1,8 +1,9 @@
 //! Works on a report that a provider has sent and a webhook has stored.
 //!
 //! A report is a hint, never a proof: it carries no signature. Success is believed after a query of ours says so;
-//! failure is believed where charging again would be safe anyway, and otherwise after a query too. Everything is
-//! idempotent, so a report that comes twice, late, out of order or is worked on by two processes ends the same.
+//! failure is believed where charging again would be safe anyway, and M-Pesa is asked afterwards all the same: the
+//! report that would put it right can be lost. Otherwise it is believed after a query too. Everything is idempotent, so
+//! a report that comes twice, late, out of order or is worked on by two processes ends the same.
 
 use store::StoreError;
 use store::payment::{self, Event, Payment};
@@ -12,7 +13,7 @@ use super::callback::Callback;
 use super::check::ask;
 use super::mpesa::Mpesa;
 use super::reason::{Reason, Retry};
-use super::settle::{fail, settle};
+use super::settle::{fail, fail_by_report, settle};
 use super::{C2B, Query, RESULT, RESULT_TIMEOUT, asked, received};
 use crate::App;
 
@@ -62,6 +63,15 @@ impl Outcome {
     }
 }
 
+/// Whether a report speaks of the payment's prompt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Match {
+    Own,
+    Another,
+    /// The payment's own reference is not known, and M-Pesa did not say that it knows this one.
+    NotKnown,
+}
+
 /// Works on one stored report.
 pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
     let mut outcome = match event.provider.as_str() {
@@ -94,8 +104,10 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
     let Some(id) = event.payment else { return Ok(Outcome::Unmatched) };
     let Ok(callback) = Callback::parse(&event.body) else { return Ok(Outcome::Unreadable) };
     let payment = payment::get(&app.db, id).await?;
-    if !matches(app, mpesa, &payment, &callback).await? {
-        return Ok(Outcome::Unmatched);
+    match matches(app, mpesa, &payment, &callback).await? {
+        Match::Own => {}
+        Match::Another => return Ok(Outcome::Unmatched),
+        Match::NotKnown => return Ok(Outcome::Later),
     }
     let evidence = Evidence { receipt: callback.receipt.clone(), amount: callback.amount };
     let reason = Reason::of(&callback.result_code);
@@ -111,7 +123,9 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
         }
         (_, "failed") => Ok(Outcome::Duplicate),
         (code, _) if reason.is_final() && reason.retry() == Retry::AtOnce => {
-            fail(app, &payment, code, &callback.result_text).await?;
+            let now = app.clock.now();
+            let next = mpesa.next_query(payment.created_at, payment.checks, now);
+            fail_by_report(app, &payment, code, &callback.result_text, next).await?;
             Ok(Outcome::Failed)
         }
         _ => confirm(app, mpesa, &payment, &callback, &evidence).await,
@@ -119,18 +133,27 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
 }
 
 /// Whether the report speaks of this payment's prompt. Where the prompt's reference is not known yet (the report was
-/// faster than the answer, or the answer was lost), the report's is taken: it came to the payment's secret address.
-async fn matches(app: &App, mpesa: &Mpesa, payment: &Payment, callback: &Callback) -> Result<bool, StoreError> {
+/// faster than the answer, or the answer was lost), the report's is taken: it came to the payment's secret address. But
+/// only if M-Pesa knows it: another one in its place could never be asked about, and the right report would be refused.
+async fn matches(app: &App, mpesa: &Mpesa, payment: &Payment, callback: &Callback) -> Result<Match, StoreError> {
+    let own = |known: &str| if known == callback.checkout_request_id { Match::Own } else { Match::Another };
     if let Some(known) = &payment.checkout_request_id {
-        return Ok(*known == callback.checkout_request_id);
+        return Ok(own(known));
+    }
+    if let Query::Unknown(_) = ask(app, mpesa, &callback.checkout_request_id).await {
+        return Ok(Match::NotKnown);
+    }
+    // The answer to the prompt may have come meanwhile.
+    if let Some(known) = payment::get(&app.db, payment.id).await?.checkout_request_id {
+        return Ok(own(&known));
     }
     let now = app.clock.now();
     let next = mpesa.next_query(payment.created_at, payment.checks, now);
     let (merchant, checkout) = (&callback.merchant_request_id, &callback.checkout_request_id);
     match payment::prompted(&app.db, payment.id, merchant, checkout, now, next).await {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(Match::Own),
         // Another payment has that reference.
-        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(StoreError::Conflict(_)) => Ok(Match::Another),
         Err(error) => Err(error),
     }
 }

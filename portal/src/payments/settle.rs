@@ -1,5 +1,6 @@
 //! Hands confirmed money to the store, which turns it into access exactly once, and counts what became of it.
 
+use shared::time::OffsetDateTime;
 use store::payment::{self, Payment};
 use store::settlement::{self, Evidence, Settled};
 use store::{StoreError, order};
@@ -46,9 +47,26 @@ pub(crate) async fn note(app: &App, payment: &Payment, settled: Settled) {
 /// Notes that a payment ended without money.
 pub(crate) async fn fail(app: &App, payment: &Payment, code: &str, text: &str) -> Result<(), StoreError> {
     payment::failed(&app.db, payment.id, code, text, app.clock.now()).await?;
+    note_failed(app, payment, code);
+    Ok(())
+}
+
+/// Notes that a report says so; M-Pesa is asked at `next_check` all the same.
+pub(crate) async fn fail_by_report(
+    app: &App,
+    payment: &Payment,
+    code: &str,
+    text: &str,
+    next_check: OffsetDateTime,
+) -> Result<(), StoreError> {
+    payment::reported_failed(&app.db, payment.id, code, text, app.clock.now(), next_check).await?;
+    note_failed(app, payment, code);
+    Ok(())
+}
+
+fn note_failed(app: &App, payment: &Payment, code: &str) {
     ended(app, payment, "failed");
     tracing::info!(payment = %payment.id, order = %payment.order_id, code, "not paid");
-    Ok(())
 }
 
 fn ended(app: &App, payment: &Payment, outcome: &str) {

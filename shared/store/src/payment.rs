@@ -138,6 +138,19 @@ pub async fn failed(db: &Db, id: Uuid, code: &str, text: &str, now: OffsetDateTi
     move_on(db, id, "failed", &["created", "prompted", "unknown", "confirming"], (code, text), now, None).await
 }
 
+/// A report of the provider says so, and the report that puts it right may be lost: the provider is asked at `next_check`.
+pub async fn reported_failed(
+    db: &Db,
+    id: Uuid,
+    code: &str,
+    text: &str,
+    now: OffsetDateTime,
+    next_check: OffsetDateTime,
+) -> Result<()> {
+    let from = ["created", "prompted", "unknown", "confirming"];
+    move_on(db, id, "failed", &from, (code, text), now, Some(next_check)).await
+}
+
 /// Locks a payment's order, which everyone locks before the payment itself.
 async fn lock_order(tx: &mut sqlx::PgConnection, payment: Uuid) -> Result<()> {
     sqlx::query!("SELECT id FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE", payment)
@@ -238,11 +251,17 @@ pub async fn claim_checks(
     .await?)
 }
 
-/// Says when a payment is asked about next; `None`: never by itself.
+/// Says when a payment is asked about next; `None`: never by itself, which is said only of one that has failed. A report
+/// may have found meanwhile that it has not.
 pub async fn check_again(db: &Db, id: Uuid, at: Option<OffsetDateTime>) -> Result<()> {
-    sqlx::query!("UPDATE payments SET next_check_at = $2 WHERE id = $1 AND state <> 'succeeded'", id, at)
-        .execute(&db.pool)
-        .await?;
+    sqlx::query!(
+        "UPDATE payments SET next_check_at = $2
+         WHERE id = $1 AND (state = 'failed' OR state <> 'succeeded' AND $2::timestamptz IS NOT NULL)",
+        id,
+        at
+    )
+    .execute(&db.pool)
+    .await?;
     Ok(())
 }
 

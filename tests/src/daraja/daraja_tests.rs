@@ -134,3 +134,59 @@ async fn a_callback_can_come_before_the_answer() {
     }
     assert_eq!(heard.lock().expect("no panic before").len(), 1);
 }
+
+/// A fate in which only the answer is not as usual.
+fn with_answer(answer: Answer) -> Fate {
+    Fate { answer, ..Fate::of(Outcome::Paid, Duration::from_millis(20), Duration::ZERO) }
+}
+
+#[tokio::test]
+async fn an_error_may_hide_a_push_that_was_taken() {
+    for (answer, pushes) in [(Answer::Error, 1), (Answer::Refused, 0)] {
+        let (daraja, (shop, _)) = (start().await, shop().await);
+        let token = bearer(&daraja, &reqwest::Client::new()).await;
+        daraja.decree("254712345670", with_answer(answer));
+        let failed = push(&daraja, &token, &order(shop, "254712345670")).await.expect("answered");
+        assert_eq!(failed.status(), 500, "{answer:?}");
+        let envelope: Value = failed.json().await.expect("JSON");
+        assert_eq!(envelope["errorCode"], json!("500.003.1001"), "{answer:?}");
+        assert_eq!(daraja.transactions().len(), pushes, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_told_is_written_down() {
+    let (daraja, (shop, heard)) = (start().await, shop().await);
+    let token = bearer(&daraja, &reqwest::Client::new()).await;
+    let reports = [Says::NoAnswer, Says::Truth, Says::Truth]
+        .map(|says| Report { after: Duration::from_millis(if says == Says::Truth { 40 } else { 10 }), says });
+    daraja.decree("254712345670", Fate { reports: reports.to_vec(), ..with_answer(Answer::Given) });
+    push(&daraja, &token, &order(shop, "254712345670")).await.expect("answered");
+    daraja
+        .wait_for("all are answered", PATIENCE, |till| till.transactions()[0].told.len() == 3)
+        .await
+        .expect("in time");
+    let told = daraja.transactions()[0].told.clone();
+    assert_eq!(told.iter().filter(|told| told.says == Says::Truth).count(), 2);
+    assert!(told.iter().all(|told| told.status == Some(200)));
+    assert_eq!(heard.lock().expect("no panic before").len(), 3);
+}
+
+#[tokio::test]
+async fn queries_fail_by_the_odds_and_pushes_do_not() {
+    let (daraja, (shop, _)) = (start().await, shop().await);
+    let client = reqwest::Client::new();
+    let token = bearer(&daraja, &client).await;
+    daraja.set_odds(Odds { query_error: 100, ..Odds::NONE }, 1);
+    let wish = order(shop, "254712345670");
+    assert_eq!(push(&daraja, &token, &wish).await.expect("answered").status(), 200);
+    let mut question = wish;
+    question["CheckoutRequestID"] = json!(daraja.transactions()[0].checkout_request_id);
+    let url = format!("{}{}", daraja.base_url(), server::QUERY_PATH);
+    let ask = || client.post(&url).bearer_auth(&token).json(&question).send();
+    let failed: Value = ask().await.expect("answered").json().await.expect("JSON");
+    assert_eq!(failed["errorCode"], json!("500.003.1001"));
+    daraja.set_odds(Odds::NONE, 1);
+    let pending: Value = ask().await.expect("answered").json().await.expect("JSON");
+    assert!(pending["errorCode"] == json!("500.001.1001") || pending["ResultCode"] == json!("0"), "{pending}");
+}

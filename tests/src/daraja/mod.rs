@@ -6,6 +6,8 @@
 //!
 //! * [`till`] holds tokens, payments and the schedule of callbacks, driven with `now`.
 //! * [`outcome`] tells what becomes of a payment: by the last digit of the number, or as a test says.
+//! * [`fate`] tells what goes wrong around it: answers that are lost, reports that are dropped, late, doubled, early or
+//!   wrong. Nothing, unless a test gives the odds or decrees it. [`forgery`] writes reports that M-Pesa did not send.
 //! * `wire` checks requests field by field and writes Daraja's JSON with its odd types.
 //! * `server` is HTTP; `cut` is the listener that can lose an answer; `page` shows the demo its phones.
 //!
@@ -20,6 +22,8 @@ use tokio::net::TcpListener;
 
 pub mod config;
 pub(crate) mod cut;
+pub mod fate;
+pub mod forgery;
 pub mod outcome;
 mod page;
 mod server;
@@ -27,8 +31,10 @@ pub mod till;
 mod wire;
 
 pub use config::DarajaConfig;
+pub use fate::{Answer, Fate, Odds, Report, Says};
+pub use forgery::{Forgery, Letter};
 pub use outcome::{Outcome, Verdict};
-pub use till::{Recorded, Till, Transaction};
+pub use till::{Recorded, Till, Told, Transaction};
 
 use crate::nas::NotInTime;
 use server::Shell;
@@ -123,6 +129,21 @@ impl Daraja {
         self.shell.with(|till, _| till.tell(phone, outcome));
     }
 
+    /// How often something goes wrong with later pushes, and with queries, by the dice of that seed.
+    ///
+    /// # Panics
+    /// If the odds of what can become of an answer are together more than a hundred.
+    pub fn set_odds(&self, odds: Odds, seed: u64) {
+        let together = [odds.answer_late, odds.answer_lost, odds.answer_error, odds.push_refused].map(u32::from);
+        assert!(together.iter().sum::<u32>() <= 100, "an answer has one fate: {odds:?}");
+        self.shell.with(|till, _| till.set_odds(odds, seed));
+    }
+
+    /// Gives a number (`254…`) this fate, for later pushes, whatever the odds. Who pays is still the outcome's.
+    pub fn decree(&self, phone: &str, fate: Fate) {
+        self.shell.with(|till, _| till.decree(phone, fate));
+    }
+
     /// While true, everything is answered with 503 and errorCode 500.002.1001.
     pub fn set_outage(&self, outage: bool) {
         self.shell.with(|till, _| till.outage = outage);
@@ -133,12 +154,12 @@ impl Daraja {
         self.shell.with(|till, _| till.forget_tokens());
     }
 
-    /// Sends the callback of a payment (once more), whatever its story and schedule. False if there is no
-    /// such payment.
+    /// Sends the callback of a payment (once more), whatever its story, fate and schedule; it tells the truth. False if
+    /// there is no such payment.
     pub fn call_back(&self, checkout_request_id: &str) -> bool {
         let callback = self.shell.read(|till| {
             let is_it = |transaction: &Transaction| transaction.checkout_request_id == checkout_request_id;
-            till.transactions().iter().position(is_it).and_then(|index| till.callback(index))
+            till.transactions().iter().position(is_it).and_then(|index| till.callback(index, Says::Truth))
         });
         callback.map(|callback| self.shell.send(callback)).is_some()
     }

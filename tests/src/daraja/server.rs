@@ -20,9 +20,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::cut::{Scissors, Severable};
+use super::fate::Answer;
 use super::page;
-use super::till::{DueCallback, Till};
-use super::wire::Fault;
+use super::till::{DueCallback, Pushed, Till};
+use super::wire::{self, Fault};
 
 /// Path of the push.
 pub(crate) const PUSH_PATH: &str = "/mpesa/stkpush/v1/processrequest";
@@ -107,7 +108,7 @@ impl Shell {
     pub(crate) fn send(self: &Arc<Self>, callback: DueCallback) {
         let shell = Arc::clone(self);
         let sending = async move {
-            let DueCallback { transaction, url, body } = callback;
+            let DueCallback { transaction, says, url, body } = callback;
             let request = shell.client.post(url).header("content-type", "application/json").body(body);
             let status = match request.timeout(CALLBACK_PATIENCE).send().await {
                 Ok(response) => Some(response.status().as_u16()),
@@ -118,7 +119,7 @@ impl Shell {
                 }
             };
             info!(status, "callback sent");
-            shell.with(|till, _| till.called_back(transaction, status));
+            shell.with(|till, now| till.called_back(now, transaction, says, status));
         };
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(sending));
     }
@@ -175,36 +176,46 @@ async fn push(
     body: Bytes,
 ) -> Response {
     let (response, wait) = shell.with(|till, now| {
-        let checked = checked(till, now, &headers);
-        let pushed = checked.and_then(|()| till.push(now, &body));
+        let mut wait = till.config.answer_delay;
+        let pushed = checked(till, now, &headers).and_then(|()| till.push(now, &body));
         let (status, response) = match pushed {
-            Ok(pushed) => {
-                if pushed.lose_answer {
-                    scissors.cut();
+            Ok(Pushed { way: Answer::Error | Answer::Refused, .. }) => faulty(till, &wire::broken()),
+            Ok(Pushed { answer, way }) => {
+                match way {
+                    Answer::Lost => scissors.cut(),
+                    Answer::Late(by) => wait += by,
+                    Answer::Given | Answer::Error | Answer::Refused => {}
                 }
-                (if pushed.lose_answer { 0 } else { 200 }, Json(pushed.answer).into_response())
+                (if way == Answer::Lost { 0 } else { 200 }, Json(answer).into_response())
             }
-            Err(fault) => (fault.status, fault_response(till, &fault)),
+            Err(fault) => faulty(till, &fault),
         };
         till.write_down(now, PUSH_PATH, status, &body);
         info!(status, "STK push");
-        (response, till.config.answer_delay)
+        (response, wait)
     });
     tokio::time::sleep(wait).await;
     response
 }
 
 async fn query(State(shell): State<Arc<Shell>>, headers: HeaderMap, body: Bytes) -> Response {
-    shell.with(|till, now| {
-        let checked = checked(till, now, &headers);
-        let (status, response) = match checked.and_then(|()| till.query(now, &body)) {
+    let (response, wait) = shell.with(|till, now| {
+        let asked = checked(till, now, &headers).and_then(|()| till.query(now, &body));
+        let (asked, wait) = match till.way_of_query() {
+            Answer::Late(by) => (asked, by),
+            Answer::Given => (asked, Duration::ZERO),
+            Answer::Lost | Answer::Error | Answer::Refused => (Err(wire::broken()), Duration::ZERO),
+        };
+        let (status, response) = match asked {
             Ok(answer) => (200, Json::<Value>(answer).into_response()),
-            Err(fault) => (fault.status, fault_response(till, &fault)),
+            Err(fault) => faulty(till, &fault),
         };
         till.write_down(now, QUERY_PATH, status, &body);
         info!(status, "STK query");
-        response
-    })
+        (response, wait)
+    });
+    tokio::time::sleep(wait).await;
+    response
 }
 
 async fn overview(State(shell): State<Arc<Shell>>) -> Html<String> {
@@ -224,6 +235,11 @@ fn outage(till: &Till) -> Option<Fault> {
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+/// The status and the answer of a refusal.
+fn faulty(till: &mut Till, fault: &Fault) -> (u16, Response) {
+    (fault.status, fault_response(till, fault))
 }
 
 fn fault_response(till: &mut Till, fault: &Fault) -> Response {

@@ -4,7 +4,6 @@
 //! What it refuses to do: read a clock, or send anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +12,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::config::DarajaConfig;
-use super::outcome::Outcome;
+use super::fate::{Answer, Fate, Odds, Says};
+use super::outcome::{NO_RESPONSE, Outcome};
 use super::wire::{self, Callback, Fault, Push};
 use crate::dice::Dice;
 
@@ -43,6 +43,11 @@ pub struct Transaction {
     pub callback_url: String,
     /// The story.
     pub outcome: Outcome,
+    /// What goes wrong around it.
+    #[serde(skip)]
+    pub fate: Fate,
+    /// What is collected when it is decided, whole shillings; 0 in a story without money.
+    pub collected: u64,
     /// MpesaReceiptNumber, if it is a story with money; it counts from `decided_at` on.
     pub receipt: Option<String>,
     /// When it was pushed.
@@ -53,8 +58,30 @@ pub struct Transaction {
     pub decided_at: OffsetDateTime,
     /// Callbacks that were sent, with the HTTP status of the answer (`None`: no answer).
     pub callbacks: Vec<Option<u16>>,
+    /// The same, with when each was answered or given up, and what it said.
+    #[serde(skip)]
+    pub told: Vec<Told>,
     /// How often it was asked about.
     pub queries: u32,
+}
+
+/// A callback that was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// When it was answered, or given up.
+    pub at: OffsetDateTime,
+    /// What it said.
+    pub says: Says,
+    /// The HTTP status of the answer; `None`: there was none.
+    pub status: Option<u16>,
+}
+
+impl Transaction {
+    /// What the customer has paid by then, whole shillings; `None`: nothing.
+    #[must_use]
+    pub fn collected_by(&self, now: OffsetDateTime) -> Option<u64> {
+        (self.outcome.is_paid() && self.decided_at <= now).then_some(self.collected)
+    }
 }
 
 /// A request that came in.
@@ -75,6 +102,7 @@ pub struct Recorded {
 #[derive(Clone, Debug)]
 pub(crate) struct DueCallback {
     pub(crate) transaction: usize,
+    pub(crate) says: Says,
     pub(crate) url: String,
     pub(crate) body: String,
 }
@@ -83,8 +111,8 @@ pub(crate) struct DueCallback {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Pushed {
     pub(crate) answer: Value,
-    /// Whether the answer must be lost.
-    pub(crate) lose_answer: bool,
+    /// What becomes of the answer.
+    pub(crate) way: Answer,
 }
 
 /// The whole state of the simulator.
@@ -95,6 +123,12 @@ pub struct Till {
     pub(crate) outage: bool,
     tokens: BTreeMap<String, OffsetDateTime>,
     stories: BTreeMap<String, Outcome>,
+    odds: Odds,
+    /// Seed of the fates.
+    fate_seed: u64,
+    decreed: BTreeMap<String, Fate>,
+    /// How often each number was pushed to.
+    pushes: BTreeMap<String, u64>,
     transactions: Vec<Transaction>,
     /// Moment, transaction, and which of its callbacks.
     schedule: BTreeSet<(OffsetDateTime, usize, usize)>,
@@ -111,6 +145,10 @@ impl Till {
             outage: false,
             tokens: BTreeMap::new(),
             stories: BTreeMap::new(),
+            odds: Odds::NONE,
+            fate_seed: 0,
+            decreed: BTreeMap::new(),
+            pushes: BTreeMap::new(),
             transactions: Vec::new(),
             schedule: BTreeSet::new(),
             journal: Vec::new(),
@@ -138,6 +176,16 @@ impl Till {
     /// Gives a number a story other than that of its last digit.
     pub(crate) fn tell(&mut self, phone: &str, outcome: Outcome) {
         self.stories.insert(phone.to_owned(), outcome);
+    }
+
+    /// Gives a number this fate, whatever the odds.
+    pub(crate) fn decree(&mut self, phone: &str, fate: Fate) {
+        self.decreed.insert(phone.to_owned(), fate);
+    }
+
+    /// How often something goes wrong from now on, by the dice of that seed.
+    pub(crate) fn set_odds(&mut self, odds: Odds, seed: u64) {
+        (self.odds, self.fate_seed) = (odds, seed);
     }
 
     /// Makes every token invalid, as Daraja does now and then.
@@ -179,18 +227,34 @@ impl Till {
         let push = wire::read_push(&self.config, body)?;
         let told = self.stories.get(&push.phone).copied();
         let outcome = told.unwrap_or_else(|| Outcome::of_phone(&push.phone));
-        let (decided, callbacks) = outcome.timeline(self.config.delay, self.config.silence);
-        let index = self.transactions.len();
-        for (which, wait) in callbacks.into_iter().enumerate() {
-            self.schedule.insert((now + wait, index, which));
+        let fate = self.fate(&push, outcome);
+        if fate.answer == Answer::Refused {
+            return Err(wire::broken());
         }
-        let transaction = self.record(now, decided, outcome, push);
+        let (index, way) = (self.transactions.len(), fate.answer);
+        for (which, report) in fate.reports.iter().enumerate() {
+            self.schedule.insert((now + report.after, index, which));
+        }
+        let transaction = self.record(now, outcome, fate, push);
         let answer = wire::push_answer(&transaction.merchant_request_id, &transaction.checkout_request_id);
         self.transactions.push(transaction);
-        Ok(Pushed { answer, lose_answer: outcome == Outcome::PaidAnswerLost })
+        Ok(Pushed { answer, way })
     }
 
-    fn record(&mut self, now: OffsetDateTime, decided: Duration, outcome: Outcome, push: Push) -> Transaction {
+    /// What becomes of a push: as a test has decreed, or as the dice of its number fall.
+    fn fate(&mut self, push: &Push, outcome: Outcome) -> Fate {
+        let pushes = self.pushes.entry(push.phone.clone()).or_default();
+        *pushes += 1;
+        if let Some(fate) = self.decreed.get(&push.phone) {
+            return fate.clone();
+        }
+        let usual = Fate::of(outcome, self.config.delay, self.config.silence);
+        let number: u64 = push.phone.parse().expect("a number of twelve digits was checked");
+        let mut dice = Dice::seeded(self.fate_seed ^ (number << 16) ^ *pushes);
+        usual.changed(&self.odds, &mut dice, outcome, push.amount)
+    }
+
+    fn record(&mut self, now: OffsetDateTime, outcome: Outcome, fate: Fate, push: Push) -> Transaction {
         let number = self.transactions.len() + 1;
         let receipt: String = (0..10).map(|_| char::from(RECEIPT_LETTERS[self.dice.between(0, 35) as usize])).collect();
         Transaction {
@@ -203,9 +267,12 @@ impl Till {
             callback_url: push.callback_url,
             outcome,
             receipt: outcome.is_paid().then_some(receipt),
+            collected: if outcome.is_paid() { fate.collects.unwrap_or(push.amount) } else { 0 },
             pushed_at: now,
-            decided_at: now + decided,
+            decided_at: now + fate.decided,
+            fate,
             callbacks: Vec::new(),
+            told: Vec::new(),
             queries: 0,
         }
     }
@@ -223,6 +290,11 @@ impl Till {
         Ok(wire::query_answer(&transaction.merchant_request_id, &id, verdict))
     }
 
+    /// What becomes of the answer to the query that has come.
+    pub(crate) fn way_of_query(&mut self) -> Answer {
+        self.odds.of_query(&mut self.dice)
+    }
+
     /// When the next callback is due.
     #[must_use]
     pub fn next_callback(&self) -> Option<OffsetDateTime> {
@@ -234,30 +306,34 @@ impl Till {
         let mut due = Vec::new();
         while let Some(&(at, transaction, which)) = self.schedule.first().filter(|(at, _, _)| *at <= now) {
             self.schedule.remove(&(at, transaction, which));
-            due.extend(self.callback(transaction));
+            let planned = self.transactions.get(transaction).and_then(|about| about.fate.reports.get(which));
+            let says = planned.map_or(Says::Truth, |report| report.says);
+            due.extend(self.callback(transaction, says));
         }
         due
     }
 
     /// The callback of a payment, whatever the schedule says.
-    pub(crate) fn callback(&self, transaction: usize) -> Option<DueCallback> {
+    pub(crate) fn callback(&self, transaction: usize, says: Says) -> Option<DueCallback> {
         let about = self.transactions.get(transaction)?;
+        let another = format!("ws_CO_another{transaction:06}");
         let callback = Callback {
             merchant_id: &about.merchant_request_id,
-            checkout_id: &about.checkout_request_id,
-            verdict: about.outcome.verdict(),
-            amount: about.amount,
+            checkout_id: if says == Says::AnotherPrompt { &another } else { &about.checkout_request_id },
+            verdict: if says == Says::NoAnswer { NO_RESPONSE } else { about.outcome.verdict() },
+            amount: about.collected,
             receipt: about.receipt.as_deref().unwrap_or_default(),
             decided_at: about.decided_at,
             phone: &about.phone,
         };
-        Some(DueCallback { transaction, url: about.callback_url.clone(), body: callback.body() })
+        Some(DueCallback { transaction, says, url: about.callback_url.clone(), body: callback.body() })
     }
 
     /// Records how a callback was answered.
-    pub(crate) fn called_back(&mut self, transaction: usize, status: Option<u16>) {
+    pub(crate) fn called_back(&mut self, now: OffsetDateTime, transaction: usize, says: Says, status: Option<u16>) {
         if let Some(transaction) = self.transactions.get_mut(transaction) {
             transaction.callbacks.push(status);
+            transaction.told.push(Told { at: now, says, status });
         }
     }
 
@@ -283,7 +359,10 @@ impl Till {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::daraja::fate::Report;
 
     fn till() -> (Till, OffsetDateTime) {
         let mut config = DarajaConfig::new("key", "secret", "passkey");
@@ -292,15 +371,18 @@ mod tests {
         (Till::new(config), OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("in range"))
     }
 
-    fn push(till: &mut Till, now: OffsetDateTime, phone: &str) -> (String, bool) {
-        let body = json!({
+    fn wish(phone: &str) -> Value {
+        json!({
             "BusinessShortCode": "174379", "Password": STANDARD.encode("174379passkey20261124180000"),
             "Timestamp": "20261124180000", "TransactionType": "CustomerPayBillOnline", "Amount": "20",
             "PartyA": phone, "PartyB": "174379", "PhoneNumber": phone, "CallBackURL": "http://x/hook",
             "AccountReference": "ORDER1", "TransactionDesc": "Wi-Fi",
-        });
-        let pushed = till.push(now, body.to_string().as_bytes()).expect("a good push");
-        (pushed.answer["CheckoutRequestID"].as_str().expect("an id").to_owned(), pushed.lose_answer)
+        })
+    }
+
+    fn push(till: &mut Till, now: OffsetDateTime, phone: &str) -> (String, bool) {
+        let pushed = till.push(now, wish(phone).to_string().as_bytes()).expect("a good push");
+        (pushed.answer["CheckoutRequestID"].as_str().expect("an id").to_owned(), pushed.way == Answer::Lost)
     }
 
     /// ResultCode, or errorCode while pending.
@@ -380,6 +462,62 @@ mod tests {
         assert_eq!(query(&mut till, now + Duration::from_secs(49), &id), "500.001.1001");
         assert_eq!(callbacks_by(&mut till, now + Duration::from_secs(50)), 1);
         assert_eq!(query(&mut till, now + Duration::from_secs(50), &id), "0");
+    }
+
+    fn bodies(till: &mut Till, now: OffsetDateTime) -> Vec<Value> {
+        till.due_callbacks(now).iter().map(|due| serde_json::from_str(&due.body).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn a_decreed_fate_is_obeyed() {
+        let (mut till, now) = till();
+        let second = Duration::from_secs(1);
+        let reports = [(1, Says::NoAnswer), (2, Says::AnotherPrompt), (3, Says::Truth)];
+        let reports = reports.map(|(after, says)| Report { after: second * after, says }).to_vec();
+        let fate = Fate { answer: Answer::Lost, decided: second * 2, collects: Some(15), reports };
+        till.decree("254712345670", fate);
+        let (id, lost) = push(&mut till, now, "254712345670");
+        assert!(lost);
+        assert_eq!(query(&mut till, now + second, &id), "500.001.1001");
+        assert_eq!(query(&mut till, now + second * 2, &id), "0");
+        let said = bodies(&mut till, now + second * 3);
+        let inner: Vec<&Value> = said.iter().map(|body| &body["Body"]["stkCallback"]).collect();
+        assert_eq!((&inner[0]["ResultCode"], &inner[0]["CheckoutRequestID"]), (&json!(1037), &json!(id)));
+        assert_ne!(inner[1]["CheckoutRequestID"], json!(id));
+        assert_eq!((&inner[2]["ResultCode"], &inner[2]["CheckoutRequestID"]), (&json!(0), &json!(id)));
+        assert_eq!(inner[2]["CallbackMetadata"]["Item"][0]["Value"], json!(15.0));
+        let paid = &till.transactions()[0];
+        assert_eq!((paid.collected_by(now + second), paid.collected_by(now + second * 2)), (None, Some(15)));
+    }
+
+    #[test]
+    fn a_refused_push_reaches_no_phone() {
+        let (mut till, now) = till();
+        let usual = Fate::of(Outcome::Paid, Duration::ZERO, Duration::ZERO);
+        till.decree("254712345670", Fate { answer: Answer::Refused, ..usual });
+        let body = wish("254712345670").to_string();
+        assert_eq!(till.push(now, body.as_bytes()).expect_err("refused").status, 500);
+        assert!(till.transactions().is_empty() && till.next_callback().is_none());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_fates_in_any_order() {
+        let phones: Vec<String> = (0..50).map(|number| format!("2547000000{number:02}")).collect();
+        let fates = |seed, phones: Vec<&String>| {
+            let (mut till, now) = till();
+            till.set_odds(Odds { push_refused: 0, ..Odds::ROUGH }, seed);
+            for phone in [phones.clone(), phones].concat() {
+                push(&mut till, now, phone);
+            }
+            let mut fates: Vec<(String, String)> =
+                till.transactions().iter().map(|t| (t.phone.clone(), format!("{:?}", t.fate))).collect();
+            // Of one phone they stay in order.
+            fates.sort_by(|one, other| one.0.cmp(&other.0));
+            fates
+        };
+        let straight = fates(7, phones.iter().collect());
+        assert_eq!(straight, fates(7, phones.iter().rev().collect()));
+        assert_ne!(straight, fates(8, phones.iter().collect()));
     }
 
     #[test]

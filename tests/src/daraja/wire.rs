@@ -92,6 +92,11 @@ pub(crate) fn pending() -> Fault {
     Fault::new(500, "500.001.1001", "The transaction is being processed")
 }
 
+/// Something behind the front door has failed; whether before or after the request was obeyed, nobody can tell.
+pub(crate) fn broken() -> Fault {
+    Fault::new(500, "500.003.1001", "Internal Server Error")
+}
+
 fn object(body: &[u8]) -> Result<Value, Fault> {
     let parsed = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object);
     parsed.ok_or_else(|| Fault::new(400, "400.002.05", "Invalid Request Payload"))

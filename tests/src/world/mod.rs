@@ -12,6 +12,7 @@
 mod browser;
 mod cluster;
 pub mod lab;
+mod pair;
 mod program;
 mod tap;
 

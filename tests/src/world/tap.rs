@@ -2,6 +2,7 @@
 //! connection and refuses new ones, as a server that is stopped does; held, it takes everything and passes nothing on,
 //! as a network does that drops packets in silence.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,8 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
+
+use super::lab::free_port;
 
 /// The tap.
 pub struct Tap {
@@ -47,15 +50,14 @@ impl Tap {
     }
 
     fn start(path: PathBuf, server: Server) -> Tap {
-        let spare = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = spare.local_addr().expect("bound").port();
+        let port = free_port(Ipv4Addr::LOCALHOST);
         let (cut, held, open) = (watch::Sender::new(0), watch::Sender::new(false), Arc::new(AtomicBool::new(false)));
         let tap = Tap { path, server, cut, held, open, port };
         tap.mend();
         tap
     }
 
-    /// A port that was free when the tap was made.
+    /// A port that was free when the tap was made, and stays so while what listens there is dead.
     pub(super) fn spare_port(&self) -> u16 {
         self.port
     }

@@ -340,6 +340,9 @@ pub fn free_port(address: impl Into<IpAddr>) -> u16 {
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(u16::from_le_bytes(shared::rng::bytes())));
     let address = address.into();
     let candidates = std::iter::repeat_with(|| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT);
-    let is_free = |port: &u16| std::net::UdpSocket::bind(SocketAddr::new(address, *port)).is_ok();
+    let is_free = |port: &u16| {
+        let place = SocketAddr::new(address, *port);
+        std::net::UdpSocket::bind(place).is_ok() && std::net::TcpListener::bind(place).is_ok()
+    };
     candidates.take(COUNT.into()).find(is_free).unwrap_or_else(|| panic!("{address} has no free port"))
 }
