@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use radius_proto::Secret;
 use shared::time::{Clock, OffsetDateTime, Zone};
 use store::Db;
-use store::nas::{Heard, MessageAuthenticatorPolicy, Nas};
+use store::nas::{Heard, MessageAuthenticatorPolicy, Nas, Rest};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -45,6 +45,8 @@ pub struct Client {
     limits_proxy_state: bool,
     requires_signed_answers: bool,
     keeps_on_refused_change: bool,
+    identifier: Option<String>,
+    rest: Option<Rest>,
     signs: AtomicBool,
     /// Unix seconds; 0 before the first packet.
     heard: AtomicI64,
@@ -79,6 +81,9 @@ impl Client {
             limits_proxy_state: nas.limit_proxy_state,
             requires_signed_answers: nas.require_signed_answers,
             keeps_on_refused_change: nas.keep_on_refused_change,
+            identifier: nas.identifier.clone(),
+            // One router cannot tell who is online at the others of its network.
+            rest: nas.rest.clone().filter(|_| nas.address.is_none_or(|net| net.prefix_len() == net.max_prefix_len())),
             signs: AtomicBool::new(
                 nas.require_message_authenticator == MessageAuthenticatorPolicy::Auto { seen: true },
             ),
@@ -145,6 +150,16 @@ impl Client {
     /// Whether a device stays as it is when this router refuses to change its session.
     pub fn keeps_on_refused_change(&self) -> bool {
         self.keeps_on_refused_change
+    }
+
+    /// How its REST API is reached, where it may be asked.
+    pub fn rest(&self) -> Option<&Rest> {
+        self.rest.as_ref()
+    }
+
+    /// What it calls itself (NAS-Identifier, on RouterOS `/system identity`), if that was told. It proves nothing.
+    pub fn identifier(&self) -> Option<&str> {
+        self.identifier.as_deref()
     }
 
     /// Whether an answer to a command must carry a Message-Authenticator. Over TLS the connection proves it already.

@@ -6,6 +6,7 @@
 //!                                ├──▶ accounting ──▶ journal ──▶ PostgreSQL ──▶ acknowledgement
 //!                                └──▶ status              │ feed (directory_changes + NOTIFY)
 //!  router ◀──UDP── dynauth ◀── deadline (cutoff_at, nas_commands) ◀── PostgreSQL
+//!  router ◀──REST── routeros ◀─┘ where that is not enough
 //! ```
 //!
 //! [`run`] starts the parts and stops them in order. Where to go on: [`pipeline`] has one datagram's whole path
@@ -36,6 +37,7 @@ mod pipeline;
 pub mod policy;
 pub mod radsec;
 mod road;
+pub mod routeros;
 mod strangers;
 mod throttle;
 pub mod ticket;
@@ -78,6 +80,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         Some(settings) => Some(radsec::Server::bind(settings, &clock, &metrics).await?),
         None => None,
     };
+    let routeros = routeros::RouterOs::new(config.radius.routeros_ca_file.as_deref(), metrics.clone())?;
     let admin = admin::bind(config.radius.admin_listen).await?;
     let background = TaskTracker::new();
     let stop_background = CancellationToken::new();
@@ -120,8 +123,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     vital.spawn("the writer of logins", login_writer);
     let (live, replies) = radsec::Live::new(metrics.clone());
     let (reached, over_tls) = (Arc::clone(&clients), (Arc::clone(&live), replies));
+    let by_rest = Arc::new(routeros);
     let (commands, clerk) =
-        dynauth::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls).await?;
+        dynauth::start(db.clone(), clock.clone(), reached, metrics.clone(), interim, over_tls, by_rest).await?;
     vital.spawn("the sender of commands", commands.run(stop_background.clone()));
     vital.spawn("the clerk of commands", clerk.run(stop_background.clone()));
     vital.spawn("the deadlines", deadline::run(db.clone(), clock.clone(), stop_background.clone()));

@@ -51,6 +51,9 @@ async fn check(config: &Config) -> anyhow::Result<()> {
         let until = radiusd::radsec::check(radsec)?;
         println!("the certificate of RadSec is good until {}", shared::time::rfc3339(until));
     }
+    if let Some(ca_file) = &config.radius.routeros_ca_file {
+        radiusd::routeros::check(ca_file)?;
+    }
     let seal = std::sync::Arc::new(shared::seal::SealKey::from_hex(config.secrets.seal_key.expose())?);
     let db = store::Db::open(&config.database, seal)?;
     db.expect_current_schema().await?;

@@ -92,6 +92,8 @@ pub struct Inner {
     pub command_duration: HistogramVec,
     /// Commands not yet proved.
     pub commands_pending: IntGauge,
+    /// Requests to the REST API of routers, by operation and result.
+    pub routeros_requests: IntCounterVec,
     /// Sessions that go on although their router was asked to end them.
     pub leaking: IntGauge,
     /// Logins that were locked, by what was locked.
@@ -200,6 +202,12 @@ impl Metrics {
                 &RADIUS_BUCKETS,
             )?,
             commands_pending: gauge(r, "mlango_coa_pending", "Commands not yet proved.")?,
+            routeros_requests: counters(
+                r,
+                "mlango_routeros_requests_total",
+                "Requests to the REST API of routers.",
+                &["operation", "result"],
+            )?,
             login_locks: counters(r, "mlango_login_locks_total", "Locked after wrong guesses.", &["kind"])?,
             clones: counter(r, "mlango_devices_cloned_total", "Devices found online at two routers at once.")?,
             outages: gauge(r, "mlango_outages_open", "Routers that went dark while customers were online.")?,

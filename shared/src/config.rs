@@ -169,6 +169,8 @@ pub struct Radius {
     pub lookup_timeout_ms: u64,
     /// In which language guests are told why they are not let in. Default `en`.
     pub language: Language,
+    /// The authorities, PEM, that sign the certificates of routers' REST APIs. Default: those that this machine trusts.
+    pub routeros_ca_file: Option<PathBuf>,
 }
 
 /// A language of our sentences.
@@ -379,6 +381,7 @@ impl Default for Radius {
             stale_after_ms: 1000,
             lookup_timeout_ms: 200,
             language: Language::default(),
+            routeros_ca_file: None,
         }
     }
 }

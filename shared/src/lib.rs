@@ -9,6 +9,7 @@
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
 //! * [`stacking`] – what becomes of it when somebody buys more;
 //! * [`discount`] – what lowers a price, and what is paid in the end;
+//! * [`routeros`] – where a router's REST API is reached;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
@@ -27,6 +28,7 @@ pub mod notice;
 pub mod phone;
 pub mod rate;
 pub mod rng;
+pub mod routeros;
 pub mod rules;
 pub mod seal;
 pub mod sms;

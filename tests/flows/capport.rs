@@ -30,6 +30,13 @@ async fn a_device_is_told_what_it_has_left_and_where_more_is() {
     let nas = world.register("cafe", b"secret", settings).await;
     let package = world.package("one-hour", |p| p.rules.quota_octets = Some(1_000_000)).await;
     let entitlement = world.grant(&package, "amina", "siri").await;
+    // What its login has noted.
+    sqlx::query("INSERT INTO entitlement_devices (entitlement_id, mac, bound_at) VALUES ($1, '02:00:00:00:60:01', $2)")
+        .bind(entitlement)
+        .bind(now)
+        .execute(&world.pool)
+        .await
+        .unwrap();
     let session = SessionKey { id: shared::rng::id(now), opened_on: now.date() };
     let report = Report {
         session,

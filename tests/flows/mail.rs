@@ -19,7 +19,7 @@ const FIRST: Mac = Mac([0x02, 0, 0, 0, 0x20, 1]);
 const SECOND: Mac = Mac([0x02, 0, 0, 0, 0x20, 2]);
 
 /// What is known of one piece of news.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 struct Told {
     state: String,
     channel: Option<String>,
@@ -30,10 +30,7 @@ struct Told {
 
 async fn told(world: &World, template: &str) -> Option<Told> {
     let query = "SELECT state, channel, provider, reference, detail FROM notifications WHERE template = $1";
-    let row: Option<(String, Option<String>, Option<String>, Option<String>, String)> =
-        sqlx::query_as(query).bind(template).fetch_optional(&world.pool).await.unwrap();
-    let (state, channel, provider, reference, detail) = row?;
-    Some(Told { state, channel, provider, reference, detail })
+    sqlx::query_as(query).bind(template).fetch_optional(&world.pool).await.unwrap()
 }
 
 /// Waits until news is in this state.

@@ -26,6 +26,7 @@ mod plans;
 mod purchase;
 mod radsec;
 mod registry;
+mod rest;
 mod rotation;
 mod router_login;
 mod routers;

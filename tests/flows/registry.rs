@@ -131,3 +131,56 @@ async fn a_router_that_nobody_registered_is_seen_and_adopted() {
     let listed = nas(&world, &["list"], "").await;
     assert_eq!(listed[0]["identifier"], "cafe-9", "as it says itself");
 }
+
+#[tokio::test]
+async fn access_to_a_routers_rest_is_told_as_a_whole_and_its_password_is_never_shown() {
+    let world = World::new().await;
+    nas(&world, &["add", "--name", "cafe", "--address", "10.20.0.50", "--secret-stdin"], "s").await;
+    let whole =
+        ["set", "cafe", "--rest-url", "http://10.20.0.50:8080/", "--rest-user", "mlango", "--rest-password-stdin"];
+    let told = nas(&world, &whole, "open sesame\n").await;
+    assert_eq!((&told["rest_url"], &told["rest_user"]), (&"http://10.20.0.50:8080".into(), &"mlango".into()));
+    assert!(!told.to_string().contains("sesame"), "{told}");
+    // What is not said stays as it is.
+    nas(&world, &["set", "cafe", "--coa-port", "1700"], "").await;
+    let known = store::nas::all(&world.db).await.unwrap();
+    let rest = known[0].rest.as_ref().expect("told");
+    assert_eq!((rest.url.to_string().as_str(), rest.user.as_str()), ("http://10.20.0.50:8080", "mlango"));
+    assert_eq!(rest.password.as_str(), "open sesame");
+    assert!(!format!("{:?} {rest:?}", known[0]).contains("sesame"));
+
+    let refuses =
+        async |arguments: &[&str]| world.portal_refuses(&[&["nas", "set", "cafe"], arguments].concat(), "").await;
+    let elsewhere = |url| ["--rest-url", url, "--rest-user", "mlango", "--rest-password-stdin"];
+    let clear = refuses(&elsewhere("http://router.example")).await;
+    assert!(clear.contains("sends the password readable"), "{clear}");
+    assert!(refuses(&elsewhere("https://router.example/rest")).await.contains("scheme, host and port alone"));
+    // A known password is not sent to a new address.
+    assert!(refuses(&["--rest-url", "https://router.example"]).await.contains("--rest-password-stdin"));
+    refuses(&["--rest-user", "somebody"]).await;
+    refuses(&["--no-rest", "--rest-url", "https://r.example", "--rest-user", "u", "--rest-password-stdin"]).await;
+    let network = refuses(&["--address", "10.20.0.0/24"]).await;
+    assert!(network.contains("several routers share a network"), "{network}");
+
+    let forgotten = nas(&world, &["set", "cafe", "--no-rest", "--address", "10.20.0.0/24"], "").await;
+    assert_eq!((&forgotten["rest_url"], &forgotten["rest_user"]), (&Value::Null, &Value::Null));
+    assert_eq!(forgotten["address"], "10.20.0.0/24");
+}
+
+#[tokio::test]
+async fn a_password_of_another_row_opens_no_rest_and_the_router_is_served_all_the_same() {
+    let world = World::new().await;
+    for (name, address) in [("one", "10.20.0.1"), ("two", "10.20.0.2")] {
+        nas(&world, &["add", "--name", name, "--address", address, "--secret-stdin"], "s").await;
+        let url = format!("https://{name}.example");
+        let set = ["set", name, "--rest-url", &url, "--rest-user", "mlango", "--rest-password-stdin"];
+        nas(&world, &set, name).await;
+    }
+    let moved = "UPDATE nas SET rest_password_sealed = (SELECT rest_password_sealed FROM nas WHERE name = 'two') WHERE name = 'one'";
+    sqlx::query(moved).execute(&world.pool).await.unwrap();
+    let known = store::nas::all(&world.db).await.unwrap();
+    assert_eq!(
+        known.iter().map(|nas| (nas.name.as_str(), nas.rest.is_some())).collect::<Vec<_>>(),
+        [("one", false), ("two", true)]
+    );
+}

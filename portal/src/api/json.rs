@@ -129,6 +129,10 @@ pub struct Nas {
     pub limit_proxy_state: bool,
     /// Whether an answer to a command that has no Message-Authenticator is ignored.
     pub require_signed_answers: bool,
+    /// Where its REST API is asked; not told: nowhere.
+    pub rest_url: Option<String>,
+    /// As whom.
+    pub rest_user: Option<String>,
     /// Seconds that its clock is ahead of ours, 0 within a minute; null if it never said.
     pub clock_offset_seconds: Option<i32>,
     /// Until when the secret before a rotation counts.
@@ -155,6 +159,8 @@ impl From<&store::nas::Nas> for Nas {
             signing_required: nas.require_message_authenticator.is_required(),
             limit_proxy_state: nas.limit_proxy_state,
             require_signed_answers: nas.require_signed_answers,
+            rest_url: nas.rest.as_ref().map(|rest| rest.url.to_string()),
+            rest_user: nas.rest.as_ref().map(|rest| rest.user.clone()),
             clock_offset_seconds: nas.clock_offset_seconds,
             old_secret_until: nas.old_secret.as_ref().map(|old| rfc3339(old.until)),
             secret_in_use: nas.proved_generation.map(|proved| match proved == nas.secret_generation {

@@ -177,6 +177,8 @@ fn the_json_of_things_is_the_described_one() {
         signing_required: false,
         limit_proxy_state: true,
         require_signed_answers: false,
+        rest_url: None,
+        rest_user: None,
         clock_offset_seconds: None,
         old_secret_until: None,
         secret_in_use: None,

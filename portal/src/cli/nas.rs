@@ -1,10 +1,11 @@
 //! `portal nas`: routers that may ask us. radiusd hears of a change within a moment.
 //!
-//! [`told`] holds what can be said of a router, [`secret`] changes its secret, [`adopt`] registers one that radiusd has
-//! heard from. A secret comes on standard input or is made here; one that was made is shown once, in the line for the
+//! [`told`] holds what can be said of a router, [`secret`] changes its secret, [`rest`] gives access to its REST API, [`adopt`] registers
+//! one that radiusd has heard from. A secret comes on standard input or is made here; one that was made is shown once, in the line for the
 //! router.
 
 mod adopt;
+mod rest;
 mod secret;
 mod told;
 
@@ -14,6 +15,7 @@ use serde_json::json;
 use shared::rng;
 use store::nas::{NewNas, Saved, SecretChange, Settings};
 
+use self::rest::RestAccess;
 use self::secret::{Overlap, old_until, what_counts};
 use self::told::{Place, Told};
 use super::{Answer, Context, secret_from_stdin, values};
@@ -67,6 +69,8 @@ pub(super) struct Set {
     /// It comes by RadSec no more.
     #[arg(long, conflicts_with = "radsec_name")]
     no_radsec_name: bool,
+    #[command(flatten)]
+    rest: RestAccess,
     #[command(flatten)]
     told: Told,
     #[command(flatten)]
@@ -147,11 +151,13 @@ async fn register(
 
 impl Set {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let password = self.rest.password()?;
         let settings = Settings {
             address: self.place.address,
             radsec_name: self.place.radsec_name.as_deref(),
             forget_address: self.any_address,
             forget_radsec_name: self.no_radsec_name,
+            rest: self.rest.change(password.as_ref().map(|password| password.as_str())),
             ..self.told.settings(context).await?
         };
         store::nas::change(&context.db, &self.name, &settings).await?;

@@ -96,6 +96,14 @@ pub(super) fn host(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A user of a router, as HTTP's Basic authentication can carry it.
+pub(super) fn router_user(text: &str) -> Result<String, &'static str> {
+    match name(text) {
+        Ok(user) if !user.contains(':') => Ok(user),
+        _ => Err("write the name of a user on the router, without a colon"),
+    }
+}
+
 /// An address to sign in with, in lower case.
 pub(super) fn email(text: &str) -> Result<String, &'static str> {
     let text = text.trim();

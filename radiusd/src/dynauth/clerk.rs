@@ -6,9 +6,10 @@
 //!      └───record, close────┴──────notes─────────┘
 //! ```
 //!
-//! Notes are written down together: as many as have come while the last ones were being written.
+//! Notes are written down together: as many as have come while the last ones were being written. So is what looks [`super::by_rest`]
+//! have found.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::by_rest::{ByRest, Finding, Outcome};
 use super::verdict::{self, Gone, is_gone};
-use super::{Target, request};
+use super::{SILENT_PAUSE, Target, request};
 use crate::client::Registry;
 use crate::metrics::Metrics;
 use crate::policy::{self, Grant, Moment, Standing, Terms};
@@ -52,6 +54,10 @@ pub(super) enum Note {
     NoWay(Box<Command>),
     /// It was not sent, and may be claimed again after so long.
     NotSent(Uuid, Duration),
+    /// It was not sent, because its router answers nothing at the moment.
+    Silent(Box<Command>),
+    /// It is being sent to a router that answered nothing the last time. What becomes of that is told by another note.
+    Doubtful(Box<Command>),
 }
 
 /// What the sender has in hand, for the clerk to see what it may claim.
@@ -100,23 +106,26 @@ pub(crate) struct Clerk {
     /// A session that was not heard of for so long may well be gone.
     pub(super) silence: Duration,
     pub(super) room: Arc<Room>,
+    pub(super) by_rest: ByRest,
     pub(super) commands: mpsc::Sender<Vec<Command>>,
     pub(super) notes: mpsc::Receiver<Note>,
 }
 
 impl Clerk {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let (mut listener, mut notes, mut look_at) = (None, Vec::new(), Duration::ZERO);
+        let (mut listener, mut notes, mut found, mut look_at) = (None, Vec::new(), Vec::new(), Duration::ZERO);
         while !stop.is_cancelled() {
             let wait = look_at.saturating_sub(self.clock.monotonic());
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = self.notes.recv_many(&mut notes, NOTES_AT_ONCE) => {}
+                () = self.by_rest.findings(&mut found) => {}
                 () = hint(&mut listener) => look_at = Duration::ZERO,
                 () = self.room.freed.notified() => look_at = Duration::ZERO,
                 () = tokio::time::sleep(wait) => {}
             }
             self.write_down(&mut notes).await;
+            self.write_down_found(&mut found).await;
             let now = self.clock.monotonic();
             if now < look_at {
                 continue;
@@ -142,7 +151,7 @@ impl Clerk {
         }
     }
 
-    async fn claim(&self, listener: &mut Option<Listener>) -> Result<usize, StoreError> {
+    async fn claim(&mut self, listener: &mut Option<Listener>) -> Result<usize, StoreError> {
         if listener.is_none() {
             *listener = Some(self.db.listen(&[Channel::Commands]).await?);
         }
@@ -155,10 +164,25 @@ impl Clerk {
                 commands.retain(|command| command.kind == Kind::Disconnect);
             }
         }
+        let commands = self.look_first(commands);
         if !commands.is_empty() && self.commands.send(commands).await.is_err() {
             tracing::debug!("the sender of commands has stopped; their lease brings them back");
         }
         Ok(count)
+    }
+
+    /// A cut that was acknowledged and that nothing has proved in time is looked for by REST, where that can be done, before the router
+    /// is asked for it again. Returns the commands to send now.
+    fn look_first(&mut self, commands: Vec<Command>) -> Vec<Command> {
+        let clients = self.clients.load();
+        let by_rest = &mut self.by_rest;
+        let to_send = commands.into_iter().filter_map(|command| match clients.by_id(command.nas) {
+            Some(client) if command.acknowledged => {
+                by_rest.look(client, Box::new(command), true).map(|command| *command)
+            }
+            _ => Some(command),
+        });
+        to_send.collect()
     }
 
     /// Decides what the sessions of changes may from now on, as of now: what PostgreSQL says, not what memory has heard of. Where
@@ -189,13 +213,13 @@ impl Clerk {
 
     /// Writes down what became of commands. What cannot be written is forgotten: its lease brings the command back, so
     /// nothing is lost but time.
-    async fn write_down(&self, notes: &mut Vec<Note>) {
+    async fn write_down(&mut self, notes: &mut Vec<Note>) {
         if notes.is_empty() {
             return;
         }
         let now = self.clock.now();
-        let (mut answers, mut not_sent) = (Vec::new(), Vec::<(Duration, Vec<Uuid>)>::new());
-        let (mut gone, mut reconnect) = (Vec::new(), Vec::new());
+        let (mut answers, mut not_sent) = (Vec::new(), HashMap::<Duration, Vec<Uuid>>::new());
+        let (mut gone, mut stuck) = (Vec::new(), Vec::new());
         for note in notes.drain(..) {
             match note {
                 Note::Answered(command, answer) => match self.believed_gone(&command, answer, now) {
@@ -203,46 +227,133 @@ impl Clerk {
                     None => answers.push((self.settle(&command, answer), command)),
                 },
                 Note::NoWay(command) => answers.push((self.cannot_reach(&command), command)),
-                Note::NotSent(command, pause) => match not_sent.iter_mut().find(|(other, _)| *other == pause) {
-                    Some((_, commands)) => commands.push(command),
-                    None => not_sent.push((pause, vec![command])),
-                },
+                Note::NotSent(command, pause) => not_sent.entry(pause).or_default().push(command),
+                Note::Silent(command) => {
+                    not_sent.entry(SILENT_PAUSE).or_default().push(command.id);
+                    stuck.push(command);
+                }
+                Note::Doubtful(command) => stuck.push(command),
             }
         }
         if !gone.is_empty() {
             answers.extend(self.close(gone, now).await);
         }
-        // A change that the router refuses for good, and does not keep its devices for, is made by logging in again.
         let mut recorded = Vec::with_capacity(answers.len());
         for (answered, command) in answers {
             match answered {
+                // A change that the router refuses for good, and does not keep its devices for, is made by logging in again.
                 Answered { answer: Answer::Refused { error_cause }, again: Again::IfHeard(_), .. }
                     if command.kind == Kind::Change && !self.keeps(&command) =>
                 {
-                    tracing::info!(nas = %command.nas, session = %command.session, ?error_cause, "the router refuses to change the session: the device is sent off to log in again");
-                    reconnect.push((command.id, command.session, error_cause));
+                    self.send_off(&command, error_cause, now).await;
                 }
-                answered => recorded.push(answered),
+                answered => {
+                    recorded.push(answered);
+                    if self.is_stuck(&command, &answered) {
+                        stuck.push(command);
+                    }
+                }
             }
         }
-        let answers = recorded;
-        for (change, session, error_cause) in reconnect {
-            let sending_off = command::reconnect(&self.db, change, session, error_cause, now);
-            if let Err(error) = within("sending a device off", sending_off).await {
-                tracing::warn!(%error, %session, "a device whose session cannot be changed could not be sent off");
-            }
-        }
-        if !answers.is_empty()
-            && let Err(error) = within("recording answers", command::answered(&self.db, &answers, now)).await
+        if !recorded.is_empty()
+            && let Err(error) = within("recording answers", command::answered(&self.db, &recorded, now)).await
         {
-            tracing::warn!(%error, commands = answers.len(), "what routers answered could not be recorded");
+            tracing::warn!(%error, commands = recorded.len(), "what routers answered could not be recorded");
         }
         for (pause, commands) in not_sent {
-            let giving = command::give_back(&self.db, &commands, now + pause);
-            if let Err(error) = within("giving commands back", giving).await {
-                tracing::debug!(%error, commands = commands.len(), "commands could not be given back");
+            self.give_back(&commands, now + pause).await;
+        }
+        // Last, so that what is found is written after what was answered.
+        for command in stuck {
+            self.look(command);
+        }
+    }
+
+    /// Lets a device whose router refuses to change its session log in again.
+    async fn send_off(&self, change: &Command, error_cause: Option<u32>, now: OffsetDateTime) {
+        let session = change.session;
+        tracing::info!(nas = %change.nas, %session, ?error_cause, "the router refuses to change the session: the device is sent off to log in again");
+        let sending_off = command::reconnect(&self.db, change.id, session, error_cause, now);
+        if let Err(error) = within("sending a device off", sending_off).await {
+            tracing::warn!(%error, %session, "a device whose session cannot be changed could not be sent off");
+        }
+    }
+
+    async fn give_back(&self, commands: &[Uuid], until: OffsetDateTime) {
+        let giving = command::give_back(&self.db, commands, until);
+        if let Err(error) = within("giving commands back", giving).await {
+            tracing::debug!(%error, commands = commands.len(), "commands could not be given back");
+        }
+    }
+
+    /// Whether CoA has come to its end for now with this command.
+    fn is_stuck(&self, command: &Command, answered: &Answered) -> bool {
+        let client = self.clients.load().by_id(command.nas).cloned();
+        let acknowledged_before = client.is_some_and(|client| client.acknowledges(false));
+        verdict::is_stuck(answered.answer, acknowledged_before, answered.again)
+    }
+
+    /// Lets a cut be looked for by REST, if its router can be asked there. It goes on by CoA as if nobody looked.
+    fn look(&mut self, command: Box<Command>) {
+        if let Some(client) = self.clients.load().by_id(command.nas) {
+            // Whoever cannot be looked for comes up again by CoA.
+            drop(self.by_rest.look(client, command, false));
+        }
+    }
+
+    /// Closes the sessions that are gone or were taken off, as looks have found. What was not sent for the sake of a look that found
+    /// nothing out is sent now.
+    async fn write_down_found(&self, found: &mut Vec<Finding>) {
+        if found.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let (mut gone, mut removed) = (Vec::new(), Vec::new());
+        for finding in found.iter() {
+            match finding.outcome {
+                // Not if the router has spoken of the session since: then it was mistaken, or another one.
+                Outcome::Gone { asked } => gone.push((finding.command.session, Some(asked))),
+                Outcome::Removed => removed.push(finding.command.session),
+                Outcome::Unsettled => {}
             }
         }
+        let closing = async {
+            let mut closed = store::accounting::end_lost(&self.db, &gone, now).await?;
+            closed.extend(store::accounting::end_removed(&self.db, &removed, now).await?);
+            Ok::<_, StoreError>(closed)
+        };
+        let closed: HashSet<Uuid> = match within("closing sessions that were looked for", closing).await {
+            Ok(closed) => closed.into_iter().collect(),
+            Err(error) => {
+                tracing::warn!(%error, "sessions that are gone or were taken off could not be closed");
+                HashSet::new()
+            }
+        };
+        let mut back = Vec::new();
+        for Finding { command, client, withheld, outcome } in found.drain(..) {
+            let is_closed = closed.contains(&command.session);
+            self.count_found(&command, &client.name, outcome, is_closed);
+            if withheld && !is_closed {
+                back.push(command.id);
+            }
+        }
+        if !back.is_empty() {
+            self.give_back(&back, now).await;
+        }
+    }
+
+    fn count_found(&self, command: &Command, nas: &str, outcome: Outcome, is_closed: bool) {
+        let (result, reason) = match outcome {
+            Outcome::Gone { .. } if is_closed => ("gone", "router_has_no_such_session"),
+            // Its Stop may have closed it before us.
+            Outcome::Removed => ("removed", "removed"),
+            Outcome::Gone { .. } | Outcome::Unsettled => return,
+        };
+        self.metrics.commands.with_label_values(&[command.kind.as_str(), result]).inc();
+        if is_closed {
+            self.metrics.stale_closed.with_label_values(&[reason]).inc();
+        }
+        tracing::info!(nas, session = %command.session, reason = %command.reason, result, "REST has proved a cut");
     }
 
     /// Whether a device stays as it is when the router refuses to change its session.

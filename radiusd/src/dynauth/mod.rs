@@ -7,8 +7,10 @@
 //! window ([`windows`]) of its own.
 //!
 //! A router may be reached in several [`ways`]: over its RadSec connection, and by UDP with each of the secrets that it may
-//! have while its secret is being changed. One that gets no answer is followed by the next.
+//! have while its secret is being changed. One that gets no answer is followed by the next. What becomes of a cut that a router
+//! acknowledges and does not make, refuses, or does not answer, is looked for [`by_rest`] where the router can be asked there.
 
+mod by_rest;
 mod clerk;
 mod request;
 mod verdict;
@@ -31,6 +33,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::by_rest::ByRest;
 pub(crate) use self::clerk::Clerk;
 use self::clerk::{MAX_HELD, Note, Room};
 use self::ways::{Place, Way};
@@ -39,6 +42,7 @@ use crate::client::{Client, Registry};
 use crate::ghosts::SILENT_INTERVALS;
 use crate::metrics::Metrics;
 use crate::radsec::{Live, Reason, Reply};
+use crate::routeros::RouterOs;
 
 /// Longest time in which nothing is looked at: a connection may have been closed, a command held for too long.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -100,6 +104,7 @@ pub(crate) async fn start(
     metrics: Metrics,
     interim: Duration,
     (live, replies): (Arc<Live>, mpsc::Receiver<Reply>),
+    routeros: Arc<RouterOs>,
 ) -> anyhow::Result<(Sender, Clerk)> {
     // One dual-stack socket speaks to IPv4 and IPv6 routers; where IPv6 is off, an IPv4 one.
     let socket = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await {
@@ -110,6 +115,7 @@ pub(crate) async fn start(
     let (give, commands) = mpsc::channel(BATCHES);
     let (notes, read) = mpsc::channel(2 * MAX_HELD);
     let clerk = Clerk {
+        by_rest: ByRest::new(routeros, db.clone(), clock.clone()),
         db,
         clock: clock.clone(),
         clients: Arc::clone(&clients),
@@ -187,10 +193,18 @@ impl Sender {
     async fn take(&mut self, command: Box<Command>) {
         self.held += 1;
         let target = (command.nas, command.nas_address);
-        match self.windows.entry(target).or_default().offer(command, self.clock.monotonic()) {
-            Turn::Now(command) => self.begin(command).await,
+        let window = self.windows.entry(target).or_default();
+        let is_silent = window.is_silent();
+        match window.offer(command, self.clock.monotonic()) {
+            Turn::Now(command) => {
+                // All its transmissions may be in vain, as the last ones were.
+                if is_silent && self.notes.try_send(Note::Doubtful(command.clone())).is_err() {
+                    tracing::debug!("nobody looks otherwise for what is sent to a silent router");
+                }
+                self.begin(command).await;
+            }
             Turn::Held => {}
-            Turn::Silent(command) => self.not_sent(&command, SILENT_PAUSE),
+            Turn::Silent(command) => self.done(Note::Silent(command)),
         }
         self.show(target);
     }
@@ -369,15 +383,18 @@ impl Sender {
 
     /// Gives back what windows have held for too long, and forgets windows in which there is nothing.
     fn let_go(&mut self, now: Duration) {
-        let mut given_up = Vec::new();
+        let (mut given_up, clients) = (Vec::new(), self.clients.load_full());
         self.windows.retain(|target, window| {
             let silent = window.is_silent();
             given_up.extend(window.give_up(now).into_iter().map(|command| (command, silent)));
-            self.room.set_busy(*target, window.is_busy());
+            self.room.set_busy(*target, is_busy(&clients, target, window));
             !window.is_idle()
         });
         for (command, silent) in given_up {
-            self.not_sent(&command, if silent { SILENT_PAUSE } else { Duration::ZERO });
+            match silent {
+                true => self.done(Note::Silent(Box::new(command))),
+                false => self.not_sent(&command, Duration::ZERO),
+            }
         }
     }
 
@@ -389,7 +406,8 @@ impl Sender {
 
     /// Tells the clerk whether more can be taken for a router.
     fn show(&self, target: Target) {
-        self.room.set_busy(target, self.windows.get(&target).is_some_and(Window::is_busy));
+        let is_busy = |window| is_busy(&self.clients.load(), &target, window);
+        self.room.set_busy(target, self.windows.get(&target).is_some_and(is_busy));
     }
 
     fn not_sent(&mut self, command: &Command, pause: Duration) {
@@ -412,6 +430,12 @@ impl Sender {
             }
         }
     }
+}
+
+/// Whether it would be of no use to claim more for a router. One that answers nothing may be told by REST meanwhile.
+fn is_busy(clients: &Registry, (nas, _): &Target, window: &Window) -> bool {
+    let by_rest = || window.is_silent() && clients.by_id(*nas).is_some_and(|client| client.rest().is_some());
+    window.is_busy() && !by_rest()
 }
 
 fn target(command: &Command) -> Target {

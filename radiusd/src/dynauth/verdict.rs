@@ -69,6 +69,18 @@ pub(super) fn again(
     if attempts < MAX_REFUSALS { Again::At(now + wait) } else { Again::IfHeard(now + REFUSED_PAUSE) }
 }
 
+/// Whether CoA has come to its end for now with a cut that got this answer: it is not answered, refused for good, or refused in a
+/// way that may mean that there is no such session.
+pub(super) fn is_stuck(answer: Answer, acknowledged_before: bool, again: Again) -> bool {
+    match answer {
+        Answer::Acknowledged => false,
+        Answer::Unanswered => true,
+        Answer::Refused { error_cause } => {
+            matches!(again, Again::IfHeard(_)) || is_gone(error_cause, acknowledged_before) == Gone::IfSilent
+        }
+    }
+}
+
 fn retry_after(attempts: u32) -> Duration {
     RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(RETRY_LAST)
 }
@@ -122,6 +134,18 @@ mod tests {
         assert_eq!(after(Some(406), true, 6), at(480));
         assert_eq!(after(Some(406), true, 7), Again::IfHeard(NOW + REFUSED_PAUSE));
         assert_eq!(after(Some(503), true, 9), at(900), "closing it failed: the database was away");
+    }
+
+    #[test]
+    fn a_cut_is_stuck_when_asking_again_soon_is_of_no_use() {
+        let stuck = |answer, acknowledged_before| {
+            is_stuck(answer, acknowledged_before, again(answer, acknowledged_before, 1, SILENCE, NOW))
+        };
+        let refused = |cause| Answer::Refused { error_cause: Some(cause) };
+        assert!(!stuck(Answer::Acknowledged, true), "its Stop may be on its way");
+        assert!(stuck(Answer::Unanswered, false) && stuck(refused(401), true));
+        assert!(stuck(refused(406), false) && stuck(refused(406), true));
+        assert!(!stuck(refused(503), false) && !stuck(refused(506), false));
     }
 
     #[test]

@@ -149,6 +149,7 @@ mod tests {
             reason: "expired".into(),
             attempts: 1,
             error_cause: None,
+            acknowledged: false,
             due_at: OffsetDateTime::UNIX_EPOCH,
         })
     }

@@ -54,6 +54,8 @@ pub struct Command {
     pub attempts: u32,
     /// Error-Cause of the router's last refusal.
     pub error_cause: Option<u32>,
+    /// Whether the router has acknowledged it, and nothing proves that it was done.
+    pub acknowledged: bool,
     /// When the cut was due.
     pub due_at: OffsetDateTime,
 }
@@ -144,7 +146,7 @@ pub async fn claim(
     let due = sqlx::query!(
         r#"SELECT c.id, c.kind = 'coa' AS "is_change!", c.generation, c.nas_id, c.session_id, host(s.nas_address) AS "nas_address?",
                   s.mac::text AS "mac?", c.error_cause, c.user_name, host(c.framed_ip) AS framed_ip, c.acct_session_id, c.reason,
-                  c.attempts, c.due_at, s.entitlement_id AS "entitlement?", s.started_at AS "started_at?", s.input_octets AS "up?",
+                  c.attempts, c.due_at, c.state = 'acknowledged' AS "acknowledged!", s.entitlement_id AS "entitlement?", s.started_at AS "started_at?", s.input_octets AS "up?",
                   s.output_octets AS "down?",
                   CASE WHEN c.kind = 'coa' THEN s.id IS NULL
                        ELSE s.id IS NOT NULL AND c.reason IN ('expired', 'quota', 'revoked') AND (s.cutoff_at IS NULL OR s.cutoff_at > $1)
@@ -207,6 +209,7 @@ pub async fn claim(
             reason: row.reason,
             attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
             error_cause: row.error_cause.and_then(|cause| u32::try_from(cause).ok()),
+            acknowledged: row.acknowledged,
             due_at: row.due_at,
         })
         .collect())
@@ -371,6 +374,20 @@ pub async fn reconnect(
         .await?;
     session::request_cuts(&mut tx, &open, Some("change"), now).await?;
     Ok(tx.commit().await?)
+}
+
+/// Whether a cut is still to be made: its session is open, and has not been given more time.
+pub async fn is_wanted(db: &Db, cut: Uuid, now: OffsetDateTime) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM nas_commands c JOIN sessions s ON s.id = c.session_id
+               WHERE c.id = $1 AND c.kind = 'disconnect' AND c.state NOT IN ('proved', 'abandoned')
+                 AND (c.reason NOT IN ('expired', 'quota', 'revoked') OR s.cutoff_at <= $2)) AS "wanted!""#,
+        cut,
+        now
+    )
+    .fetch_one(&db.pool)
+    .await?)
 }
 
 /// Gives claimed commands back unsent, to be claimed again at `until`.

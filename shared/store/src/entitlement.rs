@@ -117,8 +117,9 @@ pub(crate) async fn insert_waiting(
     sqlx::query!(
         "INSERT INTO entitlements (id, package_id, package_name, starts, duration_seconds, quota_octets, up_bps, down_bps,
              device_limit, idle_timeout_seconds, created_at, quota_seconds, hours, until, quota_up_octets, quota_down_octets,
-             burst, fair_use, device_policy, paid_minor)
-         SELECT w.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::int4multirange, $14, $15, $16, $17, $18, $19, $20
+             burst, fair_use, device_policy, paid_minor, happy_hours, happy_up_bps, happy_down_bps)
+         SELECT w.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::int4multirange, $14, $15, $16, $17, $18, $19, $20,
+                $21::text::int4multirange, $22, $23
          FROM unnest($1::uuid[]) AS w (id)",
         ids,
         package.id,
@@ -139,7 +140,10 @@ pub(crate) async fn insert_waiting(
         rules.burst,
         &rules.fair_use,
         rules.device_policy,
-        package.price.minor
+        package.price.minor,
+        rules.happy_hours,
+        rules.happy_up_bps,
+        rules.happy_down_bps
     )
     .execute(connection)
     .await?;

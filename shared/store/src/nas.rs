@@ -2,9 +2,10 @@
 //! (RFC 2865 §5.4), or over TLS by the name in its certificate (RFC 6614 §2.3), so these are the keys; the secret is
 //! sealed to the row.
 //!
-//! [`save`] and [`change`] are what operators say; [`secret`] changes the secret with an overlap; [`seen`] and
-//! [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
+//! [`save`] and [`change`] are what operators say; [`secret`] changes the secret with an overlap; [`rest`] is the access to its
+//! REST API; [`seen`] and [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
 
+mod rest;
 mod secret;
 
 use std::net::IpAddr;
@@ -15,8 +16,10 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use self::rest::Sealed;
 use crate::{Db, Result, StoreError};
 
+pub use rest::{Rest, RestChange};
 pub use secret::{DEFAULT_OVERLAP, MAX_OVERLAP, SecretChange, forget_old_secrets, rotate_secret};
 
 /// A registered router.
@@ -54,6 +57,8 @@ pub struct Nas {
     pub require_signed_answers: bool,
     /// Whether a device stays as it is when this router refuses to change its session; else it is sent off to log in again.
     pub keep_on_refused_change: bool,
+    /// How its REST API is reached, where it may be asked.
+    pub rest: Option<Rest>,
     /// How many seconds its clock is ahead of ours (negative: behind); 0 within [`CLOCK_TOLERANCE_SECONDS`], `None` if it
     /// never said. A flag for people: nothing is decided by it.
     pub clock_offset_seconds: Option<i32>,
@@ -171,6 +176,8 @@ pub struct Settings<'a> {
     /// Whether a device stays as it is when the router refuses to change its session, instead of being sent off to log in
     /// again; default false.
     pub keep_on_refused_change: Option<bool>,
+    /// Its REST API; default none.
+    pub rest: Option<RestChange<'a>>,
     /// Hosts that its login page names; default none.
     pub hotspot_hosts: Option<&'a [String]>,
 }
@@ -212,12 +219,12 @@ pub async fn save_with_overlap(db: &Db, nas: &NewNas<'_>, overlap: Duration, now
     let saved = match known {
         Some(id) => {
             let change = secret::replace(db, &mut tx, id, nas.secret, overlap, now).await?;
-            apply(&mut tx, id, &nas.settings).await?;
+            apply(db, &mut tx, id, &nas.settings).await?;
             Saved::Updated(change)
         }
         None => {
             insert(db, &mut tx, nas, now).await?;
-            apply(&mut tx, nas.id, &nas.settings).await?;
+            apply(db, &mut tx, nas.id, &nas.settings).await?;
             Saved::Added
         }
     };
@@ -232,7 +239,7 @@ pub async fn change(db: &Db, name: &str, settings: &Settings<'_>) -> Result<()> 
         .fetch_optional(&mut *tx)
         .await?
         .ok_or_else(|| StoreError::missing("router", name))?;
-    apply(&mut tx, id, settings).await?;
+    apply(db, &mut tx, id, settings).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -254,7 +261,10 @@ async fn insert(db: &Db, tx: &mut PgConnection, nas: &NewNas<'_>, now: OffsetDat
     Ok(())
 }
 
-async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Result<()> {
+async fn apply(db: &Db, tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Result<()> {
+    let rest = settings.rest.map(|change| Sealed::of(db, id, change));
+    let tells_rest = rest.is_some();
+    let rest = rest.unwrap_or_default();
     sqlx::query!(
         "UPDATE nas SET site_id = coalesce($2, site_id),
              address = CASE WHEN NOT $9 THEN coalesce($3::inet::cidr, address) END,
@@ -263,7 +273,9 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
              require_message_authenticator = coalesce($6, require_message_authenticator),
              limit_proxy_state = coalesce($7, limit_proxy_state), hotspot_hosts = coalesce($8, hotspot_hosts),
              require_signed_answers = coalesce($12, require_signed_answers),
-             keep_on_refused_change = coalesce($13, keep_on_refused_change)
+             keep_on_refused_change = coalesce($13, keep_on_refused_change),
+             rest_url = CASE WHEN $14 THEN $15 ELSE rest_url END, rest_user = CASE WHEN $14 THEN $16 ELSE rest_user END,
+             rest_password_sealed = CASE WHEN $14 THEN $17 ELSE rest_password_sealed END
          WHERE id = $1",
         id,
         settings.site_id,
@@ -277,7 +289,11 @@ async fn apply(tx: &mut PgConnection, id: Uuid, settings: &Settings<'_>) -> Resu
         settings.forget_radsec_name,
         settings.radsec_name.map(radsec_name),
         settings.require_signed_answers,
-        settings.keep_on_refused_change
+        settings.keep_on_refused_change,
+        tells_rest,
+        rest.url,
+        rest.user,
+        rest.password
     )
     .execute(tx)
     .await
@@ -302,6 +318,10 @@ fn taken(error: sqlx::Error, settings: &Settings<'_>) -> StoreError {
         "nas_radsec_name_key" => other("certificate name", settings.radsec_name.map(radsec_name).unwrap_or_default()),
         "nas_is_recognisable" => StoreError::Conflict(
             "a router needs the address that its packets come from, or the name in its certificate for RadSec".into(),
+        ),
+        "nas_rest_is_one_router" => StoreError::Conflict(
+            "several routers share a network, and one REST API cannot tell who is online at the others: register the router by its own address"
+                .into(),
         ),
         _ => error.into(),
     }
@@ -328,7 +348,7 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                   n.proved_generation, n.coa_port, n.require_message_authenticator AS policy,
                   n.sends_message_authenticator AS seen, n.limit_proxy_state, n.require_signed_answers, n.keep_on_refused_change,
                   n.clock_offset_seconds,
-                  n.hotspot_hosts, n.last_seen_at
+                  n.hotspot_hosts, n.last_seen_at, n.rest_url, n.rest_user, n.rest_password_sealed
            FROM nas n LEFT JOIN sites s ON s.id = n.site_id ORDER BY n.name"#
     )
     .fetch_all(&db.pool)
@@ -355,7 +375,9 @@ pub async fn all(db: &Db) -> Result<Vec<Nas>> {
                 Some(Requirement::Auto) => MessageAuthenticatorPolicy::Auto { seen: row.seen },
                 None => return Err(StoreError::corrupt("nas", &row.name, "an unknown signing policy")),
             };
+            let rest = Sealed { url: row.rest_url, user: row.rest_user, password: row.rest_password_sealed };
             Ok(Nas {
+                rest: rest.open(db, row.id, &row.name),
                 secret: open(&row.secret_sealed)?,
                 secret_generation: row.secret_generation,
                 old_secret,

@@ -89,6 +89,8 @@ pub struct NasConfig {
     pub coa_timeout_from_now: bool,
     /// Whether a CoA may change Mikrotik-Total-Limit. The manual does not list it among what can be changed.
     pub coa_total_limit: bool,
+    /// User and password of the REST API, which is served on the servlet's port; `None`: it is off.
+    pub rest: Option<(String, String)>,
     /// Seed for challenges and authenticators; random when absent.
     pub seed: Option<u64>,
 }
@@ -122,6 +124,7 @@ impl NasConfig {
             boot: 1,
             coa_timeout_from_now: false,
             coa_total_limit: false,
+            rest: None,
             seed: None,
         })
     }
@@ -146,6 +149,24 @@ pub enum CoaBehaviour {
     AckWithoutCut,
 }
 
+/// How the router's REST API answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RestBehaviour {
+    /// As RouterOS does.
+    #[default]
+    Normal,
+    /// There is no such path, as on another version, or where something else listens.
+    Off,
+    /// The user or the password is wrong, whatever it is.
+    WrongPassword,
+    /// With an error of its own (500).
+    Failing,
+    /// As it should, so much later.
+    Slow(Duration),
+    /// It says that it takes sessions off, and does not.
+    RemovesNothing,
+}
+
 /// What a test can make go wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Misbehaviour {
@@ -153,6 +174,8 @@ pub struct Misbehaviour {
     pub coa: CoaBehaviour,
     /// How long that answer is held back; what it does happens at once.
     pub coa_delay: Duration,
+    /// The REST API.
+    pub rest: RestBehaviour,
     /// Answers of the RADIUS server are lost on the way: the server has done its work, the router repeats.
     pub lose_replies: bool,
 }

@@ -10,7 +10,7 @@
 //!   [`session`], [`terms`] and [`rate`] are its parts.
 //! * `packet` writes requests in RouterOS' order; `client` sends each three times and checks the answer;
 //!   `dynauth` answers Disconnect and CoA with RouterOS' quirks.
-//! * `shell` gives the core its sockets and its clock; `web`, `form` and `pages` are the HTTP servlet;
+//! * `shell` gives the core its sockets and its clock; `web`, `form` and `pages` are the HTTP servlet, `rest` the REST API;
 //!   `guests` are phones that come and go by themselves.
 //!
 //! What is simulated is what a server can observe: packets, pages, and the moments of both. There is no
@@ -34,6 +34,7 @@ pub mod mac;
 mod packet;
 mod pages;
 pub mod rate;
+mod rest;
 pub mod router;
 pub mod session;
 mod shell;
@@ -42,7 +43,7 @@ pub mod stats;
 pub mod terms;
 mod web;
 
-pub use config::{CoaBehaviour, LoginBy, Misbehaviour, NasConfig};
+pub use config::{CoaBehaviour, LoginBy, Misbehaviour, NasConfig, RestBehaviour};
 pub use guests::Guests;
 pub use journal::{Delivery, Entry, Journal, ReportKind};
 pub use mac::Mac;
@@ -187,6 +188,11 @@ impl Nas {
     /// Sends an Interim-Update out of turn. False if the phone is not logged in.
     pub fn interim_now(&self, mac: Mac) -> bool {
         self.shell.with(|router, now| router.interim_now(now, mac))
+    }
+
+    /// The phone's session is gone and nobody is told: no Stop. False if there is none.
+    pub fn forget(&self, mac: Mac) -> bool {
+        self.shell.with(|router, _| router.forget(mac))
     }
 
     /// Cuts the power and gives it back: no Stops, a new boot nibble, Accounting-On.

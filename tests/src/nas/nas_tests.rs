@@ -232,6 +232,43 @@ async fn a_disconnect_over_udp_is_obeyed_and_a_reboot_forgets() {
     assert_eq!(nas.session(PHONE).expect("active").session_id(), "80200001");
 }
 
+#[tokio::test]
+async fn the_rest_api_lists_who_is_online_and_takes_them_off() {
+    let server = Server::start(POLITE).await;
+    let nas = server.router(|config| config.rest = Some(("mlango".to_owned(), "open sesame".to_owned()))).await;
+    assert!(nas.login_pap(PHONE, "ann", "open").await.is_accepted());
+    assert_eq!(nas.traffic(PHONE, 10, 500), Some((10, 500)));
+    let client = reqwest::Client::new();
+    let ask = async |method: reqwest::Method, path: &str, password: &str| {
+        let request = client.request(method, format!("{}/rest/{path}", nas.url())).basic_auth("mlango", Some(password));
+        let answer = request.send().await.expect("answered");
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap_or_default())
+    };
+    let get = async |path: &str| ask(reqwest::Method::GET, path, "open sesame").await;
+    let (status, listed) = get("ip/hotspot/active?address=10.5.50.2").await;
+    assert_eq!((status, listed.as_array().map(Vec::len)), (200, Some(1)));
+    let entry = listed[0].as_object().expect("an object");
+    assert!(entry.values().all(serde_json::Value::is_string), "{entry:?}");
+    assert_eq!((&entry[".id"], &entry["bytes-out"], &entry["radius"]), (&"*1".into(), &"500".into(), &"true".into()));
+    assert_eq!(get(&format!("ip/hotspot/active?mac-address={PHONE}")).await.1, listed);
+    assert_eq!(get("ip/hotspot/active?address=10.5.50.3").await, (200, serde_json::json!([])));
+    assert_eq!(get("system/identity").await.1["name"], "demo-router");
+    assert_eq!(ask(reqwest::Method::GET, "ip/hotspot/active", "guess").await.0, 401);
+
+    let remove = async || ask(reqwest::Method::DELETE, "ip/hotspot/active/*1", "open sesame").await.0;
+    nas.misbehave(Misbehaviour { rest: RestBehaviour::RemovesNothing, ..Misbehaviour::default() });
+    assert_eq!(remove().await, 204);
+    assert!(nas.session(PHONE).is_some());
+    nas.misbehave(Misbehaviour::default());
+    assert_eq!((remove().await, remove().await), (204, 404));
+    assert!(nas.session(PHONE).is_none());
+    let stop = nas.journal().last().expect("a Stop").kind;
+    assert_eq!(stop, ReportKind::Stop(cause::ADMIN_RESET));
+    let without = server.router(|_| ()).await;
+    let answer = client.get(format!("{}/rest/system/identity", without.url())).send().await.expect("answered");
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND, "it is off");
+}
+
 /// A captive browser: no redirects by itself, one cookie.
 struct Browser {
     client: reqwest::Client,

@@ -281,6 +281,11 @@ impl Router {
         true
     }
 
+    /// A session is gone and nobody is told, as when each transmission of its Stop is lost. False if there is none.
+    pub(crate) fn forget(&mut self, mac: Mac) -> bool {
+        self.sessions.remove(&mac).is_some()
+    }
+
     /// Sends an Interim-Update out of turn. False if there is no session.
     pub(crate) fn interim_now(&mut self, now: Duration, mac: Mac) -> bool {
         let Some(session) = self.sessions.get(&mac).cloned() else {

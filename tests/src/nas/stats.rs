@@ -38,4 +38,8 @@ pub struct Stats {
     pub coa_acks: u64,
     /// Disconnect- and CoA-NAKs.
     pub coa_naks: u64,
+    /// Requests to the REST API.
+    pub rest_requests: u64,
+    /// Sessions that were taken off by it.
+    pub rest_removed: u64,
 }

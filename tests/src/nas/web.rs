@@ -7,6 +7,7 @@
 //! | `/status`, `/logout` | hotspot | as RouterOS |
 //! | `/`, any other path | hotspot | to `/login` unless logged in |
 //! | `/generate_204` | world | what Android probes |
+//! | `/rest/…` | administrator | the REST API, see [`rest`] |
 //! | `/internet`, `/internet/download?bytes=N` | world | a page, and N octets that are counted and mostly not sent |
 //! | `/sim`, `/sim/state`, `POST /sim/traffic` | test | what the simulator knows |
 //!
@@ -37,6 +38,7 @@ use super::form::{LoginForm, escape_url, octal};
 use super::mac::Mac;
 use super::packet::Proof;
 use super::pages;
+use super::rest;
 use super::router::Refusal;
 use super::session::LoginMethod;
 use super::shell::{Login, LoginOutcome, Shell};
@@ -82,6 +84,7 @@ fn routes(shell: Arc<Shell>) -> Routes {
         .route("/sim", get(sim))
         .route("/sim/state", get(sim_state))
         .route("/sim/traffic", post(sim_traffic))
+        .merge(rest::routes())
         .fallback(get(elsewhere))
         .with_state(shell)
 }

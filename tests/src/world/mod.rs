@@ -402,14 +402,17 @@ impl World {
         config.portal_url = self.portal_url();
         config.interim_floor = Duration::from_secs(1);
         change(&mut config);
-        let bind = config.bind;
+        let (bind, rest) = (config.bind, config.rest.clone());
         let nas = Nas::start(config).await.expect("the router starts");
         let site = store::site::ensure(&self.db, shared::rng::id(self.clock.now()), "Test site", self.clock.now())
             .await
             .expect("a site");
+        let rest_url: shared::routeros::RestUrl =
+            format!("http://{}", nas.http_addr()).parse().expect("an address of this machine");
         let settings = store::nas::Settings {
             site_id: Some(site),
             identifier: Some(name),
+            rest: rest.as_ref().map(|(user, password)| store::nas::RestChange::Set { url: &rest_url, user, password }),
             coa_port: Some(nas.coa_addr().port()),
             hotspot_hosts: Some(&[nas.http_addr().to_string()]),
             ..at(bind)

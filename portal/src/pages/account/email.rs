@@ -132,7 +132,7 @@ fn old() -> AppError {
 
 fn proof_page(app: &App, claim: Uuid, claimed: &Claimed) -> Result<Response, AppError> {
     let view = EmailProofPage {
-        site: Site::of(&app.config.portal),
+        site: Site::of(app),
         address: claimed.address.to_string(),
         phone: claimed.phone.masked(),
         yes: (!claimed.is_proved).then(|| urls::email_proof(app.db.seal(), claim)),

@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(read.value("Amount"), expected, "{parameters}");
         }
         let none = Verdict::parse(br#"{"Result":{"ResultCode":2001}}"#).expect("readable");
-        assert_eq!((none.code.as_str(), none.value("Amount"), none.conversation_id), ("2001", None, None));
+        assert_eq!((none.code.as_str(), none.value("Amount"), none.conversation_id.as_deref()), ("2001", None, None));
     }
 
     #[test]

@@ -44,7 +44,7 @@ use crate::{Db, Result, command, entitlement, voucher};
 
 pub use self::curve::{Counters, Hours};
 pub use self::identity::START_WINDOW_SECONDS;
-pub use self::silence::{Closed, Restart, close_silent, end_lost, router_restarted, router_stopped};
+pub use self::silence::{Closed, Restart, close_silent, end_lost, end_removed, router_restarted, router_stopped};
 
 /// What a report says has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

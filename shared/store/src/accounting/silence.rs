@@ -17,6 +17,8 @@ use crate::{Db, Result};
 
 /// Acct-Terminate-Cause of a session that fell silent (RFC 2866 §5.10).
 const LOST_SERVICE: &str = "Lost-Service";
+/// Of one that an administrator took off.
+const ADMIN_RESET: &str = "Admin-Reset";
 /// Of one whose router has restarted.
 const NAS_REBOOT: &str = "NAS-Reboot";
 /// Sessions closed in one transaction.
@@ -184,6 +186,25 @@ pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Res
 /// Closes sessions that their routers do not have any more, at what was last reported of them; that proves their cuts. Where
 /// a time is given, only if nothing was heard of the session since then. Returns those that it closed.
 pub async fn end_lost(db: &Db, gone: &[(Uuid, Option<OffsetDateTime>)], now: OffsetDateTime) -> Result<Vec<Uuid>> {
+    end_proved(db, gone, LOST_SERVICE, now).await
+}
+
+/// Closes sessions that were taken off their routers, as was seen there; that proves their cuts. The Stop that the router sends
+/// for it is joined when it comes. Returns those that were open.
+pub async fn end_removed(db: &Db, removed: &[Uuid], now: OffsetDateTime) -> Result<Vec<Uuid>> {
+    let removed: Vec<_> = removed.iter().map(|id| (*id, None)).collect();
+    end_proved(db, &removed, ADMIN_RESET, now).await
+}
+
+async fn end_proved(
+    db: &Db,
+    gone: &[(Uuid, Option<OffsetDateTime>)],
+    cause: &str,
+    now: OffsetDateTime,
+) -> Result<Vec<Uuid>> {
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<Uuid> = gone.iter().map(|(id, _)| *id).collect();
     let silent: Vec<Option<OffsetDateTime>> = gone.iter().map(|(_, since)| *since).collect();
     let mut tx = db.begin_by_key().await?;
@@ -195,7 +216,7 @@ pub async fn end_lost(db: &Db, gone: &[(Uuid, Option<OffsetDateTime>)], now: Off
     )
     .fetch_all(&mut *tx)
     .await?;
-    end(&mut tx, &gone, LOST_SERVICE).await?;
+    end(&mut tx, &gone, cause).await?;
     super::prove_cuts(&mut tx, &gone, now).await?;
     tx.commit().await?;
     Ok(gone)
