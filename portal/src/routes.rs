@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, observe, problem};
-use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, scanned, voucher};
+use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, scanned, screen, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -22,6 +22,7 @@ pub fn public(app: App) -> Router {
         .route(urls::PACKAGES, get(hotspot::packages))
         .route(urls::BUY, post(buy::buy))
         .route(urls::VOUCHER, post(voucher::redeem))
+        .route(urls::SCREEN, get(screen::show).post(screen::begin))
         .route("/capport/{router}", get(capport::show))
         .route("/v/{code}", get(scanned::show))
         .route("/o/{token}", get(order::show))
@@ -37,6 +38,9 @@ pub fn public(app: App) -> Router {
         .route("/account/use", post(account::use_here))
         .route("/account/device", post(account::name_device))
         .route("/account/remove", post(account::remove_device))
+        .route("/account/add", get(account::adding::show).post(account::adding::ask))
+        .route("/account/add/code", post(account::adding::by_code))
+        .route("/account/add/address", post(account::adding::by_address))
         .route("/account/sessions", post(account::end_session))
         .route("/account/messages", post(account::choose_messages))
         .route("/account/sign-out", post(account::sign_out))

@@ -16,6 +16,8 @@ pub const BUY: &str = "/buy";
 pub const VOUCHER: &str = "/voucher";
 /// Path of a printed voucher's QR code, before the code.
 pub const SCANNED: &str = "/v";
+/// Path that shows a code for a screen.
+pub const SCREEN: &str = "/screen";
 /// Path of what a customer has.
 pub const ACCOUNT: &str = "/account";
 /// Query parameter with which a router sends a guest back to the order's page after login.
@@ -34,6 +36,16 @@ pub fn order_after_login(base: &Url, key: &SealKey, id: Uuid) -> String {
 /// The packages for a visit.
 pub fn packages(visit: &str) -> String {
     format!("{PACKAGES}?visit={visit}")
+}
+
+/// The page of a screen that shows a code.
+pub fn screen(screen: &str) -> String {
+    format!("{SCREEN}?screen={screen}")
+}
+
+/// Where a voucher's code is kept ready.
+pub fn scanned(code: &str) -> String {
+    format!("{SCANNED}/{code}")
 }
 
 /// What a customer has, for a visit.

@@ -10,6 +10,12 @@
   // A page taken out of the browser's memory must not come back with dead buttons.
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+  // Shown where a page may write the clipboard.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+    button.onclick = () => navigator.clipboard.writeText(button.dataset.copy).then(() => (button.textContent = button.dataset.done));
+  }
+
   const login = document.getElementById("login");
   if (login && "automatic" in login.dataset) {
     login.submit();
@@ -33,7 +39,7 @@
     order.focus();
   }
   const started = Date.now();
-  const quiet = { online: 10000, failed: 0, ended: 0, refund_due: 0 };
+  const quiet = { online: 10000, failed: 0, ended: 0, refund_due: 0, given_used: 0 };
   const wait = () => {
     const stage = order.dataset.stage;
     const pause = stage in quiet ? quiet[stage] : (Date.now() - started < 120000 ? 1500 : 5000);

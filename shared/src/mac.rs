@@ -41,6 +41,11 @@ impl Mac {
         (digits == 12).then_some(Mac(octets))
     }
 
+    /// Whether it can be the address of one device: not of a group (RFC 9542 §2.1, the lowest bit of the first octet), and not all zeros.
+    pub fn is_unicast(self) -> bool {
+        self.0[0] & 0x01 == 0 && self.0 != [0; 6]
+    }
+
     /// Whether the address was made up by the device (locally administered bit), as phones that hide
     /// their real one do.
     pub fn is_random(self) -> bool {
@@ -119,5 +124,13 @@ mod tests {
     fn random_addresses_are_told_apart() {
         assert!(Mac([0x02, 0, 0, 0, 0, 1]).is_random());
         assert!(!Mac([0x4C, 0x5E, 0x0C, 0, 0, 1]).is_random());
+    }
+
+    #[test]
+    fn addresses_of_groups_are_no_devices() {
+        assert!(Mac([0x02, 0, 0, 0, 0, 1]).is_unicast() && Mac([0, 0, 0, 0, 0, 1]).is_unicast());
+        for group in [Mac([0xFF; 6]), Mac([0x01, 0, 0x5E, 0, 0, 1]), Mac([0x33, 0x33, 0, 0, 0, 1]), Mac([0; 6])] {
+            assert!(!group.is_unicast(), "{group}");
+        }
     }
 }

@@ -5,6 +5,8 @@
 pub enum Notice {
     /// A payment became access.
     PaymentReceived,
+    /// Somebody has paid for them: the code of a voucher.
+    Given,
     /// Access ends in some minutes.
     EndsSoon,
     /// Four fifths of the data are used.
@@ -44,8 +46,9 @@ impl Channel {
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 9] = [
+    pub const ALL: [Notice; 10] = [
         Notice::PaymentReceived,
+        Notice::Given,
         Notice::EndsSoon,
         Notice::DataLow,
         Notice::DataNearlyUsed,
@@ -60,6 +63,7 @@ impl Notice {
     pub fn as_str(self) -> &'static str {
         match self {
             Notice::PaymentReceived => "payment_received",
+            Notice::Given => "given",
             Notice::EndsSoon => "ends_soon",
             Notice::DataLow => "data_low",
             Notice::DataNearlyUsed => "data_nearly_used",
@@ -80,7 +84,7 @@ impl Notice {
     pub fn keeps_quiet_hours(self) -> bool {
         match self {
             Notice::PaymentReceived | Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
-            Notice::NewDevice | Notice::AddressProof => false,
+            Notice::NewDevice | Notice::AddressProof | Notice::Given => false,
             Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
         }
     }
@@ -89,6 +93,7 @@ impl Notice {
     pub fn question(self) -> &'static str {
         match self {
             Notice::PaymentReceived => "my payments",
+            Notice::Given => "what others pay for me",
             Notice::EndsSoon => "that my time ends soon",
             Notice::DataLow => "that most of my data is used",
             Notice::DataNearlyUsed => "that my data is nearly used up",

@@ -7,6 +7,8 @@ use tests::daraja::Outcome;
 use tests::nas::Mac;
 use tests::world::{Browser, World, eventually};
 
+use crate::guest::Guest;
+
 const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
 
 #[tokio::test]
@@ -179,5 +181,37 @@ async fn sign_in_look_around_and_sign_out() {
     browser.client.goto(&format!("{}/v/ABCDE23456", world.portal_url())).await.unwrap();
     browser.wait_for("ABCDE-23456").await;
     browser.picture("13-scanned").await;
+    browser.close().await;
+}
+
+/// A TV: its code stands on it until its owner has typed it elsewhere, and then it goes online by itself.
+#[tokio::test]
+async fn a_tv_waits_for_its_code_and_goes_online() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    world.daraja().await;
+    world.start_radiusd().await;
+    world.package("one-hour", |p| p.rules.device_limit = 2).await;
+    let router = world.router("cafe", |config| config.login_by.mac = false).await;
+    world.start_portal().await;
+    let owner = Guest::new(&world.portal_url(), &router).with_mac(PHONE).with_cookie("");
+    let (order, _) = owner.buy(&owner.arrive().await, "one-hour", "0712345670").await;
+    let paid = owner.wait_for_stage(&order, "go_online").await;
+    let account = owner.send(&paid, "My packages and devices", &[]).await;
+    let adds = owner.send(&account, "Add a TV or laptop", &[]).await;
+
+    let tv = Mac([0x4c, 0x5e, 0x0c, 0, 0, 0x44]);
+    browser.client.goto(&format!("{}/join?mac={tv}", router.url())).await.unwrap();
+    browser.wait_for("Get online").await;
+    browser.press("form[action=\"/screen\"] button").await;
+    browser.wait_for("Your code for this screen").await;
+    browser.picture("14-screen").await;
+    let source = browser.client.source().await.unwrap();
+    let code = source.split("aria-label=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a code");
+    let package = adds.attribute("name=\"package\"", "value").expect("a package");
+    let added = owner.send(&adds, "name=\"code\"", &[("package", &package), ("code", code)]).await;
+    assert!(added.text.contains("The device is added"), "{}", added.text);
+    // The page reads itself again, and logs in.
+    eventually("the TV is online", || async { router.session(tv) }).await;
     browser.close().await;
 }

@@ -130,6 +130,11 @@ impl Guest {
 
     /// Fills in and sends the form that holds `mark`, to where it goes in the portal; its button's name and value go along.
     pub(crate) async fn send(&self, page: &Page, mark: &str, fields: &[(&str, &str)]) -> Page {
+        self.send_and_land(page, mark, fields).await.1
+    }
+
+    /// The same; returns also where that ended.
+    pub(crate) async fn send_and_land(&self, page: &Page, mark: &str, fields: &[(&str, &str)]) -> (String, Page) {
         let form = page
             .text
             .split("<form")
@@ -144,7 +149,7 @@ impl Guest {
         }
         sent.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let action = whole.attribute("form", "action").expect("an action");
-        self.post(&format!("{}{action}", self.portal), &sent).await.1
+        self.post(&format!("{}{action}", self.portal), &sent).await
     }
 
     /// Opens any page behind the router and lands on the portal, as a captive browser does.

@@ -1,5 +1,7 @@
 //! Vouchers from the printing to the first login: who has the paper, what was sold, and that each is redeemed once.
 
+use std::time::Duration;
+
 use shared::voucher::{Code, new_code, printed};
 use store::StoreError;
 use store::entitlement::Activation;
@@ -168,4 +170,29 @@ async fn a_mistyped_code_is_told_and_is_no_guess() {
         assert_eq!(refused.as_deref(), Some("Please check the code: one character looks wrong."));
     }
     assert!(router.login_pap(mac(1), &codes[0], "").await.is_accepted());
+}
+
+#[tokio::test]
+async fn a_voucher_has_every_rule_of_its_package() {
+    let world = World::new().await;
+    let package = world
+        .package("night", |package| {
+            let rules = &mut package.rules;
+            rules.quota_octets = Some(3_000_000);
+            rules.quota_up = Some(1_000_000);
+            rules.quota_down = Some(2_000_000);
+            rules.quota_time = Some(Duration::from_secs(7200));
+            rules.hours = Some("daily 18:00-08:00".parse().unwrap());
+            rules.burst = Some("8M/8M 4M/4M 8/8".parse().unwrap());
+            rules.fair_use = "1GB 1M/1M".parse().unwrap();
+            rules.happy_hours = Some("daily 22:00-06:00 at 4M/8M".parse().unwrap());
+            rules.device_limit = 3;
+            rules.idle_timeout = Some(Duration::from_secs(600));
+        })
+        .await;
+    let (codes, now) = ([new_code()], world.clock.now());
+    voucher::print_batch(&world.db, &package, None, "", &codes, "desk", now).await.unwrap();
+    let id = sqlx::query_scalar("SELECT id FROM entitlements").fetch_one(&world.pool).await.unwrap();
+    let rules = store::entitlement::usage(&world.db, id).await.unwrap().rules;
+    assert_eq!(rules, package.rules);
 }

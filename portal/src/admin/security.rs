@@ -57,7 +57,7 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
             Kind::RouterGuessing => "So many codes are guessed here that new logins wait",
             Kind::MacCloned => "A device is online at several routers at once",
             Kind::SessionStolen => "A customer's sign-in was used from another device",
-            Kind::CodeGuessing => "Codes by SMS are asked for or tried too often",
+            Kind::CodeGuessing => "Codes by SMS or of screens are asked for or tried too often",
         },
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),

@@ -8,8 +8,10 @@ use shared::config;
 use shared::email::EmailAddress;
 use shared::notice::{Channel, Notice};
 use shared::time::{OffsetDateTime, Zone};
+use shared::voucher;
 use store::notification::{self, News, Over, Taken};
-use store::{StoreError, order, user};
+use store::voucher::State;
+use store::{StoreError, for_another, order, user};
 use uuid::Uuid;
 
 use super::email::{self, Email, Message};
@@ -257,6 +259,13 @@ async fn values(app: &App, news: &News) -> Result<Option<BTreeMap<&'static str, 
             return Ok(None);
         }
         values.insert("link", urls::whole(&portal.public_url, &urls::email_proof(app.db.seal(), claim)));
+    }
+    if let Some(id) = field("for_another").and_then(|id| id.parse::<Uuid>().ok()) {
+        // The page of the order is its payer's. What is used, or void, needs no message.
+        let given = for_another::of_order(&app.db, id).await?.and_then(|order| order.voucher);
+        let Some(given) = given.filter(|given| given.state == State::Sold) else { return Ok(None) };
+        values.insert("code", voucher::printed(&given.code));
+        values.insert("link", urls::whole(&portal.public_url, &urls::scanned(&given.code)));
     }
     if let Some(end) = news.payload.get("ends_at").and_then(serde_json::Value::as_i64) {
         let end = OffsetDateTime::from_unix_timestamp(end).unwrap_or(news.expires_at);

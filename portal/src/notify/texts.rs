@@ -40,6 +40,12 @@ pub(crate) fn built_in(notice: Notice, locale: &str) -> &'static str {
         (Notice::PaymentReceived, _) => {
             "{{ brand }}: {{ price }} received for {{ package }}. Your package, devices and receipt: {{ link }}"
         }
+        (Notice::Given, "sw") => {
+            "{{ brand }}: umelipiwa {{ package }}. Namba yako ya vocha: {{ code }}. Jiunge na Wi-Fi uiandike: {{ link }}"
+        }
+        (Notice::Given, _) => {
+            "{{ brand }}: {{ package }} was paid for you. Your voucher code: {{ code }}. Join the Wi-Fi and type it: {{ link }}"
+        }
         (Notice::EndsSoon, "sw") => "{{ brand }}: {{ package }} inaisha saa {{ until }}. Ongeza: {{ link }}",
         (Notice::EndsSoon, _) => "{{ brand }}: {{ package }} ends at {{ until }}. Get more: {{ link }}",
         (Notice::DataLow, "sw") => "{{ brand }}: umetumia sehemu kubwa ya data ya {{ package }}. Ongeza: {{ link }}",
@@ -72,6 +78,8 @@ pub(crate) fn built_in_subject(notice: Notice, locale: &str) -> &'static str {
     match (notice, locale) {
         (Notice::PaymentReceived, "sw") => "{{ brand }}: risiti ya {{ package }}, {{ price }}",
         (Notice::PaymentReceived, _) => "{{ brand }}: receipt for {{ package }}, {{ price }}",
+        (Notice::Given, "sw") => "{{ brand }}: umelipiwa {{ package }}",
+        (Notice::Given, _) => "{{ brand }}: {{ package }} was paid for you",
         (Notice::EndsSoon, "sw") => "{{ brand }}: {{ package }} inaisha saa {{ until }}",
         (Notice::EndsSoon, _) => "{{ brand }}: {{ package }} ends at {{ until }}",
         (Notice::DataLow, "sw") => "{{ brand }}: umetumia sehemu kubwa ya data ya {{ package }}",

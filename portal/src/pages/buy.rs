@@ -10,11 +10,11 @@ use axum::Form as Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
-use shared::phone::Phone;
+use shared::phone::{NotAPhone, Phone};
 use store::entitlement::{self, Usage};
 use store::order::{self, NewOrder, OrderState};
 use store::package::{self, Package};
-use store::{StoreError, settlement};
+use store::{StoreError, for_another, settlement};
 
 use super::account::sign_in::{self, Then, capitalised};
 use super::hotspot::{Typed, open, show};
@@ -51,6 +51,9 @@ pub(crate) struct Wish {
     /// `now` or `after`: when it shall begin, of somebody who has another package.
     #[serde(default)]
     when: String,
+    /// The number of whoever gets it; blank: it is for this device.
+    #[serde(default)]
+    recipient: String,
 }
 
 /// `POST /buy`
@@ -78,7 +81,12 @@ pub(crate) async fn buy(
         ];
         app.throttle.admit(&app, &limits).await?;
     }
-    let typed = || Typed { phone: wish.phone.clone(), discount: wish.discount.clone(), ..Typed::default() };
+    let typed = || Typed {
+        phone: wish.phone.clone(),
+        discount: wish.discount.clone(),
+        recipient: wish.recipient.clone(),
+        ..Typed::default()
+    };
     if wish.package.is_empty() {
         return show(&app, form.visit, typed()).await;
     }
@@ -96,12 +104,19 @@ pub(crate) async fn buy(
             return show(&app, form.visit, typed).await;
         }
     };
+    let recipient = match recipient(&wish, package) {
+        Ok(recipient) => recipient,
+        Err(problem) => {
+            let typed = Typed { recipient_error: Some(problem), package: slug.to_owned(), ..typed() };
+            return show(&app, form.visit, typed).await;
+        }
+    };
     // What costs nothing is for those who prove to hold the number, where that can be proved.
     if package.price.minor == 0 && app.sms.is_some() && !is_signed_in(&app, &presented, &form, &phone).await? {
         let then = Then::Take { package: slug.to_owned(), when: wish.when };
         return sign_in::challenge(&app, Some(form), &phone, then, address).await;
     }
-    let order = match place(&app, &form, package, &phone, (&wish.when, &wish.discount)).await {
+    let order = match place(&app, &form, package, (&phone, recipient.as_ref()), (&wish.when, &wish.discount)).await {
         Ok(order) => order,
         // It may not be bought so often, or a discount was used up just now.
         Err(AppError::Store(StoreError::Conflict(sentence))) => {
@@ -151,7 +166,7 @@ pub(crate) async fn take_free(
         .iter()
         .find(|package| package.slug == slug && package.price.minor == 0)
         .ok_or(AppError::BadRequest("That package is no longer on sale. Please choose another one."))?;
-    let order = match place(app, form, package, phone, (when, "")).await {
+    let order = match place(app, form, package, (phone, None), (when, "")).await {
         Err(AppError::Store(StoreError::Conflict(_))) => {
             return Err(AppError::BadRequest(
                 "You have had this package as often as one person may. Please choose another one.",
@@ -172,6 +187,17 @@ async fn payer(app: &App, visit: &Visit, wish: &Wish) -> Result<Result<Phone, St
     Ok(last.map(|order| order.phone).ok_or_else(|| "Please type the M-Pesa number that pays.".to_owned()))
 }
 
+/// Whose number gets it, if not this device, or what is wrong with that.
+fn recipient(wish: &Wish, package: &Package) -> Result<Option<Phone>, String> {
+    if wish.recipient.trim().is_empty() {
+        return Ok(None);
+    }
+    if package.price.minor == 0 {
+        return Err(format!("{} costs nothing: whoever wants it takes it with the own phone.", package.name));
+    }
+    wish.recipient.parse().map(Some).map_err(|error: NotAPhone| capitalised(&error.to_string()))
+}
+
 /// What shall become of the package beside what the device has: one more of the same is added; another one begins now or
 /// afterwards, as its buyer says.
 fn destiny(present: Option<&Usage>, package: &Package, when: &str) -> order::Wish {
@@ -188,7 +214,7 @@ async fn place(
     app: &App,
     form: &Form,
     package: &Package,
-    phone: &Phone,
+    (phone, recipient): (&Phone, Option<&Phone>),
     (when, code): (&str, &str),
 ) -> Result<order::Order, AppError> {
     let (visit, now) = (&form.visit, app.clock.now());
@@ -197,9 +223,14 @@ async fn place(
     let same =
         |order: &order::Order| order.state.is_waiting() && order.package_id == package.id && order.phone == *phone;
     if let Some(order) = waiting.filter(same).filter(|_| code.is_empty()) {
-        return Ok(order);
+        let of = for_another::of_order(&app.db, order.id).await?;
+        if of.as_ref().map(|of| &of.recipient) == recipient {
+            return Ok(order);
+        }
     }
-    let id = form.order_id(app.db.seal(), &package.slug, phone.as_str(), &code.to_uppercase());
+    // One form makes an order for each recipient.
+    let choice = recipient.map_or_else(|| code.to_uppercase(), |to| format!("{}>{to}", code.to_uppercase()));
+    let id = form.order_id(app.db.seal(), &package.slug, phone.as_str(), &choice);
     let remembered = serde_json::to_value(Visit { error: String::new(), ..visit.clone() }).expect("a visit serialises");
     let present = entitlement::latest_of_device(&app.db, visit.mac).await?.filter(|usage| usage.is_usable(now));
     let wish = destiny(present.as_ref(), package, when);
@@ -213,7 +244,11 @@ async fn place(
         site: visit.site,
         code: Some(code),
     };
-    if !order::place_once(&app.db, id, &new, now).await? {
+    let is_new = match recipient {
+        Some(recipient) => for_another::place(&app.db, id, &new, recipient, now).await?,
+        None => order::place_once(&app.db, id, &new, now).await?,
+    };
+    if !is_new {
         tracing::debug!(order = %id, "a form was sent twice");
     }
     Ok(order::get(&app.db, id).await?)

@@ -108,6 +108,8 @@ pub(crate) struct Typed {
     pub(crate) code_error: Option<String>,
     pub(crate) discount: String,
     pub(crate) discount_error: Option<String>,
+    pub(crate) recipient: String,
+    pub(crate) recipient_error: Option<String>,
 }
 
 /// The packages of a visit, with a new form.
@@ -133,7 +135,8 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
     facts.buyer.get_or_insert_default();
     let prices = Prices::of(&facts, &offered, &typed.package);
     let discount_error = typed.discount_error.or(prices.problem);
-    let wrong = typed.phone_error.is_some() || typed.code_error.is_some() || discount_error.is_some();
+    let problems = [&typed.phone_error, &typed.code_error, &typed.recipient_error, &discount_error];
+    let wrong = problems.iter().any(|problem| problem.is_some());
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = PackagesPage {
         site: Site::of(app),
@@ -154,6 +157,8 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
         code_error: typed.code_error,
         discount: typed.discount,
         discount_error,
+        recipient: typed.recipient,
+        recipient_error: typed.recipient_error,
         visit: Form::new(visit.clone(), now).seal(app.db.seal()),
     };
     Ok(login::allow(page(status, &view)?, &visit, &app.config.portal.public_url))

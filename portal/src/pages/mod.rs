@@ -4,6 +4,7 @@
 //! * [`buy`] – takes the wish to buy, writes it down, has the phone asked for the PIN;
 //! * [`order`] – the page of an order, from waiting to being online to the end of it;
 //! * [`account`] – what a customer has, signed in with a code by SMS or by a payment;
+//! * [`screen`] – a code for a TV or a laptop, which its owner types in the account;
 //! * [`voucher`] – a printed code instead of money;
 //! * [`scanned`] – where the QR code of one leads;
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
@@ -24,5 +25,6 @@ pub(crate) mod hotspot;
 pub(crate) mod login;
 pub(crate) mod order;
 pub(crate) mod scanned;
+pub(crate) mod screen;
 pub(crate) mod visit;
 pub(crate) mod voucher;

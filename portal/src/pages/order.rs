@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
+use shared::voucher;
 use store::entitlement::{self, Usage};
+use store::for_another::{self, ForAnother, Given};
 use store::order::{self, Order, OrderState};
+use store::voucher::State as VoucherState;
 use store::{StoreError, payment, settlement};
 use tokio::sync::{broadcast, mpsc};
 
@@ -30,7 +33,7 @@ use crate::payments::collect;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{DeviceLine, LoginForm, Onward, OrderPage};
+use crate::views::customer::{DeviceLine, GivenVoucher, LoginForm, Onward, OrderPage};
 use crate::views::{Site, page, time, words};
 
 /// An order whose payment was never begun (its process died in between) may be paid again after this.
@@ -60,6 +63,10 @@ enum Stage {
     Online,
     /// Time or data is used up.
     Ended,
+    /// Paid for another: the voucher waits.
+    Given,
+    /// Paid for another, who uses it; or nobody can any more.
+    GivenUsed,
     /// Not paid.
     Failed { reason: Reason, again: bool },
     /// Paid, but it buys nothing.
@@ -77,6 +84,8 @@ impl Stage {
             Stage::GoOnline => "go_online",
             Stage::Online => "online",
             Stage::Ended => "ended",
+            Stage::Given => "given",
+            Stage::GivenUsed => "given_used",
             Stage::Failed { again: true, .. } => "failed",
             Stage::Failed { again: false, .. } => "failed_wait",
             Stage::RefundDue => "refund_due",
@@ -91,7 +100,7 @@ impl Stage {
         match self {
             Stage::Asking | Stage::Prompted | Stage::Confirming => "info",
             Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue => "warning",
-            Stage::GoOnline | Stage::Online => "success",
+            Stage::GoOnline | Stage::Online | Stage::Given | Stage::GivenUsed => "success",
             Stage::Failed { .. } => "danger",
         }
     }
@@ -112,8 +121,12 @@ impl Stage {
             Stage::Asking | Stage::Prompted | Stage::Confirming => Some(4),
             Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
             Stage::GoOnline => Some(20),
-            Stage::Online => Some(60),
-            Stage::Stranded | Stage::Ended | Stage::Failed { again: true, .. } | Stage::RefundDue => None,
+            Stage::Online | Stage::Given => Some(60),
+            Stage::Stranded
+            | Stage::Ended
+            | Stage::GivenUsed
+            | Stage::Failed { again: true, .. }
+            | Stage::RefundDue => None,
         }
     }
 }
@@ -122,6 +135,8 @@ impl Stage {
 struct Known {
     order: Order,
     usage: Option<Usage>,
+    /// Whom it is for, if for another.
+    another: Option<ForAnother>,
     /// When the newest attempt to pay began.
     attempt: Option<OffsetDateTime>,
     now: OffsetDateTime,
@@ -139,7 +154,8 @@ impl Known {
             OrderState::Created | OrderState::Failed => payment::latest_attempt(&app.db, id).await?,
             _ => None,
         };
-        Ok(Known { order, usage, attempt, now: app.clock.now() })
+        let another = for_another::of_order(&app.db, id).await?;
+        Ok(Known { order, usage, another, attempt, now: app.clock.now() })
     }
 
     fn stage(&self) -> Stage {
@@ -157,11 +173,20 @@ impl Known {
                 let waited = self.attempt.is_none_or(|attempt| self.now - attempt > AFTER_A_WHILE);
                 Stage::Failed { reason, again: reason.retry() == Retry::AtOnce || waited }
             }
+            (OrderState::Paid, _) if self.another.is_some() => match self.given().map(|given| given.state) {
+                Some(VoucherState::Redeemed | VoucherState::Void) => Stage::GivenUsed,
+                _ => Stage::Given,
+            },
             (OrderState::Paid, Some(usage)) if !usage.is_usable(self.now) => Stage::Ended,
             (OrderState::Paid, Some(usage)) if usage.online > 0 => Stage::Online,
             // A paid order has its entitlement from the same transaction.
             (OrderState::Paid, _) => Stage::GoOnline,
         }
+    }
+
+    /// The voucher that was paid for another.
+    fn given(&self) -> Option<&Given> {
+        self.another.as_ref()?.voucher.as_ref()
     }
 
     /// Headline and sentence of a stage.
@@ -190,6 +215,15 @@ impl Known {
                     _ => "Your data is used up",
                 };
                 (headline.into(), "Get more to go on.".into())
+            }
+            Stage::Given | Stage::GivenUsed => {
+                let to = self.another.as_ref().map(|another| another.recipient.masked()).unwrap_or_default();
+                let detail = match self.given().map(|given| given.state) {
+                    Some(VoucherState::Redeemed) => "The voucher is in use. Karibu tena.",
+                    Some(VoucherState::Void) => "The voucher was withdrawn. Please ask the staff.",
+                    _ => "The voucher waits until it is used.",
+                };
+                (format!("Paid: {} for {to}", self.order.package), detail.into())
             }
             Stage::Failed { reason, .. } => {
                 let (headline, detail) = words::failure(reason);
@@ -270,7 +304,7 @@ pub(crate) async fn show(
     }
     let waits_long = known.now - order.created_at > LONG_WAIT;
     let (packages_label, offer) = match stage {
-        Stage::Ended | Stage::Online => ("Get more", true),
+        Stage::Ended | Stage::Online | Stage::Given | Stage::GivenUsed => ("Get more", true),
         // The router has said no, perhaps because this package is for other hours.
         Stage::GoOnline if notice.is_some() => ("Choose another package", true),
         Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
@@ -296,6 +330,7 @@ pub(crate) async fn show(
         savings: savings(&app, order).await?,
         code: order.code.clone(),
         login,
+        given: given_voucher(&app, &known, stage),
         again: again.then(|| format!("/o/{token}/again")),
         packages,
         packages_label,
@@ -310,6 +345,20 @@ pub(crate) async fn show(
         Some(visit) => login::allow(response, &visit, &app.config.portal.public_url),
         None => response,
     })
+}
+
+/// The voucher as its payer sees it, while it waits.
+fn given_voucher(app: &App, known: &Known, stage: Stage) -> Option<GivenVoucher> {
+    let given = known.given().filter(|_| stage == Stage::Given)?;
+    let to = known.another.as_ref()?.recipient.masked();
+    let advice = match app.sms {
+        Some(_) => format!("We send this code to {to} by SMS. You can also give it to them yourself."),
+        None => {
+            format!("Give this code to {to} yourself: we cannot send it. They type it on the Wi-Fi's sign-in page.")
+        }
+    };
+    let link = urls::whole(&app.config.portal.public_url, &urls::scanned(&given.code));
+    Some(GivenVoucher { code: voucher::printed(&given.code), link, advice })
 }
 
 /// `Happy hour: KSh 4 less`, a line for each discount of an order.
@@ -500,7 +549,7 @@ mod tests {
             created_at: at(0),
             paid_at: None,
         };
-        Known { order, usage: None, attempt: Some(at(0)), now: at(seconds) }
+        Known { order, usage: None, another: None, attempt: Some(at(0)), now: at(seconds) }
     }
 
     fn usage(online: u64, used_octets: u64) -> Usage {
@@ -559,6 +608,26 @@ mod tests {
         assert_eq!(known.stage(), Stage::Stranded);
         known.attempt = Some(at(1));
         assert_eq!(known.stage(), Stage::Asking, "an attempt is under way");
+    }
+
+    #[test]
+    fn an_order_for_another_shows_its_voucher_and_logs_nobody_in() {
+        let mut known = known(OrderState::Prompted, "", 60);
+        let code = voucher::normalise("ABCDE23456G").expect("a code");
+        let given = |state| Some(Given { code, state });
+        known.another = Some(ForAnother { recipient: "0722345678".parse().expect("a phone"), voucher: None });
+        assert_eq!(known.stage(), Stage::Prompted);
+        known.order.state = OrderState::Paid;
+        for (state, expected) in [
+            (VoucherState::Sold, Stage::Given),
+            (VoucherState::Redeemed, Stage::GivenUsed),
+            (VoucherState::Void, Stage::GivenUsed),
+        ] {
+            known.another.as_mut().expect("it is for another").voucher = given(state);
+            assert_eq!(known.stage(), expected, "{state:?}");
+            let (headline, detail) = known.words(expected);
+            assert!(headline == "Paid: Hour for 07xx xxx 678" && !detail.is_empty(), "{headline} {detail}");
+        }
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(crate) struct PackagesPage {
     pub(crate) discount: String,
     /// What is wrong with it.
     pub(crate) discount_error: Option<String>,
+    /// The number of whoever it is paid for, as it was typed.
+    pub(crate) recipient: String,
+    /// What is wrong with it.
+    pub(crate) recipient_error: Option<String>,
 }
 
 /// "You still have … left."
@@ -203,6 +207,70 @@ pub(crate) struct OwnedCard {
     pub(crate) devices: Vec<DeviceLine>,
 }
 
+/// `/account/add`: a TV or a laptop gets a place.
+#[derive(Debug, Template)]
+#[template(path = "customer/add_device.html")]
+pub(crate) struct AddDevicePage {
+    pub(crate) site: Site,
+    /// The sealed form token, with the session in it; empty: not through a router.
+    pub(crate) visit: String,
+    /// What is in the way.
+    pub(crate) notice: Option<String>,
+    /// The package whose places are all taken.
+    pub(crate) full: Option<FullPackage>,
+    /// The packages that it can be added to.
+    pub(crate) packages: Vec<PackageChoice>,
+    /// The packages on sale.
+    pub(crate) buy: Option<String>,
+    /// The code as it was typed.
+    pub(crate) code: String,
+    /// What is wrong with it.
+    pub(crate) code_error: Option<String>,
+    /// The address as it was typed.
+    pub(crate) mac: String,
+    /// What is wrong with it.
+    pub(crate) mac_error: Option<String>,
+    /// The device's name as it was typed.
+    pub(crate) label: String,
+}
+
+/// A package that a device can be added to.
+#[derive(Debug)]
+pub(crate) struct PackageChoice {
+    pub(crate) id: String,
+    /// Its name, and what is left of it.
+    pub(crate) words: String,
+    /// Such as `1 of 2 devices`.
+    pub(crate) devices: String,
+    pub(crate) chosen: bool,
+}
+
+/// A package whose places are all taken.
+#[derive(Debug)]
+pub(crate) struct FullPackage {
+    pub(crate) id: String,
+    pub(crate) devices: Vec<DeviceLine>,
+}
+
+/// `/screen`: a code for a screen without a keyboard.
+#[derive(Debug, Template)]
+#[template(path = "customer/screen.html")]
+pub(crate) struct ScreenPage {
+    pub(crate) site: Site,
+    /// Seconds after which it reads itself again.
+    pub(crate) refresh: Option<u32>,
+    /// The code while it waits.
+    pub(crate) code: Option<String>,
+    /// The package with which the screen is online. Neither this nor a code: the code is over.
+    pub(crate) online: Option<String>,
+    /// Where a customer finds the packages, whole.
+    pub(crate) account: String,
+    /// How long a code is good.
+    pub(crate) minutes: u64,
+    /// The sealed form token.
+    pub(crate) visit: String,
+}
+
 /// A kind of message.
 #[derive(Debug)]
 pub(crate) struct MessageChoice {
@@ -278,6 +346,8 @@ pub(crate) struct OrderPage {
     pub(crate) code: String,
     /// The form to the router.
     pub(crate) login: Option<LoginForm>,
+    /// The voucher that was paid for another.
+    pub(crate) given: Option<GivenVoucher>,
     /// Where a new payment of this order is asked for.
     pub(crate) again: Option<String>,
     /// The packages.
@@ -294,6 +364,17 @@ pub(crate) struct OrderPage {
     pub(crate) account: Option<String>,
     /// Where the receipt is, once something was paid.
     pub(crate) receipt: Option<String>,
+}
+
+/// A voucher that was paid for another, as its payer sees it.
+#[derive(Debug)]
+pub(crate) struct GivenVoucher {
+    /// The code as it is printed.
+    pub(crate) code: String,
+    /// Where it is kept ready, whole.
+    pub(crate) link: String,
+    /// What to do with it.
+    pub(crate) advice: String,
 }
 
 /// A device that has a place.
@@ -441,6 +522,8 @@ mod tests {
             code_error: Some("Please check the code.".into()),
             discount: NASTY.into(),
             discount_error: Some("We do not know this code.".into()),
+            recipient: NASTY.into(),
+            recipient_error: Some("Please check the number.".into()),
         }
     }
 
@@ -461,6 +544,7 @@ mod tests {
             savings: vec![NASTY.into()],
             code: "AB12CD34".into(),
             login: Some(login()),
+            given: Some(GivenVoucher { code: NASTY.into(), link: NASTY.into(), advice: NASTY.into() }),
             again: Some("/o/x/again".into()),
             packages: Some("/packages?visit=v".into()),
             packages_label: "Choose another package",
@@ -469,6 +553,35 @@ mod tests {
             devices_url: "/o/x/devices".into(),
             account: Some("/o/x/account".into()),
             receipt: Some("/o/x/receipt".into()),
+        }
+    }
+
+    fn add_device(packages: bool) -> AddDevicePage {
+        let choice = PackageChoice { id: NASTY.into(), words: NASTY.into(), devices: NASTY.into(), chosen: true };
+        AddDevicePage {
+            site: site(),
+            visit: "v".into(),
+            notice: Some(NASTY.into()),
+            full: Some(FullPackage { id: NASTY.into(), devices: vec![device()] }),
+            packages: if packages { vec![choice] } else { Vec::new() },
+            buy: Some("/packages?visit=v".into()),
+            code: NASTY.into(),
+            code_error: Some(NASTY.into()),
+            mac: NASTY.into(),
+            mac_error: Some(NASTY.into()),
+            label: NASTY.into(),
+        }
+    }
+
+    fn screen(code: Option<&str>, online: Option<&str>) -> ScreenPage {
+        ScreenPage {
+            site: site(),
+            refresh: code.map(|_| 4),
+            code: code.map(str::to_owned),
+            online: online.map(str::to_owned),
+            account: NASTY.into(),
+            minutes: 10,
+            visit: "v".into(),
         }
     }
 
@@ -489,6 +602,11 @@ mod tests {
             proof(None).render(),
             sign_in(true).render(),
             sign_in(false).render(),
+            add_device(true).render(),
+            add_device(false).render(),
+            screen(Some(NASTY), None).render(),
+            screen(None, Some(NASTY)).render(),
+            screen(None, None).render(),
             CodePage { site: site(), challenge: "c".into(), phone: NASTY.into(), code_error: Some(NASTY.into()) }
                 .render(),
             ReceiptPage {
@@ -524,6 +642,12 @@ mod tests {
     fn every_field_has_a_label_and_errors_are_tied_to_their_field() {
         let page = packages().render().expect("renders");
         for id in ["phone", "code", "discount"] {
+            assert!(page.contains(&format!("for=\"{id}\"")), "label of {id}");
+            assert!(page.contains(&format!("aria-describedby=\"{id}-error\"")), "error of {id}");
+        }
+        assert!(page.contains("for=\"recipient\"") && page.contains("recipient-help recipient-error"));
+        let page = add_device(true).render().expect("renders");
+        for id in ["code", "mac"] {
             assert!(page.contains(&format!("for=\"{id}\"")), "label of {id}");
             assert!(page.contains(&format!("aria-describedby=\"{id}-error\"")), "error of {id}");
         }

@@ -1,10 +1,11 @@
-//! Staff who sign in at the desk, and the audit log of what they do.
+//! Staff who sign in at the desk, and the audit log of what they do, and of devices that customers add.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result};
@@ -88,7 +89,7 @@ pub async fn signed_in(db: &Db, id: Uuid, success: bool, now: OffsetDateTime) ->
 /// One line of the audit log.
 #[derive(Clone, Debug)]
 pub struct Audit<'a> {
-    /// Who: an address, a token's name, or `command line`.
+    /// Who: an address, a token's name, `command line`, or a customer.
     pub actor: &'a str,
     /// What, such as `session.disconnect`.
     pub action: &'a str,
@@ -100,6 +101,12 @@ pub struct Audit<'a> {
 
 /// Appends to the audit log; the database chains it to the line before.
 pub async fn audit(db: &Db, line: &Audit<'_>, now: OffsetDateTime) -> Result<()> {
+    let mut connection = db.pool.acquire().await?;
+    audit_in(&mut connection, line, now).await
+}
+
+/// The same in the transaction of what was done.
+pub(crate) async fn audit_in(connection: &mut PgConnection, line: &Audit<'_>, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "INSERT INTO admin_logs (at, actor, action, object, address, hash) VALUES ($1, $2, $3, $4, $5::text::inet, '')",
         now,
@@ -108,7 +115,7 @@ pub async fn audit(db: &Db, line: &Audit<'_>, now: OffsetDateTime) -> Result<()>
         line.object,
         line.address.map(|ip| ip.to_string())
     )
-    .execute(&db.pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

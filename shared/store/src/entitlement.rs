@@ -3,6 +3,8 @@
 //! `state`, deadlines and bindings reach radiusd through the triggers of `directory_changes`, and the
 //! deadlines of open sessions follow in the same transaction.
 
+mod adding;
+
 use std::time::Duration;
 
 use shared::entitlement::{CredentialKind, State, Used};
@@ -14,6 +16,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::adding::{Added, NewDevice, add_device};
 use crate::package::{Package, RuleColumns, Starts, rule_columns, unsigned, whole_seconds};
 use crate::{Db, Result, StoreError, notification, session, voucher};
 

@@ -4,7 +4,8 @@
 //! [`payment`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`], [`admin`],
 //! [`api_token`], [`security`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
-//! money becomes access), [`history`] (looking back), [`directory`] (what radiusd must know), [`seed`] (test and demo data).
+//! money becomes access), [`for_another`] (a package that one pays for another), [`history`] (looking back), [`directory`] (what
+//! radiusd must know), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -19,6 +20,7 @@ pub mod directory;
 pub mod discount;
 pub mod entitlement;
 mod error;
+pub mod for_another;
 pub mod history;
 pub mod ledger;
 pub mod mpesa_request;

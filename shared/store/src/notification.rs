@@ -52,10 +52,11 @@ pub struct News {
 }
 
 /// How long news is worth sending.
-fn good_for(notice: Notice) -> Duration {
+pub(crate) fn good_for(notice: Notice) -> Duration {
     const HOUR: Duration = Duration::from_secs(3600);
     match notice {
         Notice::PaymentReceived | Notice::NewDevice | Notice::AddressProof => HOUR * 24,
+        Notice::Given => HOUR * 72,
         Notice::EndsSoon => SOON,
         Notice::DataLow | Notice::DataNearlyUsed | Notice::Trouble => HOUR,
         Notice::Ended | Notice::TroubleOver => HOUR * 12,

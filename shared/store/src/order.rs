@@ -115,6 +115,8 @@ pub enum Wish {
     Upgrade(Uuid),
     /// Its clock begins when it is used, after what there is.
     Queue,
+    /// Another one gets it, as a voucher; written by [`crate::for_another::place`] only.
+    Another,
 }
 
 impl Wish {
@@ -124,6 +126,7 @@ impl Wish {
             Wish::Extend(target) => ("extend", Some(target)),
             Wish::Upgrade(target) => ("upgrade", Some(target)),
             Wish::Queue => ("queue", None),
+            Wish::Another => ("another", None),
         }
     }
 
@@ -133,6 +136,7 @@ impl Wish {
             ("extend", Some(target)) => Wish::Extend(target),
             ("upgrade", Some(target)) => Wish::Upgrade(target),
             ("queue", _) => Wish::Queue,
+            ("another", _) => Wish::Another,
             _ => Wish::New,
         }
     }
@@ -167,7 +171,16 @@ pub struct NewOrder<'a> {
 /// just now. [`StoreError::Code`]: the code does not count.
 pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
-    let user_id = user::ensure_in(&mut tx, rng::id(now), new.phone, "", now).await?;
+    let is_new = place_in(&mut tx, id, new, now).await?;
+    if is_new {
+        tx.commit().await?;
+    }
+    Ok(is_new)
+}
+
+/// The same within a transaction, which is not to be committed if the order is not new.
+pub(crate) async fn place_in(tx: &mut PgConnection, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
+    let user_id = user::ensure_in(&mut *tx, rng::id(now), new.phone, "", now).await?;
     // A form that was sent before is not refused for what it has used itself.
     let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM orders WHERE id = $1) AS "exists!""#, id)
         .fetch_one(&mut *tx)
@@ -175,16 +188,15 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
     if is_there {
         return Ok(false);
     }
-    check_purchases(&mut tx, id, user_id, new, now).await?;
+    check_purchases(&mut *tx, id, user_id, new, now).await?;
     let asked = Asked { user: Some(user_id), mac: new.mac, site: new.site, code: new.code };
-    let priced = discount::candidates_in(&mut tx, asked, now).await?.price(new.package, WHOLE_UNIT);
+    let priced = discount::candidates_in(&mut *tx, asked, now).await?.price(new.package, WHOLE_UNIT);
     let priced = priced.map_err(StoreError::Code)?;
     let full = (!priced.applied.is_empty()).then_some(priced.full.minor);
-    let is_new = write(&mut tx, id, user_id, new, priced.pays, full, now).await?;
+    let is_new = write(&mut *tx, id, user_id, new, priced.pays, full, now).await?;
     if is_new {
-        discount::reserve(&mut tx, id, &priced.applied, now).await?;
+        discount::reserve(&mut *tx, id, &priced.applied, now).await?;
     }
-    tx.commit().await?;
     Ok(is_new)
 }
 

@@ -23,7 +23,8 @@ pub enum Kind {
     MacCloned,
     /// A customer's session was used from another device than the one that it began on.
     SessionStolen,
-    /// Codes by SMS are asked for, or typed, so often that it looks like somebody who wants another one's account, or our money.
+    /// Codes by SMS are asked for, or they or those of screens typed, so often that it looks like somebody who wants another one's
+    /// account or device, or our money.
     CodeGuessing,
 }
 

@@ -24,7 +24,7 @@ use crate::ledger::{self, Account};
 use crate::order::Wish;
 use crate::package::{Package, Starts};
 use crate::unmatched::{self, Origin};
-use crate::{Db, Result, StoreError, entitlement};
+use crate::{Db, Result, StoreError, entitlement, for_another};
 
 /// What a provider confirmed.
 #[derive(Clone, Debug, Default)]
@@ -196,6 +196,11 @@ async fn give(tx: &mut PgConnection, order: Uuid, now: OffsetDateTime) -> Result
         Wish::Queue => {
             package.starts = Starts::FirstLogin;
             None
+        }
+        Wish::Another => {
+            let given = for_another::give(tx, order.order, &package, (order.paid, order.nas), now).await?;
+            tell(tx, &order, &package, now).await?;
+            return Ok(given);
         }
         Wish::New => None,
     };

@@ -158,10 +158,10 @@ macro_rules! batches {
     };
 }
 
-/// The batches, or those of an agent, the newest first.
+/// The printed batches, or those of an agent, the newest first. What orders made for others is no paper, and is not among them.
 pub async fn batches(db: &Db, agent: Option<&str>, limit: u32) -> Result<Vec<Batch>> {
     batches!(
-        "(SELECT * FROM voucher_batches WHERE $1::text IS NULL OR agent = $1 ORDER BY number DESC LIMIT $2)",
+        "(SELECT * FROM voucher_batches WHERE ($1::text IS NULL OR agent = $1) AND NOT for_order ORDER BY number DESC LIMIT $2)",
         agent,
         i64::from(limit)
     )

@@ -3,9 +3,10 @@
 //!
 //! Whoever is signed in is known from a cookie, or in captive browsers, which keep none, from the sealed token that all forms of
 //! the page carry. So every answer to a form is a page, not a redirect: nothing secret stands in an address, and
-//! nothing is lost without cookies. [`sign_in`] is the way here; [`crate::session::customer`] keeps who is in; [`email`] is the address
-//! for news by e-mail.
+//! nothing is lost without cookies. [`sign_in`] is the way here; [`adding`] adds a TV or a laptop; [`email`] is the address for
+//! news by e-mail; [`crate::session::customer`] keeps who is in.
 
+pub(crate) mod adding;
 pub(crate) mod email;
 pub(crate) mod sign_in;
 

@@ -229,7 +229,7 @@ fn digest(app: &App, challenge: &Challenge, code: &str) -> store::redis::Digest 
 }
 
 /// Somebody wants another one's account, or our money for SMS: the security log has it, once in a while.
-async fn suspicious(app: &App, form: Option<&Form>, what: &str) {
+pub(super) async fn suspicious(app: &App, form: Option<&Form>, what: &str) {
     let whose = form.map_or_else(|| "elsewhere".to_owned(), |form| form.visit.mac.to_string());
     if app.throttle.admit(app, &[Limit::new("code_event", whose, 1, HOUR)]).await.is_err() {
         return;

@@ -20,6 +20,11 @@ pub(crate) fn code(prefix: &str, request: &str) -> String {
     format!("{prefix}:code:{{{request}}}")
 }
 
+/// A screen that shows a code: `<prefix>:screen:{<digest of the code>}`, lives as long as the code may be typed.
+pub(crate) fn screen(prefix: &str, digest: &str) -> String {
+    format!("{prefix}:screen:{{{digest}}}")
+}
+
 /// Tries of one name: `<prefix>:tries:{<name>}`, lives as long as they are added up.
 pub(crate) fn tries(prefix: &str, name: &str) -> String {
     format!("{prefix}:tries:{{{name}}}")

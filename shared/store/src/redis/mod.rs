@@ -1,11 +1,13 @@
 //! Redis: what may be lost and made again. Who is signed in, at the desk and as a customer, stands here, and codes that wait to be
-//! typed; money, access and sessions at routers never do. Wrong guesses and tries of all processes are counted here together.
+//! typed, sent to phones or shown on screens; money, access and sessions at routers never do. Wrong guesses and tries of all
+//! processes are counted here together.
 //! Every wait is bounded, and callers say what happens when Redis is away.
 
 mod code;
 mod customer_session;
 mod guessing;
 pub mod key;
+mod screen;
 mod tries;
 mod web_session;
 
