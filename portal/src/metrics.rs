@@ -37,6 +37,10 @@ pub struct Metrics {
     pub(crate) revenue: IntCounterVec,
     /// `mlango_mpesa_requests_total{operation,result}`.
     pub(crate) mpesa_requests: IntCounterVec,
+    /// `mlango_stripe_requests_total{operation,result}`.
+    pub(crate) stripe_requests: IntCounterVec,
+    /// `mlango_card_graces_total{result}`.
+    pub(crate) graces: IntCounterVec,
     /// `mlango_payments_unmatched{provider}`.
     pub(crate) unmatched: IntGaugeVec,
     /// `mlango_sms_total{kind,result}`.
@@ -111,6 +115,18 @@ impl Metrics {
                 "mlango_mpesa_requests_total",
                 "Requests to M-Pesa and how they ended.",
                 &["operation", "result"],
+            ),
+            stripe_requests: counters(
+                &registry,
+                "mlango_stripe_requests_total",
+                "Requests to Stripe and how they ended.",
+                &["operation", "result"],
+            ),
+            graces: counters(
+                &registry,
+                "mlango_card_graces_total",
+                "Guests who pay by card and were let out before: given, or not_given since they had enough already.",
+                &["result"],
             ),
             unmatched: gauges(
                 &registry,

@@ -59,6 +59,8 @@ pub struct Inner {
     pub stripe: Option<Stripe>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
+    /// The same for Stripe's reports.
+    pub(crate) card_events_wait: Notify,
     /// Work that outlives the request that began it (a prompt under way); shutdown waits for it.
     pub(crate) background: TaskTracker,
 }
@@ -105,6 +107,7 @@ impl App {
             mpesa,
             stripe,
             events_wait: Notify::new(),
+            card_events_wait: Notify::new(),
             background: TaskTracker::new(),
             clock,
             config,

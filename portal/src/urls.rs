@@ -18,6 +18,8 @@ pub const VOUCHER: &str = "/voucher";
 pub const SCANNED: &str = "/v";
 /// Path that shows a code for a screen.
 pub const SCREEN: &str = "/screen";
+/// Path of Stripe's reports.
+pub const STRIPE_REPORTS: &str = "/webhooks/stripe";
 /// Path of what a customer has.
 pub const ACCOUNT: &str = "/account";
 /// Query parameter with which a router sends a guest back to the order's page after login.
@@ -61,6 +63,11 @@ pub fn email_proof(key: &SealKey, claim: Uuid) -> String {
 /// Where M-Pesa reports one payment.
 pub fn mpesa_callback(base: &Url, key: &SealKey, payment: Uuid) -> String {
     absolute(base, &format!("/webhooks/mpesa/{}", token::sign(key, Purpose::PaymentCallback, payment)))
+}
+
+/// Where Stripe reports, as the operator tells it.
+pub fn stripe_reports(base: &Url) -> String {
+    absolute(base, STRIPE_REPORTS)
 }
 
 /// Where Twilio reports what became of a message.

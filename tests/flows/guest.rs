@@ -177,6 +177,15 @@ impl Guest {
         self.post(&format!("{}/buy", self.portal), &form).await
     }
 
+    /// The same by card.
+    pub(crate) async fn buy_by_card(&self, page: &Page, package: &str, phone: &str) -> (String, Page) {
+        let mut form = page.fields("name=\"phone\"");
+        form.insert("pay".into(), "card".into());
+        form.insert("package".into(), package.into());
+        form.insert("phone".into(), phone.into());
+        self.post(&format!("{}/buy", self.portal), &form).await
+    }
+
     /// Sends a form of one field to an address.
     pub(crate) async fn post_field(&self, url: &str, name: &str, value: &str) -> Page {
         self.post(url, &HashMap::from([(name.to_owned(), value.to_owned())])).await.1

@@ -7,6 +7,7 @@ mod account;
 mod browser;
 mod c2b;
 mod capport;
+mod cards;
 mod changes;
 mod cuts;
 mod desk;

@@ -58,6 +58,7 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
             Kind::MacCloned => "A device is online at several routers at once",
             Kind::SessionStolen => "A customer's sign-in was used from another device",
             Kind::CodeGuessing => "Codes by SMS or of screens are asked for or tried too often",
+            Kind::ForgedReport => "Somebody reports payments in Stripe's name",
         },
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),

@@ -7,6 +7,7 @@ use store::redis::Redis;
 
 use super::Context;
 use crate::notify::email::Email;
+use crate::urls;
 
 /// Checks every value, then PostgreSQL, its schema and Redis. The first thing that is wrong is the error.
 pub(super) async fn check(config: Config) -> anyhow::Result<()> {
@@ -25,6 +26,13 @@ pub(super) async fn check(config: Config) -> anyhow::Result<()> {
     }
     if context.config.mpesa.is_none() {
         println!("M-Pesa is not configured, so customers cannot pay by phone.");
+    }
+    match &context.config.stripe {
+        None => println!("Stripe is not configured, so customers cannot pay by card."),
+        Some(stripe) if stripe.is_live() => {
+            println!("Cards are taken. Stripe reports to {}.", urls::stripe_reports(&context.config.portal.public_url));
+        }
+        Some(_) => println!("Stripe is in test mode: no card is really charged."),
     }
     context.db.close().await;
     Ok(())

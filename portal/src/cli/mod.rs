@@ -305,6 +305,8 @@ mod tests {
             "portal money assign RKTQDM7W6S --phone 0712345678 --package 1-hour --json",
             "portal money refund RKTQDM7W6S",
             "portal money refund RKTQDM7W6S --reverse",
+            "portal money refund pi_3Px4kJ2eZvKYlo2C --json",
+            "portal money refund AB2CD3EF",
             "portal money refund RKTQDM7W6S --reverse --again",
             "portal money refund RKTQDM7W6S --given-back RKU1234567",
             "portal money register --unanswered cancelled --json",
@@ -350,6 +352,7 @@ mod tests {
             "portal money assign RKTQDM7W6S --order AB2CD3EF --phone 0712345678 --package 1-hour",
             "portal money assign not-a-receipt --order AB2CD3EF",
             "portal money refund RKTQDM7W6S --again",
+            "portal money refund pi_",
             "portal money refund RKTQDM7W6S --reverse --given-back X",
             "portal message set ended",
         ] {

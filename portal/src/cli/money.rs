@@ -1,16 +1,17 @@
 //! `portal money`: payments that came and of which nobody knows what they are for, and money that goes back.
 //!
 //! `assign` finishes the job: the customer has access when it ends. `refund` says that money goes back; then M-Pesa is asked
-//! to do it (`--reverse`), or a person did it by hand and says so (`--given-back`). `register` tells M-Pesa where payments
-//! from its menu are reported.
+//! to do it (`--reverse`), or a person did it by hand and says so (`--given-back`). A payment by card, named by its receipt or by
+//! its order, goes back by itself. `register` tells M-Pesa where payments from its menu are reported.
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use shared::phone::Phone;
 use shared::time::rfc3339;
-use store::mpesa_request;
 use store::unmatched::{self, Purpose};
+use store::{mpesa_request, refund};
+use uuid::Uuid;
 
 use super::{ACTOR, Answer, Context, values};
 use crate::api::json as spelling;
@@ -66,8 +67,9 @@ pub(super) struct Assign {
 
 #[derive(Debug, Args)]
 pub(super) struct Refund {
-    /// The payment's receipt.
-    #[arg(value_name = "RECEIPT", value_parser = values::receipt)]
+    /// The payment's receipt; of a payment by card also the code of its order. A card gets its money back by itself, and
+    /// what was bought with it ends.
+    #[arg(value_name = "RECEIPT", value_parser = values::refundable)]
     receipt: String,
     /// Ask M-Pesa to give it back now. Needs [mpesa.initiator] in the configuration.
     #[arg(long, conflicts_with = "given_back")]
@@ -172,6 +174,9 @@ impl Assign {
 impl Refund {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let receipt = self.receipt.as_str();
+        if let Some(payment) = refund::find(&context.db, receipt).await? {
+            return self.to_card(context, payment).await;
+        }
         if let Some(proof) = &self.given_back {
             let amount = unmatched::given_back(&context.db, receipt, proof, context.now()).await?;
             context.audit("money.given_back", &format!("{receipt} by {proof}")).await?;
@@ -185,6 +190,27 @@ impl Refund {
             return self.answer.give(&value, format!("{amount} of {receipt} is owed to its payer now."));
         }
         self.reverse(context).await
+    }
+
+    /// Writes down that the money goes back to its card; a running portal has it done.
+    async fn to_card(&self, context: &Context, payment: Uuid) -> anyhow::Result<()> {
+        let receipt = self.receipt.as_str();
+        anyhow::ensure!(
+            !self.reverse && self.given_back.is_none(),
+            "{receipt} was paid by card, which gets its money back by itself: leave --reverse and --given-back out"
+        );
+        anyhow::ensure!(context.config.stripe.is_some(), "there is no [stripe] in the configuration");
+        let asked = refund::ask(&context.db, payment, ACTOR, context.now()).await?;
+        let (amount, result) = (asked.amount, if asked.is_new { "asked" } else { "asked_before" });
+        if asked.is_new {
+            context.audit("money.refund", receipt).await?;
+        }
+        let value = json!({ "receipt": receipt, "amount": spelling::Money::from(amount), "result": result, "refund": asked.id });
+        let text = match asked.is_new {
+            true => format!("{amount} of {receipt} goes back to its card. What it bought has ended."),
+            false => format!("{amount} of {receipt} goes back to its card, as it was asked before."),
+        };
+        self.answer.give(&value, text)
     }
 
     /// Asks M-Pesa to give it back; what is not owed yet is owed first.

@@ -132,6 +132,19 @@ pub(super) fn receipt(text: &str) -> Result<String, &'static str> {
     Ok(text.to_ascii_uppercase())
 }
 
+/// A receipt, of M-Pesa or of Stripe (`pi_…`), or the code of an order.
+pub(super) fn refundable(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    match text.strip_prefix("pi_") {
+        Some(rest)
+            if (1..=60).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => receipt(text).map_err(|_| "write a receipt such as RKTQDM7W6S or pi_3Px…, or the code of an order"),
+    }
+}
+
 /// What a URL can carry.
 pub(super) fn slug(text: &str) -> Result<String, &'static str> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

@@ -1,4 +1,5 @@
-//! Work that nobody waits for: reports to be worked on, payments to be asked about, entitlements that ran out, news to be sent.
+//! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, entitlements that ran
+//! out, news to be sent.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -8,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, entitlement, notification, payment, unmatched};
+use store::{StoreError, entitlement, notification, payment, refund, unmatched};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,8 +17,10 @@ use tokio_util::task::TaskTracker;
 use crate::App;
 use crate::notify::email::Email;
 use crate::notify::sms::Sms;
+use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
-use crate::payments::{MPESA, MPESA_REPORTS, check, report};
+use crate::payments::stripe::Stripe;
+use crate::payments::{MPESA, check, report};
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
 const SIDE_BY_SIDE: usize = 16;
@@ -30,6 +33,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 enum Job {
     Reports,
     Checks,
+    CardReports,
+    CardChecks,
+    Refunds,
     Expiry,
     Ending,
     News,
@@ -37,16 +43,30 @@ enum Job {
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
 pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationToken) {
-    for job in [Job::Reports, Job::Checks, Job::Expiry, Job::Ending, Job::News] {
+    for job in Job::ALL {
         tracker.spawn(job.run(app.clone(), shutdown.clone()));
     }
 }
 
 impl Job {
+    const ALL: [Job; 8] = [
+        Job::Reports,
+        Job::Checks,
+        Job::CardReports,
+        Job::CardChecks,
+        Job::Refunds,
+        Job::Expiry,
+        Job::Ending,
+        Job::News,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Job::Reports => "payment_reports",
             Job::Checks => "payment_checks",
+            Job::CardReports => "card_reports",
+            Job::CardChecks => "card_checks",
+            Job::Refunds => "refunds",
             Job::Expiry => "expiry",
             Job::Ending => "ending",
             Job::News => "news",
@@ -55,7 +75,9 @@ impl Job {
 
     fn pause(self) -> Duration {
         match self {
-            Job::Reports | Job::Checks | Job::News => Duration::from_secs(1),
+            Job::Reports | Job::Checks | Job::CardReports | Job::CardChecks | Job::Refunds | Job::News => {
+                Duration::from_secs(1)
+            }
             Job::Expiry => Duration::from_secs(2),
             Job::Ending => Duration::from_secs(15),
         }
@@ -65,7 +87,8 @@ impl Job {
         let never = Notify::new();
         let wake = match self {
             Job::Reports => &app.events_wait,
-            Job::Checks | Job::Expiry | Job::Ending | Job::News => &never,
+            Job::CardReports => &app.card_events_wait,
+            Job::Checks | Job::CardChecks | Job::Refunds | Job::Expiry | Job::Ending | Job::News => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -98,14 +121,15 @@ impl Job {
 
     /// One round. Returns whether there is probably more to do.
     async fn once(self, app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
-        match (self, &app.mpesa) {
-            (Job::Reports, Some(mpesa)) => reports(app, mpesa, hands).await,
-            (Job::Checks, Some(mpesa)) => checks(app, mpesa, hands).await,
-            // What was begun while M-Pesa was configured waits until it is again.
-            (Job::Reports | Job::Checks, None) => Ok(false),
-            (Job::Ending, _) => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
-            (Job::News, _) => news(app, hands).await,
-            (Job::Expiry, _) => {
+        match self {
+            Job::Reports => reports::<Mpesa>(app, hands).await,
+            Job::Checks => checks::<Mpesa>(app, hands).await,
+            Job::CardReports => reports::<Stripe>(app, hands).await,
+            Job::CardChecks => checks::<Stripe>(app, hands).await,
+            Job::Refunds => refunds(app, hands).await,
+            Job::Ending => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
+            Job::News => news(app, hands).await,
+            Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
                 Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0)
@@ -114,19 +138,21 @@ impl Job {
     }
 }
 
-async fn reports(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+/// What was begun while a provider was configured waits until it is again.
+async fn reports<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let Some(gateway) = G::of(app) else { return Ok(false) };
     let free = free_hands(hands);
     if free == 0 {
         return Ok(false);
     }
-    let events =
-        payment::claim_events(&app.db, &MPESA_REPORTS, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let lease = gateway.longest() + LEASE_MARGIN;
+    let events = payment::claim_events(&app.db, G::REPORTS, app.clock.now(), lease, free).await?;
     let more = events.len() == free as usize;
     for event in events {
         let id = event.id;
         hand_out(app, hands, move |app| async move {
-            let Some(mpesa) = &app.mpesa else { return };
-            if let Err(error) = report::work(&app, mpesa, &event).await {
+            let Some(gateway) = G::of(&app) else { return };
+            if let Err(error) = report::work(&app, gateway, &event).await {
                 tracing::error!(event = %id, %error, "a report could not be worked on; it is taken up again");
             }
         })
@@ -135,18 +161,39 @@ async fn reports(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<boo
     Ok(more)
 }
 
-async fn checks(app: &App, mpesa: &Mpesa, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+async fn checks<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let Some(gateway) = G::of(app) else { return Ok(false) };
     let free = free_hands(hands);
     if free == 0 {
         return Ok(false);
     }
-    let due = payment::claim_checks(&app.db, MPESA, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let due = payment::claim_checks(&app.db, G::NAME, app.clock.now(), gateway.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for id in due {
         hand_out(app, hands, move |app| async move {
-            let Some(mpesa) = &app.mpesa else { return };
-            if let Err(error) = check::check(&app, mpesa, id).await {
+            let Some(gateway) = G::of(&app) else { return };
+            if let Err(error) = check::check(&app, gateway, id).await {
                 tracing::error!(payment = %id, %error, "a payment could not be looked at; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+async fn refunds(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let (Some(stripe), free) = (&app.stripe, free_hands(hands)) else { return Ok(false) };
+    crate::payments::refund::measure(app).await?;
+    if free == 0 {
+        return Ok(false);
+    }
+    let due = refund::claim(&app.db, app.clock.now(), stripe.longest() + LEASE_MARGIN, free).await?;
+    let more = due.len() == free as usize;
+    for due in due {
+        hand_out(app, hands, move |app| async move {
+            let Some(stripe) = &app.stripe else { return };
+            if let Err(error) = crate::payments::refund::work(&app, stripe, &due).await {
+                tracing::error!(refund = %due.id, %error, "a refund could not be worked on; it is taken up again");
             }
         })
         .await;

@@ -1,7 +1,7 @@
 //! `POST /buy`: a guest wants a package.
 //!
 //! The order is written down under an identity that follows from the form, so a form sent twice, even to two servers,
-//! is one order; the payment is begun; the phone is asked; the guest goes to the order's page. The price is the
+//! is one order; the payment is begun, by phone or by card; the guest goes to the order's page. The price is the
 //! package's in the store, never the form's.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
-use crate::payments::collect;
+use crate::payments::collect::{self, Way};
 use crate::session::customer::{self, Presented};
 use crate::throttle::Limit;
 use crate::urls;
@@ -54,6 +54,9 @@ pub(crate) struct Wish {
     /// The number of whoever gets it; blank: it is for this device.
     #[serde(default)]
     recipient: String,
+    /// `phone` or `card`: by what it is paid.
+    #[serde(default)]
+    pay: String,
 }
 
 /// `POST /buy`
@@ -64,9 +67,10 @@ pub(crate) async fn buy(
     Body(wish): Body<Wish>,
 ) -> Result<Response, AppError> {
     let form = open(&app, &wish.visit)?;
-    let Some(mpesa) = &app.mpesa else {
+    let way = Way::of(&wish.pay);
+    if !way.is_there(&app) {
         return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
-    };
+    }
     let visit = &form.visit;
     let limits = [
         Limit::new("buy_from_device", visit.mac, 20, HOUR),
@@ -81,10 +85,12 @@ pub(crate) async fn buy(
         ];
         app.throttle.admit(&app, &limits).await?;
     }
+    let by_card = way == Way::Card;
     let typed = || Typed {
         phone: wish.phone.clone(),
         discount: wish.discount.clone(),
         recipient: wish.recipient.clone(),
+        by_card,
         ..Typed::default()
     };
     if wish.package.is_empty() {
@@ -135,8 +141,12 @@ pub(crate) async fn buy(
     }
     if order.state == OrderState::Created && order.amount.minor == 0 {
         settlement::give_free(&app.db, order.id, app.clock.now()).await?;
-    } else if order.state == OrderState::Created {
-        match collect::begin(&app, mpesa, &order).await? {
+    } else if matches!(order.state, OrderState::Created | OrderState::Prompted) {
+        if !way.takes(&app, order.amount) {
+            let notice = Some(format!("{} is too little for a card. Please pay with M-Pesa.", order.amount));
+            return show(&app, form.visit, Typed { notice, by_card: false, ..typed() }).await;
+        }
+        match collect::pay(&app, &order, way).await? {
             collect::Begun::Now => app.metrics.step("pay_started", visit.site_name.as_deref()),
             collect::Begun::Before => {}
         }

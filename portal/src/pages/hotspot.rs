@@ -25,9 +25,10 @@ use super::visit::{self, Arrival, Chap, Form, Visit};
 use super::{login, scanned};
 use crate::App;
 use crate::error::AppError;
+use crate::payments::collect::Way;
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{Card, Greeting, PackagesPage, ProblemPage, Renew};
+use crate::views::customer::{Card, CardChoice, Greeting, PackagesPage, ProblemPage, Renew};
 use crate::views::{Site, page, time, words};
 
 /// An order is gone on with when its guest comes back within this.
@@ -110,6 +111,8 @@ pub(crate) struct Typed {
     pub(crate) discount_error: Option<String>,
     pub(crate) recipient: String,
     pub(crate) recipient_error: Option<String>,
+    /// A card was chosen.
+    pub(crate) by_card: bool,
 }
 
 /// The packages of a visit, with a new form.
@@ -135,6 +138,7 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
     facts.buyer.get_or_insert_default();
     let prices = Prices::of(&facts, &offered, &typed.package);
     let discount_error = typed.discount_error.or(prices.problem);
+    let card_choice = card_choice(app, &prices.priced, typed.by_card);
     let problems = [&typed.phone_error, &typed.code_error, &typed.recipient_error, &discount_error];
     let wrong = problems.iter().any(|problem| problem.is_some());
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -149,7 +153,8 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
             .zip(&prices.priced)
             .map(|(package, priced)| card(package, priced, &typed.package))
             .collect(),
-        pay: app.mpesa.is_some(),
+        pay: app.mpesa.is_some() || card_choice.is_some(),
+        card_choice,
         account: urls::account(&Form::new(visit.clone(), now).seal(app.db.seal())),
         phone: typed.phone,
         phone_error: typed.phone_error,
@@ -291,6 +296,15 @@ fn renew(
 /// A package with the price that is shown for it, as the button sends it.
 fn choice(package: &Package, priced: &Priced) -> String {
     format!("{}:{}", package.slug, priced.pays.minor)
+}
+
+/// The choice of a card, where one of these prices can be paid so.
+fn card_choice(app: &App, prices: &[Priced], chosen: bool) -> Option<CardChoice> {
+    let takes = |priced: &&Priced| Way::Card.takes(app, priced.pays);
+    let lowest = prices.iter().filter(takes).map(|priced| priced.pays).min_by_key(|price| price.minor)?;
+    let is_for_all = prices.iter().all(|priced| priced.pays.minor == 0 || takes(&priced));
+    let from = (!is_for_all).then(|| lowest.to_string());
+    Some(CardChoice { from, only: app.mpesa.is_none(), chosen })
 }
 
 fn card(package: &Package, priced: &Priced, chosen: &str) -> Card {

@@ -22,9 +22,14 @@ pub(crate) fn form(visit: &Visit, username: &str, password: &str, then: Option<S
 
 /// Lets the page's form go to the router and, because browsers hold redirects after a form to the same rule, on to
 /// where the router sends the guest.
-pub(crate) fn allow(mut response: Response, visit: &Visit, public: &Url) -> Response {
+pub(crate) fn allow(response: Response, visit: &Visit, public: &Url) -> Response {
+    allow_onward(response, visit, public, visit.destination.as_ref())
+}
+
+/// The same where the router sends the guest somewhere else.
+pub(crate) fn allow_onward(mut response: Response, visit: &Visit, public: &Url, onward: Option<&Url>) -> Response {
     let (router, own) = (visit::origin(&visit.login), visit::origin(public));
-    let onward = visit.destination.as_ref().map(visit::origin);
+    let onward = onward.map(visit::origin);
     let origins: Vec<&str> =
         [Some(router.as_str()), Some(own.as_str()), onward.as_deref()].into_iter().flatten().collect();
     if let Some(policy) = headers::policy_with_form(&origins) {

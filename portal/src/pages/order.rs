@@ -4,6 +4,9 @@
 //! what it is about; [`state`] gives the same to the page's script, which reads the page anew when the stage changes.
 //! The grant never waits for this page: it only logs the guest in.
 
+mod again;
+mod card;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -21,15 +24,18 @@ use shared::voucher;
 use store::entitlement::{self, Usage};
 use store::for_another::{self, ForAnother, Given};
 use store::order::{self, Order, OrderState};
+use store::payment::{self, Attempt};
 use store::voucher::State as VoucherState;
-use store::{StoreError, payment, settlement};
+use store::{StoreError, settlement};
 use tokio::sync::{broadcast, mpsc};
+use url::Url;
 
+pub(crate) use self::again::again;
 use super::login;
 use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
-use crate::payments::collect;
+use crate::payments::STRIPE;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
@@ -53,6 +59,8 @@ enum Stage {
     Stranded,
     /// The phone asks for the PIN.
     Prompted,
+    /// The guest can type a card on a page.
+    Card,
     /// It is not known whether the phone was asked.
     Unsure,
     /// M-Pesa says paid; it is being checked.
@@ -79,6 +87,7 @@ impl Stage {
             Stage::Asking => "asking",
             Stage::Stranded => "stranded",
             Stage::Prompted => "prompted",
+            Stage::Card => "card",
             Stage::Unsure => "unsure",
             Stage::Confirming => "confirming",
             Stage::GoOnline => "go_online",
@@ -98,7 +107,7 @@ impl Stage {
 
     fn tone(self) -> &'static str {
         match self {
-            Stage::Asking | Stage::Prompted | Stage::Confirming => "info",
+            Stage::Asking | Stage::Prompted | Stage::Card | Stage::Confirming => "info",
             Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue => "warning",
             Stage::GoOnline | Stage::Online | Stage::Given | Stage::GivenUsed => "success",
             Stage::Failed { .. } => "danger",
@@ -109,7 +118,7 @@ impl Stage {
     fn looks_again(self) -> Duration {
         Duration::from_secs(match self {
             Stage::GoOnline => 1,
-            _ if self.is_busy() => 3,
+            _ if self.is_busy() || self == Stage::Card => 3,
             Stage::Online => 10,
             _ => 30,
         })
@@ -119,7 +128,7 @@ impl Stage {
     fn refresh(self) -> Option<u32> {
         match self {
             Stage::Asking | Stage::Prompted | Stage::Confirming => Some(4),
-            Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
+            Stage::Card | Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
             Stage::GoOnline => Some(20),
             Stage::Online | Stage::Given => Some(60),
             Stage::Stranded
@@ -137,8 +146,8 @@ struct Known {
     usage: Option<Usage>,
     /// Whom it is for, if for another.
     another: Option<ForAnother>,
-    /// When the newest attempt to pay began.
-    attempt: Option<OffsetDateTime>,
+    /// The newest attempt to pay, while it matters.
+    attempt: Option<Attempt>,
     now: OffsetDateTime,
 }
 
@@ -151,8 +160,8 @@ impl Known {
             None => None,
         };
         let attempt = match order.state {
-            OrderState::Created | OrderState::Failed => payment::latest_attempt(&app.db, id).await?,
-            _ => None,
+            OrderState::Paid | OrderState::RefundDue => None,
+            _ => payment::latest(&app.db, id).await?,
         };
         let another = for_another::of_order(&app.db, id).await?;
         Ok(Known { order, usage, another, attempt, now: app.clock.now() })
@@ -164,13 +173,14 @@ impl Known {
                 let stranded = self.attempt.is_none() && self.now - self.order.created_at > STRANDED;
                 if stranded { Stage::Stranded } else { Stage::Asking }
             }
+            (OrderState::Prompted, _) if self.page().is_some() => Stage::Card,
             (OrderState::Prompted, _) => Stage::Prompted,
             (OrderState::Unknown, _) => Stage::Unsure,
             (OrderState::Confirming, _) => Stage::Confirming,
             (OrderState::RefundDue, _) => Stage::RefundDue,
             (OrderState::Failed, _) => {
                 let reason = Reason::of(&self.order.reason);
-                let waited = self.attempt.is_none_or(|attempt| self.now - attempt > AFTER_A_WHILE);
+                let waited = self.attempt.as_ref().is_none_or(|attempt| self.now - attempt.began_at > AFTER_A_WHILE);
                 Stage::Failed { reason, again: reason.retry() == Retry::AtOnce || waited }
             }
             (OrderState::Paid, _) if self.another.is_some() => match self.given().map(|given| given.state) {
@@ -189,10 +199,24 @@ impl Known {
         self.another.as_ref()?.voucher.as_ref()
     }
 
+    /// The address of the page on which a card can be typed now.
+    fn page(&self) -> Option<&str> {
+        self.attempt.as_ref().filter(|attempt| attempt.is_open())?.url.as_deref()
+    }
+
+    fn is_by_card(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.provider == STRIPE)
+    }
+
     /// Headline and sentence of a stage.
     fn words(&self, stage: Stage) -> (String, String) {
         let (price, phone) = (self.order.amount, self.order.phone.masked());
         let (headline, detail) = match stage {
+            Stage::Asking if self.is_by_card() => ("Opening the card page".into(), "This takes a few seconds.".into()),
+            Stage::Card => (
+                "Pay by card".into(),
+                "The card page is Stripe's: your card's number does not pass through us. This page goes on by itself once you have paid.".into(),
+            ),
             Stage::Asking => ("Sending the request to your phone".into(), format!("M-Pesa will ask {phone} for the PIN in a moment.")),
             Stage::Stranded => ("The payment was not started".into(), "Nothing was charged. Try again.".into()),
             Stage::Prompted => (
@@ -226,7 +250,8 @@ impl Known {
                 (format!("Paid: {} for {to}", self.order.package), detail.into())
             }
             Stage::Failed { reason, .. } => {
-                let (headline, detail) = words::failure(reason);
+                let said = if self.is_by_card() { words::card_failure } else { words::failure };
+                let (headline, detail) = said(reason);
                 (headline.into(), detail.into())
             }
             Stage::RefundDue => (
@@ -308,7 +333,7 @@ pub(crate) async fn show(
         // The router has said no, perhaps because this package is for other hours.
         Stage::GoOnline if notice.is_some() => ("Choose another package", true),
         Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
-        Stage::Asking | Stage::Prompted | Stage::Unsure => ("Start again", waits_long),
+        Stage::Asking | Stage::Prompted | Stage::Card | Stage::Unsure => ("Start again", waits_long),
         _ => ("", false),
     };
     let packages = visit.as_ref().filter(|_| offer).map(|visit| packages_url(&app, visit, known.now));
@@ -331,6 +356,7 @@ pub(crate) async fn show(
         code: order.code.clone(),
         login,
         given: given_voucher(&app, &known, stage),
+        card: card::part(&app, &known, visit.as_ref(), &token).await?,
         again: again.then(|| format!("/o/{token}/again")),
         packages,
         packages_label,
@@ -341,8 +367,12 @@ pub(crate) async fn show(
         receipt: (order.paid_at.is_some() && order.amount.minor > 0).then(|| format!("/o/{token}/receipt")),
     };
     let response = page(StatusCode::OK, &view)?;
+    let page = known.page().and_then(|url| Url::parse(url).ok());
     Ok(match visit {
-        Some(visit) => login::allow(response, &visit, &app.config.portal.public_url),
+        Some(visit) => {
+            let onward = page.as_ref().or(visit.destination.as_ref());
+            login::allow_onward(response, &visit, &app.config.portal.public_url, onward)
+        }
         None => response,
     })
 }
@@ -492,31 +522,6 @@ pub(crate) async fn events(
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 
-/// `POST /o/{token}/again`: a new payment of the same order, where that is safe.
-pub(crate) async fn again(State(app): State<App>, Path(token): Path<String>) -> Result<Response, AppError> {
-    let known = Known::of(&app, &token).await?;
-    // Nobody pays for nothing; what was not given at once is given now.
-    if known.order.amount.minor == 0 {
-        settlement::give_free(&app.db, known.order.id, known.now).await?;
-        return Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response());
-    }
-    let Some(mpesa) = &app.mpesa else {
-        return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
-    };
-    if matches!(known.stage(), Stage::Failed { again: true, .. } | Stage::Stranded) {
-        match collect::begin(&app, mpesa, &known.order).await {
-            // A discount of it has been used up meanwhile.
-            Err(StoreError::Conflict(_)) => {
-                return Err(AppError::BadRequest(
-                    "The discount of this order is used up. Please choose a package again.",
-                ));
-            }
-            begun => drop(begun?),
-        }
-    }
-    Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response())
-}
-
 #[cfg(test)]
 mod tests {
     use shared::entitlement::{State as Access, Used};
@@ -549,7 +554,18 @@ mod tests {
             created_at: at(0),
             paid_at: None,
         };
-        Known { order, usage: None, another: None, attempt: Some(at(0)), now: at(seconds) }
+        Known { order, usage: None, another: None, attempt: Some(attempt(0)), now: at(seconds) }
+    }
+
+    fn attempt(began_at: i64) -> Attempt {
+        Attempt {
+            id: Uuid::from_u128(4),
+            provider: "mpesa".into(),
+            state: "prompted".into(),
+            began_at: at(began_at),
+            url: None,
+            grace: None,
+        }
     }
 
     fn usage(online: u64, used_octets: u64) -> Usage {
@@ -590,6 +606,20 @@ mod tests {
     }
 
     #[test]
+    fn a_card_has_a_page_while_it_is_open_and_words_of_its_own() {
+        let mut known = known(OrderState::Prompted, "", 10);
+        let page = Attempt { provider: STRIPE.into(), url: Some("https://checkout.example/c".into()), ..attempt(0) };
+        known.attempt = Some(page.clone());
+        assert_eq!(known.stage(), Stage::Card);
+        known.attempt = Some(Attempt { state: "failed".into(), ..page });
+        known.order.state = OrderState::Failed;
+        known.order.reason = "card_declined".into();
+        assert!(known.page().is_none() && known.words(known.stage()).0.contains("card"));
+        known.order.reason = "unreachable".into();
+        assert!(!known.words(known.stage()).1.contains("M-Pesa"));
+    }
+
+    #[test]
     fn a_payment_that_may_have_moved_money_is_not_offered_again_at_once() {
         let again = |reason: &str, seconds| {
             matches!(known(OrderState::Failed, reason, seconds).stage(), Stage::Failed { again: true, .. })
@@ -606,7 +636,7 @@ mod tests {
         assert_eq!(known.stage(), Stage::Asking);
         known.now = at(100);
         assert_eq!(known.stage(), Stage::Stranded);
-        known.attempt = Some(at(1));
+        known.attempt = Some(attempt(1));
         assert_eq!(known.stage(), Stage::Asking, "an attempt is under way");
     }
 

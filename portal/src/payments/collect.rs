@@ -1,104 +1,199 @@
-//! Begins a payment of an order and has the phone asked for the PIN.
+//! Begins a payment of an order and has the customer asked: on the phone for the PIN, or on a page for a card.
 //!
-//! The payment's row is committed before M-Pesa is called, with a time at which it is looked at even if this process
+//! The payment's row is committed before the provider is called, with a time at which it is looked at even if this process
 //! dies now. The call itself outlives the request that began it: a guest whose browser goes away still gets the prompt,
-//! and what M-Pesa answered is still written down.
+//! and what the provider answered is still written down. One order has one open payment: another way to pay closes the page
+//! of the first one before it begins.
 
 use std::time::Duration;
 
+use shared::money::Money;
+use shared::time::OffsetDateTime;
+use store::StoreError;
 use store::order::Order;
-use store::{StoreError, payment};
+use store::payment::{self, Attempt, NewPage, Payment};
 use uuid::Uuid;
 
-use super::mpesa::{Mpesa, Prompt};
-use super::{MPESA, Push};
+use super::gateway::{Answer, Gateway, Moments, Page, Wish};
+use super::settle::fail;
+use super::stripe::{Expired, SESSION_EXPIRED, Stripe};
+use super::{STRIPE, check};
 use crate::App;
 
-/// How long a page waits for M-Pesa's first answer, so that it usually shows the right thing at once.
+/// How long a page waits for the provider's first answer, so that it usually shows the right thing at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Added to the longest call before a payment without an answer is looked at.
 const MARGIN: Duration = Duration::from_secs(10);
-/// How often an answer of M-Pesa is written again when PostgreSQL is away, two seconds apart: with it the payment can
+/// How often an answer is written again when PostgreSQL is away, two seconds apart: with it the payment can
 /// be asked about, without it only a report can tell.
 const WRITE_TRIES: u32 = 15;
 const WRITE_PAUSE: Duration = Duration::from_secs(2);
 
+/// By what a customer pays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// M-Pesa, which asks the phone.
+    Phone,
+    /// A card, on a page of Stripe's.
+    Card,
+}
+
+impl Way {
+    /// Reads a form's field. What is not understood is the phone, which was there before.
+    pub(crate) fn of(text: &str) -> Way {
+        if text == "card" { Way::Card } else { Way::Phone }
+    }
+
+    /// Whether it is configured here.
+    pub(crate) fn is_there(self, app: &App) -> bool {
+        match self {
+            Way::Phone => app.mpesa.is_some(),
+            Way::Card => app.stripe.is_some(),
+        }
+    }
+
+    /// Whether this price can be paid so, here.
+    pub(crate) fn takes(self, app: &App, price: Money) -> bool {
+        let in_bounds = || app.config.stripe.as_ref().is_some_and(|settings| settings.takes(price));
+        self.is_there(app) && (self == Way::Phone || in_bounds())
+    }
+}
+
 /// What became of the wish to collect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Begun {
-    /// The phone is being asked.
+    /// The customer is being asked.
     Now,
     /// Another attempt is under way, or the order is paid.
     Before,
 }
 
-/// Begins a payment, unless one is under way. Returns once M-Pesa has answered or patience ends.
-pub(crate) async fn begin(app: &App, mpesa: &Mpesa, order: &Order) -> Result<Begun, StoreError> {
+/// Begins a payment in this way, unless one is under way that cannot be given up.
+pub(crate) async fn pay(app: &App, order: &Order, way: Way) -> Result<Begun, StoreError> {
+    if let (Some(stripe), Some(open)) = (&app.stripe, open_page(app, order.id).await?)
+        && (way == Way::Card || !close(app, stripe, &open).await?)
+    {
+        return Ok(Begun::Before);
+    }
+    match (way, &app.mpesa, &app.stripe) {
+        (Way::Phone, Some(mpesa), _) => begin(app, mpesa, order).await,
+        (Way::Card, _, Some(stripe)) => begin(app, stripe, order).await,
+        // Whoever offers a way has asked whether there is one.
+        (Way::Phone | Way::Card, ..) => Ok(Begun::Before),
+    }
+}
+
+/// The payment of an order that is open on a page of Stripe's.
+async fn open_page(app: &App, order: Uuid) -> Result<Option<Payment>, StoreError> {
+    if app.stripe.is_none() {
+        return Ok(None);
+    }
+    let newest = payment::latest(&app.db, order).await?;
+    match newest.filter(|attempt: &Attempt| attempt.provider == STRIPE && attempt.is_open()) {
+        Some(attempt) => payment::get(&app.db, attempt.id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Closes a page, so that the order can be paid in another way. `false`: it may have been paid meanwhile, or nobody knows.
+async fn close(app: &App, stripe: &Stripe, open: &Payment) -> Result<bool, StoreError> {
+    let Some(reference) = &open.checkout_request_id else { return Ok(false) };
+    let answer = stripe.expire(reference).await;
+    let result = match &answer {
+        Expired::Done => "ok",
+        Expired::Refused(_) => "refused",
+        Expired::Unknown(_) => "unknown",
+    };
+    app.metrics.stripe_requests.with_label_values(&["expire", result]).inc();
+    match answer {
+        Expired::Done => fail(app, open, SESSION_EXPIRED, "another way to pay was chosen").await?,
+        // It was not open: what became of it can be asked at once.
+        Expired::Refused(_) => check::check(app, stripe, open.id).await?,
+        Expired::Unknown(_) => return Ok(false),
+    }
+    Ok(payment::get(&app.db, open.id).await?.state == "failed")
+}
+
+/// Begins a payment, unless one is under way. Returns once the provider has answered or patience ends.
+pub(crate) async fn begin<G: Gateway>(app: &App, gateway: &G, order: &Order) -> Result<Begun, StoreError> {
     let now = app.clock.now();
-    let payment = match payment::begin(&app.db, order.id, MPESA, now, now + mpesa.longest() + MARGIN).await {
+    let payment = match payment::begin(&app.db, order.id, G::NAME, now, now + gateway.longest() + MARGIN).await {
         Ok(payment) => payment,
         Err(StoreError::Conflict(_)) => return Ok(Begun::Before),
         Err(error) => return Err(error),
     };
-    app.metrics.payments.with_label_values(&[MPESA, "initiated"]).inc();
+    app.metrics.payments.with_label_values(&[G::NAME, "initiated"]).inc();
     let (task_app, order) = (app.clone(), order.clone());
-    let task = app.background.spawn(async move { ask_phone(&task_app, &order, payment).await });
+    let task = app.background.spawn(async move { ask::<G>(&task_app, &order, payment, now).await });
     // The task goes on if this wait ends first.
     drop(tokio::time::timeout(PATIENCE, task).await);
     Ok(Begun::Now)
 }
 
-async fn ask_phone(app: &App, order: &Order, payment: Uuid) {
-    let Some(mpesa) = &app.mpesa else { return };
-    let callback = callback_url(app, payment);
-    let prompt = Prompt {
-        phone: &order.phone,
-        amount: order.amount,
-        reference: &order.code,
-        description: &order.package,
-        callback: &callback,
-    };
-    let push = mpesa.push(&prompt).await;
-    let result = match &push {
-        Push::Prompted { .. } => "ok",
-        Push::Refused(_) => "refused",
-        Push::Unknown(_) => "unknown",
-    };
-    app.metrics.mpesa_requests.with_label_values(&["push", result]).inc();
+async fn ask<G: Gateway>(app: &App, order: &Order, payment: Uuid, begun_at: OffsetDateTime) {
+    let Some(gateway) = G::of(app) else { return };
+    let answer = gateway.begin(app, &Wish { order, payment, begun_at }).await;
+    G::requests(&app.metrics).with_label_values(&[G::BEGINS, answer.label()]).inc();
     for attempt in 1..=WRITE_TRIES {
-        match record(app, mpesa, payment, &push).await {
+        match record(app, gateway, payment, begun_at, &answer).await {
             Ok(()) => return,
             Err(error) if error.is_unavailable() && attempt < WRITE_TRIES => tokio::time::sleep(WRITE_PAUSE).await,
             Err(error) => {
-                tracing::error!(%payment, %error, "M-Pesa's answer to a prompt could not be written down");
+                tracing::error!(%payment, provider = G::NAME, %error, "an answer to a payment's beginning could not be written down");
                 return;
             }
         }
     }
 }
 
-async fn record(app: &App, mpesa: &Mpesa, id: Uuid, push: &Push) -> Result<(), StoreError> {
+async fn record<G: Gateway>(
+    app: &App,
+    gateway: &G,
+    id: Uuid,
+    begun_at: OffsetDateTime,
+    answer: &Answer,
+) -> Result<(), StoreError> {
     let now = app.clock.now();
-    match push {
-        Push::Prompted { merchant_request_id, checkout_request_id } => {
-            let next = mpesa.next_query(now, 0, now);
-            payment::prompted(&app.db, id, merchant_request_id, checkout_request_id, now, next).await
+    match answer {
+        Answer::Asked { reference, page: Some(page), .. } => {
+            let next = gateway.next_query(Moments { begun_at, until: Some(page.until) }, 0, now);
+            page_made(app, id, reference, page, now, next).await
         }
-        Push::Refused(refusal) => {
+        Answer::Asked { reference, second, page: None } => {
+            let next = gateway.next_query(Moments { begun_at: now, until: None }, 0, now);
+            payment::prompted(&app.db, id, second.as_deref().unwrap_or_default(), reference, now, next).await
+        }
+        Answer::Refused(refusal) => {
             let (code, text) = refusal.code_and_text();
-            tracing::warn!(payment = %id, reason = code, %text, "M-Pesa refused a prompt");
-            app.metrics.payments.with_label_values(&[MPESA, "failed"]).inc();
+            tracing::warn!(payment = %id, provider = G::NAME, reason = code, %text, "the customer could not be asked");
+            app.metrics.payments.with_label_values(&[G::NAME, "failed"]).inc();
             payment::failed(&app.db, id, code, &text, now).await
         }
-        Push::Unknown(why) => {
-            tracing::warn!(payment = %id, %why, "it is not known whether M-Pesa heard of a prompt");
-            app.metrics.payments.with_label_values(&[MPESA, "unknown"]).inc();
-            payment::unknown(&app.db, id, &why.to_string(), now, now + super::check::RETHINK).await
+        Answer::Unknown(why) if G::UNHEARD_MAY_PAY => {
+            tracing::warn!(payment = %id, provider = G::NAME, %why, "it is not known whether the customer was asked");
+            app.metrics.payments.with_label_values(&[G::NAME, "unknown"]).inc();
+            payment::unknown(&app.db, id, &why.to_string(), now, now + check::RETHINK).await
+        }
+        Answer::Unknown(why) => {
+            tracing::warn!(payment = %id, provider = G::NAME, %why, "nobody heard where to pay: the payment is given up");
+            app.metrics.payments.with_label_values(&[G::NAME, "failed"]).inc();
+            payment::failed(&app.db, id, "unreachable", &why.to_string(), now).await
         }
     }
 }
 
-/// The secret address to which M-Pesa reports this payment.
-fn callback_url(app: &App, payment: Uuid) -> String {
-    crate::urls::mpesa_callback(super::reached_at(&app.config), app.db.seal(), payment)
+async fn page_made(
+    app: &App,
+    id: Uuid,
+    reference: &str,
+    page: &Page,
+    now: OffsetDateTime,
+    next_check: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let new = NewPage { reference, url: page.url.as_str(), until: page.until, grace: page.grace };
+    let given = payment::page_made(&app.db, id, &new, now, next_check).await?;
+    if page.grace.is_some() {
+        app.metrics.graces.with_label_values(&[if given { "given" } else { "not_given" }]).inc();
+    }
+    Ok(())
 }

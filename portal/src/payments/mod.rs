@@ -4,10 +4,12 @@
 //! * [`stripe`] – the Stripe client: a page for a card, what came of it, refunds; what proves a report;
 //! * [`callback`] and [`c2b`] – read M-Pesa's reports, of prompts and of payments from its menu, in all their spellings;
 //! * [`reason`] – what each result code means, and whether charging again is safe;
-//! * [`collect`] – begins a payment and has the phone asked;
+//! * `gateway` – what the two have in common, as one trait, against which the next three are written;
+//! * [`collect`] – begins a payment and has the customer asked;
 //! * [`report`] – works on a stored report; [`check`] – asks about a payment that is due;
 //! * [`received`] – works on the report of a payment from the menu; [`asked`] – asks M-Pesa what it answers later, and works
 //!   on the answer;
+//! * [`refund`] – gives money back to cards;
 //! * [`settle`] – hands confirmed money to `store::settlement`, and counts.
 //!
 //! The rules that hold everything together: our own rows are written before the provider is called; the provider's
@@ -19,14 +21,17 @@ pub mod c2b;
 pub mod callback;
 pub mod check;
 pub mod collect;
+pub(crate) mod gateway;
 pub mod mpesa;
 pub mod reason;
 pub mod received;
+pub mod refund;
 pub mod report;
 pub mod settle;
 pub mod stripe;
 
 use shared::config::Config;
+use shared::money::Money;
 use url::Url;
 
 /// M-Pesa's name in the store and in the metrics.
@@ -67,7 +72,7 @@ pub enum Push {
     Unknown(Unheard),
 }
 
-/// Why certainly no phone was asked.
+/// Why a request certainly did nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// No connection was made.
@@ -78,7 +83,7 @@ pub enum Refusal {
     Busy,
     /// Too many requests.
     Throttled,
-    /// The amount is not a whole number of shillings.
+    /// The provider cannot charge just this amount.
     NotChargeable,
     /// The request was understood and refused.
     Rejected {
@@ -93,7 +98,12 @@ pub enum Refusal {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Query {
     /// The money came.
-    Paid,
+    Paid {
+        /// The provider's receipt, where it tells one.
+        receipt: Option<String>,
+        /// How much, where it tells that.
+        amount: Option<Money>,
+    },
     /// The customer has not decided yet.
     Pending,
     /// It ended without money, or with a code that we do not know; [`reason::Reason`] tells.

@@ -39,6 +39,10 @@ pub enum Reason {
     Rejected,
     /// We never learned what became of it.
     NoNews,
+    /// The bank refused the card.
+    Declined,
+    /// The page for a card was closed, or its time passed.
+    PageClosed,
     /// A code that is not listed.
     Unlisted,
 }
@@ -72,6 +76,8 @@ impl Reason {
             "throttled" => Reason::Throttled,
             "rejected" => Reason::Rejected,
             "no_news" => Reason::NoNews,
+            "card_declined" => Reason::Declined,
+            "session_expired" => Reason::PageClosed,
             _ => Reason::Unlisted,
         }
     }
@@ -89,7 +95,9 @@ impl Reason {
             | Reason::Unreachable
             | Reason::Credentials
             | Reason::Throttled
-            | Reason::Rejected => Retry::AtOnce,
+            | Reason::Rejected
+            | Reason::Declined
+            | Reason::PageClosed => Retry::AtOnce,
             Reason::RuleLimited
             | Reason::SystemBusy
             | Reason::LineBusy
@@ -110,13 +118,11 @@ impl super::Refusal {
     pub fn code_and_text(&self) -> (&'static str, String) {
         use super::Refusal;
         match self {
-            Refusal::Unreachable => ("unreachable", "M-Pesa could not be reached".into()),
-            Refusal::Credentials => {
-                ("credentials", "M-Pesa does not accept our consumer key, secret or shortcode".into())
-            }
+            Refusal::Unreachable => ("unreachable", "the provider could not be reached".into()),
+            Refusal::Credentials => ("credentials", "the provider does not accept our key, secret or shortcode".into()),
             Refusal::Busy => ("busy", "the line is busy, or M-Pesa does not know the shortcode and passkey".into()),
-            Refusal::Throttled => ("throttled", "M-Pesa takes no more requests for the moment".into()),
-            Refusal::NotChargeable => ("rejected", "the price is not a whole number of shillings".into()),
+            Refusal::Throttled => ("throttled", "the provider takes no more requests for the moment".into()),
+            Refusal::NotChargeable => ("rejected", "the price cannot be charged exactly".into()),
             Refusal::Rejected { code, text } => ("rejected", format!("{code} {text}")),
         }
     }
@@ -128,7 +134,7 @@ mod tests {
 
     #[test]
     fn charging_again_at_once_is_offered_only_where_no_money_can_have_moved() {
-        for code in ["1", "1019", "1032", "1037", "2001", "unreachable"] {
+        for code in ["1", "1019", "1032", "1037", "2001", "unreachable", "card_declined", "session_expired"] {
             assert_eq!(Reason::of(code).retry(), Retry::AtOnce, "{code}");
         }
         for code in ["17", "26", "1001", "1025", "9999", "no_news", "4242", ""] {
@@ -140,5 +146,6 @@ mod tests {
     fn an_unlisted_code_ends_nothing() {
         assert!(!Reason::of("4242").is_final());
         assert!(Reason::of("1032").is_final());
+        assert!(Reason::of("card_declined").is_final() && Reason::of("session_expired").is_final());
     }
 }

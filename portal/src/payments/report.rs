@@ -1,24 +1,26 @@
 //! Works on a report that a provider has sent and a webhook has stored.
 //!
-//! A report is a hint, never a proof: it carries no signature. Success is believed after a query of ours says so;
-//! failure is believed where charging again would be safe anyway, and M-Pesa is asked afterwards all the same: the
-//! report that would put it right can be lost. Otherwise it is believed after a query too. Everything is idempotent, so
+//! A report is a hint, never a proof: M-Pesa's carry no signature, and Stripe's may be of the other mode. Success is believed after a
+//! query of ours says so; failure is believed where charging again would be safe anyway, and M-Pesa is asked afterwards all the
+//! same: the report that would put it right can be lost. Otherwise it is believed after a query too. Everything is idempotent, so
 //! a report that comes twice, late, out of order or is worked on by two processes ends the same.
+//! What is M-Pesa's own is [`of_prompt`]; each gateway reads its own reports ([`Gateway::judge`]).
 
 use store::StoreError;
 use store::payment::{self, Event, Payment};
 use store::settlement::{Evidence, Settled};
 
+use super::Query;
 use super::callback::Callback;
 use super::check::ask;
+use super::gateway::Gateway;
 use super::mpesa::Mpesa;
 use super::reason::{Reason, Retry};
 use super::settle::{fail, fail_by_report, settle};
-use super::{C2B, Query, RESULT, RESULT_TIMEOUT, asked, received};
 use crate::App;
 
-/// A report that cannot be confirmed is taken up this often, about a minute apart, before it is left alone: M-Pesa
-/// then no longer answers about it.
+/// A report that cannot be confirmed is taken up this often, about a minute apart, before it is left alone: by
+/// then nobody answers about it any more.
 const ATTEMPTS: u32 = 1500;
 
 /// What became of a report; the spelling is stored with it and counted.
@@ -34,7 +36,7 @@ pub(crate) enum Outcome {
     Unmatched,
     /// It is not a report.
     Unreadable,
-    /// It said paid, M-Pesa itself says no.
+    /// It said paid, the provider itself says no.
     Refuted,
     /// Nobody knows what the money is for: it waits for a person.
     Queued,
@@ -73,12 +75,8 @@ enum Match {
 }
 
 /// Works on one stored report.
-pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
-    let mut outcome = match event.provider.as_str() {
-        C2B => received::judge(app, mpesa, event).await?,
-        RESULT | RESULT_TIMEOUT => asked::judge(app, event).await?,
-        _ => judge(app, mpesa, event).await?,
-    };
+pub(crate) async fn work<G: Gateway>(app: &App, gateway: &G, event: &Event) -> Result<Outcome, StoreError> {
+    let mut outcome = gateway.judge(app, event).await?;
     let provider = event.provider.as_str();
     if outcome == Outcome::Later {
         if event.attempts < ATTEMPTS {
@@ -88,7 +86,7 @@ pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outc
     }
     match outcome {
         Outcome::Unmatched | Outcome::Unreadable | Outcome::Refuted | Outcome::GivenUp => {
-            tracing::warn!(event = %event.id, payment = ?event.payment, outcome = outcome.as_str(), "a report of M-Pesa was not followed");
+            tracing::warn!(event = %event.id, payment = ?event.payment, outcome = outcome.as_str(), "a report was not followed");
             app.metrics.callbacks.with_label_values(&[provider, outcome.as_str()]).inc();
         }
         Outcome::Duplicate | Outcome::Queued => {
@@ -100,7 +98,8 @@ pub(crate) async fn work(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outc
     Ok(outcome)
 }
 
-async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
+/// What M-Pesa reports of a prompt.
+pub(super) async fn of_prompt(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, StoreError> {
     let Some(id) = event.payment else { return Ok(Outcome::Unmatched) };
     let Ok(callback) = Callback::parse(&event.body) else { return Ok(Outcome::Unreadable) };
     let payment = payment::get(&app.db, id).await?;
@@ -111,6 +110,8 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
     }
     let evidence = Evidence { receipt: callback.receipt.clone(), amount: callback.amount };
     let reason = Reason::of(&callback.result_code);
+    let says_paid = callback.result_code == "0";
+    let said = Said { reference: &callback.checkout_request_id, says_paid, evidence: &evidence };
     match (callback.result_code.as_str(), payment.state.as_str()) {
         // Only the receipt can be new.
         ("0", "succeeded") => settle(app, &payment, &evidence).await.map(|_| Outcome::Duplicate),
@@ -119,7 +120,7 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
             let now = app.clock.now();
             let next = mpesa.next_query(payment.created_at, payment.checks, now);
             payment::confirming(&app.db, payment.id, now, next).await?;
-            confirm(app, mpesa, &payment, &callback, &evidence).await
+            confirm(app, mpesa, &payment, &said).await
         }
         (_, "failed") => Ok(Outcome::Duplicate),
         (code, _) if reason.is_final() && reason.retry() == Retry::AtOnce => {
@@ -128,7 +129,7 @@ async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Outcome, Store
             fail_by_report(app, &payment, code, &callback.result_text, next).await?;
             Ok(Outcome::Failed)
         }
-        _ => confirm(app, mpesa, &payment, &callback, &evidence).await,
+        _ => confirm(app, mpesa, &payment, &said).await,
     }
 }
 
@@ -158,22 +159,36 @@ async fn matches(app: &App, mpesa: &Mpesa, payment: &Payment, callback: &Callbac
     }
 }
 
-/// Asks M-Pesa itself.
-async fn confirm(
+/// What a report says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    /// The provider's reference of what it speaks of.
+    pub(super) reference: &'a str,
+    /// Whether it says that the money came.
+    pub(super) says_paid: bool,
+    /// What it tells of the money. What the provider itself answers counts more.
+    pub(super) evidence: &'a Evidence,
+}
+
+/// Asks the provider itself.
+pub(super) async fn confirm<G: Gateway>(
     app: &App,
-    mpesa: &Mpesa,
+    gateway: &G,
     payment: &Payment,
-    callback: &Callback,
-    evidence: &Evidence,
+    said: &Said<'_>,
 ) -> Result<Outcome, StoreError> {
-    match ask(app, mpesa, &callback.checkout_request_id).await {
-        Query::Paid => match settle(app, payment, evidence).await? {
-            Settled::Granted { .. } | Settled::RefundDue => Ok(Outcome::Settled),
-            Settled::Already => Ok(Outcome::Duplicate),
-        },
+    match ask(app, gateway, said.reference).await {
+        Query::Paid { receipt, amount } => {
+            let receipt = receipt.or_else(|| said.evidence.receipt.clone());
+            let evidence = Evidence { receipt, amount: amount.or(said.evidence.amount) };
+            match settle(app, payment, &evidence).await? {
+                Settled::Granted { .. } | Settled::RefundDue => Ok(Outcome::Settled),
+                Settled::Already => Ok(Outcome::Duplicate),
+            }
+        }
         Query::Ended { code, text } if Reason::of(&code).is_final() => {
             fail(app, payment, &code, &text).await?;
-            Ok(if callback.result_code == "0" { Outcome::Refuted } else { Outcome::Failed })
+            Ok(if said.says_paid { Outcome::Refuted } else { Outcome::Failed })
         }
         Query::Ended { .. } | Query::Pending | Query::Unknown(_) => Ok(Outcome::Later),
     }

@@ -5,7 +5,6 @@ use store::payment::{self, Payment};
 use store::settlement::{self, Evidence, Settled};
 use store::{StoreError, order};
 
-use super::MPESA;
 use crate::App;
 
 /// Settles a payment that a query of ours has confirmed.
@@ -29,7 +28,8 @@ pub(crate) async fn note(app: &App, payment: &Payment, settled: Settled) {
     match settled {
         Settled::Granted { .. } => {
             let received = payment.amount;
-            let revenue = app.metrics.revenue.with_label_values(&[received.currency.as_str(), MPESA]);
+            let revenue =
+                app.metrics.revenue.with_label_values(&[received.currency.as_str(), payment.provider.as_str()]);
             revenue.inc_by(u64::try_from(received.minor).unwrap_or(0));
             let site = order::get(&app.db, payment.order_id).await.ok().and_then(|order| site_name(&order.visit));
             app.metrics.step("paid", site.as_deref());
@@ -71,8 +71,9 @@ fn note_failed(app: &App, payment: &Payment, code: &str) {
 
 fn ended(app: &App, payment: &Payment, outcome: &str) {
     let took = app.clock.now() - payment.created_at;
-    app.metrics.payments.with_label_values(&[MPESA, outcome]).inc();
-    app.metrics.payment_duration.with_label_values(&[MPESA, outcome]).observe(took.as_seconds_f64().max(0.0));
+    let labels = [payment.provider.as_str(), outcome];
+    app.metrics.payments.with_label_values(&labels).inc();
+    app.metrics.payment_duration.with_label_values(&labels).observe(took.as_seconds_f64().max(0.0));
 }
 
 fn site_name(visit: &serde_json::Value) -> Option<String> {

@@ -29,7 +29,7 @@ pub mod webhook;
 mod wire;
 
 use self::wire::{Answer, Failure, Http, ask, quotable};
-use super::{Refusal, Unheard};
+use super::{Query, Refusal, Unheard};
 
 /// Header under which Stripe keeps its first answer for a day.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -96,29 +96,6 @@ pub enum Created {
     Refused(Refusal),
     /// There may be one or not. Ask again with the same payment, or begin another: this one cannot be paid, since
     /// nobody has its address.
-    Unknown(Unheard),
-}
-
-/// What became of a session.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Query {
-    /// The money came.
-    Paid {
-        /// Stripe's name of the payment, `pi_…`: our receipt, and what is refunded.
-        payment_intent: String,
-        /// How much, in the currency of the order.
-        amount: Money,
-    },
-    /// The guest has not paid yet, or the bank has not said yet.
-    Pending,
-    /// It can no longer be paid, and was not.
-    Ended {
-        /// [`SESSION_EXPIRED`] or [`CARD_DECLINED`].
-        code: String,
-        /// Stripe's text.
-        text: String,
-    },
-    /// No usable answer: ask again later.
     Unknown(Unheard),
 }
 
@@ -321,7 +298,8 @@ fn read_query(answer: &Answer) -> Query {
 
 fn read_paid(answer: &Answer) -> Option<Query> {
     let amount = amount::heard(answer.number("/amount_total")?, answer.text("/currency")?)?;
-    Some(Query::Paid { payment_intent: answer.id("/payment_intent")?, amount })
+    // Stripe's name of the payment, `pi_…`, is our receipt, and what is refunded.
+    Some(Query::Paid { receipt: Some(answer.id("/payment_intent")?), amount: Some(amount) })
 }
 
 fn read_ended(answer: &Answer) -> Query {

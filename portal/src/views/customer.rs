@@ -22,8 +22,10 @@ pub(crate) struct PackagesPage {
     pub(crate) renew: Option<Renew>,
     /// What is on sale.
     pub(crate) cards: Vec<Card>,
-    /// Whether M-Pesa is offered.
+    /// Whether anything can be paid here.
     pub(crate) pay: bool,
+    /// The choice of a card.
+    pub(crate) card_choice: Option<CardChoice>,
     /// Where a customer finds what was bought with the number before.
     pub(crate) account: String,
     /// The number as it was typed.
@@ -42,6 +44,17 @@ pub(crate) struct PackagesPage {
     pub(crate) recipient: String,
     /// What is wrong with it.
     pub(crate) recipient_error: Option<String>,
+}
+
+/// The choice of a card beside M-Pesa.
+#[derive(Debug)]
+pub(crate) struct CardChoice {
+    /// The lowest price that is taken so, where some are not.
+    pub(crate) from: Option<String>,
+    /// Nothing else is offered.
+    pub(crate) only: bool,
+    /// It was chosen before.
+    pub(crate) chosen: bool,
 }
 
 /// "You still have … left."
@@ -348,6 +361,8 @@ pub(crate) struct OrderPage {
     pub(crate) login: Option<LoginForm>,
     /// The voucher that was paid for another.
     pub(crate) given: Option<GivenVoucher>,
+    /// What a card has to do with it.
+    pub(crate) card: Option<CardPart>,
     /// Where a new payment of this order is asked for.
     pub(crate) again: Option<String>,
     /// The packages.
@@ -375,6 +390,23 @@ pub(crate) struct GivenVoucher {
     pub(crate) link: String,
     /// What to do with it.
     pub(crate) advice: String,
+}
+
+/// What the page of an order has for cards: the way to the page that is open, or to a new one.
+#[derive(Debug)]
+pub(crate) struct CardPart {
+    /// The page on which the card is typed, while it is open.
+    pub(crate) url: Option<String>,
+    /// The form that lets the guest out and goes on to that page.
+    pub(crate) grace: Option<LoginForm>,
+    /// Nobody lets the guest out: the page of the bank may not load.
+    pub(crate) may_not_load: bool,
+    /// Where another payment is asked for.
+    pub(crate) action: String,
+    /// Whether M-Pesa is offered instead.
+    pub(crate) phone: bool,
+    /// Whether a new page is offered.
+    pub(crate) again: bool,
 }
 
 /// A device that has a place.
@@ -515,6 +547,7 @@ mod tests {
             }),
             cards: (0..6).map(|at| card(at == 1)).collect(),
             pay: true,
+            card_choice: Some(CardChoice { from: Some("KSh 70".into()), only: false, chosen: true }),
             account: "/account?visit=v".into(),
             phone: NASTY.into(),
             phone_error: Some("Please check the number.".into()),
@@ -524,6 +557,17 @@ mod tests {
             discount_error: Some("We do not know this code.".into()),
             recipient: NASTY.into(),
             recipient_error: Some("Please check the number.".into()),
+        }
+    }
+
+    fn card_part() -> CardPart {
+        CardPart {
+            url: Some(NASTY.into()),
+            grace: Some(login()),
+            may_not_load: true,
+            action: "/o/x/again".into(),
+            phone: true,
+            again: true,
         }
     }
 
@@ -545,6 +589,7 @@ mod tests {
             code: "AB12CD34".into(),
             login: Some(login()),
             given: Some(GivenVoucher { code: NASTY.into(), link: NASTY.into(), advice: NASTY.into() }),
+            card: Some(card_part()),
             again: Some("/o/x/again".into()),
             packages: Some("/packages?visit=v".into()),
             packages_label: "Choose another package",
@@ -591,6 +636,7 @@ mod tests {
         let pages = [
             packages().render(),
             order().render(),
+            OrderPage { card: Some(CardPart { grace: None, ..card_part() }), ..order() }.render(),
             GoingOnlinePage { site: site(), title: NASTY.into(), login: login() }.render(),
             ScannedPage { site: site(), code: NASTY.into() }.render(),
             account().render(),

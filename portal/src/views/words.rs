@@ -74,10 +74,31 @@ pub fn failure(reason: Reason) -> (&'static str, &'static str) {
         Reason::Misconfigured | Reason::Credentials | Reason::Rejected => {
             ("M-Pesa does not work here at the moment", "Nothing was charged. Please tell the staff.")
         }
+        Reason::Declined => {
+            ("Your card was not accepted", "Nothing was charged. Try again with another card, or pay in another way.")
+        }
+        Reason::PageClosed => ("The card page was closed", "Nothing was charged. You can try again."),
         Reason::NoNews | Reason::Unlisted => (
             "We have no answer from M-Pesa",
             "Look at your M-Pesa messages. If you were charged, stay here or come back: you will be online once M-Pesa tells us. If not, try again.",
         ),
+    }
+}
+
+/// The same of a payment by card, where M-Pesa's words would mislead.
+pub fn card_failure(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::Unreachable | Reason::Throttled => {
+            ("We cannot take cards at the moment", "Nothing was charged. Try again in a minute, or pay in another way.")
+        }
+        Reason::Credentials | Reason::Rejected | Reason::Misconfigured => {
+            ("Cards do not work here at the moment", "Nothing was charged. Pay in another way, or tell the staff.")
+        }
+        Reason::NoNews | Reason::Unlisted => (
+            "We do not know what became of your card payment",
+            "If you were charged, stay here or come back: you will be online once we are told. If not, try again.",
+        ),
+        other => failure(other),
     }
 }
 

@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, header};
 use axum::routing::post;
 use serde_json::Value;
 
-use crate::App;
+use crate::{App, urls};
 
 /// Largest report that is stored, in octets. M-Pesa's have about six hundred, Stripe's about six thousand.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/webhooks/results/{token}/timeout", post(mpesa_result::timeout))
         .route("/webhooks/sms/twilio", post(sms::twilio))
         .route("/webhooks/sms/africastalking/{token}", post(sms::africastalking))
-        .route("/webhooks/stripe", post(stripe::receive))
+        .route(urls::STRIPE_REPORTS, post(stripe::receive))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 

@@ -3,23 +3,25 @@
 //! it: Stripe sends a report again for three days until it is answered with 2xx, and gives up an address that never
 //! does.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use store::payment::{self, RawEvent};
+use store::security::{self, Kind};
 
 use super::{STORE_WITHIN, kept};
 use crate::App;
+use crate::middleware::client::ClientAddress;
 use crate::payments::STRIPE;
-use crate::payments::stripe::webhook::{self, SIGNATURE, TOLERANCE};
+use crate::payments::stripe::webhook::{self, SIGNATURE, TOLERANCE, WebhookError};
 
 /// Takes one report.
 pub(super) async fn receive(
     State(app): State<App>,
-    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    ClientAddress(source): ClientAddress,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -31,7 +33,8 @@ pub(super) async fn receive(
         Ok(event) => event,
         Err(error) => {
             count(error.label());
-            tracing::warn!(source = %source.ip(), octets = body.len(), %error, "a report for Stripe is not believed");
+            tracing::warn!(%source, octets = body.len(), %error, "a report for Stripe is not believed");
+            note(&app, error, source);
             return StatusCode::BAD_REQUEST.into_response();
         }
     };
@@ -42,7 +45,7 @@ pub(super) async fn receive(
         external_id: event.id.as_deref(),
         request: None,
         is_work: true,
-        source: Some(source.ip()),
+        source: Some(source),
         headers: &headers,
         body: &body,
     };
@@ -50,7 +53,7 @@ pub(super) async fn receive(
     let problem = match stored {
         Ok(Ok(Some(_))) => {
             count("accepted");
-            app.events_wait.notify_one();
+            app.card_events_wait.notify_one();
             return StatusCode::OK.into_response();
         }
         Ok(Ok(None)) => {
@@ -65,8 +68,26 @@ pub(super) async fn receive(
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
+/// Writes into the security log that a report is somebody else's or a copy. Nobody waits for it.
+fn note(app: &App, error: WebhookError, source: IpAddr) {
+    if error == WebhookError::NotAnEvent {
+        return;
+    }
+    let task_app = app.clone();
+    app.background.spawn(async move {
+        let detail = format!("{} from {source}", error.label());
+        if let Err(error) =
+            security::record_seldom(&task_app.db, Kind::ForgedReport, &detail, task_app.clock.now()).await
+        {
+            tracing::warn!(%error, "the security log could not be written");
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::body::Body;
     use axum::extract::connect_info::MockConnectInfo;
     use axum::http::Request;

@@ -54,7 +54,7 @@ pub struct Stripe {
     #[serde(default = "default_session_minutes")]
     pub session_minutes: u32,
     /// How long a guest who pays by card is let out before anything is paid, so that the page of the guest's bank
-    /// loads, minutes. Default 10, 0–15; 0: not at all.
+    /// loads, minutes. Default 8, 0–15; 0: not at all.
     #[serde(default = "default_grace_minutes")]
     pub grace_minutes: u32,
 }
@@ -72,7 +72,7 @@ fn default_session_minutes() -> u32 {
     35
 }
 fn default_grace_minutes() -> u32 {
-    10
+    8
 }
 
 /// One secret or a list of them. The error names no value.
@@ -203,7 +203,7 @@ mod tests {
         let stripe = with("").expect("valid");
         assert_eq!(stripe.base_url.as_str(), "https://api.stripe.com/");
         assert_eq!((stripe.timeout(), stripe.session_life()), (Duration::from_secs(10), Duration::from_secs(35 * 60)));
-        assert_eq!(stripe.grace(), Some(Duration::from_secs(600)));
+        assert_eq!(stripe.grace(), Some(Duration::from_secs(480)));
         assert!(!stripe.is_live());
         assert_eq!(with("grace_minutes = 0").expect("valid").grace(), None);
     }

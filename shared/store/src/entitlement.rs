@@ -562,11 +562,11 @@ pub async fn usage(db: &Db, id: Uuid) -> Result<Usage> {
         .try_into()
 }
 
-/// The entitlement that a device used last, usable or not.
+/// The entitlement that a device used last, usable or not. What lets a guest out to pay has no package, and is not meant.
 pub async fn latest_of_device(db: &Db, mac: Mac) -> Result<Option<Usage>> {
     usage!(
         "JOIN entitlement_devices d ON d.entitlement_id = e.id WHERE d.mac = $1::text::macaddr
-         ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1",
+           AND e.package_id IS NOT NULL ORDER BY (e.state = 'active') DESC, d.bound_at DESC LIMIT 1",
         mac.to_string()
     )
     .fetch_optional(&db.pool)

@@ -14,6 +14,8 @@ use crate::Result;
 pub(crate) enum Account {
     /// Money on the M-Pesa account.
     Mpesa,
+    /// Money on the Stripe account.
+    Stripe,
     /// Income from access sold.
     Sales,
     /// Money that belongs to customers.
@@ -23,9 +25,19 @@ pub(crate) enum Account {
 }
 
 impl Account {
+    /// Where the money of a provider's payments is; `None`: it collects none.
+    pub(crate) fn of_provider(provider: &str) -> Option<Account> {
+        match provider {
+            "mpesa" => Some(Account::Mpesa),
+            "stripe" => Some(Account::Stripe),
+            _ => None,
+        }
+    }
+
     fn code(self) -> &'static str {
         match self {
             Account::Mpesa => "mpesa",
+            Account::Stripe => "stripe",
             Account::Sales => "sales",
             Account::RefundsDue => "refunds_due",
             Account::Unmatched => "unmatched",

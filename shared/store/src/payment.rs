@@ -3,6 +3,8 @@
 //! A payment's state only moves forward, except that success may come after failure: money that arrived
 //! late is still money. Success itself is [`crate::settlement`].
 
+mod page;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError, discount};
+pub use self::page::{Attempt, NewPage, by_reference, latest, page_made};
+use crate::{Db, Result, StoreError, discount, grace};
 
 /// A payment to ask the provider about.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Payment {
     pub id: Uuid,
     /// The order it pays for.
     pub order_id: Uuid,
+    /// Who is asked about it.
+    pub provider: String,
     /// `created`, `prompted`, `unknown`, `confirming`, `succeeded` or `failed`.
     pub state: String,
     /// What it should bring.
@@ -29,6 +34,8 @@ pub struct Payment {
     pub checkout_request_id: Option<String>,
     /// The provider's second reference of the prompt.
     pub merchant_request_id: Option<String>,
+    /// Until when it can be made, where it is made on a page.
+    pub pay_until: Option<OffsetDateTime>,
     /// How often the provider was asked.
     pub checks: u32,
     /// When it was made.
@@ -196,6 +203,9 @@ async fn move_on(
         )
         .execute(&mut *tx)
         .await?;
+        if to == "failed" {
+            grace::end_of_payment(&mut tx, id, now).await?;
+        }
     }
     tx.commit().await?;
     Ok(())
@@ -204,7 +214,8 @@ async fn move_on(
 /// One payment.
 pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
     sqlx::query!(
-        "SELECT id, order_id, state, amount_minor, currency, checkout_request_id, merchant_request_id, checks, created_at
+        "SELECT id, order_id, provider, state, amount_minor, currency, checkout_request_id, merchant_request_id, pay_until, checks,
+             created_at
          FROM payments WHERE id = $1",
         id
     )
@@ -218,9 +229,11 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
             },
             id: row.id,
             order_id: row.order_id,
+            provider: row.provider,
             state: row.state,
             checkout_request_id: row.checkout_request_id,
             merchant_request_id: row.merchant_request_id,
+            pay_until: row.pay_until,
             checks: u32::try_from(row.checks).unwrap_or(0),
             created_at: row.created_at,
         })
@@ -451,11 +464,14 @@ pub async fn count_waiting(db: &Db) -> Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When the newest attempt to pay an order began; `None`: there was none.
-pub async fn latest_attempt(db: &Db, order: Uuid) -> Result<Option<OffsetDateTime>> {
-    Ok(sqlx::query_scalar!(r#"SELECT max(created_at) FROM payments WHERE order_id = $1"#, order)
-        .fetch_one(&db.pool)
-        .await?)
+/// Whether an order was certainly paid from its own phone: who has paid so holds it.
+pub async fn came_from_its_phone(db: &Db, order: Uuid) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM payments WHERE order_id = $1 AND state = 'succeeded' AND from_phone) AS "exists!""#,
+        order
+    )
+    .fetch_one(&db.pool)
+    .await?)
 }
 
 /// The provider's receipt of an order that was paid, if the provider has told it.

@@ -26,16 +26,19 @@ pub enum Kind {
     /// Codes by SMS are asked for, or they or those of screens typed, so often that it looks like somebody who wants another one's
     /// account or device, or our money.
     CodeGuessing,
+    /// A report in the name of a provider of payments was signed by somebody else, or is a copy.
+    ForgedReport,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] = [
+    const ALL: [Kind; 7] = [
         Kind::DeviceLocked,
         Kind::LoginLocked,
         Kind::RouterGuessing,
         Kind::MacCloned,
         Kind::SessionStolen,
         Kind::CodeGuessing,
+        Kind::ForgedReport,
     ];
 
     /// The word in the database and in metrics.
@@ -47,6 +50,7 @@ impl Kind {
             Kind::MacCloned => "mac_cloned",
             Kind::SessionStolen => "session_stolen",
             Kind::CodeGuessing => "code_guessing",
+            Kind::ForgedReport => "forged_report",
         }
     }
 
@@ -88,6 +92,27 @@ pub async fn record(db: &Db, event: &Event, now: OffsetDateTime) -> Result<()> {
         event.mac.map(|mac| mac.to_string()),
         event.user_name,
         event.detail
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Most events of one kind that anybody can cause from afar, an hour: the log must not be filled by them.
+const SELDOM_AN_HOUR: i64 = 20;
+
+/// Writes down what anybody can cause from afar: once an hour for the same words, and not too often for all of them.
+pub async fn record_seldom(db: &Db, kind: Kind, detail: &str, now: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO security_events (id, at, kind, detail) SELECT $1, $2, $3, $4
+         FROM (SELECT count(*) AS all_of_it, count(*) FILTER (WHERE detail = $4) AS the_same FROM security_events
+               WHERE kind = $3 AND at > $2::timestamptz - interval '1 hour') AS lately
+         WHERE the_same = 0 AND all_of_it < $5",
+        rng::id(now),
+        now,
+        kind.as_str(),
+        detail,
+        SELDOM_AN_HOUR
     )
     .execute(&db.pool)
     .await?;

@@ -24,10 +24,10 @@ use crate::ledger::{self, Account};
 use crate::order::Wish;
 use crate::package::{Package, Starts};
 use crate::unmatched::{self, Origin};
-use crate::{Db, Result, StoreError, entitlement, for_another};
+use crate::{Db, Result, StoreError, entitlement, for_another, grace};
 
 /// What a provider confirmed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Evidence {
     /// The provider's receipt, where it told one.
     pub receipt: Option<String>,
@@ -60,6 +60,8 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
         .await?
         .ok_or_else(|| StoreError::missing("payment", payment))?;
     let is_mpesa = provider == unmatched::PROVIDER;
+    let from = Account::of_provider(&provider)
+        .ok_or_else(|| StoreError::corrupt("payments", payment, format!("{provider} collects no money")))?;
     // Only M-Pesa tells of one payment in two ways.
     let told_twice = evidence.receipt.as_deref().filter(|_| is_mpesa);
     let origin = match told_twice {
@@ -76,7 +78,7 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
         _ => {
             let (receipt, amount) = (evidence.receipt.as_deref(), evidence.amount);
             // A card proves no phone.
-            let received = Received { receipt, amount, from: Account::Mpesa, by_the_phone: is_mpesa };
+            let received = Received { receipt, amount, from, by_the_phone: is_mpesa };
             let settled = settle_in(&mut tx, payment, &received, now).await?;
             if let (Settled::Already, Some(receipt)) = (settled, told_twice) {
                 unmatched::second(&mut tx, payment, receipt, amount, now).await?;
@@ -134,6 +136,9 @@ pub(crate) async fn settle_in(
         let accounts = (received.from, Account::RefundsDue);
         ledger::book(&mut *tx, &key, Some(order.id), &what, accounts, amount, now).await?;
         set_order(&mut *tx, order.id, "refund_due", now).await?;
+        if let Some(grace) = grace::of_order(&mut *tx, order.id, now).await? {
+            grace::end(&mut *tx, grace.id, now).await?;
+        }
         return Ok(Settled::RefundDue);
     }
     let what = format!("order {}", order.code);
@@ -142,6 +147,7 @@ pub(crate) async fn settle_in(
     let entitlement = give(&mut *tx, order.id, now).await?;
     if received.by_the_phone {
         // Whoever approved it on the phone holds the phone.
+        sqlx::query!("UPDATE payments SET from_phone = true WHERE id = $1", payment).execute(&mut *tx).await?;
         sqlx::query!(
             "UPDATE users SET otp_verified_at = $2 WHERE id = (SELECT user_id FROM orders WHERE id = $1)",
             order.id,
@@ -190,7 +196,20 @@ async fn give(tx: &mut PgConnection, order: Uuid, now: OffsetDateTime) -> Result
         nas: row.nas_id,
         mac: row.mac.as_deref().and_then(|text| text.parse().ok()),
     };
-    let changed = match Wish::of(&row.wish, row.target_id) {
+    let wish = Wish::of(&row.wish, row.target_id);
+    let wish = match (wish, grace::of_order(tx, order.order, now).await?) {
+        // Its guest is online already: the session that is open gets what was bought.
+        (Wish::New, Some(grace)) if grace.is_online => {
+            grace::own(tx, grace.id, order.user).await?;
+            Wish::Upgrade(grace.id)
+        }
+        (wish, Some(grace)) => {
+            grace::end(tx, grace.id, now).await?;
+            wish
+        }
+        (wish, None) => wish,
+    };
+    let changed = match wish {
         Wish::Extend(target) => topping::apply(tx, target, &package, &order, Topping::Extend, now).await?,
         Wish::Upgrade(target) => topping::apply(tx, target, &package, &order, Topping::Upgrade, now).await?,
         Wish::Queue => {

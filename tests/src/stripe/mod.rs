@@ -178,6 +178,12 @@ impl Drop for Stripe {
     }
 }
 
+/// The header `Stripe-Signature` of a body, as it is signed at that moment.
+#[must_use]
+pub fn sign(secret: &str, at: time::OffsetDateTime, body: &str) -> String {
+    wire::signature(secret, at, body)
+}
+
 #[cfg(test)]
 #[path = "stripe_tests.rs"]
 mod tests;

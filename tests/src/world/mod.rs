@@ -36,6 +36,7 @@ pub use tap::Tap;
 use crate::daraja::{Daraja, DarajaConfig};
 use crate::nas::{Nas, NasConfig};
 use crate::sms::{SmsSim, SmsSimConfig};
+use crate::stripe::{Stripe, StripeConfig};
 
 /// Longest wait for a condition; far more than any needs on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,6 +86,7 @@ pub struct World {
     pub redis: Tap,
     daraja: Option<Arc<Daraja>>,
     sms: Option<Arc<SmsSim>>,
+    stripe: Option<Arc<Stripe>>,
     directory: Directory,
     settings: Settings,
 }
@@ -207,6 +209,7 @@ impl World {
             redis,
             daraja: None,
             sms: None,
+            stripe: None,
             directory,
             settings,
         };
@@ -345,6 +348,26 @@ impl World {
         std::fs::write(self.config(), text + &section).expect("the configuration is written");
         self.sms = Some(Arc::clone(&sms));
         sms
+    }
+
+    /// Starts a simulated Stripe and names it in the configuration; call it before the portal is started. Cards are taken from
+    /// KSh 1 on. Its key is `sk_test_x`, and it signs with `whsec_x`.
+    pub async fn stripe(&mut self) -> Arc<Stripe> {
+        let config = StripeConfig {
+            webhook_url: Some(format!("{}/webhooks/stripe", self.portal_url())),
+            delay: Duration::from_millis(100),
+            ..StripeConfig::new("sk_test_x", "whsec_x")
+        };
+        let stripe = Arc::new(Stripe::start(config).await.expect("the simulated Stripe starts"));
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let section = format!(
+            "\n[stripe]\nbase_url = \"{}\"\nsecret_key = \"sk_test_x\"\nwebhook_secret = \"whsec_x\"\nminimum = {{ kes = 100 }}\n\
+             timeout_ms = 2000\n",
+            stripe.base_url()
+        );
+        std::fs::write(self.config(), text + &section).expect("the configuration is written");
+        self.stripe = Some(Arc::clone(&stripe));
+        stripe
     }
 
     /// Lets radiusd check its configuration. Returns whether it is good, and what radiusd says of it.

@@ -243,7 +243,9 @@ pub(crate) async fn after_payment(
     let mut here = Here { form, presented, customer: None };
     let proves = order.state == OrderState::Paid
         && order.amount.minor > 0
-        && order.paid_at.is_some_and(|at| now - at < PAYMENT_PROVES);
+        && order.paid_at.is_some_and(|at| now - at < PAYMENT_PROVES)
+        // A card, or a payment from the menu, can be anybody's: the number was only typed.
+        && store::payment::came_from_its_phone(&app.db, order.id).await?;
     if !proves {
         here.customer = customer::find(&app, &here.presented, None, here.visit()).await?;
         return match here.customer {

@@ -63,7 +63,7 @@ fn every_answer_about_a_session_is_one_of_four_things() {
         fields[field] = value;
         session(fields)
     };
-    let is_paid = Query::Paid { payment_intent: "pi_1".into(), amount: Money::kes(7000) };
+    let is_paid = Query::Paid { receipt: Some("pi_1".into()), amount: Some(Money::kes(7000)) };
     let ended = |code: &str, text: &str| Query::Ended { code: code.into(), text: text.into() };
     let message = "Your card has insufficient funds.";
     let error = json!({ "code": "card_declined", "decline_code": "insufficient_funds", "message": message });
@@ -269,7 +269,7 @@ mod client {
     async fn a_session_is_asked_about_closed_and_refunded() {
         let paid = json!({ "status": "complete", "payment_status": "paid", "payment_intent": { "id": "pi_1" } });
         let (stripe, server) = answering(StatusCode::OK, session(paid)).await;
-        let expected = Query::Paid { payment_intent: "pi_1".into(), amount: Money::kes(7000) };
+        let expected = Query::Paid { receipt: Some("pi_1".into()), amount: Some(Money::kes(7000)) };
         assert_eq!(stripe.session("cs_test_1").await, expected);
         assert_eq!(server.heard()[0].line, "GET /v1/checkout/sessions/cs_test_1?expand%5B%5D=payment_intent");
 

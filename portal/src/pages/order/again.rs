@@ -1,0 +1,52 @@
+//! `POST /o/{token}/again`: a new payment of the same order, where that is safe, also in another way than before. A page for a
+//! card that is open is closed first.
+
+use axum::Form as Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use store::{StoreError, settlement};
+
+use super::{Known, Stage};
+use crate::App;
+use crate::error::AppError;
+use crate::payments::collect::{self, Way};
+use crate::urls;
+
+/// The form of another payment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Again {
+    /// `phone` or `card`.
+    #[serde(default)]
+    pay: String,
+}
+
+/// `POST /o/{token}/again`
+pub(crate) async fn again(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Body(wish): Body<Again>,
+) -> Result<Response, AppError> {
+    let known = Known::of(&app, &token).await?;
+    // Nobody pays for nothing; what was not given at once is given now.
+    if known.order.amount.minor == 0 {
+        settlement::give_free(&app.db, known.order.id, known.now).await?;
+        return Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response());
+    }
+    let way = Way::of(&wish.pay);
+    if !way.takes(&app, known.order.amount) {
+        return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
+    }
+    if matches!(known.stage(), Stage::Failed { again: true, .. } | Stage::Stranded | Stage::Card) {
+        match collect::pay(&app, &known.order, way).await {
+            // A discount of it has been used up meanwhile.
+            Err(StoreError::Conflict(_)) => {
+                return Err(AppError::BadRequest(
+                    "The discount of this order is used up. Please choose a package again.",
+                ));
+            }
+            begun => drop(begun?),
+        }
+    }
+    Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response())
+}
