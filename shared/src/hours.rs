@@ -65,6 +65,24 @@ impl Hours {
         Hours::of(ranges?)
     }
 
+    /// As people write it, so that it can be read again; [`fmt::Display`] is shorter, and only for reading.
+    pub fn typed(&self) -> String {
+        let said = self.to_string().replace('–', "-");
+        if said.parse::<Hours>().as_ref() == Ok(self) {
+            return said;
+        }
+        let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let mut parts = Vec::new();
+        for &(from, to) in &*self.0 {
+            for day in from / DAY..to.div_ceil(DAY) {
+                let (midnight, next) = (day * DAY, (day + 1) * DAY);
+                let (from, to) = (time(from.max(midnight) - midnight), time(to.min(next) - midnight));
+                parts.push(format!("{} {from}-{to}", NAMES[usize::from(day)]));
+            }
+        }
+        parts.join(", ")
+    }
+
     /// The ranges, each from its beginning on, also over the end of the week.
     fn stretches(&self) -> Vec<(u16, u16)> {
         let mut ranges = self.0.to_vec();
@@ -240,6 +258,14 @@ mod tests {
             let ranges = ranges.into_iter().map(|(from, length)| (from, (from + length).min(WEEK)));
             if let Some(hours) = Hours::of(ranges) {
                 prop_assert_eq!(Hours::from_multirange(&hours.to_multirange()), Some(hours));
+            }
+        }
+
+        #[test]
+        fn what_is_written_for_people_to_change_is_read_again(ranges in proptest::collection::vec((0..WEEK, 1..3000_u16), 1..9)) {
+            let ranges = ranges.into_iter().map(|(from, length)| (from, (from + length).min(WEEK)));
+            if let Some(hours) = Hours::of(ranges) {
+                prop_assert_eq!(hours.typed().parse(), Ok(hours));
             }
         }
 

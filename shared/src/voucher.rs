@@ -114,6 +114,13 @@ pub fn paper_number(batch: u32, serial: u32) -> String {
     format!("{batch}-{serial:04}")
 }
 
+/// Serials as people write them: `7`, or `1-40` for all from the first to the last.
+pub fn serials(text: &str) -> Option<(u32, u32)> {
+    let (first, last) = text.split_once(['-', '–']).unwrap_or((text, text));
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (1..=last).contains(&first).then_some((first, last))
+}
+
 /// A character's place in the alphabet.
 fn value(capital: u8) -> Option<u8> {
     ALPHABET.iter().position(|&known| known == capital).and_then(|place| u8::try_from(place).ok())
@@ -175,6 +182,23 @@ mod tests {
         assert_eq!(printed("ABCDE23456G").as_deref(), Ok("ABCD-E234-56G"));
         assert_eq!(printed("ABCDE23456").as_deref(), Ok("ABCDE-23456"));
         assert_eq!(paper_number(42, 7), "42-0007");
+    }
+
+    #[test]
+    fn serials_are_one_or_from_the_first_to_the_last() {
+        for (text, expected) in [
+            ("7", Some((7, 7))),
+            (" 1 - 40 ", Some((1, 40))),
+            ("1–40", Some((1, 40))),
+            ("0", None),
+            ("40-1", None),
+            ("0-3", None),
+            ("a", None),
+            ("1-2-3", None),
+            ("", None),
+        ] {
+            assert_eq!(serials(text), expected, "{text}");
+        }
     }
 
     #[test]

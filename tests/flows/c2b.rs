@@ -573,3 +573,23 @@ async fn a_report_that_m_pesa_denies_gives_nothing() {
     eventually("the true one is followed", || async { (grants(&stage.world).await == 1).then_some(()) }).await;
     assert_sold_once(&stage.world, "after a false one").await;
 }
+
+#[tokio::test]
+async fn the_desk_asks_m_pesa_to_give_money_back_and_not_twice_unseen() {
+    use crate::operator::{Operator, audited, by_operator};
+    let (stage, _status) = with_initiator("Completed").await;
+    let operator = Operator::sign_in(&stage.world).await;
+    follow(&stage.world, &told("AAAAAAAAA1")).await;
+    let path = |what: &str| format!("/admin/money/AAAAAAAAA1/{what}");
+    operator.post(&path("reverse"), &[]).await.says(409, "say first that it goes back");
+    operator.post_and_confirm(&path("refund"), &[], "Does it go back?").await.says(200, "Let M-Pesa give it back");
+    operator.forged(&path("reverse"), &[("confirmed", "yes")]).await;
+    let asked = operator.post_and_confirm(&path("reverse"), &[], "Shall M-Pesa give it back?").await;
+    asked.says(200, "M-Pesa took the request; its answer has not come");
+    operator.post(&path("reverse"), &[("confirmed", "yes")]).await.says(409, "M-Pesa was asked already");
+    let again = [("again", "on")];
+    let asked = operator.post_and_confirm(&path("reverse"), &again, "Shall M-Pesa give it back?").await;
+    asked.says(200, "M-Pesa has been asked to give it back");
+    asked.says(200, "it was not done");
+    assert_eq!(audited(&stage.world, "money.reverse").await, by_operator(&["AAAAAAAAA1"; 3]));
+}

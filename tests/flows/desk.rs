@@ -6,6 +6,22 @@ use tests::nas::{CoaBehaviour, Mac, Misbehaviour};
 use tests::world::{Browser, World, eventually};
 
 const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
+/// Pages of which a picture is kept, and which fit a small phone.
+const PAGES: [&str; 13] = [
+    "",
+    "/packages",
+    "/routers",
+    "/payments",
+    "/money",
+    "/money/all",
+    "/vouchers",
+    "/vouchers/new",
+    "/discounts",
+    "/discounts/new",
+    "/messages",
+    "/messages/texts",
+    "/messages/texts/ended/sw",
+];
 
 #[tokio::test]
 async fn the_operator_sees_a_session_and_disconnects_it() {
@@ -35,11 +51,12 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         browser.press("main form button").await;
         browser.wait_for(expected).await;
     }
-    for page in ["", "/packages", "/routers", "/payments"] {
+    for page in PAGES {
         browser.client.goto(&format!("{}/admin{page}", world.portal_url())).await.unwrap();
         browser.picture(&format!("desk{}", page.replace('/', "-"))).await;
         assert!(!browser.text().await.contains("Sign in"), "{page}");
     }
+    fits_a_small_phone(&world, &browser).await;
     give_the_time_back(&world, &browser).await;
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.wait_for(&PHONE.to_string()).await;
@@ -93,6 +110,19 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         .unwrap();
     assert_eq!(audited, 1);
     browser.close().await;
+}
+
+/// No page is wider than the window of a small phone.
+async fn fits_a_small_phone(world: &World, browser: &Browser) {
+    browser.client.set_window_size(320, 640).await.unwrap();
+    for page in PAGES {
+        browser.client.goto(&format!("{}/admin{page}", world.portal_url())).await.unwrap();
+        let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
+        let beyond = browser.client.execute(beyond, Vec::new()).await.unwrap();
+        assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{page}: {beyond} pixels");
+        browser.picture(&format!("desk-small{}", page.replace('/', "-"))).await;
+    }
+    browser.client.set_window_size(1100, 800).await.unwrap();
 }
 
 /// The router was dark for a while: one click, and what the security log says of it beside.

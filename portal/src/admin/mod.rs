@@ -5,9 +5,17 @@
 //! be had without the checks. Pages are made on the server and work without scripts; lists of what is going
 //! on reload themselves.
 //!
+//! Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
+//! who did it.
+//!
 //! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
 
 mod accounting;
+mod audit;
+mod discounts;
+mod form;
+mod messages;
+mod money;
 mod outages;
 mod overview;
 mod packages;
@@ -20,6 +28,7 @@ mod sessions;
 mod sign_in;
 mod story;
 mod throttle;
+mod vouchers;
 mod words;
 
 use std::sync::Arc;
@@ -60,10 +69,57 @@ pub fn routes() -> Router<App> {
         .route("/sessions/{id}/disconnect", post(sessions::disconnect))
         .route("/accounting", get(accounting::show))
         .route("/payments", get(payments::list))
+        .merge(money_routes())
+        .merge(voucher_routes())
+        .merge(discount_routes())
+        .merge(message_routes())
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .layer(middleware::map_response(own_referrer))
+}
+
+/// Money of which nobody knows what it is for, and money that goes back.
+fn money_routes() -> Router<App> {
+    Router::new()
+        .route("/money", get(money::list))
+        .route("/money/all", get(money::list_all))
+        .route("/money/{receipt}", get(money::receipt::show))
+        .route("/money/{receipt}/assign", post(money::changes::assign))
+        .route("/money/{receipt}/refund", post(money::changes::refund))
+        .route("/money/{receipt}/reverse", post(money::changes::reverse))
+        .route("/money/{receipt}/given-back", post(money::changes::given_back))
+        .route("/money/{receipt}/ignore", post(money::changes::ignore))
+        .route("/money/{receipt}/heed", post(money::changes::heed))
+}
+
+fn voucher_routes() -> Router<App> {
+    Router::new()
+        .route("/vouchers", get(vouchers::list).post(vouchers::make))
+        .route("/vouchers/new", get(vouchers::ask))
+        .route("/vouchers/{number}", get(vouchers::batch::show))
+        .route("/vouchers/{number}/file", post(vouchers::file::download))
+        .route("/vouchers/{number}/give", post(vouchers::changes::give))
+        .route("/vouchers/{number}/sell", post(vouchers::changes::sell))
+        .route("/vouchers/{number}/void", post(vouchers::changes::void))
+}
+
+fn discount_routes() -> Router<App> {
+    Router::new()
+        .route("/discounts", get(discounts::list).post(discounts::edit::make))
+        .route("/discounts/new", get(discounts::edit::ask))
+        .route("/discounts/{id}", get(discounts::edit::show).post(discounts::edit::change))
+        .route("/discounts/{id}/end", post(discounts::end))
+}
+
+fn message_routes() -> Router<App> {
+    Router::new()
+        .route("/messages", get(messages::list))
+        .route("/messages/texts", get(messages::texts::list))
+        .route("/messages/texts/{name}/off", post(messages::texts::off))
+        .route("/messages/texts/{name}/on", post(messages::texts::on))
+        .route("/messages/texts/{name}/{locale}", get(messages::texts::show).post(messages::texts::save))
+        .route("/messages/texts/{name}/{locale}/reset", post(messages::texts::reset))
 }
 
 /// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No

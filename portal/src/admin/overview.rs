@@ -28,6 +28,8 @@ pub(super) struct Overview {
     sales: String,
     orders: u64,
     payments_waiting: u64,
+    /// Payments of which nobody knows what they are for.
+    unmatched: u64,
     leaking: u64,
     /// Routers that went dark.
     dark: u64,
@@ -56,6 +58,7 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
         orders: sales.iter().map(|sale| sale.orders).sum(),
         sales: totals(&sales),
         payments_waiting: store::payment::count_waiting(&app.db).await?,
+        unmatched: store::unmatched::count_waiting(&app.db).await?,
         leaking: store::session::count_leaking(&app.db, now).await?,
         dark: store::outage::count_open(&app.db).await?,
         routers: routers.iter().map(|nas| router(nas, &online, now)).collect(),
@@ -99,6 +102,7 @@ pub(super) mod tests {
             sales: "KSh 1340".into(),
             orders: 41,
             payments_waiting: 2,
+            unmatched: 1,
             leaking: 1,
             dark: 1,
             routers: vec![Router {

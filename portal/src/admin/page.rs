@@ -17,13 +17,24 @@ pub(super) enum Tab {
     Accounting,
     Payments,
     Packages,
+    Vouchers,
+    Messages,
     Routers,
     Security,
 }
 
 impl Tab {
-    const ALL: [Tab; 7] =
-        [Tab::Overview, Tab::Sessions, Tab::Accounting, Tab::Payments, Tab::Packages, Tab::Routers, Tab::Security];
+    const ALL: [Tab; 9] = [
+        Tab::Overview,
+        Tab::Sessions,
+        Tab::Accounting,
+        Tab::Payments,
+        Tab::Packages,
+        Tab::Vouchers,
+        Tab::Messages,
+        Tab::Routers,
+        Tab::Security,
+    ];
 
     /// Address and label.
     fn link(self) -> (&'static str, &'static str) {
@@ -33,6 +44,8 @@ impl Tab {
             Tab::Accounting => ("/admin/accounting", "Accounting"),
             Tab::Payments => ("/admin/payments", "Payments"),
             Tab::Packages => ("/admin/packages", "Packages"),
+            Tab::Vouchers => ("/admin/vouchers", "Vouchers"),
+            Tab::Messages => ("/admin/messages", "Messages"),
             Tab::Routers => ("/admin/routers", "Routers"),
             Tab::Security => ("/admin/security", "Security"),
         }

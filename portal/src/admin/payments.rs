@@ -23,6 +23,8 @@ const REFRESH: u32 = 15;
 pub(super) struct Payments {
     page: Page,
     style: String,
+    /// Payments of which nobody knows what they are for.
+    unmatched: u64,
     payments: Vec<Row>,
 }
 
@@ -45,6 +47,7 @@ pub(super) async fn list(State(app): State<App>, staff: Staff) -> Result<Respons
     let page = Payments {
         page: Page::new(&app, &staff, Tab::Payments).refreshed(REFRESH),
         style: style(),
+        unmatched: store::unmatched::count_waiting(&app.db).await?,
         payments: payments.into_iter().map(|payment| row(payment, now)).collect(),
     };
     answer(StatusCode::OK, &page)
@@ -82,6 +85,7 @@ pub(super) mod tests {
         Payments {
             page,
             style: style(),
+            unmatched: 3,
             payments: vec![row("succeeded", "paid"), row("succeeded", "refund_due"), row("failed", "failed")],
         }
     }

@@ -26,7 +26,7 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 22] = [
     "/admin",
     "/admin/accounting",
     "/admin/outages",
@@ -38,11 +38,43 @@ const PAGES: [&str; 11] = [
     "/admin/sessions/ended",
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
+    "/admin/money",
+    "/admin/money/all",
+    "/admin/money/RKTQDM7W6S",
+    "/admin/vouchers",
+    "/admin/vouchers/new",
+    "/admin/vouchers/42",
+    "/admin/discounts",
+    "/admin/discounts/new",
+    "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/messages",
+    "/admin/messages/texts/ended/sw",
 ];
-const CHANGES: [&str; 3] = [
+const CHANGES: [&str; 17] = [
     "/admin/sign-out",
     "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect",
     "/admin/outages/0192e4a0-0000-7000-8000-000000000001/give-back",
+    "/admin/money/RKTQDM7W6S/assign",
+    "/admin/money/RKTQDM7W6S/refund",
+    "/admin/money/RKTQDM7W6S/reverse",
+    "/admin/money/RKTQDM7W6S/given-back",
+    "/admin/money/RKTQDM7W6S/ignore",
+    "/admin/money/RKTQDM7W6S/heed",
+    "/admin/vouchers/42/file",
+    "/admin/vouchers/42/give",
+    "/admin/vouchers/42/sell",
+    "/admin/vouchers/42/void",
+    "/admin/discounts/0192e4a0-0000-7000-8000-000000000001/end",
+    "/admin/messages/texts/ended/off",
+    "/admin/messages/texts/ended/on",
+    "/admin/messages/texts/ended/sw/reset",
+];
+/// Addresses that show a form, and take it.
+const FORMS: [&str; 4] = [
+    "/admin/vouchers",
+    "/admin/discounts",
+    "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/messages/texts/ended/sw",
 ];
 
 #[tokio::test]
@@ -60,6 +92,8 @@ async fn nobody_sees_a_page_without_signing_in() {
 async fn no_change_by_get_by_another_site_or_without_a_session() {
     for path in CHANGES {
         assert_eq!(ask(Request::get(path), "").await.0, 405, "{path}");
+    }
+    for path in CHANGES.into_iter().chain(FORMS) {
         for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
         {
             let (status, _, body) = ask(Request::post(path).header(name, value), "csrf=x").await;
@@ -117,6 +151,18 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&story::tests::sample(page()));
     assert_whole(&accounting::tests::sample(page()));
     assert_whole(&payments::tests::sample(page()));
+    assert_whole(&money::tests::sample(page()));
+    assert_whole(&money::receipt::tests::sample(page()));
+    assert_whole(&vouchers::tests::sample(page()));
+    assert_whole(&vouchers::tests::new(page()));
+    assert_whole(&vouchers::batch::tests::sample(page()));
+    assert_whole(&discounts::tests::sample(page()));
+    assert_whole(&discounts::edit::tests::sample(page()));
+    assert_whole(&messages::tests::sample(page()));
+    assert_whole(&messages::texts::tests::sample(page()));
+    assert_whole(&messages::texts::tests::form(page()));
+    assert_whole(&form::tests::sample(page()));
+    assert_whole(&form::tests::asked_twice(page()));
     assert_whole(&sign_in::tests::sample());
     assert_whole(&refusal::tests::sample());
 }
@@ -133,7 +179,15 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         names,
         [
             "accounting.html",
+            "discounts.html",
+            "field.html",
+            "form.html",
+            "form_page.html",
             "layout.html",
+            "message_texts.html",
+            "messages.html",
+            "money.html",
+            "money_receipt.html",
             "notice.html",
             "outages.html",
             "overview.html",
@@ -145,6 +199,8 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "sessions.html",
             "sessions_ended.html",
             "sign_in.html",
+            "voucher_batch.html",
+            "vouchers.html",
         ],
         "a new template needs a line in the test above"
     );

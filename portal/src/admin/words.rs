@@ -10,7 +10,7 @@ use crate::views::amount::{self, Base};
 use crate::views::time::clock;
 
 /// East Africa, where the day begins three hours before UTC's.
-const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
+pub(super) const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
     Ok(offset) => offset,
     Err(_) => UtcOffset::UTC,
 };
@@ -49,7 +49,8 @@ pub(super) struct Said {
     pub(super) tone: Tone,
 }
 
-const fn said(tone: Tone, text: &'static str) -> Said {
+/// A state in these words.
+pub(super) const fn said(tone: Tone, text: &'static str) -> Said {
     Said { text, tone }
 }
 

@@ -25,7 +25,7 @@ mod routeros;
 mod seed;
 mod serve;
 mod session;
-mod values;
+pub(crate) mod values;
 mod voucher;
 
 use std::fmt::Display;

@@ -119,6 +119,7 @@ impl List {
         let mut values = Vec::new();
         for one in money {
             let state = match (one.state.as_str(), one.given_back_at) {
+                ("unmatched", _) if one.ignored.is_some() => "ignored",
                 ("unmatched", _) if !one.is_confirmed => "unmatched, not confirmed",
                 ("refunded", None) => "goes back",
                 ("refunded", Some(_)) => "given back",
@@ -139,7 +140,7 @@ impl List {
                 "receipt": one.receipt, "at": rfc3339(one.at), "amount": spelling::Money::from(one.amount),
                 "payer_name": one.payer_name, "payer_number": one.payer_number, "account": one.typed, "state": one.state,
                 "confirmed": one.is_confirmed, "order": one.order, "decided_by": one.decided_by,
-                "given_back_at": one.given_back_at.map(rfc3339),
+                "given_back_at": one.given_back_at.map(rfc3339), "ignored": one.ignored.map(|ignored| ignored.reason),
             }));
         }
         self.answer.give(&values, table)

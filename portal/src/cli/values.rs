@@ -1,4 +1,5 @@
-//! How arguments spell durations, data, speeds, prices and names, and how tables are printed for people.
+//! How arguments spell durations, data, speeds, prices and names, and how tables are printed for people. The desk's forms spell
+//! prices, names and receipts in the same way.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -52,7 +53,7 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 /// `20` or `20.50`, in minor units.
-pub(super) fn price(text: &str) -> Result<i64, &'static str> {
+pub(crate) fn price(text: &str) -> Result<i64, &'static str> {
     let wrong = "write a price such as 20 or 20.50";
     let (units, cents) = text.split_once('.').unwrap_or((text, "00"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -115,7 +116,7 @@ pub(super) fn email(text: &str) -> Result<String, &'static str> {
 }
 
 /// Some text on one line.
-pub(super) fn name(text: &str) -> Result<String, &'static str> {
+pub(crate) fn name(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
         return Err("write one to two hundred characters on one line");
@@ -124,7 +125,7 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
 }
 
 /// A receipt of M-Pesa, in its one spelling.
-pub(super) fn receipt(text: &str) -> Result<String, &'static str> {
+pub(crate) fn receipt(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     if !(6..=20).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err("write a receipt such as RKTQDM7W6S");

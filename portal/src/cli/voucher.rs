@@ -117,12 +117,8 @@ pub(super) struct Void {
 }
 
 /// `7` or `1-40`.
-fn serials(text: &str) -> Result<(u32, u32), String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.parse(), last.parse()) {
-        (Ok(first), Ok(last)) if (1..=last).contains(&first) => Ok((first, last)),
-        _ => Err("write one number or two, such as 7 or 1-40".to_owned()),
-    }
+fn serials(text: &str) -> Result<(u32, u32), &'static str> {
+    voucher::serials(text).ok_or("write one number or two, such as 7 or 1-40")
 }
 
 impl Voucher {

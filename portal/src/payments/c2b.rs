@@ -121,7 +121,7 @@ fn as_code_letter(c: char) -> char {
 }
 
 /// The payer's number, as far as it is shown: `254712345678`, `2547 ***** 678`, or 64 hexadecimal digits.
-fn payer(told: &str) -> Payer {
+pub(crate) fn payer(told: &str) -> Payer {
     let text: String = told.chars().filter(|c| !matches!(c, ' ' | '-' | '+')).collect();
     if let Ok(phone) = text.parse::<Phone>() {
         return Payer::Phone(phone);

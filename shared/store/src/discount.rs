@@ -361,6 +361,33 @@ pub async fn list(db: &Db, now: OffsetDateTime) -> Result<Vec<Offer>> {
     .collect()
 }
 
+/// The discount with that identity.
+pub async fn get(db: &Db, id: Uuid) -> Result<Discount> {
+    let row = discounts!(r#"0::bigint AS "used!", 0::bigint AS "used_by_buyer!""#, "WHERE d.id = $1", id)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("discount", id))?;
+    Ok(row.offer()?.discount)
+}
+
+/// What discounts have saved on orders that are paid, each currency by itself. One by which nobody saved is not among them.
+pub async fn given(db: &Db) -> Result<Vec<(Uuid, Money)>> {
+    sqlx::query!(
+        r#"SELECT t.discount_id, o.currency, sum(t.amount_minor)::bigint AS "minor!"
+           FROM order_discounts t JOIN orders o ON o.id = t.order_id
+           WHERE o.state = 'paid' GROUP BY t.discount_id, o.currency ORDER BY t.discount_id, o.currency"#
+    )
+    .fetch_all(&db.pool)
+    .await?
+    .into_iter()
+    .map(|row| {
+        let id = row.discount_id;
+        let currency = row.currency.parse::<Currency>().map_err(|error| StoreError::corrupt("orders", id, error))?;
+        Ok((id, Money { minor: row.minor, currency }))
+    })
+    .collect()
+}
+
 /// The discount with that code.
 pub async fn by_code(db: &Db, code: &Code) -> Result<Option<Discount>> {
     let row = discounts!(r#"0::bigint AS "used!", 0::bigint AS "used_by_buyer!""#, "WHERE d.code = $1", code.as_str())

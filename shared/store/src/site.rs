@@ -19,6 +19,12 @@ pub async fn ensure(db: &Db, id: Uuid, name: &str, now: OffsetDateTime) -> Resul
     Ok(id)
 }
 
+/// All sites with their names, by name.
+pub async fn all(db: &Db) -> Result<Vec<(Uuid, String)>> {
+    let rows = sqlx::query!("SELECT id, name FROM sites ORDER BY name, id LIMIT 1000").fetch_all(&db.pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// The site of that name.
 pub async fn by_name(db: &Db, name: &str) -> Result<Uuid> {
     sqlx::query_scalar!("SELECT id FROM sites WHERE name = $1", name)

@@ -4,7 +4,8 @@
 //! a prompt has brought. [`match_confirmation`] finds out what a receipt is for: it may be known, it may pay for an order
 //! (which settles that, in the same transaction), or nobody can tell. Then it waits here, booked as money that we owe to
 //! somebody, until a person [`assign`]s it, which gives access at once, or says that it goes back ([`refund_due`],
-//! [`given_back`]).
+//! [`given_back`]). What waits is [`list`]ed with the orders that it may be for ([`suggestions`]); what is not for the Wi-Fi at
+//! all is [`ignore`]d.
 //!
 //! Everything that touches a receipt holds it first ([`hold`]), before any order: a report of a prompt, a confirmation and a
 //! person at the desk come one after the other, and the second one finds what the first one did. What is matched by a
@@ -12,6 +13,8 @@
 
 mod matching;
 mod origin;
+mod queue;
+mod suggest;
 
 use sha2::{Digest as _, Sha256};
 use shared::money::Money;
@@ -23,9 +26,11 @@ use uuid::Uuid;
 
 pub use self::matching::{Found, Matched, expected, has_prompt, is_known, match_confirmation};
 pub(crate) use self::origin::{Origin, claim, hold, origin, second, spent};
+pub use self::queue::{Ignored, Listed, MAX_REASON, count_waiting, get, heed, ignore, list};
+pub use self::suggest::{Because, Suggestion, suggestions};
 use crate::ledger::{self, Account};
 use crate::order::{self, NewOrder, Wish};
-use crate::package::{Package, unsigned};
+use crate::package::Package;
 use crate::settlement::{Received, Settled, settle_in};
 use crate::{Db, Result, StoreError, user};
 
@@ -117,73 +122,6 @@ pub enum Trust {
     Reported,
     /// The provider was asked and could not tell: a person decides.
     Unconfirmed,
-}
-
-/// Money that waits for a person, or did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
-    /// The provider's receipt.
-    pub receipt: String,
-    /// How much.
-    pub amount: Money,
-    /// The payer's name, as told.
-    pub payer_name: String,
-    /// The payer's number, as told.
-    pub payer_number: String,
-    /// What was typed as account number.
-    pub typed: String,
-    /// When it was paid, or told of.
-    pub at: OffsetDateTime,
-    /// Whether the provider, asked by us, said the same.
-    pub is_confirmed: bool,
-    /// `unmatched`, `matched`, `assigned` or `refunded`.
-    pub state: String,
-    /// Code of the order that it pays for.
-    pub order: Option<String>,
-    /// Who decided what it is for.
-    pub decided_by: Option<String>,
-    /// When it had gone back to the payer.
-    pub given_back_at: Option<OffsetDateTime>,
-}
-
-/// The newest money: what waits for a person, to be assigned or to be given back, or all.
-pub async fn list(db: &Db, all: bool, limit: u32) -> Result<Vec<Listed>> {
-    let rows = sqlx::query!(
-        r#"SELECT m.receipt, m.amount_minor, m.currency, m.payer_name, m.payer_number, m.reference,
-                  coalesce(m.paid_at, m.received_at) AS "at!", m.confirmed_at, m.state, o.code AS "order?", m.decided_by, m.given_back_at
-           FROM received_money m LEFT JOIN orders o ON o.id = m.order_id
-           WHERE $1 OR m.state = 'unmatched' OR (m.state = 'refunded' AND m.given_back_at IS NULL)
-           ORDER BY m.received_at DESC, m.id LIMIT $2"#,
-        all,
-        i64::from(limit)
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Listed {
-                amount: money(&row.receipt, row.amount_minor, &row.currency)?,
-                receipt: row.receipt,
-                payer_name: row.payer_name,
-                payer_number: row.payer_number,
-                typed: row.reference,
-                at: row.at,
-                is_confirmed: row.confirmed_at.is_some(),
-                state: row.state,
-                order: row.order,
-                decided_by: row.decided_by,
-                given_back_at: row.given_back_at,
-            })
-        })
-        .collect()
-}
-
-/// How many receipts wait for a person to say whose they are.
-pub async fn count_waiting(db: &Db) -> Result<u64> {
-    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM received_money WHERE state = 'unmatched'"#)
-        .fetch_one(&db.pool)
-        .await?;
-    Ok(unsigned(count))
 }
 
 /// What waiting money shall pay for.

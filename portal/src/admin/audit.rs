@@ -1,0 +1,13 @@
+//! A line in the audit log for a change that was made at the desk, under the address of whoever made it.
+
+use store::admin::Audit;
+
+use super::Refusal;
+use crate::App;
+use crate::session::Staff;
+
+/// Writes down that somebody did something to a thing. Actions and objects are spelt as the command line spells them.
+pub(super) async fn audit(app: &App, staff: &Staff, action: &str, object: &str) -> Result<(), Refusal> {
+    let line = Audit { actor: &staff.admin.email, action, object, address: None };
+    Ok(store::admin::audit(&app.db, &line, app.clock.now()).await?)
+}

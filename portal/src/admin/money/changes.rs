@@ -1,0 +1,232 @@
+//! What a person decides about money that waits, or goes back. What cannot be undone is asked twice.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use shared::money::Money;
+use store::mpesa_request;
+use store::unmatched::{self, Listed};
+
+use super::receipt::{again, can_reverse, refused, spelt};
+use super::wish::Wish;
+use super::{is_owed, is_waiting};
+use crate::App;
+use crate::admin::Refusal;
+use crate::admin::audit::audit;
+use crate::admin::form::{Fields, Form, Problems, confirmation, told};
+use crate::admin::page::{Page, Tab, answer};
+use crate::cli::values;
+use crate::payments::asked::Asking;
+use crate::payments::mpesa::operations::Asked;
+use crate::payments::reached_at;
+use crate::session::Staff;
+use crate::session::csrf::{Nothing, Posted};
+
+/// What is said to M-Pesa about money that goes back.
+const REMARKS: &str = "Refund";
+
+/// `POST /admin/money/{receipt}/assign`.
+pub(in crate::admin) async fn assign(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&posted.staff, &posted.form);
+    let (receipt, now) = (spelt(&receipt)?, app.clock.now());
+    let money = unmatched::get(&app.db, &receipt).await?;
+    if !is_waiting(&money) {
+        return refused(&app, staff, &receipt, "It does not wait any more.".into()).await;
+    }
+    let mut problems = Problems::default();
+    let Some(wish) = Wish::read(&app, &money, sent, &mut problems, now).await? else {
+        return again(&app, staff, &money, sent, &problems).await;
+    };
+    if !sent.is_confirmed() {
+        let question = Question {
+            action: "assign",
+            title: "Is this right?",
+            lines: wish.in_words(&money),
+            button: "Yes, assign it",
+        };
+        return question.ask(&app, staff, &money, sent);
+    }
+    match told(unmatched::assign(&app.db, &receipt, &wish.purpose(), &staff.admin.email, now).await)? {
+        Ok(assigned) => {
+            audit(&app, staff, "money.assign", &format!("{receipt} to order {}", assigned.order)).await?;
+            Ok(done(&receipt, "assigned"))
+        }
+        Err(problem) => refused(&app, staff, &receipt, problem).await,
+    }
+}
+
+/// `POST /admin/money/{receipt}/refund`: it goes back.
+pub(in crate::admin) async fn refund(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&posted.staff, &posted.form);
+    let receipt = spelt(&receipt)?;
+    let money = unmatched::get(&app.db, &receipt).await?;
+    if !sent.is_confirmed() {
+        let line =
+            format!("{} of receipt {receipt} goes back. It cannot be assigned to an order any more.", money.amount);
+        let question =
+            Question { action: "refund", title: "Does it go back?", lines: vec![line], button: "Yes, it goes back" };
+        return question.ask(&app, staff, &money, sent);
+    }
+    match told(unmatched::refund_due(&app.db, &receipt, &staff.admin.email, app.clock.now()).await)? {
+        Ok(_) => {
+            audit(&app, staff, "money.refund", &receipt).await?;
+            Ok(done(&receipt, "owed"))
+        }
+        Err(problem) => refused(&app, staff, &receipt, problem).await,
+    }
+}
+
+/// `POST /admin/money/{receipt}/reverse`: M-Pesa is asked to give back what is owed.
+pub(in crate::admin) async fn reverse(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&posted.staff, &posted.form);
+    let receipt = spelt(&receipt)?;
+    let money = unmatched::get(&app.db, &receipt).await?;
+    if !can_reverse(&app) {
+        let problem = "M-Pesa cannot be asked: there is no [mpesa.initiator] in the configuration.";
+        return refused(&app, staff, &receipt, problem.into()).await;
+    }
+    if !is_owed(&money) {
+        return refused(&app, staff, &receipt, "Nothing of it is owed: say first that it goes back.".into()).await;
+    }
+    if !sent.is_confirmed() {
+        let line = format!("M-Pesa is asked to give {} of receipt {receipt} back to its payer.", money.amount);
+        let question = Question {
+            action: "reverse",
+            title: "Shall M-Pesa give it back?",
+            lines: vec![line],
+            button: "Yes, ask M-Pesa",
+        };
+        return question.ask(&app, staff, &money, sent);
+    }
+    let by = &staff.admin.email;
+    if sent.is_on("again")
+        && let Err(problem) = told(mpesa_request::set_aside(&app.db, &receipt, by, app.clock.now()).await)?
+    {
+        return refused(&app, staff, &receipt, problem).await;
+    }
+    audit(&app, staff, "money.reverse", &receipt).await?;
+    let problem = match ask_mpesa(&app, &receipt, money.amount, by).await? {
+        Ok(Asked::Accepted { .. }) => return Ok(done(&receipt, "asked")),
+        Ok(Asked::Refused(refusal)) => format!("M-Pesa does not give it back: {}", refusal.code_and_text().1),
+        Ok(Asked::Unknown(why)) => format!(
+            "It is not known whether M-Pesa gives it back ({why}). Look at its statement before you ask once more."
+        ),
+        Err(problem) => problem,
+    };
+    refused(&app, staff, &receipt, problem).await
+}
+
+/// Asks M-Pesa. A browser that leaves meanwhile does not end that: what M-Pesa answers is written down.
+async fn ask_mpesa(app: &App, receipt: &str, amount: Money, by: &str) -> Result<Result<Asked, String>, Refusal> {
+    let (inner, receipt, by) = (app.clone(), receipt.to_owned(), by.to_owned());
+    let asking = app.background.spawn(async move {
+        let operator = inner.mpesa.as_ref()?.operator()?;
+        let (base, now) = (reached_at(&inner.config), inner.clock.now());
+        let asking = Asking { db: &inner.db, base, operator, by: &by, now };
+        Some(asking.reversal(&receipt, amount, REMARKS).await)
+    });
+    let asked = asking.await.map_err(Refusal::broken)?.ok_or(Refusal::NotFound)?;
+    told(asked)
+}
+
+/// `POST /admin/money/{receipt}/given-back`: a person gave it back.
+pub(in crate::admin) async fn given_back(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&posted.staff, &posted.form);
+    let receipt = spelt(&receipt)?;
+    let money = unmatched::get(&app.db, &receipt).await?;
+    let mut problems = Problems::default();
+    let Some(proof) = problems.keep("proof", values::name(sent.text("proof"))) else {
+        return again(&app, staff, &money, sent, &problems).await;
+    };
+    if !sent.is_confirmed() {
+        let line = format!("{} of receipt {receipt} has gone back to its payer, which {proof} proves.", money.amount);
+        let question =
+            Question { action: "given-back", title: "Has it gone back?", lines: vec![line], button: "Yes, it has" };
+        return question.ask(&app, staff, &money, sent);
+    }
+    match told(unmatched::given_back(&app.db, &receipt, &proof, app.clock.now()).await)? {
+        Ok(_) => {
+            audit(&app, staff, "money.given_back", &format!("{receipt} by {proof}")).await?;
+            Ok(done(&receipt, "back"))
+        }
+        Err(problem) => refused(&app, staff, &receipt, problem).await,
+    }
+}
+
+/// `POST /admin/money/{receipt}/ignore`.
+pub(in crate::admin) async fn ignore(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&posted.staff, &posted.form);
+    let receipt = spelt(&receipt)?;
+    let money = unmatched::get(&app.db, &receipt).await?;
+    let mut problems = Problems::default();
+    let reason = sent.text("reason");
+    if reason.is_empty() || reason.chars().count() > unmatched::MAX_REASON {
+        problems.note("reason", format!("say why, in at most {} characters", unmatched::MAX_REASON));
+        return again(&app, staff, &money, sent, &problems).await;
+    }
+    match told(unmatched::ignore(&app.db, &receipt, reason, &staff.admin.email, app.clock.now()).await)? {
+        Ok(()) => {
+            audit(&app, staff, "money.ignore", &format!("{receipt} ({reason})")).await?;
+            Ok(done(&receipt, "ignored"))
+        }
+        Err(problem) => refused(&app, staff, &receipt, problem).await,
+    }
+}
+
+/// `POST /admin/money/{receipt}/heed`: what was ignored waits again.
+pub(in crate::admin) async fn heed(
+    State(app): State<App>,
+    Path(receipt): Path<String>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Refusal> {
+    let receipt = spelt(&receipt)?;
+    match told(unmatched::heed(&app.db, &receipt).await)? {
+        Ok(()) => {
+            audit(&app, &posted.staff, "money.heed", &receipt).await?;
+            Ok(done(&receipt, "heeded"))
+        }
+        Err(problem) => refused(&app, &posted.staff, &receipt, problem).await,
+    }
+}
+
+/// What is asked before something is done that cannot be undone.
+struct Question<'a> {
+    /// What the address ends with.
+    action: &'a str,
+    title: &'a str,
+    lines: Vec<String>,
+    button: &'a str,
+}
+
+impl Question<'_> {
+    fn ask(self, app: &App, staff: &Staff, money: &Listed, sent: &Fields) -> Result<Response, Refusal> {
+        let back = format!("/admin/money/{}", money.receipt);
+        let form = Form::new("sure", format!("{back}/{}", self.action), self.button);
+        let (page, back) = (Page::new(app, staff, Tab::Payments), (back.as_str(), "Back, and change nothing"));
+        answer(StatusCode::OK, &confirmation(page, self.title, back, self.lines, form, sent))
+    }
+}
+
+fn done(receipt: &str, what: &str) -> Response {
+    Redirect::to(&format!("/admin/money/{receipt}?done={what}")).into_response()
+}
