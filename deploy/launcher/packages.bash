@@ -26,8 +26,8 @@ install_for_up() {
     [[ -n ${MLANGO_BIN_DIR:-} ]] || require_cargo
 }
 
-# Everything `test` needs. A browser and other people's RADIUS clients cannot be had without root, nor pyrad and
-# aiosmtpd without Python: their tests are then skipped, and it is said which.
+# Everything `test` needs. A browser and other people's RADIUS clients cannot be had without root, nor pyrad and aiosmtpd
+# without Python, nor the fakes of contract.bash without an index: their tests are then skipped, and it is said which.
 install_for_test() {
     local packages=() reasons=() wheels=''
     want curl curl "asks the programs whether they are healthy"
@@ -44,6 +44,7 @@ install_for_test() {
         want ip iproute2 "lays a wire to that device"
         [[ -n $(pam_radius) ]] || { packages+=(libpam-radius-auth) && reasons+=("libpam-radius-auth (a PAM module that is a RADIUS client)"); }
         want strace strace "shows that an answer follows its fsync"
+        want java default-jre-headless "runs WireMock, an M-Pesa that breaks connections"
     fi
     want_servers yes yes
     install_wanted
@@ -52,6 +53,7 @@ install_for_test() {
     require_cargo
     install_python_package PYRAD_PYTHON "$PYRAD" "a second RADIUS implementation"
     install_python_package AIOSMTPD_PYTHON "$AIOSMTPD" "a mail server"
+    install_contract
 }
 
 # The file of FreeRADIUS' PAM module, or nothing.
@@ -168,19 +170,7 @@ install_python_package() { # VARIABLE PACKAGE==VERSION WHAT
     python=''
     have python3 || return 0
     say "Installing $package ($what, for the tests) into .mlango/${package%%==*}."
-    rm -rf "$home"
-    if python3 -c 'import ensurepip' 2>/dev/null && python3 -m venv "$home" >/dev/null 2>&1; then
-        pip=("$home/bin/python" -m pip install)
-    elif python3 -m pip --version >/dev/null 2>&1; then
-        # Debian keeps venv in a package of its own; a folder beside the system's Python does as well.
-        mkdir -p "$home/bin"
-        pip=(python3 -m pip install --target "$home/lib")
-        # shellcheck disable=SC2016 # for the shell that runs it
-        printf '#!/bin/sh\nPYTHONPATH=%q exec python3 "$@"\n' "$home/lib" >"$home/bin/python"
-        chmod +x "$home/bin/python"
-    else
-        return 0
-    fi
+    python_environment "$home" || return 0
     # Nothing here is worth a long wait: the index answers at once or not at all.
     "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 "$package" </dev/null ||
         say "pip could not install $package: the reason stands above."
@@ -193,6 +183,24 @@ has_python_package() { # PYTHON PACKAGE==VERSION
         "$1" -c 'import importlib, importlib.metadata as m, sys
 importlib.import_module(sys.argv[1])
 sys.exit(m.version(sys.argv[1]) != sys.argv[2])' "${2%%==*}" "${2#*==}" 2>/dev/null
+}
+
+# An empty environment of Python in a folder. Sets the caller's pip to the command that installs into it; false where
+# Python can make none.
+python_environment() { # FOLDER
+    rm -rf "$1"
+    if python3 -c 'import ensurepip' 2>/dev/null && python3 -m venv "$1" >/dev/null 2>&1; then
+        pip=("$1/bin/python" -m pip install)
+    elif python3 -m pip --version >/dev/null 2>&1; then
+        # Debian keeps venv in a package of its own; a folder beside the system's Python does as well.
+        mkdir -p "$1/bin"
+        pip=(python3 -m pip install --target "$1/lib")
+        # shellcheck disable=SC2016 # for the shell that runs it
+        printf '#!/bin/sh\nPYTHONPATH=%q exec python3 "$@"\n' "$1/lib" >"$1/bin/python"
+        chmod +x "$1/bin/python"
+    else
+        return 1
+    fi
 }
 
 # Sets PG_BIN to the newest PostgreSQL here, or to the one that made the existing cluster.

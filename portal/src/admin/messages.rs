@@ -91,6 +91,8 @@ fn name(notice: Notice) -> &'static str {
         Notice::NewDevice => "new device",
         Notice::Trouble => "trouble with the network",
         Notice::TroubleOver => "trouble is over",
+        Notice::Given => "paid for by another",
+        Notice::AddressProof => "proof of an e-mail address",
     }
 }
 

@@ -21,12 +21,12 @@ use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use shared::voucher;
+use store::StoreError;
 use store::entitlement::{self, Usage};
 use store::for_another::{self, ForAnother, Given};
 use store::order::{self, Order, OrderState};
 use store::payment::{self, Attempt};
 use store::voucher::State as VoucherState;
-use store::{StoreError, settlement};
 use tokio::sync::{broadcast, mpsc};
 use url::Url;
 

@@ -20,7 +20,7 @@ const SHORTCODE_KIND: &str = "4";
 /// The same for the receiver of a reversal.
 const REVERSAL_RECEIVER_KIND: &str = "11";
 /// Words that M-Pesa does not take in an address for payments from the menu.
-const FORBIDDEN_WORDS: [&str; 7] = ["mpesa", "m-pesa", "safaricom", "exec", "cmd", "sql", "query"];
+const FORBIDDEN_WORDS: [&str; 8] = ["mpesa", "m-pesa", "safaricom", "exec", "exe", "cmd", "sql", "query"];
 
 /// What became of asking.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(forbidden_word("https://wifi.example/webhooks/c2b/00ff/confirmation"), None);
         assert_eq!(forbidden_word("https://MPESA.example/x"), Some("mpesa"));
         assert_eq!(forbidden_word("https://wifi.example/execute"), Some("exec"));
+        assert_eq!(forbidden_word("https://hexenwald.example/x"), Some("exe"));
     }
 
     /// A server that takes everything, and remembers it.

@@ -1,0 +1,32 @@
+//! Our clients of other people's services, held against fakes and models that somebody else wrote, so that what both
+//! ends of a test believe is not the same mistake twice.
+//!
+//! * [`stripe`]: requests against Stripe's own OpenAPI document (steady), reports signed by emulate and by localstripe,
+//!   refunds and refusals by localstripe;
+//! * [`twilio`]: requests against Twilio's own OpenAPI document (steady), sending and signed reports by emulate;
+//! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
+//!   answers, calls back, or breaks the connection.
+//!
+//! [`fake`] starts them as processes of their own, [`relay`] stands in between and writes down what passes, [`oracle`]
+//! asks mpesakit. `./mlango test` installs them once, below `.mlango/contract`; a test whose fake is not there says so
+//! and passes. What each of them proves, and what it cannot, stands in `docs/contract-tests.md`.
+
+mod daraja;
+mod fake;
+#[path = "../flows/guest.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]
+mod guest;
+mod oracle;
+mod relay;
+mod stripe;
+mod twilio;
+
+use std::io::Write as _;
+
+use tests::world::World;
+
+/// Adds sections to the configuration of a world whose portal is not started yet.
+fn configure(world: &World, sections: &str) {
+    let file = std::fs::OpenOptions::new().append(true).open(world.config());
+    file.and_then(|mut file| file.write_all(sections.as_bytes())).expect("the configuration is written");
+}
