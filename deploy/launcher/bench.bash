@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # `bench`: our server beside others, on this machine, in one run, asked by one generator.
 #
-# The benches of accounting are in records.bash, that of the end of access in expiry.bash, the peer is in peer.bash.
+# The benches of accounting are in records.bash, that of the end of access in expiry.bash, those of the portal in
+# payments.bash, the peer is in peer.bash.
 # Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
 # anew for each run; one report per run and last.json with all of them. Servers run one after the other, so
 # that each has the machine for itself. docs/operations/benchmarks.md says how to read what comes out.
@@ -28,6 +29,8 @@ BENCH_SECONDS=5
 BENCH_QUICK='' BENCH_RELEASE='' BENCH_LEAN='' BENCH_PIN='' BENCH_ROWS=''
 # The run that every other is compared with, beside ours with all others.
 BENCH_BASE=''
+# Everything that the bench found is a fact: there are no runs to be put side by side.
+BENCH_FACTS_ONLY=''
 # The bench's last.json has the reports in the order in which they were made.
 BENCH_REPORTS=()
 BENCH_FACTS=()
@@ -43,10 +46,10 @@ cmd_bench() {
             cargo bench -p radius-proto "$@"
             return
             ;;
-        auth | flood | directory | accounting | expiry | history) ;;
+        auth | flood | directory | accounting | expiry | history | payments | pages) ;;
         # Otherwise the generator, which then has most to do, would take from the server what it measures.
         overload) BENCH_PIN=yes ;;
-        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history or codec; see ./mlango help." ;;
+        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history, payments, pages or codec; see ./mlango help." ;;
     esac
     bench_options "$@"
     # A source port holds 256 logins; an overload needs hundreds.
@@ -74,6 +77,27 @@ bench_options() {
                 BENCH_ROWS=$2
                 shift
                 ;;
+            --orders)
+                if [[ ! ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || (($2 > PAYMENT_ORDERS_MAX)); then fail "--orders wants the number of orders, $PAYMENT_ORDERS_MAX at most."; fi
+                BENCH_ORDERS=$2
+                shift
+                ;;
+            --rate)
+                [[ ${2:-} =~ ^[1-9][0-9]{0,4}$ ]] || fail "--rate wants a whole number of orders a second."
+                BENCH_RATE=$2
+                shift
+                ;;
+            --guests)
+                [[ ${2:-} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--guests wants the number of guests at once."
+                BENCH_GUESTS=$2
+                shift
+                ;;
+            --times)
+                [[ ${2:-} =~ ^[1-9][0-9]{0,2}$ ]] || fail "--times wants to know how often the page is opened."
+                BENCH_TIMES=$2
+                shift
+                ;;
+            --faults) BENCH_FAULTS=yes ;;
             --quick) BENCH_QUICK=yes ;;
             --release) BENCH_RELEASE=yes ;;
             --lean) BENCH_LEAN=yes ;;
@@ -83,6 +107,7 @@ bench_options() {
         shift
     done
     if [[ -n $BENCH_QUICK ]]; then BENCH_SECONDS=1; fi
+    [[ -z $BENCH_RATE || -z $BENCH_GUESTS ]] || fail "Guests come at a --rate, or so many --guests are there at once; not both."
 }
 
 open_bench_home() {
@@ -104,17 +129,23 @@ open_bench_home() {
 
 # The peer comes from the system's packages; without root what is not there is left out.
 install_for_bench() { # BENCH
-    local packages=() reasons=() wheels=''
+    local packages=() reasons=() wheels='' redis=''
+    [[ $1 != history && $1 != payments && $1 != pages ]] || redis=yes
     want curl curl "asks radiusd whether it is ready"
     want cc build-essential "links what the Rust compiler made"
-    if am_root; then
+    if [[ $1 == pages ]]; then
+        if am_root; then
+            want chromium chromium "the browser that opens the page"
+            want chromedriver chromium-driver "steers that browser"
+        fi
+    elif [[ $1 != payments ]] && am_root; then
         want freeradius freeradius "the server that ours is compared with; only its program is used"
         [[ -e $PEER_LIBRARIES/rlm_sql_postgresql.so ]] || { packages+=(freeradius-postgresql) && reasons+=("freeradius-postgresql (its way to PostgreSQL)"); }
     fi
-    want_servers yes "$([[ $1 != history ]] || echo yes)"
+    want_servers yes "$redis"
     install_wanted
     require_postgres
-    [[ $1 != history ]] || require_redis
+    [[ -z $redis ]] || require_redis
     require_cargo
 }
 
@@ -205,6 +236,11 @@ start_radiusd() { # [SETTING...]
     ! has_journal || set -- "MLANGO__ACCOUNTING__SPOOL=$BENCH_HOME/spool" "$@"
     start_child radiusd TERM '' "${SERVER_CORES[@]}" env "$@" "$BIN/radiusd" --config "$CONFIG"
     await radiusd "$PROGRAM_START" "become ready" answers "http://127.0.0.1:$ADMIN_PORT/readyz"
+}
+
+start_portal() {
+    start_child portal TERM '' "${SERVER_CORES[@]}" "$BIN/portal" --config "$CONFIG" serve
+    await portal "$PROGRAM_START" "become ready" answers "http://127.0.0.1:$METRICS_PORT/readyz"
 }
 
 # Each customer logs in once, so that nothing is done for the first time while it is measured.
@@ -389,7 +425,7 @@ bench_table() {
     local profile=dev fact facts=()
     for fact in "${BENCH_FACTS[@]}"; do facts+=(--fact "$fact"); done
     [[ -z $BENCH_RELEASE ]] || profile=release
-    "$BIN/load" table --out "$BENCH_HOME/last.json" ${BENCH_BASE:+--base "$BENCH_BASE"} \
+    "$BIN/load" table --out "$BENCH_HOME/last.json" ${BENCH_BASE:+--base "$BENCH_BASE"} ${BENCH_FACTS_ONLY:+--facts-only} \
         --fact "commit=$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || echo unknown)" --fact "profile=$profile" \
         --fact "processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores" \
         --fact "load before the table=$(cut -d' ' -f1-3 /proc/loadavg)" --fact "pinned=${BENCH_PIN:-no}" \

@@ -176,8 +176,7 @@ bench_history() {
 history_runs() { # DATABASE LABEL
     portal token create --name bench --json
     json_field token <"$LOG/portal-command.log" | tr -d '\n' | keep_secret api.token
-    start_child portal TERM '' "${SERVER_CORES[@]}" "$BIN/portal" --config "$CONFIG" serve
-    await portal "$PROGRAM_START" "become ready" answers "http://127.0.0.1:$METRICS_PORT/readyz"
+    start_portal
     start_radiusd
     log_all_in "$BENCH_CUSTOMERS"
     record_run "$1-64" "radiusd, $2" radiusd "$AUTH_PORT" "$ACCT_PORT" --outstanding 64 --tickets "$(record_tickets)"

@@ -42,10 +42,14 @@ make_secrets() {
 
 make_demo_secrets() {
     make_secret demo-router.secret
+    make_mpesa_secrets
+    make_secret sms.api_key
+}
+
+make_mpesa_secrets() {
     make_secret daraja.consumer_key
     make_secret daraja.consumer_secret
     make_secret daraja.passkey
-    make_secret sms.api_key
 }
 
 # Where the token of this database is kept: one made for another database would be worth nothing here.
@@ -87,9 +91,21 @@ TOML
 }
 
 demo_config() {
+    mpesa_config
     cat <<TOML
 
-# The M-Pesa simulator of --demo.
+# The SMS simulator.
+[sms.africastalking]
+username = "mlango"
+api_key_file = $(toml_string "$SECRETS/sms.api_key")
+base_url = "$(sms_url)"
+TOML
+}
+
+mpesa_config() {
+    cat <<TOML
+
+# The M-Pesa simulator.
 [mpesa]
 base_url = "$(daraja_url)"
 consumer_key_file = $(toml_string "$SECRETS/daraja.consumer_key")
@@ -100,12 +116,6 @@ transaction_type = "CustomerPayBillOnline"
 callback_base_url = "$(portal_url)"
 # The simulator reports from this machine, which is not among M-Pesa's addresses.
 source_check = "off"
-
-# And the SMS simulator.
-[sms.africastalking]
-username = "mlango"
-api_key_file = $(toml_string "$SECRETS/sms.api_key")
-base_url = "$(sms_url)"
 TOML
 }
 

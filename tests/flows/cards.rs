@@ -314,6 +314,27 @@ async fn money_goes_back_once_though_it_is_asked_for_twice() {
 }
 
 #[tokio::test]
+async fn a_voucher_for_another_is_void_when_its_money_goes_back() {
+    let shop = stage().await;
+    let page = shop.guest.arrive().await;
+    let fields = [("package", "one-hour"), ("phone", NUMBER), ("recipient", "0722345678"), ("pay", "card")];
+    let (order, _) = shop.guest.send_and_land(&page, "name=\"recipient\"", &fields).await;
+    shop.guest.wait_for_stage(&order, "card").await;
+    assert!(shop.stripe.choose(&shop.session(), Choice::Pay));
+    shop.guest.wait_for_stage(&order, "given").await;
+    let code: String = sqlx::query_scalar("SELECT code FROM orders").fetch_one(&shop.world.pool).await.unwrap();
+    shop.world.portal_command(&["money", "refund", &code], "").await;
+    assert_eq!(shop.number("SELECT count(*) FROM vouchers WHERE state = 'void' AND sold_at IS NOT NULL").await, 1);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM entitlements WHERE state <> 'revoked' AND package_id IS NOT NULL").await,
+        0
+    );
+    eventually("the money has gone back", || async { shop.booked().await.is_empty().then_some(()) }).await;
+    let page = shop.guest.get(&order).await;
+    assert!(!page.text.contains("data-copy"), "the code is not shown any more: {}", page.text);
+}
+
+#[tokio::test]
 async fn what_is_given_back_at_stripe_is_booked_and_the_rest_can_follow() {
     let shop = stage().await;
     let (order, _) = shop.buy().await;

@@ -2,7 +2,8 @@
 //!
 //! [`login`] asks one server for logins, [`accounting`] reports to it what sessions use, both in a closed or an open
 //! loop, and every answer is checked; [`responder`] is the ceiling, a server with no logic at all. [`change`] and
-//! [`history`] measure what a person waits for, [`expiry`] how soon access ends. How to run and read it all: `docs/operations/benchmarks.md`.
+//! [`history`] measure what a person waits for, [`expiry`] how soon access ends, [`payments`] what an order takes from the
+//! first page to the access that it buys, and [`pages`] how soon a browser shows that page. How to run and read it all: `docs/operations/benchmarks.md`.
 //!
 //! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
 //! error.
@@ -14,8 +15,11 @@ mod expiry;
 mod flood;
 mod histogram;
 mod history;
+mod hotspot;
 mod login;
 mod pace;
+mod pages;
+mod payments;
 mod report;
 mod request;
 mod responder;
@@ -68,6 +72,10 @@ enum Command {
     Expiry(Box<expiry::Expiry>),
     /// How long a person waits for what a long history could make slow.
     History(history::History),
+    /// Guests who buy from the portal, and what becomes of their money.
+    Payments(Box<payments::Payments>),
+    /// How soon a browser shows a guest's first page, and what it loads for that.
+    Pages(pages::Pages),
     /// Fails unless a process is at rest.
     Idle(Idle),
 }
@@ -129,6 +137,8 @@ fn main() -> ExitCode {
         Command::Change(change) => change.run(),
         Command::Expiry(expiry) => expiry.run(),
         Command::History(history) => history.run(),
+        Command::Payments(payments) => payments.run(),
+        Command::Pages(pages) => pages.run(),
         Command::Idle(idle) => idle.run(),
     };
     match done {

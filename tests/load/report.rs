@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Logins,
     /// Accounting-Requests, and the logins that go with them.
     Records,
+    /// Orders that guests place and pay for.
+    Orders,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Kind::Logins => "logins",
             Kind::Records => "records",
+            Kind::Orders => "orders",
         }
     }
 }

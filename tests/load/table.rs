@@ -34,7 +34,7 @@ const GOAL_GOODPUT: f64 = 0.8;
 #[derive(Debug, Args)]
 pub(crate) struct Table {
     /// The reports, in the order of the rows.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "facts_only")]
     reports: Vec<PathBuf>,
     /// Write everything there as JSON.
     #[arg(long)]
@@ -42,6 +42,9 @@ pub(crate) struct Table {
     /// Compare every run with the one that has this label.
     #[arg(long)]
     base: Option<String>,
+    /// The bench has no runs to be put side by side: everything that it found is a fact.
+    #[arg(long, conflicts_with = "reports")]
+    facts_only: bool,
     /// A fact about the machine or the build: NAME=VALUE.
     #[arg(long = "fact")]
     facts: Vec<String>,
@@ -75,14 +78,15 @@ impl Table {
         for path in &self.reports {
             add(&mut runs, Report::read(path)?);
         }
-        ensure!(!runs.is_empty(), "there are no runs");
+        ensure!(self.facts_only || !runs.is_empty(), "there are no runs");
         let facts = self.facts.iter().filter_map(|fact| fact.split_once('='));
         let facts: Vec<(&str, &str)> = facts.collect();
         println!();
         for (name, value) in &facts {
             println!("{name}: {value}");
         }
-        for row in rows(&runs) {
+        let rows = if self.facts_only { Vec::new() } else { rows(&runs) };
+        for row in rows {
             println!("{row}");
         }
         let ratios = ratios(&runs, self.base.as_deref());

@@ -81,7 +81,7 @@ pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Resul
         return Err(StoreError::Conflict(format!("the money of order {} has gone back already", order.code)));
     }
     if bought {
-        take_back(&mut tx, order.id, &order.code).await?;
+        take_back(&mut tx, (order.id, &order.code), by, now).await?;
         owe(&mut tx, &due_key(payment), (order.id, &order.code), amount, now).await?;
         sqlx::query!(
             "UPDATE orders SET state = 'refund_due', updated_at = $2 WHERE id = $1 AND state = 'paid'",
@@ -161,13 +161,13 @@ async fn booked(tx: &mut PgConnection, payment: Uuid) -> Result<(Money, bool)> {
     Ok((money(payment, row.minor, &row.currency)?, row.bought && !row.due))
 }
 
-/// Takes back what an order gave: its own entitlement, or the grace that became it.
-async fn take_back(tx: &mut PgConnection, order: Uuid, code: &str) -> Result<()> {
+/// Takes back what an order gave: its own entitlement, the grace that became it, or the voucher for another.
+async fn take_back(tx: &mut PgConnection, (order, code): (Uuid, &str), by: &str, now: OffsetDateTime) -> Result<()> {
     let row = sqlx::query!(
         r#"SELECT e.id, e.order_id IS NOT DISTINCT FROM $1::uuid OR c.before->>'package_id' IS NULL AS "is_its_own!",
                   EXISTS (SELECT FROM entitlement_changes later WHERE later.entitlement_id = e.id AND later.order_id <> $1) AS "is_changed!"
            FROM entitlements e LEFT JOIN entitlement_changes c ON c.entitlement_id = e.id AND c.order_id = $1
-           WHERE e.order_id = $1 OR c.order_id = $1"#,
+           WHERE e.order_id = $1 OR c.order_id = $1 OR e.id IN (SELECT v.entitlement_id FROM vouchers v WHERE v.order_id = $1)"#,
         order
     )
     .fetch_optional(&mut *tx)
@@ -179,8 +179,18 @@ async fn take_back(tx: &mut PgConnection, order: Uuid, code: &str) -> Result<()>
         )));
     }
     sqlx::query!("UPDATE entitlements SET state = 'revoked' WHERE id = $1 AND state <> 'revoked'", row.id)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    // One that is redeemed stays so: it was used, and ends with its entitlement.
+    sqlx::query!(
+        "UPDATE vouchers SET state = 'void', voided_at = $2, voided_by = $3, void_reason = 'its money goes back'
+         WHERE order_id = $1 AND state = 'sold'",
+        order,
+        now,
+        by
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

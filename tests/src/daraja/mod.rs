@@ -157,10 +157,7 @@ impl Daraja {
     /// Sends the callback of a payment (once more), whatever its story, fate and schedule; it tells the truth. False if
     /// there is no such payment.
     pub fn call_back(&self, checkout_request_id: &str) -> bool {
-        let callback = self.shell.read(|till| {
-            let is_it = |transaction: &Transaction| transaction.checkout_request_id == checkout_request_id;
-            till.transactions().iter().position(is_it).and_then(|index| till.callback(index, Says::Truth))
-        });
+        let callback = self.shell.read(|till| till.callback(till.index_of(checkout_request_id)?, Says::Truth));
         callback.map(|callback| self.shell.send(callback)).is_some()
     }
 

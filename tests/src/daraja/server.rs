@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::cut::{Scissors, Severable};
 use super::fate::Answer;
 use super::page;
-use super::till::{DueCallback, Pushed, Till};
+use super::till::{DueCallback, Pushed, Till, Told};
 use super::wire::{self, Fault};
 
 /// Path of the push.
@@ -110,6 +110,7 @@ impl Shell {
         let sending = async move {
             let DueCallback { transaction, says, url, body } = callback;
             let request = shell.client.post(url).header("content-type", "application/json").body(body);
+            let sent = OffsetDateTime::now_utc();
             let status = match request.timeout(CALLBACK_PATIENCE).send().await {
                 Ok(response) => Some(response.status().as_u16()),
                 Err(error) => {
@@ -119,7 +120,7 @@ impl Shell {
                 }
             };
             info!(status, "callback sent");
-            shell.with(|till, now| till.called_back(now, transaction, says, status));
+            shell.with(|till, now| till.called_back(transaction, Told { sent, at: now, says, status }));
         };
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(sending));
     }

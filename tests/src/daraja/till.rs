@@ -3,7 +3,7 @@
 //! The shell hands in each request and calls [`Till::due_callbacks`] when [`Till::next_callback`] has passed.
 //! What it refuses to do: read a clock, or send anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -68,6 +68,8 @@ pub struct Transaction {
 /// A callback that was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Told {
+    /// When it was sent.
+    pub sent: OffsetDateTime,
     /// When it was answered, or given up.
     pub at: OffsetDateTime,
     /// What it said.
@@ -130,6 +132,8 @@ pub struct Till {
     /// How often each number was pushed to.
     pushes: BTreeMap<String, u64>,
     transactions: Vec<Transaction>,
+    /// Where each stands among them, by its CheckoutRequestID.
+    by_reference: HashMap<String, usize>,
     /// Moment, transaction, and which of its callbacks.
     schedule: BTreeSet<(OffsetDateTime, usize, usize)>,
     journal: Vec<Recorded>,
@@ -150,6 +154,7 @@ impl Till {
             decreed: BTreeMap::new(),
             pushes: BTreeMap::new(),
             transactions: Vec::new(),
+            by_reference: HashMap::new(),
             schedule: BTreeSet::new(),
             journal: Vec::new(),
             requests: 0,
@@ -160,6 +165,11 @@ impl Till {
     #[must_use]
     pub fn transactions(&self) -> &[Transaction] {
         &self.transactions
+    }
+
+    /// Where the payment with this CheckoutRequestID stands among all.
+    pub(crate) fn index_of(&self, checkout_request_id: &str) -> Option<usize> {
+        self.by_reference.get(checkout_request_id).copied()
     }
 
     /// Every request, oldest first.
@@ -237,6 +247,7 @@ impl Till {
         }
         let transaction = self.record(now, outcome, fate, push);
         let answer = wire::push_answer(&transaction.merchant_request_id, &transaction.checkout_request_id);
+        self.by_reference.insert(transaction.checkout_request_id.clone(), index);
         self.transactions.push(transaction);
         Ok(Pushed { answer, way })
     }
@@ -280,8 +291,8 @@ impl Till {
     /// `POST /mpesa/stkpushquery/v1/query`, once the token is checked.
     pub(crate) fn query(&mut self, now: OffsetDateTime, body: &[u8]) -> Result<Value, Fault> {
         let id = wire::read_query(&self.config, body)?;
-        let found = self.transactions.iter_mut().find(|transaction| transaction.checkout_request_id == id);
-        let transaction = found.ok_or_else(wire::unknown_checkout)?;
+        let index = self.index_of(&id).ok_or_else(wire::unknown_checkout)?;
+        let transaction = &mut self.transactions[index];
         transaction.queries += 1;
         if now < transaction.decided_at {
             return Err(wire::pending());
@@ -330,10 +341,10 @@ impl Till {
     }
 
     /// Records how a callback was answered.
-    pub(crate) fn called_back(&mut self, now: OffsetDateTime, transaction: usize, says: Says, status: Option<u16>) {
+    pub(crate) fn called_back(&mut self, transaction: usize, told: Told) {
         if let Some(transaction) = self.transactions.get_mut(transaction) {
-            transaction.callbacks.push(status);
-            transaction.told.push(Told { at: now, says, status });
+            transaction.callbacks.push(told.status);
+            transaction.told.push(told);
         }
     }
 
