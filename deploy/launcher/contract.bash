@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Fakes and models that others wrote, for the tests under tests/contract: installs them below .mlango/contract, once,
-# in the versions that stand there in requirements.txt and package-lock.json.
+# What others wrote for the tests: the fakes and models of tests/contract, and axe-core, which judges pages in the browser
+# tests. Installs it below .mlango/contract, once, in the versions of requirements.txt and package-lock.json there.
 #
 # Whatever cannot be had here (no Python, no npm, no Java, no way to a package index) is named in one sentence, and its
 # tests are skipped: nothing in this file ends a run. Nothing is fetched again as long as the two lists stay as they are.
@@ -12,9 +12,9 @@ readonly CONTRACT_WITHIN=240
 # What emulate asks of Node. The list for Python brings a newer one, since Debian's is older.
 readonly EMULATE_NODE=22.15
 
-STEADY='' EMULATE='' WIREMOCK='' FAKES_PYTHON=''
+STEADY='' EMULATE='' WIREMOCK='' AXE='' FAKES_PYTHON=''
 
-# Sets STEADY, EMULATE, WIREMOCK and FAKES_PYTHON to programs, or to nothing.
+# Sets STEADY, EMULATE, WIREMOCK and FAKES_PYTHON to programs and AXE to axe.min.js, or to nothing.
 install_contract() {
     mkdir -p "$CONTRACT_HOME/bin"
     install_contract_python
@@ -22,6 +22,7 @@ install_contract() {
     find_steady
     find_emulate
     find_wiremock
+    find_axe
 }
 
 install_contract_python() {
@@ -48,15 +49,15 @@ install_contract_node() {
     elif [[ -n $FAKES_PYTHON ]]; then
         npm=("$(wheel_file bin/node)" "$(wheel_file lib/node_modules/npm/bin/npm-cli.js)")
     else
-        skip_contract "steady, emulate and WireMock" "there is no npm here"
+        skip_node "there is no npm here"
         return 0
     fi
-    say "Installing steady, emulate and WireMock (for the tests) into .mlango/contract/node."
+    say "Installing steady, emulate, WireMock and axe-core (for the tests) into .mlango/contract/node."
     rm -rf "$home" && mkdir -p "$home"
     cp "$CONTRACT_LISTS/package.json" "$lock" "$home"
     # None of them needs a script of its own to be run.
     if ! within_time "$log" "${npm[@]}" ci --prefix "$home" --ignore-scripts --no-audit --no-fund --fetch-retries 1 --fetch-timeout 20000; then
-        skip_contract "steady, emulate and WireMock" "npm could not install them ($(why_not "$log"))"
+        skip_node "npm could not install them ($(why_not "$log"))"
         return 0
     fi
     cp "$lock" "$home/installed"
@@ -93,6 +94,16 @@ find_wiremock() {
         # It lives for seconds: a quick start counts, not a high speed.
         WIREMOCK=$(contract_program wiremock "$(command -v java)" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx256m -jar "$jar")
     done
+}
+
+find_axe() {
+    local file=$CONTRACT_HOME/node/node_modules/axe-core/axe.min.js
+    [[ ! -e $CONTRACT_HOME/node/installed || ! -r $file ]] || AXE=$file
+}
+
+skip_node() { # WHY
+    skip_contract "steady, emulate and WireMock" "$1"
+    say "No page is judged by axe-core: $1."
 }
 
 skip_contract() { # WHAT WHY

@@ -1,11 +1,13 @@
 //! The whole line in a real browser: join → package → pay → online → usage shows → expiry → disconnected → the portal
-//! offers to renew. Once as most phones see it, and once with JavaScript off.
+//! offers to renew. Once as most phones see it, and once with JavaScript off. Where a picture is kept, axe judges the page.
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tests::daraja::Outcome;
 use tests::nas::Mac;
-use tests::world::{Browser, World, eventually};
+use tests::world::{Axe, Browser, World, eventually};
 
 use crate::guest::Guest;
 
@@ -36,10 +38,13 @@ async fn join_pay_online_usage_expiry_renew() {
     browser.press("button[value^=\"one-hour:\"]").await;
     browser.wait_for("check the phone number").await;
     browser.picture("2-wrong-number").await;
+    // A customer who takes long, so that the page waits while it is judged.
+    daraja.set_delay(Duration::from_secs(8));
     browser.fill("phone", "0712 345 670").await;
     browser.press("button[value^=\"one-hour:\"]").await;
     eventually("M-Pesa was asked", || async { (!daraja.transactions().is_empty()).then_some(()) }).await;
     browser.picture("3-waiting").await;
+    daraja.set_delay(Duration::from_millis(300));
 
     // Paid: the page logs in at the router by itself and comes back.
     browser.wait_for("You are online").await;
@@ -213,5 +218,26 @@ async fn a_tv_waits_for_its_code_and_goes_online() {
     assert!(added.text.contains("The device is added"), "{}", added.text);
     // The page reads itself again, and logs in.
     eventually("the TV is online", || async { router.session(tv) }).await;
+    browser.close().await;
+}
+
+/// What axe passes proves something only if it sees what is wrong.
+#[tokio::test]
+async fn a_page_that_is_known_to_be_wrong_is_found_out() {
+    let Some(axe) = Axe::find() else { return };
+    let Some(browser) = Browser::open(true).await else { return };
+    let page = |inside: &str| {
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><title>A page</title><main><h1>A page</h1>{inside}</main></html>"
+        );
+        format!("data:text/html;base64,{}", STANDARD.encode(page))
+    };
+    let rules = async |inside: &str| -> Vec<String> {
+        browser.client.goto(&page(inside)).await.unwrap();
+        axe.violations(&browser.client).await.into_iter().map(|violation| violation.rule).collect()
+    };
+    let pale = "<p style=\"color: #ccc; background: #fff\">pale</p>";
+    assert_eq!(rules(&format!("<img src=\"data:,\">{pale}")).await, ["color-contrast", "image-alt"]);
+    assert_eq!(rules("<img src=\"data:,\" alt=\"\"><p>plain</p>").await, [""; 0]);
     browser.close().await;
 }

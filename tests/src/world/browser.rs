@@ -1,6 +1,7 @@
 //! A real Chromium, driven through its own driver, with a window as large as a phone.
 //!
-//! Pictures of what it shows are kept under `target/screenshots`, to be looked at by a person.
+//! Pictures of what it shows are kept under `target/screenshots`, to be looked at by a person, and [`Axe`] judges the same
+//! pages.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,7 +13,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::eventually;
+use super::{Axe, eventually};
 
 /// Switches that keep Chromium from looking for anything outside this machine.
 const SWITCHES: [&str; 9] = [
@@ -33,6 +34,7 @@ pub struct Browser {
     pub client: Client,
     driver: Child,
     profile: PathBuf,
+    axe: Option<Axe>,
 }
 
 impl Browser {
@@ -74,7 +76,13 @@ impl Browser {
             .await
             .expect("Chromium starts");
         client.set_window_size(390, 844).await.expect("a window");
-        Some(Browser { client, driver, profile })
+        let axe = if scripts {
+            Axe::find()
+        } else {
+            println!("skipped: axe-core is a script itself, so it judges no page of a browser that runs none");
+            None
+        };
+        Some(Browser { client, driver, profile, axe })
     }
 
     /// The text of the page.
@@ -112,12 +120,18 @@ impl Browser {
         found.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
-    /// Keeps a picture of the page.
+    /// Keeps a picture of the page, and has it judged by axe.
+    ///
+    /// # Panics
+    /// If axe finds a fault.
     pub async fn picture(&self, name: &str) {
         let picture = self.client.screenshot().await.expect("a picture");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join(format!("{name}.png")), picture).expect("written");
+        if let Some(axe) = &self.axe {
+            axe.judge(&self.client, name).await;
+        }
     }
 
     /// Closes the window.

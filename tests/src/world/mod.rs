@@ -9,6 +9,7 @@
 //!
 //! It waits for conditions with [`eventually`] and never for a time.
 
+mod axe;
 mod browser;
 mod cluster;
 pub mod lab;
@@ -28,6 +29,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use store::Db;
 use store::accounting::{Event, Report, SessionKey};
 
+pub use axe::{Axe, Violation};
 pub use browser::Browser;
 pub use cluster::Cluster;
 pub use program::Program;
