@@ -1,7 +1,7 @@
 //! What can go wrong while a page is made, in kinds that the reader of the page can do something about.
 //!
 //! A handler returns an [`AppError`]; `middleware::problem` turns it into a page with the operator's name and
-//! phone number, and logs it once, there. The page says nothing of our insides.
+//! phone number, in the language of the request, and logs it once, there. The page says nothing of our insides.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ pub enum AppError {
     /// There is no such page, order or thing; also for a token that we did not make.
     #[error("not found")]
     NotFound,
-    /// What was sent makes no sense; the sentence says what to do.
+    /// What was sent makes no sense; the sentence of this key ([`crate::views::text`]) says what to do.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
-    /// The request did not come from our own page.
+    /// The request is not let through; the sentence of this key says why.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
     /// Sent too often; after so long it may be sent again.
@@ -40,7 +40,7 @@ impl AppError {
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
             AppError::Forbidden(_) => StatusCode::FORBIDDEN,
             AppError::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
-            AppError::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
+            AppError::Store(StoreError::Conflict(_) | StoreError::NotPlaced(_)) => StatusCode::CONFLICT,
             AppError::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Store(_) | AppError::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -49,24 +49,15 @@ impl AppError {
     /// The problem as its page words it.
     fn problem(&self) -> Problem {
         let (title, text) = match self.status() {
-            StatusCode::NOT_FOUND => (
-                "This page is not here",
-                "The address is incomplete or old. Join the Wi-Fi again and open its sign-in page.",
-            ),
-            StatusCode::CONFLICT => ("That was just changed", "Go back, look at it again, and then decide."),
-            StatusCode::SERVICE_UNAVAILABLE => (
-                "One moment, please",
-                "We cannot reach our records right now. Nothing that you paid is lost. Try again in a minute.",
-            ),
-            StatusCode::TOO_MANY_REQUESTS => {
-                ("Please wait a little", "That was tried too often. Wait some minutes, then go back and try again.")
-            }
-            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => ("That did not work", ""),
-            _ => ("Something went wrong here", "It is our fault, not yours. Try again, or call us if it stays."),
+            StatusCode::NOT_FOUND => ("problem-not-here", "problem-not-here-advice"),
+            StatusCode::CONFLICT => ("problem-changed", "problem-changed-advice"),
+            StatusCode::SERVICE_UNAVAILABLE => ("problem-away", "problem-away-advice"),
+            StatusCode::TOO_MANY_REQUESTS => ("problem-too-often", "problem-too-often-advice"),
+            _ => ("problem-broken", "problem-broken-advice"),
         };
-        let text = match self {
-            AppError::BadRequest(text) | AppError::Forbidden(text) => text,
-            _ => text,
+        let (title, text) = match self {
+            AppError::BadRequest(text) | AppError::Forbidden(text) => ("problem-refused", *text),
+            _ => (title, text),
         };
         Problem { title, text, cause: self.to_string() }
     }
@@ -75,9 +66,9 @@ impl AppError {
 /// Carried from a handler to `middleware::problem` in the extensions of a response without a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// Heading of the page.
+    /// Key of the page's heading.
     pub(crate) title: &'static str,
-    /// What the reader can do.
+    /// Key of what the reader can do.
     pub(crate) text: &'static str,
     /// For the log.
     pub(crate) cause: String,

@@ -7,7 +7,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
-use crate::middleware::{headers, observe, problem};
+use crate::middleware::{headers, language, observe, problem};
 use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, scanned, screen, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
@@ -42,6 +42,7 @@ pub fn public(app: App) -> Router {
         .route("/account/add/code", post(account::adding::by_code))
         .route("/account/add/address", post(account::adding::by_address))
         .route("/account/sessions", post(account::end_session))
+        .route("/account/language", post(account::choose_language))
         .route("/account/messages", post(account::choose_messages))
         .route("/account/sign-out", post(account::sign_out))
         .route("/brand/{version}/portal.css", get(brand::sheet))
@@ -51,6 +52,7 @@ pub fn public(app: App) -> Router {
         .route("/e/{token}", get(account::email::ask).post(account::email::prove))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
+        .layer(from_fn_with_state(app.clone(), language::remember))
         .layer(from_fn(headers::own_forms_only))
         .layer(DefaultBodyLimit::max(FORM_LIMIT));
     Router::new()

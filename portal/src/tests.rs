@@ -114,6 +114,41 @@ async fn forms_of_other_sites_are_refused() {
 }
 
 #[tokio::test]
+async fn a_page_is_in_the_language_that_is_asked_for_and_a_choice_is_kept() {
+    let app = app();
+    let request = Request::get("/").header(header::ACCEPT_LANGUAGE, "sw-KE, en;q=0.5").body(Body::empty());
+    let page = text(send(&app, request.expect("a request")).await).await;
+    assert!(page.contains("<html lang=\"sw\">") && page.contains("href=\"/?lang=en\" lang=\"en\">English<"), "{page}");
+    let chosen = get(&app, "/?lang=sw").await;
+    let cookie = chosen.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(cookie.starts_with("mlango-language=sw;"), "{cookie}");
+    assert!(text(chosen).await.contains("Jiunge na Wi-Fi kwanza"));
+    let known = Request::get("/").header(header::COOKIE, "mlango-language=sw").body(Body::empty());
+    let known = send(&app, known.expect("a request")).await;
+    assert!(!known.headers().contains_key(header::SET_COOKIE));
+    assert!(text(known).await.contains("Jiunge na Wi-Fi kwanza"));
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_said_in_the_language_of_the_address() {
+    let app = app();
+    let page = text(get(&app, "/o/none?lang=sw").await).await;
+    assert!(page.contains("Ukurasa huu haupo") && page.contains("href=\"?lang=en\""), "{page}");
+    let strange = text(get(&app, "//evil.example/?lang=sw").await).await;
+    assert!(strange.contains("Ukurasa huu haupo") && !strange.contains("evil.example"), "{strange}");
+    let form = Request::post("/buy?lang=sw")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from("visit=abc&package=hour&phone=0712345678"))
+        .expect("a request");
+    let page = text(send(&app, form).await).await;
+    assert!(page.contains("Haikuwezekana") && page.contains("ulikaa wazi kwa muda mrefu mno"), "{page}");
+    assert!(!page.contains(">English<"), "a form cannot be had again: {page}");
+    let away =
+        text(get(&app, "/h?mac=020000000001&link-login-only=http%3A%2F%2F10.5.50.1%2Flogin&lang=sw").await).await;
+    assert!(away.contains("Tafadhali subiri kidogo") && !away.contains(">English<"), "{away}");
+}
+
+#[tokio::test]
 async fn a_report_is_taken_only_at_its_secret_address_and_never_lost_silently() {
     let app = app();
     let post =

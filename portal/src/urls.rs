@@ -1,6 +1,7 @@
 //! The portal's URLs, typed: whoever links somewhere calls a function here, and [`crate::routes`] lists the same
 //! paths. Tokens are URL-safe base64, so nothing needs escaping.
 
+use shared::language::Language;
 use shared::seal::SealKey;
 use shared::token::{self, Purpose};
 use url::Url;
@@ -24,6 +25,8 @@ pub const STRIPE_REPORTS: &str = "/webhooks/stripe";
 pub const ACCOUNT: &str = "/account";
 /// Query parameter with which a router sends a guest back to the order's page after login.
 pub const BACK: &str = "back";
+/// Query parameter with the language that was chosen.
+pub const LANGUAGE: &str = "lang";
 
 /// The page of an order.
 pub fn order(key: &SealKey, id: Uuid) -> String {
@@ -33,6 +36,11 @@ pub fn order(key: &SealKey, id: Uuid) -> String {
 /// The same, whole, as a router is told to send the guest back to: the page then knows that a login was tried.
 pub fn order_after_login(base: &Url, key: &SealKey, id: Uuid) -> String {
     format!("{}?{BACK}=1", absolute(base, &order(key, id)))
+}
+
+/// The receipt of the order that has this page.
+pub fn receipt(page: &str) -> String {
+    format!("{page}/receipt")
 }
 
 /// The packages for a visit.
@@ -53,6 +61,12 @@ pub fn scanned(code: &str) -> String {
 /// What a customer has, for a visit.
 pub fn account(visit: &str) -> String {
     format!("{ACCOUNT}?visit={visit}")
+}
+
+/// An address with the language that was chosen. An empty one stands for the page that it is on.
+pub fn in_language(address: &str, language: Language) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{joint}{LANGUAGE}={}", language.as_str())
 }
 
 /// Where whoever reads the mail of an address says that it is theirs.
@@ -147,5 +161,12 @@ mod tests {
         assert_eq!(absolute(&base, "/o/x"), "https://wifi.example/o/x");
         let below = Url::parse("https://wifi.example/portal").expect("a URL");
         assert_eq!(absolute(&below, "/o/x"), "https://wifi.example/portal/o/x");
+    }
+
+    #[test]
+    fn a_language_stands_behind_what_the_address_has() {
+        assert_eq!(in_language("/o/x", Language::Swahili), "/o/x?lang=sw");
+        assert_eq!(in_language("/packages?visit=v", Language::English), "/packages?visit=v&lang=en");
+        assert_eq!(in_language("", Language::Swahili), "?lang=sw");
     }
 }

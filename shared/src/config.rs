@@ -22,6 +22,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
+use crate::language::Language;
+
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
@@ -171,18 +173,6 @@ pub struct Radius {
     pub language: Language,
     /// The authorities, PEM, that sign the certificates of routers' REST APIs. Default: those that this machine trusts.
     pub routeros_ca_file: Option<PathBuf>,
-}
-
-/// A language of our sentences.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
-pub enum Language {
-    /// `en`
-    #[default]
-    #[serde(rename = "en")]
-    English,
-    /// `sw`
-    #[serde(rename = "sw")]
-    Swahili,
 }
 
 /// `[radsec]`: RADIUS over TLS. Only radiusd opens the files, so only it must be able to read them.

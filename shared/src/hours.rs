@@ -160,7 +160,16 @@ fn minute(text: &str) -> Option<u16> {
 /// `Mon–Fri 08:00–17:00, Sat 09:00–13:00`; a stretch of more than a day as `Sat 00:00–Mon 00:00`.
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(&NAMES, "daily"))
+    }
+}
+
+impl Hours {
+    /// The same with other words for the days, from Monday on, and for all of them.
+    pub fn in_words(&self, names: &[impl AsRef<str>; 7], daily: &str) -> String {
         let time = |minute: u16| format!("{:02}:{:02}", minute % DAY / 60, minute % 60);
+        let name = |day: u16| names[usize::from(day)].as_ref();
+        let mut words = String::new();
         // Stretches of a day that begin and end at the same times belong together, in the order in which they begin.
         let mut groups: Vec<((u16, u16), Vec<u16>)> = Vec::new();
         for (from, to) in self.stretches() {
@@ -172,32 +181,27 @@ impl fmt::Display for Hours {
         }
         for (position, ((from, length), days)) in groups.iter().enumerate() {
             if position > 0 {
-                f.write_str(", ")?;
+                words.push_str(", ");
             }
             let to = from + length;
-            match (*length > DAY, to) {
-                (true, _) => write!(
-                    f,
-                    "{} {}–{} ",
-                    NAMES[usize::from(days[0])],
-                    time(*from),
-                    NAMES[usize::from((days[0] + to / DAY) % 7)]
-                )?,
-                (false, _) => write!(f, "{} {}–", days_in_words(days), time(*from))?,
+            if *length > DAY {
+                let last = name((days[0] + to / DAY) % 7);
+                words.push_str(&format!("{} {}–{last} ", name(days[0]), time(*from)));
+            } else {
+                words.push_str(&format!("{} {}–", days_in_words(days, &name, daily), time(*from)));
             }
-            f.write_str(&if to == DAY { "24:00".to_owned() } else { time(to) })?;
+            words.push_str(&if to == DAY { "24:00".to_owned() } else { time(to) });
         }
-        Ok(())
+        words
     }
 }
 
 /// `daily`, `Mon–Fri`, or `Mon, Wed` as `Mon+Wed`.
-fn days_in_words(days: &[u16]) -> String {
-    let name = |day: u16| NAMES[usize::from(day)];
+fn days_in_words<'a>(days: &[u16], name: &impl Fn(u16) -> &'a str, daily: &str) -> String {
     let mut sorted = days.to_vec();
     sorted.sort_unstable();
     match sorted.as_slice() {
-        [_, _, _, _, _, _, _] => "daily".into(),
+        [_, _, _, _, _, _, _] => daily.to_owned(),
         [first, .., last] if usize::from(last - first) + 1 == sorted.len() && sorted.len() > 2 => {
             format!("{}–{}", name(*first), name(*last))
         }
@@ -230,6 +234,10 @@ mod tests {
         for (written, said) in table {
             assert_eq!(hours(written).to_string(), said, "{written}");
         }
+        let names = ["Jumatatu", "Jumanne", "Jumatano", "Alhamisi", "Ijumaa", "Jumamosi", "Jumapili"];
+        let swahili = |text: &str| hours(text).in_words(&names, "kila siku");
+        assert_eq!(swahili("mon-fri 08:00-17:00"), "Jumatatu–Ijumaa 08:00–17:00");
+        assert_eq!(swahili("daily 22:00-06:00"), "kila siku 22:00–06:00");
     }
 
     #[test]

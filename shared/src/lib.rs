@@ -5,6 +5,7 @@
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
 //! * [`mac`], [`phone`], [`email`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
+//! * [`language`] – in which languages customers are spoken to;
 //! * [`notice`] and [`sms`] – what customers are told, and what a text message costs, by its letters;
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
 //! * [`stacking`] – what becomes of it when somebody buys more;
@@ -21,6 +22,7 @@ pub mod discount;
 pub mod email;
 pub mod entitlement;
 pub mod hours;
+pub mod language;
 pub mod log;
 pub mod mac;
 pub mod money;

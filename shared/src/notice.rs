@@ -80,28 +80,17 @@ impl Notice {
         Notice::ALL.into_iter().find(|notice| notice.as_str() == text)
     }
 
+    /// Whether customers choose to be told it. The proof of an address is asked for each time.
+    pub fn is_a_choice(self) -> bool {
+        self != Notice::AddressProof
+    }
+
     /// Whether it waits while people sleep. What somebody has just done, or is in the middle of, does not.
     pub fn keeps_quiet_hours(self) -> bool {
         match self {
             Notice::PaymentReceived | Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
             Notice::NewDevice | Notice::AddressProof | Notice::Given => false,
             Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
-        }
-    }
-
-    /// In a customer's words, for the choice of what to be told.
-    pub fn question(self) -> &'static str {
-        match self {
-            Notice::PaymentReceived => "my payments",
-            Notice::Given => "what others pay for me",
-            Notice::EndsSoon => "that my time ends soon",
-            Notice::DataLow => "that most of my data is used",
-            Notice::DataNearlyUsed => "that my data is nearly used up",
-            Notice::Ended => "that my package has ended",
-            Notice::NewDevice => "new devices on my package",
-            Notice::Trouble => "trouble with the network",
-            Notice::TroubleOver => "the end of trouble with the network",
-            Notice::AddressProof => "the proof of my e-mail address",
         }
     }
 }

@@ -12,7 +12,7 @@ const PAGES: &str = "portal/templates/customer/";
 const WITHOUT_RULE: [&str; 1] = ["form-check-label"];
 
 /// The template without what askama puts in: `class="a{% if b %} c{% endif %}"` has both classes.
-fn without_code(template: &str) -> String {
+pub(crate) fn without_code(template: &str) -> String {
     let mut rest = template;
     let mut html = String::new();
     while let Some(at) = ["{%", "{{", "{#"].iter().filter_map(|open| rest.find(open)).min() {

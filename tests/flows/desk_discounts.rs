@@ -30,6 +30,7 @@ async fn buy(world: &World, code: &str) {
         wish: Wish::New,
         site: None,
         code: Some(code),
+        language: Default::default(),
     };
     let id = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, id, &new, now).await.unwrap());

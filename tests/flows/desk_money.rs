@@ -32,6 +32,7 @@ async fn order(world: &World) -> String {
         wish: Wish::New,
         site: None,
         code: None,
+        language: Default::default(),
     };
     let id = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, id, &new, now).await.unwrap());

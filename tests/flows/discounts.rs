@@ -136,6 +136,7 @@ async fn the_last_use_is_had_once_and_comes_back_with_an_order_that_fails() {
             wish: Wish::New,
             site: None,
             code: Some("last 1"),
+            language: Default::default(),
         };
         let id = shared::rng::id(now);
         order::place_once(&world.db, id, &new, now).await.map(|_| id)
@@ -144,7 +145,7 @@ async fn the_last_use_is_had_once_and_comes_back_with_an_order_that_fails() {
     let placed: Vec<_> = tries.iter().filter_map(|tried| tried.as_ref().ok().copied()).collect();
     assert_eq!(placed.len(), 1, "{tries:?}");
     let told =
-        |tried: &Result<uuid::Uuid, StoreError>| matches!(tried, Err(StoreError::Conflict(_) | StoreError::Code(_)));
+        |tried: &Result<uuid::Uuid, StoreError>| matches!(tried, Err(StoreError::NotPlaced(_) | StoreError::Code(_)));
     assert_eq!(tries.iter().filter(|tried| told(tried)).count(), 19);
 
     // The payment fails, and the use is free again; whoever takes it keeps the failed order from being paid.
@@ -152,5 +153,5 @@ async fn the_last_use_is_had_once_and_comes_back_with_an_order_that_fails() {
     store::payment::failed(&world.db, payment, "1032", "cancelled", now).await.unwrap();
     place(30).await.expect("the use is free again");
     let again = store::payment::begin(&world.db, placed[0], "mpesa", now, now).await;
-    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    assert!(matches!(again, Err(StoreError::NotPlaced(_))), "{again:?}");
 }

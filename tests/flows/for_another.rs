@@ -163,6 +163,7 @@ async fn a_hundred_reports_at_once_make_one_voucher() {
         wish: Wish::New,
         site: None,
         code: None,
+        language: Default::default(),
     };
     let order = shared::rng::id(now);
     assert!(for_another::place(&world.db, order, &new, &recipient, now).await.unwrap());
@@ -206,6 +207,7 @@ async fn two_pay_for_each_other_at_once() {
             wish: Wish::New,
             site: None,
             code: None,
+            language: Default::default(),
         };
         let order = shared::rng::id(now);
         assert!(for_another::place(&world.db, order, &new, recipient, now).await.unwrap());

@@ -59,6 +59,8 @@ pub(crate) struct Guest {
     mac: Option<Mac>,
     /// What the browser calls itself.
     agent: String,
+    /// The languages that it asks for; empty: it does not say.
+    languages: String,
     /// The portal's cookie, in a browser that keeps cookies.
     cookie: Option<Mutex<String>>,
 }
@@ -71,6 +73,7 @@ impl Guest {
             router: router.url().to_owned(),
             mac: None,
             agent: "captive browser".into(),
+            languages: String::new(),
             cookie: None,
         }
     }
@@ -85,6 +88,11 @@ impl Guest {
         Guest { agent: agent.to_owned(), ..self }
     }
 
+    /// The same with a browser that asks for languages.
+    pub(crate) fn with_languages(self, languages: &str) -> Guest {
+        Guest { languages: languages.to_owned(), ..self }
+    }
+
     /// The same with a browser that keeps cookies, and this one already.
     pub(crate) fn with_cookie(self, cookie: &str) -> Guest {
         Guest { cookie: Some(Mutex::new(cookie.to_owned())), ..self }
@@ -97,6 +105,9 @@ impl Guest {
 
     async fn send_request(&self, request: reqwest::RequestBuilder, url: &str) -> reqwest::Response {
         let mut request = request.header("user-agent", &self.agent);
+        if !self.languages.is_empty() {
+            request = request.header("accept-language", &self.languages);
+        }
         if let Some(mac) = self.mac.filter(|_| url.starts_with(&self.router)) {
             request = request.header("cookie", format!("nas-sim-phone={mac}"));
         }
@@ -196,10 +207,16 @@ impl Guest {
         self.post(&format!("{}{path}", self.portal), &HashMap::new()).await.1
     }
 
+    /// What the script of an order's page is told.
+    pub(crate) async fn news(&self, order: &str) -> Option<serde_json::Value> {
+        // A language that was chosen stands behind the path.
+        let (page, language) = order.split_once('?').unwrap_or((order, ""));
+        self.client.get(format!("{page}/state?{language}")).send().await.ok()?.json().await.ok()
+    }
+
     /// The stage of an order's page.
     pub(crate) async fn stage(&self, order: &str) -> Option<String> {
-        let news: serde_json::Value = self.client.get(format!("{order}/state")).send().await.ok()?.json().await.ok()?;
-        news["stage"].as_str().map(str::to_owned)
+        self.news(order).await?["stage"].as_str().map(str::to_owned)
     }
 
     pub(crate) async fn wait_for_stage(&self, order: &str, wanted: &str) -> Page {

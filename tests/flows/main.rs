@@ -23,6 +23,7 @@ mod guessing;
 mod guest;
 mod history;
 mod join;
+mod language;
 mod login;
 mod mail;
 mod networks;

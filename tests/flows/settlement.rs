@@ -19,6 +19,7 @@ async fn paying(world: &World) -> Uuid {
         wish: store::order::Wish::New,
         site: None,
         code: None,
+        language: Default::default(),
     };
     let order = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, order, &new, now).await.unwrap());

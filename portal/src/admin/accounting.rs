@@ -16,7 +16,6 @@ use super::words::{self, Tone};
 use crate::App;
 use crate::radiusd::{self, Accounting};
 use crate::session::Staff;
-use crate::views::amount;
 
 /// Seconds after which the page loads itself again.
 const REFRESH: u32 = 10;
@@ -115,7 +114,7 @@ fn judge(told: Option<&Accounting>) -> Verdict {
 
 fn in_words(accounting: Accounting) -> Told {
     let oldest = std::time::Duration::from_secs(accounting.spool.oldest_age_seconds);
-    Told { spool: words::data(accounting.spool.octets), oldest: amount::span(oldest), accounting }
+    Told { spool: words::data(accounting.spool.octets), oldest: words::span(oldest), accounting }
 }
 
 fn row(used: Used) -> Usage {
@@ -124,7 +123,7 @@ fn row(used: Used) -> Usage {
         name: used.name.unwrap_or_else(|| "without a name".into()),
         down: octets(used.used.output),
         up: octets(used.used.input),
-        time: amount::span(std::time::Duration::from_secs(u64::try_from(used.used.seconds).unwrap_or(0))),
+        time: words::span(std::time::Duration::from_secs(u64::try_from(used.used.seconds).unwrap_or(0))),
     }
 }
 

@@ -18,7 +18,6 @@ use super::{Refusal, words};
 use crate::App;
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
-use crate::views::amount;
 
 /// How many are shown.
 const SHOWN: u32 = 100;
@@ -150,12 +149,12 @@ fn row(outage: &Outage, now: OffsetDateTime) -> Row {
         },
         began: words::moment(outage.started_at, now),
         ended: outage.ended_at.map(|at| words::moment(at, now)),
-        lasted: amount::span(Duration::try_from(until - outage.started_at).unwrap_or_default()),
+        lasted: words::span(Duration::try_from(until - outage.started_at).unwrap_or_default()),
         customers: outage.customers,
         given_back: outage.given_back.as_ref().map(|given| match given.customers {
             0 => format!("looked at by {}: nobody's time had run", given.by),
             customers => {
-                let (time, when) = (amount::span(given.time), words::moment(given.at, now));
+                let (time, when) = (words::span(given.time), words::moment(given.at, now));
                 let whom = if customers == 1 { "a customer".into() } else { format!("{customers} customers") };
                 format!("{time} to {whom}, by {} {when}", given.by)
             }

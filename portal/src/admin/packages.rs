@@ -10,7 +10,6 @@ use super::page::{Page, Tab, answer, style};
 use super::{Refusal, words};
 use crate::App;
 use crate::session::Staff;
-use crate::views::amount;
 
 #[derive(Debug, Template)]
 #[template(path = "admin/packages.html")]
@@ -61,13 +60,13 @@ impl From<&store::package::Package> for Row {
 /// `1 day`, `2 hours online within 1 day`, or `1 day, Mon–Fri 08:00–17:00`.
 fn time(package: &store::package::Package) -> String {
     let rules = &package.rules;
-    let within = rules.duration.map(amount::span).or_else(|| {
+    let within = rules.duration.map(words::span).or_else(|| {
         rules.until.map(|until| match until {
             Until::EndOfDay => "the day".to_owned(),
             Until::EndOfWeek => "the week".to_owned(),
         })
     });
-    let time = match (rules.quota_time.map(amount::span), within) {
+    let time = match (rules.quota_time.map(words::span), within) {
         (Some(online), Some(within)) => format!("{online} online within {within}"),
         (Some(online), None) => format!("{online} online"),
         (None, Some(within)) => within,

@@ -87,7 +87,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         match &error {
             StoreError::Missing { .. } => Refusal::NotFound,
-            StoreError::Conflict(_) => Refusal::Conflict,
+            StoreError::Conflict(_) | StoreError::NotPlaced(_) => Refusal::Conflict,
             StoreError::Redis(_) => Refusal::sessions_away(error),
             other if other.is_unavailable() => {
                 tracing::error!(%error, "the desk cannot reach PostgreSQL");

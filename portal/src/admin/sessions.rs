@@ -22,7 +22,6 @@ use crate::App;
 use crate::api::id::{self, Kind};
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
-use crate::views::amount;
 
 /// How many are shown.
 const SHOWN: u32 = 300;
@@ -217,7 +216,7 @@ fn who(session: &Session) -> Who {
 }
 
 fn lasted(from: OffsetDateTime, to: OffsetDateTime) -> String {
-    amount::span(Duration::try_from(to - from).unwrap_or_default())
+    words::span(Duration::try_from(to - from).unwrap_or_default())
 }
 
 #[cfg(test)]

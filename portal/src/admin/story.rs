@@ -17,7 +17,6 @@ use super::words;
 use crate::App;
 use crate::api::id::{self, Kind};
 use crate::session::Staff;
-use crate::views::amount;
 
 /// Seconds after which the story of an open session loads itself again.
 const REFRESH: u32 = 10;
@@ -67,7 +66,7 @@ fn told(page: Page, story: &Story, now: OffsetDateTime) -> SessionStory {
         ("Device", optional(session.mac.map(|mac| mac.to_string()))),
         ("Address", optional(session.framed_ip.map(|ip| ip.to_string()))),
         ("The router calls it", session.acct_session_id.clone()),
-        ("Lasted", amount::span(Duration::try_from(until - session.started_at).unwrap_or_default())),
+        ("Lasted", words::span(Duration::try_from(until - session.started_at).unwrap_or_default())),
         ("Down / up", format!("{} / {}", words::data(session.output_octets), words::data(session.input_octets))),
         ("Must end", session.cutoff_at.map_or_else(|| "no limit in time".into(), |at| words::moment(at, now))),
     ];

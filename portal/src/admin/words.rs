@@ -1,7 +1,8 @@
-//! States and numbers of the desk, in words for people.
+//! States and numbers of the desk, in words for people: in English, as all of the desk.
 
 use std::time::Duration;
 
+use shared::language::Language;
 use shared::money::Money;
 use shared::time::OffsetDateTime;
 use time::UtcOffset;
@@ -108,12 +109,12 @@ pub(super) fn payment(state: &str, order_state: &str) -> Said {
 /// `3 minutes ago`, for what happened not long since.
 pub(super) fn ago(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let passed = Duration::try_from(now - at).unwrap_or_default();
-    if passed < Duration::from_secs(10) { "just now".into() } else { format!("{} ago", amount::span(passed)) }
+    if passed < Duration::from_secs(10) { "just now".into() } else { format!("{} ago", span(passed)) }
 }
 
 /// What is wrong with a router's clock that is so many seconds ahead of ours.
 pub(super) fn clock_fault(ahead_seconds: i32) -> Option<String> {
-    let apart = amount::span(Duration::from_secs(ahead_seconds.unsigned_abs().into()));
+    let apart = span(Duration::from_secs(ahead_seconds.unsigned_abs().into()));
     match ahead_seconds {
         0 => None,
         1.. => Some(format!("its clock is {apart} ahead")),
@@ -133,6 +134,11 @@ pub(super) fn sum(amounts: impl Iterator<Item = Money>) -> String {
     sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")
 }
 
+/// A span of time for people. The desk speaks English.
+pub(super) fn span(duration: Duration) -> String {
+    amount::span(Language::English, duration)
+}
+
 /// Data for people, decimal.
 pub(super) fn data(octets: u64) -> String {
     amount::data(octets, Base::of(None))
@@ -145,7 +151,7 @@ pub(super) fn start_of_day(now: OffsetDateTime) -> OffsetDateTime {
 
 /// A moment in East African time, with the day if it is another.
 pub(super) fn moment(at: OffsetDateTime, now: OffsetDateTime) -> String {
-    clock(at, now)
+    clock(Language::English, at, now)
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let kind = match &error {
             StoreError::Missing { .. } => Kind::NotFound,
-            StoreError::Conflict(_) => Kind::Conflict,
+            StoreError::Conflict(_) | StoreError::NotPlaced(_) => Kind::Conflict,
             other if other.is_unavailable() => Kind::Unavailable,
             _ => Kind::Internal,
         };

@@ -62,10 +62,7 @@ pub(crate) async fn own_forms_only(request: Request, next: Next) -> Response {
         .get("sec-fetch-site")
         .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none"));
     if foreign && request.method() != Method::GET && request.method() != Method::HEAD {
-        return AppError::Forbidden(
-            "This form was sent by another website. Open the Wi-Fi's sign-in page and use it there.",
-        )
-        .into_response();
+        return AppError::Forbidden("problem-foreign-form").into_response();
     }
     next.run(request).await
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::language::Language;
 use shared::notice::Notice;
 use store::notification::{self, News};
 use store::order::{self, Order};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::texts;
 use crate::App;
 use crate::urls;
+use crate::views::text::say;
 use crate::views::time;
 
 /// An e-mail, worded.
@@ -30,7 +32,7 @@ pub(crate) async fn word(
     text: &str,
 ) -> Result<Letter, StoreError> {
     let receipt = match (notice, order_of(news)) {
-        (Notice::PaymentReceived, Some(order)) => receipt(app, order, &news.locale).await?,
+        (Notice::PaymentReceived, Some(order)) => receipt(app, order, language_of(&news.locale)).await?,
         _ => None,
     };
     // Nobody gets this news who has not just asked for it, and nothing else comes there yet.
@@ -67,7 +69,7 @@ async fn subject(
 }
 
 /// The lines of a receipt, as its page has them. `None`: nothing was paid, or it is not there any more.
-async fn receipt(app: &App, id: Uuid, locale: &str) -> Result<Option<String>, StoreError> {
+async fn receipt(app: &App, id: Uuid, language: Language) -> Result<Option<String>, StoreError> {
     let order = match order::get(&app.db, id).await {
         Err(StoreError::Missing { .. }) => return Ok(None),
         other => other?,
@@ -76,8 +78,8 @@ async fn receipt(app: &App, id: Uuid, locale: &str) -> Result<Option<String>, St
     let savings = discount::of_order(&app.db, id).await?;
     let savings = savings.iter().map(|applied| format!("{}, {}", applied.name, applied.saving)).collect();
     let reference = payment::receipt_of(&app.db, id).await?;
-    let paid = Paid { order, when: time::stamp(paid_at), savings, reference };
-    Ok(Some(paid.lines(&app.config.portal.brand, locale)))
+    let paid = Paid { order, when: time::stamp(language, paid_at), savings, reference };
+    Ok(Some(paid.lines(&app.config.portal.brand, language)))
 }
 
 /// What a receipt is made of.
@@ -91,21 +93,25 @@ struct Paid {
 }
 
 impl Paid {
-    fn lines(&self, brand: &str, locale: &str) -> String {
-        let label = |english: &'static str, swahili: &'static str| if locale == "sw" { swahili } else { english };
+    fn lines(&self, brand: &str, language: Language) -> String {
         let mut lines = vec![
-            (label("Paid to", "Kimelipwa kwa"), brand.to_owned()),
-            (label("For", "Kifurushi"), self.order.package.clone()),
-            (label("Amount", "Kiasi"), self.order.amount.to_string()),
+            (say(language, "receipt-paid-to"), brand.to_owned()),
+            (say(language, "receipt-for"), self.order.package.clone()),
+            (say(language, "receipt-amount"), self.order.amount.to_string()),
         ];
-        lines.extend(self.savings.iter().map(|saving| (label("Saved", "Punguzo"), saving.clone())));
-        lines.push((label("When", "Wakati"), self.when.clone()));
-        lines.push((label("By", "Kutoka"), self.order.phone.masked()));
-        lines.extend(self.reference.iter().map(|id| (label("M-Pesa receipt", "Risiti ya M-Pesa"), id.clone())));
-        lines.push((label("Order", "Oda"), self.order.code.clone()));
+        lines.extend(self.savings.iter().map(|saving| (say(language, "receipt-saved"), saving.clone())));
+        lines.push((say(language, "receipt-when"), self.when.clone()));
+        lines.push((say(language, "receipt-by"), self.order.phone.masked()));
+        lines.extend(self.reference.iter().map(|id| (say(language, "receipt-mpesa"), id.clone())));
+        lines.push((say(language, "receipt-order"), self.order.code.clone()));
         let lines: Vec<String> = lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect();
-        format!("{}\n{}", label("Receipt", "Risiti"), lines.join("\n"))
+        format!("{}\n{}", say(language, "receipt-heading"), lines.join("\n"))
     }
+}
+
+/// A customer's language, as the store has it.
+pub(super) fn language_of(locale: &str) -> Language {
+    Language::parse(locale).unwrap_or_default()
 }
 
 /// Why a customer gets an e-mail, and where that ends.
@@ -161,11 +167,11 @@ mod tests {
     #[test]
     fn a_receipt_has_the_lines_of_its_page() {
         assert_eq!(
-            paid().lines("Mlango Wi-Fi", "en"),
+            paid().lines("Mlango Wi-Fi", Language::English),
             "Receipt\nPaid to: Mlango Wi-Fi\nFor: 1 day\nAmount: KSh 40\nSaved: Happy hour, KSh 10\n\
              When: 1 January 1970, 03:00\nBy: 07xx xxx 678\nM-Pesa receipt: SFF6XYZ123\nOrder: AB12CD34"
         );
-        let swahili = Paid { savings: Vec::new(), reference: None, ..paid() }.lines("Mlango Wi-Fi", "sw");
+        let swahili = Paid { savings: Vec::new(), reference: None, ..paid() }.lines("Mlango Wi-Fi", Language::Swahili);
         assert_eq!(
             swahili,
             "Risiti\nKimelipwa kwa: Mlango Wi-Fi\nKifurushi: 1 day\nKiasi: KSh 40\nWakati: 1 January 1970, 03:00\n\

@@ -14,14 +14,16 @@ pub(crate) mod texts;
 
 use std::time::Duration;
 
+use shared::language::Language;
 use shared::phone::Phone;
 
 use self::sms::AfterUnknown;
 use crate::App;
+use crate::views::text::say;
 
 /// Sends a code to a phone. Nobody waits for it here: who gets none asks for another.
-pub(crate) fn code(app: &App, phone: &Phone, code: &str, good_for: Duration) {
-    let text = code_text(&app.config.portal.brand, code, good_for);
+pub(crate) fn code(app: &App, language: Language, phone: &Phone, code: &str, good_for: Duration) {
+    let text = code_text(language, &app.config.portal.brand, code, good_for);
     let (app, phone) = (app.clone(), phone.clone());
     app.clone().background.spawn(async move {
         let Some(sms) = &app.sms else { return };
@@ -35,11 +37,10 @@ pub(crate) fn code(app: &App, phone: &Phone, code: &str, good_for: Duration) {
 }
 
 /// The text of a code: its digits first, where phones show and fill them in.
-fn code_text(brand: &str, code: &str, good_for: Duration) -> String {
+fn code_text(language: Language, brand: &str, code: &str, good_for: Duration) -> String {
     let minutes = good_for.as_secs() / 60;
-    shared::sms::to_gsm7_friendly(&format!(
-        "{code} is your code for {brand}. It is good for {minutes} minutes. Give it to nobody."
-    ))
+    let text = say(language, "sms-code").with("code", code).with("brand", brand).with("minutes", minutes);
+    shared::sms::to_gsm7_friendly(&text.to_string())
 }
 
 #[cfg(test)]
@@ -48,8 +49,13 @@ mod tests {
 
     #[test]
     fn a_code_is_one_short_message() {
-        let text = code_text("Mlango Wi-Fi", "012345", Duration::from_secs(300));
-        assert!(text.starts_with("012345 is your code for Mlango Wi-Fi."), "{text}");
-        assert_eq!(shared::sms::cost(&text).segments, 1);
+        let text = |language| code_text(language, "Mlango Wi-Fi", "012345", Duration::from_secs(300));
+        let english = "012345 is your code for Mlango Wi-Fi. It is good for 5 minutes. Give it to nobody.";
+        assert_eq!(text(Language::English), english);
+        for language in Language::ALL {
+            let length = shared::sms::cost(&text(language));
+            assert!(text(language).starts_with("012345 "), "{}", text(language));
+            assert_eq!((length.segments, length.encoding), (1, shared::sms::Encoding::Gsm7));
+        }
     }
 }

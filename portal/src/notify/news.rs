@@ -269,7 +269,7 @@ async fn values(app: &App, news: &News) -> Result<Option<BTreeMap<&'static str, 
     }
     if let Some(end) = news.payload.get("ends_at").and_then(serde_json::Value::as_i64) {
         let end = OffsetDateTime::from_unix_timestamp(end).unwrap_or(news.expires_at);
-        values.insert("until", time::clock(end, app.clock.now()));
+        values.insert("until", time::clock(letter::language_of(&news.locale), end, app.clock.now()));
     }
     Ok(Some(values))
 }

@@ -10,22 +10,26 @@ use axum::Form as Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use shared::language::Language;
 use shared::phone::{NotAPhone, Phone};
 use store::entitlement::{self, Usage};
 use store::order::{self, NewOrder, OrderState};
 use store::package::{self, Package};
 use store::{StoreError, for_another, settlement};
 
-use super::account::sign_in::{self, Then, capitalised};
+use super::account::sign_in::{self, Then};
 use super::hotspot::{Typed, open, show};
 use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::{Speech, Wanted};
 use crate::payments::collect::{self, Way};
 use crate::session::customer::{self, Presented};
 use crate::throttle::Limit;
 use crate::urls;
+use crate::views::text::{Said, say};
+use crate::views::words;
 
 /// A waiting order of the same device, package and number is gone on with instead of a new one: a page that was
 /// reloaded has a new form, but not a new wish.
@@ -62,16 +66,19 @@ pub(crate) struct Wish {
 /// `POST /buy`
 pub(crate) async fn buy(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(address): ClientAddress,
     Body(wish): Body<Wish>,
 ) -> Result<Response, AppError> {
-    let form = open(&app, &wish.visit)?;
+    let form = open(&app, wanted, &wish.visit)?;
     let way = Way::of(&wish.pay);
     if !way.is_there(&app) {
-        return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
+        return Err(AppError::BadRequest("problem-pay-is-off"));
     }
     let visit = &form.visit;
+    let speech = wanted.speech(visit.language, None);
+    let language = speech.language;
     let limits = [
         Limit::new("buy_from_device", visit.mac, 20, HOUR),
         Limit::new("buy_from_address", address, 300, HOUR),
@@ -94,64 +101,71 @@ pub(crate) async fn buy(
         ..Typed::default()
     };
     if wish.package.is_empty() {
-        return show(&app, form.visit, typed()).await;
+        return show(&app, wanted, form.visit, typed()).await;
     }
     let (slug, shown) = wish.package.split_once(':').unwrap_or((&wish.package, ""));
     let offered = package::offered(&app.db, visit.site).await?;
     let Some(package) = offered.iter().find(|package| package.slug == slug) else {
-        let notice = Some("That package is no longer on sale. Please choose another one.".to_owned());
-        return show(&app, form.visit, Typed { notice, ..typed() }).await;
+        let notice = Some(say(language, "packages-no-longer-on-sale").to_string());
+        return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
     };
     app.metrics.step("package_chosen", visit.site_name.as_deref());
     let phone = match payer(&app, visit, &wish).await? {
         Ok(phone) => phone,
-        Err(phone_error) => {
-            let typed = Typed { phone_error: Some(phone_error), package: slug.to_owned(), ..typed() };
-            return show(&app, form.visit, typed).await;
+        Err(problem) => {
+            let phone_error = Some(say(language, problem).to_string());
+            let typed = Typed { phone_error, package: slug.to_owned(), ..typed() };
+            return show(&app, wanted, form.visit, typed).await;
         }
     };
-    let recipient = match recipient(&wish, package) {
+    let recipient = match recipient(language, &wish, package) {
         Ok(recipient) => recipient,
         Err(problem) => {
-            let typed = Typed { recipient_error: Some(problem), package: slug.to_owned(), ..typed() };
-            return show(&app, form.visit, typed).await;
+            let recipient_error = Some(problem.to_string());
+            let typed = Typed { recipient_error, package: slug.to_owned(), ..typed() };
+            return show(&app, wanted, form.visit, typed).await;
         }
     };
     // What costs nothing is for those who prove to hold the number, where that can be proved.
     if package.price.minor == 0 && app.sms.is_some() && !is_signed_in(&app, &presented, &form, &phone).await? {
         let then = Then::Take { package: slug.to_owned(), when: wish.when };
-        return sign_in::challenge(&app, Some(form), &phone, then, address).await;
+        return sign_in::challenge(&app, wanted, Some(form), &phone, then, address).await;
     }
-    let order = match place(&app, &form, package, (&phone, recipient.as_ref()), (&wish.when, &wish.discount)).await {
+    let choice = (wish.when.as_str(), wish.discount.as_str());
+    let order = match place(&app, speech, &form, package, (&phone, recipient.as_ref()), choice).await {
         Ok(order) => order,
         // It may not be bought so often, or a discount was used up just now.
-        Err(AppError::Store(StoreError::Conflict(sentence))) => {
-            return show(&app, form.visit, Typed { notice: Some(sentence), ..typed() }).await;
+        Err(AppError::Store(StoreError::NotPlaced(problem))) => {
+            let notice = Some(words::not_placed(language, &problem));
+            return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
         }
         Err(AppError::Store(StoreError::Code(problem))) => {
-            let typed = Typed { discount_error: Some(problem.to_string()), package: slug.to_owned(), ..typed() };
-            return show(&app, form.visit, typed).await;
+            let discount_error = Some(words::code_problem(language, &problem));
+            let typed = Typed { discount_error, package: slug.to_owned(), ..typed() };
+            return show(&app, wanted, form.visit, typed).await;
         }
         Err(error) => return Err(error),
     };
     // Nobody is charged more than the page has said.
     if order.state == OrderState::Created && shown.parse().is_ok_and(|shown: i64| order.amount.minor > shown) {
-        let notice = Some(format!("{} costs {} now. Please look at the price again.", package.name, order.amount));
-        return show(&app, form.visit, Typed { notice, ..typed() }).await;
+        let costs = || say(language, "packages-costs-now").with("package", &package.name).with("price", order.amount);
+        let notice = Some(costs().to_string());
+        return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
     }
     if order.state == OrderState::Created && order.amount.minor == 0 {
         settlement::give_free(&app.db, order.id, app.clock.now()).await?;
     } else if matches!(order.state, OrderState::Created | OrderState::Prompted) {
         if !way.takes(&app, order.amount) {
-            let notice = Some(format!("{} is too little for a card. Please pay with M-Pesa.", order.amount));
-            return show(&app, form.visit, Typed { notice, by_card: false, ..typed() }).await;
+            let too_little = say(language, "packages-too-little-for-card").with("price", order.amount);
+            let notice = Some(too_little.to_string());
+            return show(&app, wanted, form.visit, Typed { notice, by_card: false, ..typed() }).await;
         }
         match collect::pay(&app, &order, way).await? {
             collect::Begun::Now => app.metrics.step("pay_started", visit.site_name.as_deref()),
             collect::Begun::Before => {}
         }
     }
-    Ok(Redirect::to(&urls::order(app.db.seal(), order.id)).into_response())
+    Ok(Redirect::to(&speech.to(&urls::order(app.db.seal(), order.id))).into_response())
 }
 
 /// Whether the holder of this number is signed in here.
@@ -166,6 +180,7 @@ async fn is_signed_in(app: &App, presented: &Presented, form: &Form, phone: &Pho
 /// Also when it is no longer on sale for nothing, or may not be had so often.
 pub(crate) async fn take_free(
     app: &App,
+    speech: Speech,
     form: &Form,
     slug: &str,
     phone: &Phone,
@@ -175,37 +190,33 @@ pub(crate) async fn take_free(
     let package = offered
         .iter()
         .find(|package| package.slug == slug && package.price.minor == 0)
-        .ok_or(AppError::BadRequest("That package is no longer on sale. Please choose another one."))?;
-    let order = match place(app, form, package, (phone, None), (when, "")).await {
-        Err(AppError::Store(StoreError::Conflict(_))) => {
-            return Err(AppError::BadRequest(
-                "You have had this package as often as one person may. Please choose another one.",
-            ));
-        }
+        .ok_or(AppError::BadRequest("packages-no-longer-on-sale"))?;
+    let order = match place(app, speech, form, package, (phone, None), (when, "")).await {
+        Err(AppError::Store(StoreError::NotPlaced(_))) => return Err(AppError::BadRequest("problem-had-too-often")),
         other => other?,
     };
     settlement::give_free(&app.db, order.id, app.clock.now()).await?;
     Ok(order.id)
 }
 
-/// Who pays, or what is wrong with the number.
-async fn payer(app: &App, visit: &Visit, wish: &Wish) -> Result<Result<Phone, String>, AppError> {
+/// Who pays, or the key of what is wrong with the number.
+async fn payer(app: &App, visit: &Visit, wish: &Wish) -> Result<Result<Phone, &'static str>, AppError> {
     if wish.same_phone.is_none() {
-        return Ok(wish.phone.parse::<Phone>().map_err(|error| capitalised(&error.to_string())));
+        return Ok(wish.phone.parse::<Phone>().map_err(|NotAPhone| "packages-phone-is-wrong"));
     }
     let last = order::latest_of_device(&app.db, visit.mac, app.clock.now() - REMEMBER).await?;
-    Ok(last.map(|order| order.phone).ok_or_else(|| "Please type the M-Pesa number that pays.".to_owned()))
+    Ok(last.map(|order| order.phone).ok_or("packages-who-pays"))
 }
 
 /// Whose number gets it, if not this device, or what is wrong with that.
-fn recipient(wish: &Wish, package: &Package) -> Result<Option<Phone>, String> {
+fn recipient(language: Language, wish: &Wish, package: &Package) -> Result<Option<Phone>, Said> {
     if wish.recipient.trim().is_empty() {
         return Ok(None);
     }
     if package.price.minor == 0 {
-        return Err(format!("{} costs nothing: whoever wants it takes it with the own phone.", package.name));
+        return Err(say(language, "another-costs-nothing").with("package", &package.name));
     }
-    wish.recipient.parse().map(Some).map_err(|error: NotAPhone| capitalised(&error.to_string()))
+    wish.recipient.parse().map(Some).map_err(|NotAPhone| say(language, "packages-phone-is-wrong"))
 }
 
 /// What shall become of the package beside what the device has: one more of the same is added; another one begins now or
@@ -222,6 +233,7 @@ fn destiny(present: Option<&Usage>, package: &Package, when: &str) -> order::Wis
 /// The order of this wish: a new one, the one that this form made before, or, unless a code was typed, the one that is under way.
 async fn place(
     app: &App,
+    speech: Speech,
     form: &Form,
     package: &Package,
     (phone, recipient): (&Phone, Option<&Phone>),
@@ -253,6 +265,7 @@ async fn place(
         wish,
         site: visit.site,
         code: Some(code),
+        language: speech.language,
     };
     let is_new = match recipient {
         Some(recipient) => for_another::place(&app.db, id, &new, recipient, now).await?,

@@ -113,6 +113,7 @@ fn packages(app: &App, place: &Place, login: Url, mac: shared::mac::Mac) -> Url 
         destination: None,
         chap: None,
         error: String::new(),
+        language: None,
     };
     let path = urls::packages(&Form::new(visit, app.clock.now()).seal(app.db.seal()));
     urls::whole(&app.config.portal.public_url, &path).parse().unwrap_or(login)

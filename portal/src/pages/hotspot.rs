@@ -11,8 +11,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::discount::{Priced, WHOLE_UNIT};
 use shared::entitlement::State as Access;
+use shared::language::Language;
 use shared::mac::Mac;
-use shared::rules::Until;
+use shared::rules::{Rules, Until};
 use shared::time::OffsetDateTime;
 use store::discount::{self, Asked, Facts};
 use store::entitlement::{self, Usage};
@@ -25,10 +26,12 @@ use super::visit::{self, Arrival, Chap, Form, Visit};
 use super::{login, scanned};
 use crate::App;
 use crate::error::AppError;
+use crate::middleware::language::{Speech, Wanted};
 use crate::payments::collect::Way;
 use crate::urls;
 use crate::views::amount::{self, Base};
 use crate::views::customer::{Card, CardChoice, Greeting, PackagesPage, ProblemPage, Renew};
+use crate::views::text::say;
 use crate::views::{Site, page, time, words};
 
 /// An order is gone on with when its guest comes back within this.
@@ -39,13 +42,15 @@ const REMEMBER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// `GET /h`
 pub(crate) async fn arrive(
     State(app): State<App>,
+    wanted: Wanted,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AppError> {
     let arrival = Arrival::parse(&query.unwrap_or_default());
-    let Some(mac) = Mac::from_bytes(&arrival.mac) else { return not_through_a_router(&app) };
-    let Some(login) = visit::login_target(&arrival.login) else { return not_registered(&app) };
-    let Some(hotspot) = registered(&app, &login, &arrival.identity()).await? else { return not_registered(&app) };
+    let Some(mac) = Mac::from_bytes(&arrival.mac) else { return not_through_a_router(&app, wanted) };
+    let Some(login) = visit::login_target(&arrival.login) else { return not_registered(&app, wanted) };
+    let hotspot = registered(&app, &login, &arrival.identity()).await?;
+    let Some(hotspot) = hotspot else { return not_registered(&app, wanted) };
     let visit = Visit {
         nas: hotspot.nas_id,
         site: hotspot.site_id,
@@ -55,36 +60,41 @@ pub(crate) async fn arrive(
         destination: visit::destination(&arrival.destination),
         chap: Chap::read(&arrival.chap_id, &arrival.chap_challenge),
         error: arrival.error(),
+        language: wanted.chosen(None),
     };
     app.metrics.step("shown", visit.site_name.as_deref());
     let now = app.clock.now();
     if let Some(order) = under_way(&app, mac, now).await? {
-        let remembered = serde_json::to_value(&visit).expect("a visit serialises");
+        let language = visit.language.or_else(|| visit::language_of(&order.visit));
+        let remembered = serde_json::to_value(Visit { language, ..visit.clone() }).expect("a visit serialises");
         order::revisit(&app.db, order.id, Some(visit.nas), &remembered, now).await?;
-        return Ok(Redirect::to(&urls::order(app.db.seal(), order.id)).into_response());
+        let page = wanted.speech(language, None).to(&urls::order(app.db.seal(), order.id));
+        return Ok(Redirect::to(&page).into_response());
     }
     let code = scanned::code(&headers).unwrap_or_default();
-    show(&app, visit, Typed { code, ..Typed::default() }).await
+    show(&app, wanted, visit, Typed { code, ..Typed::default() }).await
 }
 
 /// The query of `/packages`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Carried {
+    #[serde(default)]
     visit: String,
 }
 
 /// `GET /packages`: the same page for a visit that we carry, whatever order is under way.
 pub(crate) async fn packages(
     State(app): State<App>,
+    wanted: Wanted,
     axum::extract::Query(carried): axum::extract::Query<Carried>,
 ) -> Result<Response, AppError> {
-    let form = open(&app, &carried.visit)?;
-    show(&app, form.visit, Typed::default()).await
+    let form = open(&app, wanted, &carried.visit)?;
+    show(&app, wanted, form.visit, Typed::default()).await
 }
 
 /// `GET /`: somebody typed our address.
-pub(crate) async fn home(State(app): State<App>) -> Result<Response, AppError> {
-    not_through_a_router(&app)
+pub(crate) async fn home(State(app): State<App>, wanted: Wanted) -> Result<Response, AppError> {
+    not_through_a_router(&app, wanted)
 }
 
 /// Any other address.
@@ -92,10 +102,12 @@ pub(crate) async fn nowhere() -> AppError {
     AppError::NotFound
 }
 
-/// Opens the token of a form of ours.
-pub(crate) fn open(app: &App, token: &str) -> Result<Form, AppError> {
-    Form::open(app.db.seal(), token, app.clock.now())
-        .ok_or(AppError::BadRequest("This page was open for too long. Join the Wi-Fi again and open its sign-in page."))
+/// Opens the token of a form of ours. A language that was chosen since then goes on with it.
+pub(crate) fn open(app: &App, wanted: Wanted, token: &str) -> Result<Form, AppError> {
+    let mut form =
+        Form::open(app.db.seal(), token, app.clock.now()).ok_or(AppError::BadRequest("problem-open-too-long"))?;
+    form.visit.language = wanted.chosen(form.visit.language);
+    Ok(form)
 }
 
 /// What a guest typed, to be shown again with what is wrong with it.
@@ -116,13 +128,18 @@ pub(crate) struct Typed {
 }
 
 /// The packages of a visit, with a new form.
-pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Response, AppError> {
+pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) -> Result<Response, AppError> {
     let now = app.clock.now();
     let offered = package::offered(&app.db, visit.site).await?;
     let usage = entitlement::latest_of_device(&app.db, visit.mac).await?;
     let last = order::latest_of_device(&app.db, visit.mac, now - REMEMBER).await?;
+    // A captive browser has forgotten what was chosen; the last order has not.
+    let remembered = last.as_ref().and_then(|order| visit::language_of(&order.visit));
+    let visit = Visit { language: visit.language.or(remembered), ..visit };
+    let speech = wanted.speech(visit.language, None);
+    let language = speech.language;
     let greeting = match &usage {
-        Some(usage) if usage.is_usable(now) => Some(greet(app, &visit, usage, last.as_ref(), now).await?),
+        Some(usage) if usage.is_usable(now) => Some(greet(app, speech, &visit, usage, last.as_ref(), now).await?),
         _ => None,
     };
     // More of what the device has is added to it; for anything else it is asked when it shall begin.
@@ -136,26 +153,28 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
     let mut facts = discount::candidates(&app.db, asked, now).await?;
     // Whoever has never bought on this device is taken for new; the order knows better, and then the price is shown again.
     facts.buyer.get_or_insert_default();
-    let prices = Prices::of(&facts, &offered, &typed.package);
+    let prices = Prices::of(language, &facts, &offered, &typed.package);
     let discount_error = typed.discount_error.or(prices.problem);
     let card_choice = card_choice(app, &prices.priced, typed.by_card);
     let problems = [&typed.phone_error, &typed.code_error, &typed.recipient_error, &discount_error];
     let wrong = problems.iter().any(|problem| problem.is_some());
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let token = Form::new(visit.clone(), now).seal(app.db.seal());
+    let renewal = || renew(language, &offered, &prices.priced, usage.as_ref(), last.as_ref(), now);
     let view = PackagesPage {
-        site: Site::of(app),
-        notice: typed.notice.or_else(|| words::router_error(&visit.error)),
+        site: Site::of(app, speech).at(&urls::packages(&token)),
+        notice: typed.notice.or_else(|| words::router_error(language, &visit.error)),
         greeting,
         present,
-        renew: app.mpesa.as_ref().and_then(|_| renew(&offered, &prices.priced, usage.as_ref(), last.as_ref(), now)),
+        renew: app.mpesa.as_ref().and_then(|_| renewal()),
         cards: offered
             .iter()
             .zip(&prices.priced)
-            .map(|(package, priced)| card(package, priced, &typed.package))
+            .map(|(package, priced)| card(language, package, priced, &typed.package))
             .collect(),
         pay: app.mpesa.is_some() || card_choice.is_some(),
         card_choice,
-        account: urls::account(&Form::new(visit.clone(), now).seal(app.db.seal())),
+        account: speech.to(&urls::account(&token)),
         phone: typed.phone,
         phone_error: typed.phone_error,
         code: typed.code,
@@ -164,7 +183,7 @@ pub(crate) async fn show(app: &App, visit: Visit, typed: Typed) -> Result<Respon
         discount_error,
         recipient: typed.recipient,
         recipient_error: typed.recipient_error,
-        visit: Form::new(visit.clone(), now).seal(app.db.seal()),
+        visit: token,
     };
     Ok(login::allow(page(status, &view)?, &visit, &app.config.portal.public_url))
 }
@@ -177,13 +196,13 @@ struct Prices {
 
 impl Prices {
     /// A code that counts for one of the packages is right; what is told of one that counts for none is told of the chosen one.
-    fn of(facts: &Facts<'_>, offered: &[Package], chosen: &str) -> Prices {
+    fn of(language: Language, facts: &Facts<'_>, offered: &[Package], chosen: &str) -> Prices {
         let plain = facts.without_code();
         let (mut priced, mut problem, mut counts) = (Vec::new(), None, false);
         for package in offered {
             let price = facts.price(package, WHOLE_UNIT).inspect_err(|found| {
                 if problem.is_none() || package.slug == chosen {
-                    problem = Some(found.to_string());
+                    problem = Some(words::code_problem(language, found));
                 }
             });
             counts |= price.is_ok();
@@ -217,6 +236,7 @@ async fn under_way(app: &App, mac: Mac, now: OffsetDateTime) -> Result<Option<Or
 
 async fn greet(
     app: &App,
+    speech: Speech,
     visit: &Visit,
     usage: &Usage,
     last: Option<&Order>,
@@ -227,12 +247,15 @@ async fn greet(
     let username = order.map_or_else(|| device_login(app, usage, visit.mac), |order| order.code.clone());
     let password = entitlement::one_time_password(&app.db, usage.id, &username, visit.mac, now).await?;
     let then = match order {
-        Some(order) => Some(urls::order_after_login(&app.config.portal.public_url, app.db.seal(), order.id)),
+        Some(order) => {
+            let page = urls::order_after_login(&app.config.portal.public_url, app.db.seal(), order.id);
+            Some(speech.to(&page))
+        }
         None => visit.destination.as_ref().map(Url::to_string),
     };
     Ok(Greeting {
         package: usage.package.clone(),
-        left: left(usage, now),
+        left: left(speech.language, usage, now),
         // Who is online needs no login.
         login: (usage.online == 0).then(|| login::form(visit, &username, &password, then, false)),
     })
@@ -244,29 +267,27 @@ pub(crate) fn device_login(app: &App, usage: &Usage, mac: Mac) -> String {
 }
 
 /// What is left of an entitlement: time, data, or both.
-pub(crate) fn left(usage: &Usage, now: OffsetDateTime) -> String {
-    let until = usage.expires_at.map(|end| format!("until {}", time::clock(end, now)));
+pub(crate) fn left(language: Language, usage: &Usage, now: OffsetDateTime) -> String {
     let (rules, used) = (&usage.rules, usage.used);
-    let data = |quota: Option<u64>, used: u64, of: &str| {
-        quota.map(|quota| format!("{} {of}", amount::data(quota.saturating_sub(used), Base::of(Some(quota)))))
-    };
-    let limits = [
-        data(rules.quota_octets, used.octets(), "of data"),
-        data(rules.quota_up, used.up, "up"),
-        data(rules.quota_down, used.down, "down"),
-        rules.time_left(used).map(|rest| format!("{} online", amount::span(rest))),
-        until,
-    ];
-    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    let rest = |quota: u64, used: u64| amount::data(quota.saturating_sub(used), Base::of(Some(quota)));
+    let data = rules.quota_octets.map(|quota| say(language, "left-data").with("data", rest(quota, used.octets())));
+    let up = rules.quota_up.map(|quota| say(language, "left-up").with("data", rest(quota, used.up)));
+    let down = rules.quota_down.map(|quota| say(language, "left-down").with("data", rest(quota, used.down)));
+    let online =
+        rules.time_left(used).map(|rest| say(language, "left-online").with("time", amount::span(language, rest)));
+    let until = usage.expires_at.map(|end| say(language, "left-until").with("until", time::clock(language, end, now)));
+    let limits: Vec<String> =
+        [data, up, down, online, until].into_iter().flatten().map(|said| said.to_string()).collect();
     match limits.as_slice() {
-        [] if usage.starts_at.is_none() => "its time begins when you go online".into(),
-        [] => "without limit".into(),
+        [] if usage.starts_at.is_none() => say(language, "left-not-begun").to_string(),
+        [] => say(language, "left-no-limit").to_string(),
         some => some.join(", "),
     }
 }
 
 /// The last package again, if it is still on sale and it is known who paid.
 fn renew(
+    language: Language,
     offered: &[Package],
     prices: &[Priced],
     usage: Option<&Usage>,
@@ -277,15 +298,15 @@ fn renew(
     let last = last.filter(|order| order.state == OrderState::Paid && !usable)?;
     let (package, priced) = offered.iter().zip(prices).find(|(package, _)| package.id == last.package_id)?;
     let ended = usage.and_then(|usage| match usage.state {
-        Access::Exhausted | Access::Active if usage.time_is_used() => Some("Your hours online are used up."),
-        Access::Exhausted => Some("Your data is used up."),
-        Access::Expired => Some("Your time is over."),
-        Access::Active if usage.expires_at.is_some_and(|end| end <= now) => Some("Your time is over."),
-        Access::Active => Some("Your data is used up."),
+        Access::Exhausted | Access::Active if usage.time_is_used() => Some("packages-hours-are-used"),
+        Access::Exhausted => Some("packages-data-is-used"),
+        Access::Expired => Some("packages-time-is-over"),
+        Access::Active if usage.expires_at.is_some_and(|end| end <= now) => Some("packages-time-is-over"),
+        Access::Active => Some("packages-data-is-used"),
         Access::Revoked => None,
     });
     Some(Renew {
-        ended,
+        ended: ended.map(|key| say(language, key).to_string()),
         choice: choice(package, priced),
         package: package.name.clone(),
         price: priced.pays.to_string(),
@@ -307,80 +328,94 @@ fn card_choice(app: &App, prices: &[Priced], chosen: bool) -> Option<CardChoice>
     Some(CardChoice { from, only: app.mpesa.is_none(), chosen })
 }
 
-fn card(package: &Package, priced: &Priced, chosen: &str) -> Card {
-    let rules = &package.rules;
-    let devices = match rules.device_limit {
-        1 => None,
-        devices => Some(format!("{devices} devices")),
+fn card(language: Language, package: &Package, priced: &Priced, chosen: &str) -> Card {
+    let action = match priced.pays.minor {
+        0 => say(language, "packages-get-free"),
+        _ => say(language, "packages-pay").with("price", priced.pays),
     };
-    let octets = |quota| amount::data(quota, Base::of(Some(quota)));
-    let data = match (rules.quota_octets, rules.quota_up, rules.quota_down) {
-        (Some(quota), ..) => octets(quota),
-        (None, None, Some(down)) => format!("{} down", octets(down)),
-        (None, Some(up), None) => format!("{} up", octets(up)),
-        (None, Some(up), Some(down)) => format!("{} up, {} down", octets(up), octets(down)),
-        (None, None, None) => "unlimited data".into(),
-    };
-    let until = rules.until.map(|until| match until {
-        Until::EndOfDay => "until midnight".to_owned(),
-        Until::EndOfWeek => "until Sunday midnight".to_owned(),
-    });
-    let facts = [
-        rules.quota_time.map(|time| format!("{} online", amount::span(time))),
-        rules.duration.map(|time| match rules.quota_time {
-            Some(_) => format!("within {}", amount::span(time)),
-            None => amount::span(time),
-        }),
-        until,
-        rules.hours.as_ref().map(ToString::to_string),
-        Some(data),
-        rules.rate.and_then(amount::speed),
-        rules.fair_use.stages().first().map(|stage| format!("slower after {}", octets(stage.after))),
-        rules.happy_hours.as_ref().map(|happy| {
-            let speed = amount::speed(happy.rate).unwrap_or_else(|| "as fast as it goes".into());
-            format!("{}: {speed}", happy.hours)
-        }),
-        devices,
-    ];
+    // A package named for its time or data needs no second word on it, in whatever language it was named.
+    let said = facts(language, &package.rules).into_iter().zip(facts(Language::English, &package.rules));
+    let news = said.filter_map(|(fact, english)| fact.filter(|_| english.as_ref() != Some(&package.name)));
     Card {
         choice: choice(package, priced),
         name: package.name.clone(),
-        action: if priced.pays.minor == 0 { "Get it free".into() } else { format!("Pay {}", priced.pays) },
+        action: action.to_string(),
         price: priced.pays.to_string(),
         before: (!priced.applied.is_empty()).then(|| priced.full.to_string()),
-        saving: saving(priced),
-        // A package named for its time or data needs no second word on it.
-        facts: facts.into_iter().flatten().filter(|fact| *fact != package.name).collect(),
+        saving: saving(language, priced),
+        facts: news.filter(|fact| *fact != package.name).collect(),
         chosen: package.slug == chosen,
     }
 }
 
-/// `Happy hour: you save KSh 4`.
-fn saving(priced: &Priced) -> Option<String> {
-    if priced.code_is_idle {
-        return Some("This price is as low without your code. Keep it for another time.".into());
-    }
-    let names: Vec<&str> = priced.applied.iter().map(|applied| applied.name.as_str()).collect();
-    (!names.is_empty()).then(|| format!("{}: you save {}", names.join(", "), priced.saving()))
+/// Time, data, speed and devices of a package, a line each.
+fn facts(language: Language, rules: &Rules) -> [Option<String>; 9] {
+    let span = |time| amount::span(language, time);
+    let octets = |quota| amount::data(quota, Base::of(Some(quota)));
+    let data = match (rules.quota_octets, rules.quota_up, rules.quota_down) {
+        (Some(quota), ..) => octets(quota),
+        (None, None, Some(down)) => say(language, "card-down").with("data", octets(down)).to_string(),
+        (None, Some(up), None) => say(language, "card-up").with("data", octets(up)).to_string(),
+        (None, Some(up), Some(down)) => {
+            say(language, "card-up-and-down").with("up", octets(up)).with("down", octets(down)).to_string()
+        }
+        (None, None, None) => say(language, "card-unlimited").to_string(),
+    };
+    let devices = Some(rules.device_limit).filter(|devices| *devices != 1);
+    [
+        rules.quota_time.map(|time| say(language, "card-online").with("time", span(time)).to_string()),
+        rules.duration.map(|time| match rules.quota_time {
+            Some(_) => say(language, "card-within").with("time", span(time)).to_string(),
+            None => span(time),
+        }),
+        rules.until.map(|until| match until {
+            Until::EndOfDay => say(language, "card-until-midnight").to_string(),
+            Until::EndOfWeek => say(language, "card-until-sunday").to_string(),
+        }),
+        rules.hours.as_ref().map(|hours| words::hours(language, hours)),
+        Some(data),
+        rules.rate.and_then(amount::speed),
+        rules
+            .fair_use
+            .stages()
+            .first()
+            .map(|stage| say(language, "card-slower-after").with("data", octets(stage.after)).to_string()),
+        rules.happy_hours.as_ref().map(|happy| {
+            let speed = amount::speed(happy.rate).unwrap_or_else(|| say(language, "card-full-speed").to_string());
+            format!("{}: {speed}", words::hours(language, &happy.hours))
+        }),
+        devices.map(|devices| say(language, "card-devices").count("count", devices.into()).to_string()),
+    ]
 }
 
-fn not_registered(app: &App) -> Result<Response, AppError> {
+/// `Happy hour: you save KSh 4`.
+fn saving(language: Language, priced: &Priced) -> Option<String> {
+    if priced.code_is_idle {
+        return Some(say(language, "card-code-is-idle").to_string());
+    }
+    let names: Vec<&str> = priced.applied.iter().map(|applied| applied.name.as_str()).collect();
+    let save = || say(language, "card-you-save").with("discounts", names.join(", ")).with("amount", priced.saving());
+    (!names.is_empty()).then(|| save().to_string())
+}
+
+/// Without a link to the other language: it would have to hold what a stranger wrote into the address.
+fn not_registered(app: &App, wanted: Wanted) -> Result<Response, AppError> {
+    let site = Site::of(app, wanted.speech(None, None));
     let view = ProblemPage {
-        site: Site::of(app),
-        title: "This hotspot is not registered yet",
-        text: "If you are a guest, please tell the staff. If you run this hotspot, register its login address: \
-               portal nas add, with the host of the router's login page as --hotspot-host.",
+        title: site.say("problem-not-registered").to_string(),
+        text: site.say("problem-not-registered-advice").to_string(),
+        site,
         try_again: false,
     };
     page(StatusCode::NOT_FOUND, &view)
 }
 
-fn not_through_a_router(app: &App) -> Result<Response, AppError> {
+fn not_through_a_router(app: &App, wanted: Wanted) -> Result<Response, AppError> {
+    let site = Site::of(app, wanted.speech(None, None)).at("/");
     let view = ProblemPage {
-        site: Site::of(app),
-        title: "Join the Wi-Fi first",
-        text: "This page opens by itself when you join the Wi-Fi. If it does not, turn the Wi-Fi off and on again, and \
-               tap “Sign in to network”.",
+        title: site.say("problem-join-first").to_string(),
+        text: site.say("problem-join-first-advice").to_string(),
+        site,
         try_again: false,
     };
     page(StatusCode::OK, &view)
@@ -392,7 +427,6 @@ mod tests {
     use shared::entitlement::Used;
     use shared::money::Money;
     use shared::rate::Rate;
-    use shared::rules::Rules;
     use store::package::{Purchases, Starts};
     use uuid::Uuid;
 
@@ -419,20 +453,22 @@ mod tests {
     #[test]
     fn what_is_left_is_said_in_time_and_data() {
         let mut usage = usage();
-        assert_eq!(left(&usage, at(60)), "488 MB of data, until 04:00");
+        assert_eq!(left(Language::English, &usage, at(60)), "488 MB of data, until 04:00");
         usage.rules.quota_time = Some(Duration::from_secs(7800));
-        assert_eq!(left(&usage, at(60)), "488 MB of data, 2 hours online, until 04:00");
+        assert_eq!(left(Language::English, &usage, at(60)), "488 MB of data, 2 hours online, until 04:00");
         usage.rules.quota_octets = None;
         usage.rules.quota_time = None;
-        assert_eq!(left(&usage, at(60)), "until 04:00");
+        assert_eq!(left(Language::English, &usage, at(60)), "until 04:00");
         usage.rules.quota_up = Some(100_000_000);
         usage.rules.quota_down = Some(400_000_000);
-        assert_eq!(left(&usage, at(60)), "98 MB up, 390 MB down, until 04:00");
+        assert_eq!(left(Language::English, &usage, at(60)), "98 MB up, 390 MB down, until 04:00");
         usage.rules = Rules::default();
         usage.expires_at = None;
-        assert_eq!(left(&usage, at(60)), "without limit");
+        assert_eq!(left(Language::English, &usage, at(60)), "without limit");
         usage.starts_at = None;
-        assert_eq!(left(&usage, at(60)), "its time begins when you go online");
+        assert_eq!(left(Language::English, &usage, at(60)), "its time begins when you go online");
+        let swahili = Usage { rules: self::usage().rules, expires_at: Some(at(3600)), ..usage };
+        assert_eq!(left(Language::Swahili, &swahili, at(60)), "data 488 MB, hadi saa 04:00");
     }
 
     #[test]
@@ -460,15 +496,21 @@ mod tests {
             applied: Vec::new(),
             code_is_idle: false,
         };
-        let card = super::card(&package, &full(&package), "day");
+        let card = super::card(Language::English, &package, &full(&package), "day");
         assert_eq!(card.facts, ["1 day", "2 GB", "5 Mbit/s", "2 devices"]);
-        let named = super::card(&Package { name: "1 day".into(), ..package.clone() }, &full(&package), "");
+        let one_day = Package { name: "1 day".into(), ..package.clone() };
+        let named = super::card(Language::English, &one_day, &full(&package), "");
         assert_eq!(named.facts, ["2 GB", "5 Mbit/s", "2 devices"]);
+        let named = super::card(Language::Swahili, &one_day, &full(&package), "");
+        assert_eq!(
+            (named.facts.join(", ").as_str(), named.action.as_str()),
+            ("2 GB, 5 Mbit/s, vifaa 2", "Lipa KSh 50")
+        );
         assert_eq!((card.price.as_str(), card.chosen), ("KSh 50", true));
         assert_eq!((card.choice.as_str(), card.before, card.saving), ("day:5000", None, None));
         let applied = vec![Applied { id: Uuid::from_u128(1), name: "Happy hour".into(), saving: Money::kes(1000) }];
         let lowered = Priced { pays: Money::kes(4000), applied, ..full(&package) };
-        let card = super::card(&package, &lowered, "");
+        let card = super::card(Language::English, &package, &lowered, "");
         assert_eq!((card.choice.as_str(), card.action.as_str()), ("day:4000", "Pay KSh 40"));
         assert_eq!(card.before.as_deref(), Some("KSh 50"));
         assert_eq!(card.saving.as_deref(), Some("Happy hour: you save KSh 10"));

@@ -17,6 +17,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form as Body, Json};
 use futures::Stream;
 use serde::{Deserialize, Serialize};
+use shared::discount::Applied;
+use shared::language::Language;
 use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
@@ -32,14 +34,16 @@ use url::Url;
 
 pub(crate) use self::again::again;
 use super::login;
-use super::visit::{Form, Visit};
+use super::visit::{self, Form, Visit};
 use crate::App;
 use crate::error::AppError;
+use crate::middleware::language::{Speech, Wanted};
 use crate::payments::STRIPE;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
 use crate::views::customer::{DeviceLine, GivenVoucher, LoginForm, Onward, OrderPage};
+use crate::views::text::{Said, say};
 use crate::views::{Site, page, time, words};
 
 /// An order whose payment was never begun (its process died in between) may be paid again after this.
@@ -208,66 +212,76 @@ impl Known {
         self.attempt.as_ref().is_some_and(|attempt| attempt.provider == STRIPE)
     }
 
+    /// The language in which the page is answered: what is chosen now, or was when the order was made.
+    fn speech(&self, wanted: Wanted) -> Speech {
+        wanted.speech(visit::language_of(&self.order.visit), None)
+    }
+
     /// Headline and sentence of a stage.
-    fn words(&self, stage: Stage) -> (String, String) {
+    fn words(&self, language: Language, stage: Stage) -> (String, String) {
         let (price, phone) = (self.order.amount, self.order.phone.masked());
+        let say = |key| say(language, key);
         let (headline, detail) = match stage {
-            Stage::Asking if self.is_by_card() => ("Opening the card page".into(), "This takes a few seconds.".into()),
-            Stage::Card => (
-                "Pay by card".into(),
-                "The card page is Stripe's: your card's number does not pass through us. This page goes on by itself once you have paid.".into(),
-            ),
-            Stage::Asking => ("Sending the request to your phone".into(), format!("M-Pesa will ask {phone} for the PIN in a moment.")),
-            Stage::Stranded => ("The payment was not started".into(), "Nothing was charged. Try again.".into()),
-            Stage::Prompted => (
-                "Enter your M-Pesa PIN".into(),
-                format!("Look at the phone {phone}: it asks you to pay {price}. This page goes on by itself."),
-            ),
-            Stage::Unsure => (
-                "We are checking with M-Pesa".into(),
-                "M-Pesa has not answered yet. If your phone asks for the PIN, enter it. Please do not pay a second time yet.".into(),
-            ),
-            Stage::Confirming => ("Thank you, we are checking the payment".into(), "This takes a few seconds.".into()),
-            Stage::GoOnline => ("Paid: you can go online".into(), "Press the button if nothing happens by itself.".into()),
-            Stage::Online => self.usage.as_ref().map_or_else(Default::default, |usage| online(usage, self.now)),
-            Stage::Ended => {
-                let usage = self.usage.as_ref();
-                let over = usage.is_some_and(|usage| usage.expires_at.is_some_and(|end| end <= self.now));
-                let headline = match usage {
-                    _ if over => "Your time is over",
-                    Some(usage) if usage.time_is_used() => "Your hours online are used up",
-                    _ => "Your data is used up",
-                };
-                (headline.into(), "Get more to go on.".into())
+            Stage::Online => {
+                return self.usage.as_ref().map_or_else(Default::default, |usage| online(language, usage, self.now));
             }
+            Stage::Failed { reason, .. } if self.is_by_card() => return words::card_failure(language, reason),
+            Stage::Failed { reason, .. } => return words::failure(language, reason),
+            Stage::Asking if self.is_by_card() => (say("order-card-opening"), say("order-confirming-detail")),
+            Stage::Asking => (say("order-asking"), say("order-asking-detail").with("phone", phone)),
+            Stage::Card => (say("order-card"), say("order-card-detail")),
+            Stage::Stranded => (say("order-stranded"), say("order-stranded-detail")),
+            Stage::Prompted => {
+                (say("order-prompted"), say("order-prompted-detail").with("phone", phone).with("price", price))
+            }
+            Stage::Unsure => (say("order-unsure"), say("order-unsure-detail")),
+            Stage::Confirming => (say("order-confirming"), say("order-confirming-detail")),
+            Stage::GoOnline => (say("order-go-online"), say("order-go-online-detail")),
+            Stage::Ended => (say(self.why_it_ended()), say("order-ended-detail")),
             Stage::Given | Stage::GivenUsed => {
                 let to = self.another.as_ref().map(|another| another.recipient.masked()).unwrap_or_default();
-                let detail = match self.given().map(|given| given.state) {
-                    Some(VoucherState::Redeemed) => "The voucher is in use. Karibu tena.",
-                    Some(VoucherState::Void) => "The voucher was withdrawn. Please ask the staff.",
-                    _ => "The voucher waits until it is used.",
-                };
-                (format!("Paid: {} for {to}", self.order.package), detail.into())
+                let paid = say("order-given").with("package", &self.order.package).with("phone", to);
+                (paid, say(self.where_the_voucher_stands()))
             }
-            Stage::Failed { reason, .. } => {
-                let said = if self.is_by_card() { words::card_failure } else { words::failure };
-                let (headline, detail) = said(reason);
-                (headline.into(), detail.into())
+            Stage::RefundDue => {
+                (say("order-refund-due"), say("order-refund-due-detail").with("code", &self.order.code))
             }
-            Stage::RefundDue => (
-                "We have your money, but could not use it".into(),
-                format!("It belongs to you. Show the staff the order {} to get it back.", self.order.code),
-            ),
         };
-        (headline, detail)
+        (headline.to_string(), detail.to_string())
+    }
+
+    /// The key of it.
+    fn why_it_ended(&self) -> &'static str {
+        match &self.usage {
+            Some(usage) if usage.expires_at.is_some_and(|end| end <= self.now) => "order-time-is-over",
+            Some(usage) if usage.time_is_used() => "order-hours-are-used",
+            _ => "order-data-is-used",
+        }
+    }
+
+    /// The key of what became of what was paid for another.
+    fn where_the_voucher_stands(&self) -> &'static str {
+        match self.given().map(|given| given.state) {
+            Some(VoucherState::Redeemed) => "order-given-in-use",
+            Some(VoucherState::Void) => "order-given-withdrawn",
+            _ => "order-given-waits",
+        }
+    }
+
+    /// What is told of it.
+    fn news(&self, language: Language) -> News {
+        let stage = self.stage();
+        let (headline, detail) = self.words(language, stage);
+        News { stage: stage.name(), headline, detail }
     }
 }
 
 /// `You are online until 21:40`, and what was used.
-fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
+fn online(language: Language, usage: &Usage, now: OffsetDateTime) -> (String, String) {
+    let say = |key| say(language, key);
     let headline = match usage.expires_at {
-        Some(end) => format!("You are online until {}", time::clock(end, now)),
-        None => "You are online".into(),
+        Some(end) => say("order-online-until").with("until", time::clock(language, end, now)),
+        None => say("order-online"),
     };
     let (rules, spent) = (&usage.rules, usage.used);
     let base = Base::of(rules.quota_octets);
@@ -275,23 +289,18 @@ fn online(usage: &Usage, now: OffsetDateTime) -> (String, String) {
         0 => "0 MB".to_owned(),
         octets => amount::data(octets, base),
     };
-    let mut detail = match rules.quota_octets {
-        Some(quota) => format!("{used} of {} used.", amount::data(quota, base)),
-        None => format!("{used} used."),
+    let used = match rules.quota_octets {
+        Some(quota) => say("order-used-of").with("used", used).with("quota", amount::data(quota, base)),
+        None => say("order-used").with("used", used),
     };
-    for (quota, used, way) in [(rules.quota_up, spent.up, "up"), (rules.quota_down, spent.down, "down")] {
-        if let Some(quota) = quota {
-            let rest = amount::data(quota.saturating_sub(used), Base::of(Some(quota)));
-            detail = format!("{detail} {rest} {way} left.");
-        }
-    }
-    if let Some(speed) = rules.rate.and_then(amount::speed) {
-        detail = format!("{detail} Up to {speed}.");
-    }
-    if let Some(rest) = rules.time_left(spent) {
-        detail = format!("{detail} {} online left.", amount::span(rest));
-    }
-    (headline, detail)
+    let rest = |quota: u64, used: u64| amount::data(quota.saturating_sub(used), Base::of(Some(quota)));
+    let up = rules.quota_up.map(|quota| say("order-up-left").with("data", rest(quota, spent.up)));
+    let down = rules.quota_down.map(|quota| say("order-down-left").with("data", rest(quota, spent.down)));
+    let speed = rules.rate.and_then(amount::speed).map(|speed| say("order-up-to").with("speed", speed));
+    let time_left = rules.time_left(spent);
+    let left = time_left.map(|rest| say("order-online-left").with("time", amount::span(language, rest)));
+    let sentences = [Some(used), up, down, speed, left].into_iter().flatten().map(|said| said.to_string());
+    (headline.to_string(), sentences.collect::<Vec<_>>().join(" "))
 }
 
 /// The query of `/o/{token}`.
@@ -304,46 +313,48 @@ pub(crate) struct From {
 /// `GET /o/{token}`
 pub(crate) async fn show(
     State(app): State<App>,
+    wanted: Wanted,
     Path(token): Path<String>,
     Query(from): Query<From>,
 ) -> Result<Response, AppError> {
     let known = Known::of(&app, &token).await?;
     let order = &known.order;
-    let visit: Option<Visit> = serde_json::from_value(order.visit.clone()).ok();
+    let speech = known.speech(wanted);
+    let language = speech.language;
+    let visit = remembered(order, wanted);
     let stage = known.stage();
-    let (mut headline, mut detail) = known.words(stage);
-    let notice =
-        visit.as_ref().filter(|_| stage == Stage::GoOnline).and_then(|visit| words::router_error(&visit.error));
+    let (mut headline, mut detail) = known.words(language, stage);
+    let refused = visit.as_ref().filter(|_| stage == Stage::GoOnline);
+    let notice = refused.and_then(|visit| words::router_error(language, &visit.error));
     // A login is sent by itself once. After one that came back, or failed, it is the guest who says when.
     let automatic = from.back.is_none() && notice.is_none();
     let login = match (&visit, stage) {
-        (Some(visit), Stage::GoOnline) => Some(login_form(&app, &known, visit, automatic).await?),
+        (Some(visit), Stage::GoOnline) => Some(login_form(&app, speech, &known, visit, automatic).await?),
         _ => None,
     };
     if stage == Stage::GoOnline && from.back.is_some() {
-        headline = "Connecting you".into();
-        detail =
-            "This page changes when the router says that you are online. If it does not within ten seconds, press \
-                  the button, or turn the Wi-Fi off and on."
-                .into();
+        headline = say(language, "order-connecting").to_string();
+        detail = say(language, "order-connecting-detail").to_string();
     }
     let waits_long = known.now - order.created_at > LONG_WAIT;
     let (packages_label, offer) = match stage {
-        Stage::Ended | Stage::Online | Stage::Given | Stage::GivenUsed => ("Get more", true),
+        Stage::Ended | Stage::Online | Stage::Given | Stage::GivenUsed => ("order-get-more", true),
         // The router has said no, perhaps because this package is for other hours.
-        Stage::GoOnline if notice.is_some() => ("Choose another package", true),
-        Stage::Failed { .. } | Stage::Stranded => ("Choose another package or number", true),
-        Stage::Asking | Stage::Prompted | Stage::Card | Stage::Unsure => ("Start again", waits_long),
-        _ => ("", false),
+        Stage::GoOnline => ("order-choose-another", notice.is_some()),
+        Stage::Failed { .. } | Stage::Stranded => ("order-choose-another-or-number", true),
+        Stage::Asking | Stage::Prompted | Stage::Card | Stage::Unsure => ("order-start-again", waits_long),
+        Stage::Confirming | Stage::RefundDue => ("order-get-more", false),
     };
-    let packages = visit.as_ref().filter(|_| offer).map(|visit| packages_url(&app, visit, known.now));
+    let packages = visit.as_ref().filter(|_| offer).map(|visit| speech.to(&packages_url(&app, visit, known.now)));
     let onward = visit.as_ref().filter(|_| stage == Stage::Online).and_then(onward);
     let again = matches!(stage, Stage::Failed { again: true, .. } | Stage::Stranded) && app.mpesa.is_some();
+    let order_page = format!("/o/{token}");
+    let below = |what: &str| speech.to(&format!("{order_page}/{what}"));
     let view = OrderPage {
-        site: Site::of(&app),
+        site: Site::of(&app, speech).at(&order_page),
         stage: stage.name(),
-        state_url: format!("/o/{token}/state"),
-        events_url: format!("/o/{token}/events"),
+        state_url: below("state"),
+        events_url: below("events"),
         refresh: stage.refresh(),
         busy: stage.is_busy() || (stage == Stage::GoOnline && from.back.is_some()),
         tone: stage.tone(),
@@ -352,19 +363,19 @@ pub(crate) async fn show(
         notice,
         package: order.package.clone(),
         price: order.amount.to_string(),
-        savings: savings(&app, order).await?,
+        savings: savings(&app, language, order).await?,
         code: order.code.clone(),
         login,
-        given: given_voucher(&app, &known, stage),
-        card: card::part(&app, &known, visit.as_ref(), &token).await?,
-        again: again.then(|| format!("/o/{token}/again")),
+        given: given_voucher(&app, language, &known, stage),
+        card: card::part(&app, speech, &known, visit.as_ref(), &token).await?,
+        again: again.then(|| below("again")),
         packages,
-        packages_label,
+        packages_label: say(language, packages_label).to_string(),
         onward,
-        devices: devices(&app, &known, visit.as_ref()).await?,
-        devices_url: format!("/o/{token}/devices"),
-        account: (order.paid_at.is_some()).then(|| format!("/o/{token}/account")),
-        receipt: (order.paid_at.is_some() && order.amount.minor > 0).then(|| format!("/o/{token}/receipt")),
+        devices: devices(&app, language, &known, visit.as_ref()).await?,
+        devices_url: below("devices"),
+        account: (order.paid_at.is_some()).then(|| below("account")),
+        receipt: (order.paid_at.is_some() && order.amount.minor > 0).then(|| below("receipt")),
     };
     let response = page(StatusCode::OK, &view)?;
     let page = known.page().and_then(|url| Url::parse(url).ok());
@@ -378,40 +389,59 @@ pub(crate) async fn show(
 }
 
 /// The voucher as its payer sees it, while it waits.
-fn given_voucher(app: &App, known: &Known, stage: Stage) -> Option<GivenVoucher> {
+fn given_voucher(app: &App, language: Language, known: &Known, stage: Stage) -> Option<GivenVoucher> {
     let given = known.given().filter(|_| stage == Stage::Given)?;
     let to = known.another.as_ref()?.recipient.masked();
     let advice = match app.sms {
-        Some(_) => format!("We send this code to {to} by SMS. You can also give it to them yourself."),
-        None => {
-            format!("Give this code to {to} yourself: we cannot send it. They type it on the Wi-Fi's sign-in page.")
-        }
+        Some(_) => say(language, "given-by-sms").with("phone", to),
+        None => say(language, "given-by-hand").with("phone", to),
     };
     let link = urls::whole(&app.config.portal.public_url, &urls::scanned(&given.code));
-    Some(GivenVoucher { code: voucher::printed(&given.code), link, advice })
+    Some(GivenVoucher { code: voucher::printed(&given.code), link, advice: advice.to_string() })
+}
+
+/// The visit that an order remembers, with a language that was chosen since then.
+pub(crate) fn remembered(order: &Order, wanted: Wanted) -> Option<Visit> {
+    let visit: Visit = serde_json::from_value(order.visit.clone()).ok()?;
+    Some(Visit { language: wanted.chosen(visit.language), ..visit })
 }
 
 /// `Happy hour: KSh 4 less`, a line for each discount of an order.
-pub(crate) async fn savings(app: &App, order: &Order) -> Result<Vec<String>, AppError> {
+pub(crate) async fn savings(app: &App, language: Language, order: &Order) -> Result<Vec<String>, AppError> {
     let applied = store::discount::of_order(&app.db, order.id).await?;
-    Ok(applied.iter().map(|applied| format!("{}: {} less", applied.name, applied.saving)).collect())
+    let line = |applied: &Applied| -> Said {
+        say(language, "order-saving").with("discount", &applied.name).with("amount", applied.saving)
+    };
+    Ok(applied.iter().map(|applied| line(applied).to_string()).collect())
 }
 
 /// The devices of what was bought, while it can be used.
-async fn devices(app: &App, known: &Known, visit: Option<&Visit>) -> Result<Vec<DeviceLine>, AppError> {
+async fn devices(
+    app: &App,
+    language: Language,
+    known: &Known,
+    visit: Option<&Visit>,
+) -> Result<Vec<DeviceLine>, AppError> {
     let Some(usage) = known.usage.as_ref().filter(|usage| usage.is_usable(known.now)) else { return Ok(Vec::new()) };
     let here = visit.map(|visit| visit.mac);
-    let line = |device: &entitlement::Device| DeviceLine {
-        mac: device.mac.to_string(),
-        label: String::new(),
-        note: match (Some(device.mac) == here, device.online) {
-            (true, _) => "this device",
-            (false, true) => "online",
-            (false, false) => "",
-        },
-        removable: Some(device.mac) != here,
-    };
+    let line = |device: &entitlement::Device| device_line(language, device, here, String::new());
     Ok(entitlement::devices(&app.db, usage.id).await?.iter().map(line).collect())
+}
+
+/// A device of a package, as it is seen on the device `here`.
+pub(crate) fn device_line(
+    language: Language,
+    device: &entitlement::Device,
+    here: Option<Mac>,
+    label: String,
+) -> DeviceLine {
+    let is_this = Some(device.mac) == here;
+    let note = match (is_this, device.online) {
+        (true, _) => say(language, "devices-this").to_string(),
+        (false, true) => say(language, "devices-online").to_string(),
+        (false, false) => String::new(),
+    };
+    DeviceLine { mac: device.mac.to_string(), label, note, removable: !is_this }
 }
 
 /// The form of a device.
@@ -423,6 +453,7 @@ pub(crate) struct Removal {
 /// `POST /o/{token}/devices`: a device gives its place up.
 pub(crate) async fn remove_device(
     State(app): State<App>,
+    wanted: Wanted,
     Path(token): Path<String>,
     Body(removal): Body<Removal>,
 ) -> Result<Response, AppError> {
@@ -431,19 +462,29 @@ pub(crate) async fn remove_device(
         return Err(AppError::NotFound);
     };
     match entitlement::remove_device(&app.db, entitlement, mac, known.now).await {
-        Ok(_) => Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response()),
-        Err(StoreError::Conflict(_)) => {
-            Err(AppError::BadRequest("Devices were changed too often today. Please try again tomorrow."))
-        }
+        Ok(_) => Ok(back_to(&app, &known, wanted)),
+        Err(StoreError::Conflict(_)) => Err(AppError::BadRequest("devices-too-often")),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn login_form(app: &App, known: &Known, visit: &Visit, automatic: bool) -> Result<LoginForm, AppError> {
+/// What answers a form of the page: the page.
+fn back_to(app: &App, known: &Known, wanted: Wanted) -> Response {
+    let page = known.speech(wanted).to(&urls::order(app.db.seal(), known.order.id));
+    Redirect::to(&page).into_response()
+}
+
+async fn login_form(
+    app: &App,
+    speech: Speech,
+    known: &Known,
+    visit: &Visit,
+    automatic: bool,
+) -> Result<LoginForm, AppError> {
     let order = &known.order;
     let entitlement = order.entitlement.ok_or(AppError::NotFound)?;
     let password = entitlement::one_time_password(&app.db, entitlement, &order.code, visit.mac, known.now).await?;
-    let then = urls::order_after_login(&app.config.portal.public_url, app.db.seal(), order.id);
+    let then = speech.to(&urls::order_after_login(&app.config.portal.public_url, app.db.seal(), order.id));
     Ok(login::form(visit, &order.code, &password, Some(then), automatic))
 }
 
@@ -466,32 +507,34 @@ pub(crate) struct News {
 }
 
 /// `GET /o/{token}/state`
-pub(crate) async fn state(State(app): State<App>, Path(token): Path<String>) -> Result<Json<News>, AppError> {
+pub(crate) async fn state(
+    State(app): State<App>,
+    wanted: Wanted,
+    Path(token): Path<String>,
+) -> Result<Json<News>, AppError> {
     let known = Known::of(&app, &token).await?;
-    let stage = known.stage();
-    let (headline, detail) = known.words(stage);
-    Ok(Json(News { stage: stage.name(), headline, detail }))
+    Ok(Json(known.news(known.speech(wanted).language)))
 }
 
 /// `GET /o/{token}/events`: the same, each time that it changes, for as long as the page is open (server-sent events).
 pub(crate) async fn events(
     State(app): State<App>,
+    wanted: Wanted,
     Path(token): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, AppError> {
     // What changes from now on is heard; what was before is read now.
     let mut changes = app.live.orders();
     let first = Known::of(&app, &token).await?;
     let id = first.order.id;
+    let language = first.speech(wanted).language;
     let (send, receive) = mpsc::channel(1);
     app.clone().background.spawn(async move {
         let (mut known, mut told, mut pause) = (Some(first), None, Duration::ZERO);
         loop {
             // PostgreSQL may be away for a moment: the page keeps what it has.
             if let Some(known) = known.take() {
-                let stage = known.stage();
-                pause = stage.looks_again();
-                let (headline, detail) = known.words(stage);
-                let news = News { stage: stage.name(), headline, detail };
+                pause = known.stage().looks_again();
+                let news = known.news(language);
                 if told.as_ref() != Some(&news) {
                     let event = Event::default().json_data(&news).unwrap_or_default();
                     if send.send(Ok(event)).await.is_err() {
@@ -600,8 +643,11 @@ mod tests {
             let known = known(state, "1032", 10);
             let stage = known.stage();
             assert_eq!(stage.name(), expected, "{state:?}");
-            let (headline, detail) = known.words(stage);
-            assert!(!headline.is_empty() && !detail.is_empty(), "{state:?}");
+            for language in Language::ALL {
+                let (headline, detail) = known.words(language, stage);
+                assert!(!headline.is_empty() && !detail.is_empty(), "{state:?}");
+                assert!(!format!("{headline}{detail}").contains("{$"), "{state:?}: {headline} {detail}");
+            }
         }
     }
 
@@ -614,9 +660,11 @@ mod tests {
         known.attempt = Some(Attempt { state: "failed".into(), ..page });
         known.order.state = OrderState::Failed;
         known.order.reason = "card_declined".into();
-        assert!(known.page().is_none() && known.words(known.stage()).0.contains("card"));
+        assert!(known.page().is_none() && known.words(Language::English, known.stage()).0.contains("card"));
         known.order.reason = "unreachable".into();
-        assert!(!known.words(known.stage()).1.contains("M-Pesa"));
+        for language in Language::ALL {
+            assert!(!known.words(language, known.stage()).1.contains("M-Pesa"), "{language:?}");
+        }
     }
 
     #[test]
@@ -655,7 +703,7 @@ mod tests {
         ] {
             known.another.as_mut().expect("it is for another").voucher = given(state);
             assert_eq!(known.stage(), expected, "{state:?}");
-            let (headline, detail) = known.words(expected);
+            let (headline, detail) = known.words(Language::English, expected);
             assert!(headline == "Paid: Hour for 07xx xxx 678" && !detail.is_empty(), "{headline} {detail}");
         }
     }
@@ -667,19 +715,23 @@ mod tests {
         assert_eq!(known.stage(), Stage::GoOnline);
         known.usage = Some(usage(1, 12_300_000));
         assert_eq!(known.stage(), Stage::Online);
-        let (headline, detail) = known.words(Stage::Online);
+        let (headline, detail) = known.words(Language::English, Stage::Online);
         assert_eq!(
             (headline.as_str(), detail.as_str()),
             ("You are online until 04:00", "12.3 MB of 500 MB used. Up to 5 Mbit/s.")
         );
+        assert_eq!(
+            known.words(Language::Swahili, Stage::Online),
+            ("Uko mtandaoni hadi saa 04:00".into(), "Umetumia 12.3 MB kati ya 500 MB. Kasi ni hadi 5 Mbit/s.".into())
+        );
         let by_direction = Rules { quota_down: Some(500_000_000), ..Rules::default() };
         known.usage = Some(Usage { rules: by_direction, ..usage(1, 12_300_000) });
-        assert_eq!(known.words(Stage::Online).1, "12.3 MB used. 488 MB down left.");
+        assert_eq!(known.words(Language::English, Stage::Online).1, "12.3 MB used. 488 MB down left.");
         known.now = at(3601);
         assert_eq!(known.stage(), Stage::Ended);
-        assert_eq!(known.words(Stage::Ended).0, "Your time is over");
+        assert_eq!(known.words(Language::English, Stage::Ended).0, "Your time is over");
         known.now = at(60);
         known.usage = Some(usage(0, 500_000_000));
-        assert_eq!(known.words(known.stage()).0, "Your data is used up");
+        assert_eq!(known.words(Language::English, known.stage()).0, "Your data is used up");
     }
 }

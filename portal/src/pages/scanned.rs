@@ -11,11 +11,11 @@ use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use shared::voucher;
 
-use super::voucher::advice;
-use crate::App;
 use crate::error::AppError;
+use crate::middleware::language::Wanted;
 use crate::views::customer::ScannedPage;
-use crate::views::{Site, page};
+use crate::views::{Site, page, words};
+use crate::{App, urls};
 
 /// The cookie's name.
 const NAME: &str = "mlango-voucher";
@@ -23,9 +23,15 @@ const NAME: &str = "mlango-voucher";
 const KEPT: time::Duration = time::Duration::minutes(30);
 
 /// `GET /v/{code}`
-pub(crate) async fn show(State(app): State<App>, Path(code): Path<String>) -> Result<Response, AppError> {
-    let code = voucher::normalise(code.trim()).map_err(|problem| AppError::BadRequest(advice(problem)))?;
-    let view = ScannedPage { site: Site::of(&app), code: voucher::printed(&code) };
+pub(crate) async fn show(
+    State(app): State<App>,
+    wanted: Wanted,
+    Path(code): Path<String>,
+) -> Result<Response, AppError> {
+    let code = voucher::normalise(code.trim()).map_err(|problem| AppError::BadRequest(words::not_a_code(problem)))?;
+    let code_page = format!("{}/{}", urls::SCANNED, &*code);
+    let view =
+        ScannedPage { site: Site::of(&app, wanted.speech(None, None)).at(&code_page), code: voucher::printed(&code) };
     let mut response = page(StatusCode::OK, &view)?;
     let cookie = Cookie::build((NAME, code.to_string()))
         .path("/")

@@ -28,6 +28,7 @@ use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::Wanted;
 use crate::throttle::Limit;
 use crate::urls;
 use crate::views::customer::{GoingOnlinePage, ScreenPage};
@@ -103,10 +104,11 @@ pub(crate) struct Asked {
 /// `POST /screen`
 pub(crate) async fn begin(
     State(app): State<App>,
+    wanted: Wanted,
     ClientAddress(address): ClientAddress,
     Body(asked): Body<Asked>,
 ) -> Result<Response, AppError> {
-    let visit = open(&app, &asked.visit)?.visit;
+    let visit = open(&app, wanted, &asked.visit)?.visit;
     let limits = [
         Limit::new("screen_from_device", visit.mac, 20, HOUR),
         Limit::new("screen_from_address", address, 300, HOUR),
@@ -117,9 +119,10 @@ pub(crate) async fn begin(
     for _ in 0..DRAWS {
         let code = rng::code(LENGTH);
         if app.redis.put_screen(&digest(&app, &code), &record, GOOD_FOR.as_secs()).await? {
+            let speech = wanted.speech(visit.language, None);
             let form = Form::new(Visit { error: String::new(), ..visit }, app.clock.now());
             let page = token::carry(app.db.seal(), PAGE, &Screen { form, code });
-            return Ok(Redirect::to(&urls::screen(&page)).into_response());
+            return Ok(Redirect::to(&speech.to(&urls::screen(&page))).into_response());
         }
     }
     Err(AppError::TooOften(GOOD_FOR))
@@ -132,38 +135,44 @@ pub(crate) struct Carried {
 }
 
 /// `GET /screen`
-pub(crate) async fn show(State(app): State<App>, Query(carried): Query<Carried>) -> Result<Response, AppError> {
+pub(crate) async fn show(
+    State(app): State<App>,
+    wanted: Wanted,
+    Query(carried): Query<Carried>,
+) -> Result<Response, AppError> {
     let now = app.clock.now();
     let Screen { form, code } = token::uncarry::<Screen>(app.db.seal(), PAGE, &carried.screen)
         .filter(|screen| rng::made_at(screen.form.number).is_some_and(|made| now - made < KEPT))
-        .ok_or(AppError::BadRequest(
-            "This page was open for too long. Join the Wi-Fi again and open its sign-in page.",
-        ))?;
-    let visit = form.visit;
+        .ok_or(AppError::BadRequest("problem-open-too-long"))?;
+    let visit = Visit { language: wanted.chosen(form.visit.language), ..form.visit };
+    let site = Site::of(&app, wanted.speech(visit.language, None)).at(&urls::screen(&carried.screen));
     let usage = entitlement::latest_of_device(&app.db, visit.mac).await?.filter(|usage| usage.is_usable(now));
     let Some(usage) = usage else {
         let waits = app.redis.has_screen(&digest(&app, &code)).await?;
-        return screen(&app, visit, waits.then(|| grouped(&code)), None);
+        return screen(&app, site, visit, waits.then(|| grouped(&code)), None);
     };
     let devices = entitlement::devices(&app.db, usage.id).await?;
     if devices.iter().any(|device| device.mac == visit.mac && device.online) {
-        return screen(&app, visit, None, Some(usage.package));
+        return screen(&app, site, visit, None, Some(usage.package));
     }
     let username = hotspot::device_login(&app, &usage, visit.mac);
     let password = entitlement::one_time_password(&app.db, usage.id, &username, visit.mac, now).await?;
     let then = visit.destination.as_ref().map(ToString::to_string);
-    let view = GoingOnlinePage {
-        site: Site::of(&app),
-        title: usage.package,
-        login: login::form(&visit, &username, &password, then, true),
-    };
+    let view =
+        GoingOnlinePage { site, title: usage.package, login: login::form(&visit, &username, &password, then, true) };
     Ok(login::allow(page(StatusCode::OK, &view)?, &visit, &app.config.portal.public_url))
 }
 
 /// The page: the code while it waits, or the package with which the screen is online; with neither the code is over.
-fn screen(app: &App, visit: Visit, code: Option<String>, online: Option<String>) -> Result<Response, AppError> {
+fn screen(
+    app: &App,
+    site: Site,
+    visit: Visit,
+    code: Option<String>,
+    online: Option<String>,
+) -> Result<Response, AppError> {
     let view = ScreenPage {
-        site: Site::of(app),
+        site,
         refresh: online.is_none().then_some(if code.is_some() { REFRESH } else { REFRESH_AFTER }),
         code,
         online,

@@ -7,6 +7,7 @@
 //! not fit is dropped or refused; nothing is shown unescaped.
 
 use serde::{Deserialize, Serialize};
+use shared::language::Language;
 use shared::mac::Mac;
 use shared::rng;
 use shared::seal::SealKey;
@@ -45,6 +46,14 @@ pub(crate) struct Visit {
     /// What the router said when it last sent the guest here; empty if nothing.
     #[serde(default)]
     pub(crate) error: String,
+    /// The language, if the guest has chosen one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<Language>,
+}
+
+/// The language that was chosen in a visit which an order remembers.
+pub(crate) fn language_of(visit: &serde_json::Value) -> Option<Language> {
+    Language::parse(visit.get("language")?.as_str()?)
 }
 
 /// A visit in a form: with a number of its own, so that the same form sent twice is one order.
@@ -258,6 +267,7 @@ pub(crate) fn sample() -> Visit {
         destination: Some(Url::parse("http://example.com/").expect("a URL")),
         chap: None,
         error: String::new(),
+        language: None,
     }
 }
 
@@ -280,6 +290,16 @@ mod tests {
         assert_eq!(Form::open(&key(), &token, at(1_800_003_600)), Some(form));
         assert_eq!(Form::open(&key(), &token, at(1_800_090_000)), None, "a day later");
         assert_eq!(Form::open(&key(), "AAAA", at(1_800_000_000)), None);
+    }
+
+    #[test]
+    fn an_order_remembers_the_language_of_its_visit() {
+        let remembered = |language| serde_json::to_value(Visit { language, ..sample() }).expect("JSON");
+        assert_eq!(language_of(&remembered(Some(Language::Swahili))), Some(Language::Swahili));
+        assert_eq!(language_of(&remembered(None)), None);
+        assert_eq!(language_of(&serde_json::Value::Null), None);
+        let of_before: Visit = serde_json::from_value(remembered(None)).expect("a visit of an older version");
+        assert_eq!(of_before, sample());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use shared::voucher::{self, NotACode};
+use shared::voucher;
 use url::Url;
 
 use super::hotspot::{Typed, open, show};
@@ -16,9 +16,12 @@ use super::login;
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::Wanted;
 use crate::throttle::Limit;
+use crate::urls;
 use crate::views::customer::GoingOnlinePage;
-use crate::views::{Site, page};
+use crate::views::text::say;
+use crate::views::{Site, page, words};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -33,15 +36,17 @@ pub(crate) struct Typing {
 /// `POST /voucher`
 pub(crate) async fn redeem(
     State(app): State<App>,
+    wanted: Wanted,
     ClientAddress(address): ClientAddress,
     Body(typing): Body<Typing>,
 ) -> Result<Response, AppError> {
-    let form = open(&app, &typing.visit)?;
+    let form = open(&app, wanted, &typing.visit)?;
+    let speech = wanted.speech(form.visit.language, None);
     let code = match voucher::normalise(typing.code.trim()) {
         Ok(code) => code,
         Err(problem) => {
-            let code_error = Some(advice(problem).to_owned());
-            return show(&app, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
+            let code_error = Some(say(speech.language, words::not_a_code(problem)).to_string());
+            return show(&app, wanted, form.visit, Typed { code: typing.code, code_error, ..Typed::default() }).await;
         }
     };
     // radiusd guards the codes themselves, at every way in; this spares it what comes from here.
@@ -52,18 +57,11 @@ pub(crate) async fn redeem(
     app.throttle.admit(&app, &limits).await?;
     let visit = &form.visit;
     let then = visit.destination.as_ref().map(Url::to_string);
+    let site = Site::of(&app, speech).by(urls::VOUCHER, vec![("visit", typing.visit), ("code", code.to_string())]);
     let view = GoingOnlinePage {
-        site: Site::of(&app),
-        title: format!("Voucher {}", voucher::printed(&code)),
+        title: site.say("voucher-title").with("code", voucher::printed(&code)).to_string(),
+        site,
         login: login::form(visit, &code, &code, then, true),
     };
     Ok(login::allow(page(StatusCode::OK, &view)?, visit, &app.config.portal.public_url))
-}
-
-/// What to do about something that is no code.
-pub(super) fn advice(problem: NotACode) -> &'static str {
-    match problem {
-        NotACode::Grammar => "Please check the code: eleven letters and digits, never 0, 1, I or O.",
-        NotACode::Mistyped => "Please check the code: one character looks wrong.",
-    }
 }

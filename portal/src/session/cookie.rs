@@ -1,13 +1,14 @@
-//! The desk's two cookies: the session's identifier, and the secret of the sign-in form. And the customers' one: their session's
-//! identifier.
+//! The desk's two cookies: the session's identifier, and the secret of the sign-in form. And the customers': their session's
+//! identifier, and the language that they chose.
 //!
-//! Where the portal is reached by https both have the `__Host-` prefix, so that no other host of the domain
+//! Where the portal is reached by https all that are secret have the `__Host-` prefix, so that no other host of the domain
 //! can plant one, and are never sent in clear. By plain http (a first try on one machine) browsers refuse
 //! that prefix, so the names are plain. None can be read by scripts, and none comes along with a form from another site. The
-//! desk's do not outlive the browser, and do not come along with a link from elsewhere either; the customers' does both, since a
+//! desk's do not outlive the browser, and do not come along with a link from elsewhere either; the customers' do both, since a
 //! router's redirect is how they come. The end of a session is kept on our side.
 
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use shared::language::Language;
 use url::Url;
 
 /// The name of the session's cookie.
@@ -47,6 +48,20 @@ pub fn customer(public_url: &Url, value: String, lifetime: time::Duration) -> Co
 pub fn gone_customer(public_url: &Url) -> Cookie<'static> {
     let mut cookie = customer(public_url, String::new(), time::Duration::ZERO);
     cookie.make_removal();
+    cookie
+}
+
+/// The name of the language's cookie.
+pub const LANGUAGE: &str = "mlango-language";
+
+/// How long a language is kept.
+const LANGUAGE_KEPT: time::Duration = time::Duration::days(365);
+
+/// The cookie of a language.
+pub fn language(public_url: &Url, language: Language) -> Cookie<'static> {
+    let mut cookie = with_flags(public_url, LANGUAGE, language.as_str().to_owned());
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_max_age(LANGUAGE_KEPT);
     cookie
 }
 
@@ -99,6 +114,15 @@ mod tests {
             assert!(text.split("; ").any(|part| part == flag), "{text} lacks {flag}");
         }
         assert!(gone_customer(&url("https://h")).to_string().contains("Max-Age=0"));
+    }
+
+    #[test]
+    fn a_language_is_kept_for_a_year() {
+        let text = language(&url("https://h"), Language::Swahili).to_string();
+        assert!(text.starts_with("mlango-language=sw"), "{text}");
+        for flag in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=31536000"] {
+            assert!(text.split("; ").any(|part| part == flag), "{text} lacks {flag}");
+        }
     }
 
     #[test]

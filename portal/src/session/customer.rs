@@ -42,8 +42,9 @@ struct Record {
     mac: Option<Mac>,
     /// A keyed hash of what the browser calls itself.
     agent: String,
-    /// Where it began, in words for the customer.
-    place: String,
+    /// The site where it began, if it has a name.
+    #[serde(default)]
+    site: Option<String>,
     /// Seconds of the Unix epoch.
     began_at: i64,
     seen_at: i64,
@@ -85,7 +86,10 @@ pub(crate) struct Customer {
 pub(crate) struct Shown {
     /// What it is ended by.
     pub(crate) handle: String,
-    pub(crate) place: String,
+    /// The device that it began on, if that was behind a router.
+    pub(crate) mac: Option<Mac>,
+    /// The site's name.
+    pub(crate) site: Option<String>,
     pub(crate) began_at: OffsetDateTime,
     pub(crate) seen_at: OffsetDateTime,
     /// Whether it is the one of this page.
@@ -142,7 +146,7 @@ pub(crate) async fn begin(
         user: user.id,
         mac: visit.map(|visit| visit.mac),
         agent: fingerprint(app, &presented.agent),
-        place: place(visit),
+        site: visit.and_then(|visit| visit.site_name.clone()),
         began_at: now,
         seen_at: now,
     };
@@ -163,7 +167,8 @@ pub(crate) async fn all(app: &App, customer: &Customer) -> Result<Vec<Shown>, Ap
             let record: Record = serde_json::from_slice(&json).ok()?;
             Some(Shown {
                 handle: hex::encode(digest),
-                place: record.place,
+                mac: record.mac,
+                site: record.site,
                 began_at: at(record.began_at),
                 seen_at: at(record.seen_at),
                 is_this: digest == this,
@@ -205,20 +210,19 @@ async fn refused(app: &App, record: &Record, visit: Option<&Visit>) {
         nas: visit.map(|visit| visit.nas),
         mac: visit.map(|visit| visit.mac),
         user_name: None,
-        detail: format!("a sign-in that began {} was used from another device or browser", record.place),
+        detail: format!("a sign-in that began {} was used from another device or browser", place(record)),
     };
     if let Err(error) = security::record(&app.db, &event, app.clock.now()).await {
         tracing::warn!(%error, "a refused session could not be written into the security log");
     }
 }
 
-fn place(visit: Option<&Visit>) -> String {
-    match visit {
-        Some(visit) => match &visit.site_name {
-            Some(site) => format!("at {site}, on {}", visit.mac),
-            None => format!("on {}", visit.mac),
-        },
-        None => "outside of our Wi-Fi".into(),
+/// Where a session began, in words for the security log.
+fn place(record: &Record) -> String {
+    match (record.mac, &record.site) {
+        (Some(mac), Some(site)) => format!("at {site}, on {mac}"),
+        (Some(mac), None) => format!("on {mac}"),
+        (None, _) => "outside of our Wi-Fi".into(),
     }
 }
 

@@ -1,8 +1,11 @@
-//! Sizes, spans and speeds as people say them.
+//! Sizes, spans and speeds as people say them. Units of data and speed are the same in every language.
 
 use std::time::Duration;
 
+use shared::language::Language;
 use shared::rate::Rate;
+
+use super::text::say;
 
 /// `500 MB`, `1.5 GB`. A quota that is a whole number of 1,000,000 octets is counted in thousands, any other in
 /// 1024s, so that the operator's round number stays round; what was used is counted as its quota is.
@@ -35,21 +38,19 @@ impl Base {
 }
 
 /// `30 minutes`, `1 hour`, `7 days`, `1 h 20 min`.
-pub fn span(duration: Duration) -> String {
+pub fn span(language: Language, duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => plural(seconds, "second"),
-        (0, 0, minutes) => plural(minutes, "minute"),
-        (0, hours, 0) => plural(hours, "hour"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, 0, _) => plural(days, "day"),
-        (days, hours, _) => format!("{} {hours} h", plural(days, "day")),
-    }
-}
-
-fn plural(count: u64, unit: &str) -> String {
-    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+    let days_alone = || say(language, "span-days").count("count", days);
+    let said = match (days, hours, minutes) {
+        (0, 0, 0) => say(language, "span-seconds").count("count", seconds),
+        (0, 0, minutes) => say(language, "span-minutes").count("count", minutes),
+        (0, hours, 0) => say(language, "span-hours").count("count", hours),
+        (0, hours, minutes) => say(language, "span-hours-and-minutes").with("hours", hours).with("minutes", minutes),
+        (_, 0, _) => days_alone(),
+        (_, hours, _) => say(language, "span-days-and-hours").with("days", days_alone()).with("hours", hours),
+    };
+    said.to_string()
 }
 
 /// `5 Mbit/s`: the speed towards the guest, which is the one that is noticed.
@@ -82,15 +83,17 @@ mod tests {
 
     #[test]
     fn spans_read_as_people_say_them() {
-        for (seconds, text) in [
-            (1800, "30 minutes"),
-            (3600, "1 hour"),
-            (4800, "1 h 20 min"),
-            (86_400, "1 day"),
-            (7 * 86_400, "7 days"),
-            (90_000, "1 day 1 h"),
+        for (seconds, english, swahili) in [
+            (1, "1 second", "sekunde 1"),
+            (1800, "30 minutes", "dakika 30"),
+            (3600, "1 hour", "saa 1"),
+            (4800, "1 h 20 min", "saa 1 dakika 20"),
+            (86_400, "1 day", "siku 1"),
+            (7 * 86_400, "7 days", "siku 7"),
+            (90_000, "1 day 1 h", "siku 1 saa 1"),
         ] {
-            assert_eq!(span(Duration::from_secs(seconds)), text);
+            let span = |language| span(language, Duration::from_secs(seconds));
+            assert_eq!((span(Language::English).as_str(), span(Language::Swahili).as_str()), (english, swahili));
         }
     }
 

@@ -1,5 +1,5 @@
-//! The data of the customers' pages, a type a template. Everything is text that is ready to be shown; templates
-//! escape it and decide nothing but layout.
+//! The data of the customers' pages, a type a template. Everything is text that is ready to be shown, in the language of the
+//! page; templates escape it, add the sentences that never change, and decide nothing but layout.
 
 use askama::Template;
 
@@ -71,7 +71,7 @@ pub(crate) struct Greeting {
 #[derive(Debug)]
 pub(crate) struct Renew {
     /// What happened to the last one, if anything is to be said.
-    pub(crate) ended: Option<&'static str>,
+    pub(crate) ended: Option<String>,
     /// What its button sends: the package, and the price that is shown.
     pub(crate) choice: String,
     pub(crate) package: String,
@@ -138,11 +138,13 @@ pub(crate) struct SignInPage {
     pub(crate) visit: String,
     /// Whether codes can be sent.
     pub(crate) can_send: bool,
-    pub(crate) notice: Option<&'static str>,
+    pub(crate) notice: Option<String>,
     /// The number as it was typed.
     pub(crate) phone: String,
     /// What is wrong with it.
     pub(crate) phone_error: Option<String>,
+    /// The packages, where the page was opened through a router.
+    pub(crate) back: Option<String>,
 }
 
 /// The code that was sent.
@@ -163,7 +165,7 @@ pub(crate) struct CodePage {
 #[template(path = "customer/account.html")]
 pub(crate) struct AccountPage {
     pub(crate) site: Site,
-    pub(crate) notice: Option<&'static str>,
+    pub(crate) notice: Option<String>,
     /// The sealed form token, with the session in it; empty: not through a router.
     pub(crate) visit: String,
     /// Masked.
@@ -288,7 +290,7 @@ pub(crate) struct ScreenPage {
 #[derive(Debug)]
 pub(crate) struct MessageChoice {
     pub(crate) name: &'static str,
-    pub(crate) words: &'static str,
+    pub(crate) words: String,
     pub(crate) wanted: bool,
 }
 
@@ -368,7 +370,7 @@ pub(crate) struct OrderPage {
     /// The packages.
     pub(crate) packages: Option<String>,
     /// What the link to the packages says.
-    pub(crate) packages_label: &'static str,
+    pub(crate) packages_label: String,
     /// Where the guest wanted to go.
     pub(crate) onward: Option<Onward>,
     /// The devices that have a place.
@@ -416,7 +418,7 @@ pub(crate) struct DeviceLine {
     /// What its owner calls it.
     pub(crate) label: String,
     /// Such as `online`, `this device`.
-    pub(crate) note: &'static str,
+    pub(crate) note: String,
     /// Whether it can be removed from here.
     pub(crate) removable: bool,
 }
@@ -433,24 +435,30 @@ pub(crate) struct Onward {
 #[template(path = "customer/problem.html")]
 pub(crate) struct ProblemPage {
     pub(crate) site: Site,
-    pub(crate) title: &'static str,
-    pub(crate) text: &'static str,
+    pub(crate) title: String,
+    pub(crate) text: String,
     /// Whether the page reads itself again.
     pub(crate) try_again: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::language::Language;
+
     use super::*;
+    use crate::middleware::language::Speech;
 
     const NASTY: &str = "<script>alert('x')</script>\"&";
 
-    fn site() -> Site {
-        Site {
+    fn site(language: Language) -> Site {
+        let site = Site {
             brand: "Mlango Wi-Fi".into(),
             support_phone: "0700 000 000".into(),
             stylesheet: "/brand/0/portal.css".into(),
-        }
+            speech: Speech::said(language),
+            switch: None,
+        };
+        site.at(&format!("/packages?visit={}", "v".repeat(500)))
     }
 
     fn login() -> LoginForm {
@@ -464,18 +472,18 @@ mod tests {
     }
 
     fn device() -> DeviceLine {
-        DeviceLine { mac: NASTY.into(), label: NASTY.into(), note: "online", removable: true }
+        DeviceLine { mac: NASTY.into(), label: NASTY.into(), note: NASTY.into(), removable: true }
     }
 
     fn email(address: Option<&str>, is_proved: bool) -> EmailCard {
         EmailCard { address: address.map(str::to_owned), is_proved, is_first: is_proved, has_sms: true }
     }
 
-    fn proof(yes: Option<&str>) -> EmailProofPage {
-        EmailProofPage { site: site(), address: NASTY.into(), phone: NASTY.into(), yes: yes.map(str::to_owned) }
+    fn proof(language: Language, yes: Option<&str>) -> EmailProofPage {
+        EmailProofPage { site: site(language), address: NASTY.into(), phone: NASTY.into(), yes: yes.map(str::to_owned) }
     }
 
-    fn account() -> AccountPage {
+    fn account(language: Language) -> AccountPage {
         let owned = |is_usable| OwnedCard {
             id: NASTY.into(),
             package: NASTY.into(),
@@ -489,8 +497,8 @@ mod tests {
         let signed_in =
             |is_this| SignedInLine { handle: NASTY.into(), place: NASTY.into(), seen: NASTY.into(), is_this };
         AccountPage {
-            site: site(),
-            notice: Some("That sign-in is ended."),
+            site: site(language),
+            notice: Some(NASTY.into()),
             visit: "v".into(),
             phone: NASTY.into(),
             packages: vec![owned(true), owned(false)],
@@ -502,26 +510,27 @@ mod tests {
                 receipt: "/o/x/receipt".into(),
             }],
             messages: vec![
-                MessageChoice { name: "ended", words: "that my package has ended", wanted: true },
-                MessageChoice { name: "trouble", words: "trouble with the network", wanted: false },
+                MessageChoice { name: "ended", words: NASTY.into(), wanted: true },
+                MessageChoice { name: "trouble", words: NASTY.into(), wanted: false },
             ],
             email: Some(email(Some(NASTY), true)),
             sessions: vec![signed_in(true), signed_in(false)],
         }
     }
 
-    fn sign_in(can_send: bool) -> SignInPage {
+    fn sign_in(language: Language, can_send: bool) -> SignInPage {
         SignInPage {
-            site: site(),
+            site: site(language),
             visit: "v".into(),
             can_send,
-            notice: Some("You are signed out."),
+            notice: Some(NASTY.into()),
             phone: NASTY.into(),
             phone_error: Some(NASTY.into()),
+            back: Some("/packages?visit=v".into()),
         }
     }
 
-    fn packages() -> PackagesPage {
+    fn packages(language: Language) -> PackagesPage {
         let card = |chosen| Card {
             choice: "hour:1600".into(),
             name: NASTY.into(),
@@ -533,13 +542,13 @@ mod tests {
             chosen,
         };
         PackagesPage {
-            site: site(),
+            site: site(language),
             visit: "v".repeat(500),
             notice: Some(NASTY.into()),
             greeting: Some(Greeting { package: NASTY.into(), left: "until 21:40".into(), login: Some(login()) }),
             present: Some(NASTY.into()),
             renew: Some(Renew {
-                ended: Some("Your time is over."),
+                ended: Some(NASTY.into()),
                 choice: "hour:2000".into(),
                 package: NASTY.into(),
                 price: "KSh 20".into(),
@@ -571,9 +580,9 @@ mod tests {
         }
     }
 
-    fn order() -> OrderPage {
+    fn order(language: Language) -> OrderPage {
         OrderPage {
-            site: site(),
+            site: site(language),
             stage: "go_online",
             state_url: "/o/x/state".into(),
             events_url: "/o/x/events".into(),
@@ -592,7 +601,7 @@ mod tests {
             card: Some(card_part()),
             again: Some("/o/x/again".into()),
             packages: Some("/packages?visit=v".into()),
-            packages_label: "Choose another package",
+            packages_label: "Choose another package".into(),
             onward: Some(Onward { href: "http://example.com/".into(), host: "example.com".into() }),
             devices: vec![device()],
             devices_url: "/o/x/devices".into(),
@@ -601,10 +610,10 @@ mod tests {
         }
     }
 
-    fn add_device(packages: bool) -> AddDevicePage {
+    fn add_device(language: Language, packages: bool) -> AddDevicePage {
         let choice = PackageChoice { id: NASTY.into(), words: NASTY.into(), devices: NASTY.into(), chosen: true };
         AddDevicePage {
-            site: site(),
+            site: site(language),
             visit: "v".into(),
             notice: Some(NASTY.into()),
             full: Some(FullPackage { id: NASTY.into(), devices: vec![device()] }),
@@ -618,9 +627,9 @@ mod tests {
         }
     }
 
-    fn screen(code: Option<&str>, online: Option<&str>) -> ScreenPage {
+    fn screen(language: Language, code: Option<&str>, online: Option<&str>) -> ScreenPage {
         ScreenPage {
-            site: site(),
+            site: site(language),
             refresh: code.map(|_| 4),
             code: code.map(str::to_owned),
             online: online.map(str::to_owned),
@@ -631,28 +640,36 @@ mod tests {
     }
 
     /// Every template, full of markup where outside text goes.
-    #[test]
-    fn every_template_renders_and_escapes() {
-        let pages = [
-            packages().render(),
-            order().render(),
-            OrderPage { card: Some(CardPart { grace: None, ..card_part() }), ..order() }.render(),
+    fn pages(language: Language) -> Vec<askama::Result<String>> {
+        let site = || site(language);
+        vec![
+            packages(language).render(),
+            PackagesPage { pay: false, ..packages(language) }.render(),
+            PackagesPage { cards: Vec::new(), greeting: None, ..packages(language) }.render(),
+            PackagesPage {
+                card_choice: Some(CardChoice { from: None, only: false, chosen: false }),
+                ..packages(language)
+            }
+            .render(),
+            order(language).render(),
+            OrderPage { card: Some(CardPart { grace: None, ..card_part() }), ..order(language) }.render(),
             GoingOnlinePage { site: site(), title: NASTY.into(), login: login() }.render(),
             ScannedPage { site: site(), code: NASTY.into() }.render(),
-            account().render(),
-            AccountPage { email: Some(email(Some(NASTY), false)), ..account() }.render(),
-            AccountPage { email: Some(email(None, false)), ..account() }.render(),
-            AccountPage { email: Some(EmailCard { is_first: false, ..email(Some(NASTY), true) }), ..account() }
+            account(language).render(),
+            AccountPage { packages: Vec::new(), ..account(language) }.render(),
+            AccountPage { email: Some(email(Some(NASTY), false)), ..account(language) }.render(),
+            AccountPage { email: Some(email(None, false)), ..account(language) }.render(),
+            AccountPage { email: Some(EmailCard { is_first: false, ..email(Some(NASTY), true) }), ..account(language) }
                 .render(),
-            proof(Some("/e/x")).render(),
-            proof(None).render(),
-            sign_in(true).render(),
-            sign_in(false).render(),
-            add_device(true).render(),
-            add_device(false).render(),
-            screen(Some(NASTY), None).render(),
-            screen(None, Some(NASTY)).render(),
-            screen(None, None).render(),
+            proof(language, Some("/e/x")).render(),
+            proof(language, None).render(),
+            sign_in(language, true).render(),
+            sign_in(language, false).render(),
+            add_device(language, true).render(),
+            add_device(language, false).render(),
+            screen(language, Some(NASTY), None).render(),
+            screen(language, None, Some(NASTY)).render(),
+            screen(language, None, None).render(),
             CodePage { site: site(), challenge: "c".into(), phone: NASTY.into(), code_error: Some(NASTY.into()) }
                 .render(),
             ReceiptPage {
@@ -667,16 +684,56 @@ mod tests {
                 back: "/o/x".into(),
             }
             .render(),
-            ProblemPage { site: site(), title: "Not here", text: "Try again.", try_again: true }.render(),
-        ];
-        for page in pages {
-            let page = page.expect("renders");
-            assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{page}");
-            assert!(!page.contains("alert('x')"), "{page}");
-            assert!(!page.contains("style=") && !has_handler(&page), "no inline style or handler: {page}");
-            assert!(page.contains("Mlango Wi-Fi") && page.contains("0700 000 000"));
-            assert!(page.contains("name=\"viewport\""));
+            ProblemPage { site: site(), title: NASTY.into(), text: NASTY.into(), try_again: true }.render(),
+        ]
+    }
+
+    #[test]
+    fn every_template_renders_and_escapes_in_every_language() {
+        for language in Language::ALL {
+            for page in pages(language) {
+                let page = page.expect("renders");
+                let head = format!("<!doctype html>\n<html lang=\"{}\">", language.as_str());
+                assert!(page.starts_with(&head), "{page}");
+                assert!(!page.contains("alert('x')"), "{page}");
+                assert!(!page.contains("style=") && !has_handler(&page), "no inline style or handler: {page}");
+                assert!(page.contains("Mlango Wi-Fi") && page.contains("0700 000 000"));
+                assert!(page.contains("name=\"viewport\""));
+                assert!(!page.contains("{$"), "a value is missing: {page}");
+                assert!(!page.contains(['\u{2068}', '\u{2069}']), "marks of direction: {page}");
+                let other = language.other();
+                assert!(page.contains(&format!("lang=\"{}\">{}<", other.as_str(), other.name())), "{page}");
+            }
         }
+    }
+
+    /// Where a page goes, the language goes along: in every form and link of ours, and in none of the router's.
+    #[test]
+    fn a_language_that_was_chosen_is_in_every_address() {
+        let swahili = Language::Swahili;
+        let forms = [
+            packages(swahili).render(),
+            account(swahili).render(),
+            add_device(swahili, true).render(),
+            screen(swahili, None, None).render(),
+        ];
+        let code =
+            CodePage { site: site(Language::Swahili), challenge: "c".into(), phone: "".into(), code_error: None };
+        for page in forms.into_iter().chain([sign_in(Language::Swahili, true).render(), code.render()]) {
+            let page = page.expect("renders");
+            for action in page.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert_eq!(action.starts_with('/'), action.ends_with("?lang=sw"), "{action}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_that_answers_a_form_is_had_again_by_that_form() {
+        let fields = vec![("visit", "v".to_owned()), ("code", NASTY.to_owned())];
+        let site = site(Language::English).by("/voucher", fields);
+        let page = GoingOnlinePage { site, title: "x".into(), login: login() }.render().expect("renders");
+        assert!(page.contains("action=\"/voucher?lang=sw\"") && page.contains("name=\"code\""), "{page}");
+        assert!(!page.contains("alert('x')") && page.contains(">Kiswahili</button>"), "{page}");
     }
 
     /// Whether a tag has an attribute such as `onclick=`.
@@ -686,27 +743,29 @@ mod tests {
 
     #[test]
     fn every_field_has_a_label_and_errors_are_tied_to_their_field() {
-        let page = packages().render().expect("renders");
+        let page = packages(Language::English).render().expect("renders");
         for id in ["phone", "code", "discount"] {
             assert!(page.contains(&format!("for=\"{id}\"")), "label of {id}");
             assert!(page.contains(&format!("aria-describedby=\"{id}-error\"")), "error of {id}");
         }
         assert!(page.contains("for=\"recipient\"") && page.contains("recipient-help recipient-error"));
-        let page = add_device(true).render().expect("renders");
+        assert!(page.contains("inputmode=\"tel\""));
+        let page = add_device(Language::English, true).render().expect("renders");
         for id in ["code", "mac"] {
             assert!(page.contains(&format!("for=\"{id}\"")), "label of {id}");
             assert!(page.contains(&format!("aria-describedby=\"{id}-error\"")), "error of {id}");
         }
-        assert!(page.contains("inputmode=\"tel\""));
     }
 
-    /// conventions.md: the first page weighs at most 40 kB raw, everything it loads included.
+    /// conventions.md: the first page weighs at most 40 kB raw, everything it loads included, in every language.
     #[test]
     fn the_first_page_is_light() {
-        let page = packages().render().expect("renders").len();
         let file = |name| crate::views::assets::get(name).expect("embedded").content.len();
         let (css, js) = (file("portal.css"), file("portal.js"));
         assert!(css <= 14 * 1024 && js <= 3 * 1024, "css {css}, js {js}");
-        assert!(page + css + js <= 40 * 1024, "page {page}, css {css}, js {js}");
+        for language in Language::ALL {
+            let page = packages(language).render().expect("renders").len();
+            assert!(page + css + js <= 40 * 1024, "{language:?}: page {page}, css {css}, js {js}");
+        }
     }
 }

@@ -1,105 +1,156 @@
-//! Plain words for what routers and M-Pesa say.
+//! Plain words for what routers, M-Pesa and the store say.
 //!
 //! Routers' sentences are recognised by a part that does not change; M-Pesa's reasons come as
 //! [`Reason`]. A guest reads what happened and what to do next, never a code.
 
+use shared::discount::CodeProblem;
+use shared::hours::Hours;
+use shared::language::Language;
+use shared::notice::Notice;
+use shared::voucher::NotACode;
+use store::discount::Gone;
+use store::order::NotPlaced;
+
+use super::text::say;
 use crate::payments::reason::Reason;
 
-/// Parts of the router's sentences, and what they mean to a guest. An empty text: nothing worth saying.
+/// Parts of the router's sentences, and the key of what they mean to a guest. An empty key: nothing worth saying.
 const ROUTER: [(&str, &str); 14] = [
     ("you are not logged in", ""),
-    (
-        "invalid username or password",
-        "The router did not accept that login. Try once more; if you typed a code, check it.",
-    ),
-    ("this mac address is not yours", "That code belongs to another device."),
-    ("not allowed to log in from this mac", "That code belongs to another device."),
-    (
-        "no more sessions are allowed",
-        "Too many devices are online with this package. Take one of them off the Wi-Fi, then try again.",
-    ),
-    ("session limit reached", "The hotspot is full at the moment. Try again in a few minutes."),
-    ("no more free addresses", "The hotspot is full at the moment. Try again in a few minutes."),
-    ("uptime limit", "Your time is used up."),
-    ("traffic limit", "Your data is used up."),
-    (
-        "radius server is not responding",
-        "The Wi-Fi cannot reach us at the moment. What you paid is safe. Try again in a minute.",
-    ),
-    ("challenge response", "The sign-in page was open for too long. Try once more."),
-    ("already authorizing", "The router is still working on your last try. Wait a few seconds, then try again."),
-    ("hotspot service is shutting down", "The hotspot is restarting. Try again in a minute."),
-    ("internal error", "The router has a problem. Try again in a minute, or tell the staff."),
+    ("invalid username or password", "router-password"),
+    ("this mac address is not yours", "router-other-device"),
+    ("not allowed to log in from this mac", "router-other-device"),
+    ("no more sessions are allowed", "router-too-many-devices"),
+    ("session limit reached", "router-full"),
+    ("no more free addresses", "router-full"),
+    ("uptime limit", "router-time-used"),
+    ("traffic limit", "router-data-used"),
+    ("radius server is not responding", "router-cannot-reach-us"),
+    ("challenge response", "router-open-too-long"),
+    ("already authorizing", "router-still-working"),
+    ("hotspot service is shutting down", "router-restarting"),
+    ("internal error", "router-broken"),
 ];
 
 /// What the router said, in plain words; `None` if there is nothing to say. A sentence that we do not know is most
 /// likely our own Reply-Message; it is shown as the router's, because anyone can write it into the address.
-pub fn router_error(error: &str) -> Option<String> {
+pub fn router_error(language: Language, error: &str) -> Option<String> {
     let lower = error.to_lowercase();
     match ROUTER.iter().find(|(part, _)| lower.contains(part)) {
         Some((_, "")) => None,
-        Some((_, words)) => Some((*words).to_owned()),
+        Some(&(_, key)) => Some(say(language, key).to_string()),
         None if error.is_empty() => None,
-        None => Some(format!("The router says: “{error}”")),
+        None => Some(say(language, "router-says").with("sentence", error).to_string()),
     }
 }
 
 /// Why a payment failed, and what to do.
-pub fn failure(reason: Reason) -> (&'static str, &'static str) {
-    match reason {
-        Reason::NoFunds => {
-            ("There is not enough money in your M-Pesa", "Nothing was charged. Top up, or choose a cheaper package.")
+pub fn failure(language: Language, reason: Reason) -> (String, String) {
+    let (what, advice) = match reason {
+        Reason::NoFunds => ("failure-no-funds", "failure-no-funds-advice"),
+        Reason::Cancelled => ("failure-cancelled", "failure-cancelled-advice"),
+        Reason::WrongPin => ("failure-wrong-pin", "failure-wrong-pin-advice"),
+        Reason::NoAnswer => ("failure-no-answer", "failure-no-answer-advice"),
+        Reason::Expired => ("failure-expired", "failure-expired-advice"),
+        Reason::OverLimit => ("failure-over-limit", "failure-over-limit-advice"),
+        Reason::LineBusy => ("failure-line-busy", "failure-line-busy-advice"),
+        Reason::RuleLimited | Reason::SystemBusy | Reason::PushError => {
+            ("failure-mpesa-failed", "failure-mpesa-failed-advice")
         }
-        Reason::Cancelled => ("The payment was cancelled", "Nothing was charged. You can try again."),
-        Reason::WrongPin => ("The M-Pesa PIN was wrong", "Nothing was charged. Try again with the right PIN."),
-        Reason::NoAnswer => (
-            "Your phone could not be reached",
-            "Nothing was charged. Check that it is on, has network, and that the number is right, then try again.",
-        ),
-        Reason::Expired => ("The time for the PIN ran out", "Nothing was charged. You can try again."),
-        Reason::OverLimit => {
-            ("That is above your M-Pesa limit", "Nothing was charged. Choose a cheaper package, or try tomorrow.")
-        }
-        Reason::LineBusy => (
-            "Your phone line is busy with another request",
-            "Close other M-Pesa menus on your phone, wait two minutes, then try again.",
-        ),
-        Reason::RuleLimited | Reason::SystemBusy | Reason::PushError => (
-            "M-Pesa could not do it just now",
-            "Look at your M-Pesa messages first. If you were charged, wait here: you will be online by itself. If not, try again in a few minutes.",
-        ),
-        Reason::Unreachable | Reason::Throttled => {
-            ("We cannot reach M-Pesa at the moment", "Nothing was charged. Try again in a minute.")
-        }
+        Reason::Unreachable | Reason::Throttled => ("failure-unreachable", "failure-unreachable-advice"),
         Reason::Misconfigured | Reason::Credentials | Reason::Rejected => {
-            ("M-Pesa does not work here at the moment", "Nothing was charged. Please tell the staff.")
+            ("failure-our-fault", "failure-our-fault-advice")
         }
-        Reason::Declined => {
-            ("Your card was not accepted", "Nothing was charged. Try again with another card, or pay in another way.")
-        }
-        Reason::PageClosed => ("The card page was closed", "Nothing was charged. You can try again."),
-        Reason::NoNews | Reason::Unlisted => (
-            "We have no answer from M-Pesa",
-            "Look at your M-Pesa messages. If you were charged, stay here or come back: you will be online once M-Pesa tells us. If not, try again.",
-        ),
-    }
+        Reason::Declined => ("failure-declined", "failure-declined-advice"),
+        Reason::PageClosed => ("failure-page-closed", "failure-page-closed-advice"),
+        Reason::NoNews | Reason::Unlisted => ("failure-no-news", "failure-no-news-advice"),
+    };
+    (say(language, what).to_string(), say(language, advice).to_string())
 }
 
 /// The same of a payment by card, where M-Pesa's words would mislead.
-pub fn card_failure(reason: Reason) -> (&'static str, &'static str) {
-    match reason {
-        Reason::Unreachable | Reason::Throttled => {
-            ("We cannot take cards at the moment", "Nothing was charged. Try again in a minute, or pay in another way.")
-        }
+pub fn card_failure(language: Language, reason: Reason) -> (String, String) {
+    let (what, advice) = match reason {
+        Reason::Unreachable | Reason::Throttled => ("failure-card-unreachable", "failure-card-unreachable-advice"),
         Reason::Credentials | Reason::Rejected | Reason::Misconfigured => {
-            ("Cards do not work here at the moment", "Nothing was charged. Pay in another way, or tell the staff.")
+            ("failure-card-our-fault", "failure-card-our-fault-advice")
         }
-        Reason::NoNews | Reason::Unlisted => (
-            "We do not know what became of your card payment",
-            "If you were charged, stay here or come back: you will be online once we are told. If not, try again.",
-        ),
-        other => failure(other),
+        Reason::NoNews | Reason::Unlisted => ("failure-card-no-news", "failure-card-no-news-advice"),
+        other => return failure(language, other),
+    };
+    (say(language, what).to_string(), say(language, advice).to_string())
+}
+
+/// Why a discount's code does not count.
+pub fn code_problem(language: Language, problem: &CodeProblem) -> String {
+    let said = match problem {
+        CodeProblem::Unknown => say(language, "discount-unknown"),
+        CodeProblem::NotYet => say(language, "discount-not-yet"),
+        CodeProblem::Over => say(language, "discount-over"),
+        CodeProblem::UsedUp => say(language, "discount-used-up"),
+        CodeProblem::OtherPlace => say(language, "discount-other-place"),
+        CodeProblem::OtherPackage => say(language, "discount-other-package"),
+        CodeProblem::OtherHours(open) => say(language, "discount-other-hours").with("hours", hours(language, open)),
+        CodeProblem::WhoPays => say(language, "discount-who-pays"),
+        CodeProblem::OwnCode => say(language, "discount-own-code"),
+        CodeProblem::TurnIsTaken => say(language, "discount-turn-is-taken"),
+        CodeProblem::UsedByYou => say(language, "discount-used-by-you"),
+        CodeProblem::FirstPurchaseOnly => say(language, "discount-first-purchase"),
+        CodeProblem::OtherTurn(nth) => say(language, "discount-other-turn").with("count", nth),
+    };
+    said.to_string()
+}
+
+/// Why an order is not made.
+pub fn not_placed(language: Language, problem: &NotPlaced) -> String {
+    let said = match problem {
+        NotPlaced::TooOften { package, most } => {
+            say(language, "placed-too-often").with("package", package).count("count", u64::from(*most))
+        }
+        NotPlaced::TooOftenToday { package, most } => {
+            say(language, "placed-too-often-today").with("package", package).count("count", u64::from(*most))
+        }
+        NotPlaced::Discount { discount, gone } => match gone {
+            Gone::Over => say(language, "placed-discount-over").with("discount", discount),
+            Gone::UsedUp => say(language, "placed-discount-used-up").with("discount", discount),
+            Gone::OnAnotherOrder => say(language, "placed-discount-on-another-order").with("discount", discount),
+            Gone::WaitsOnAnotherOrder => say(language, "placed-discount-waits").with("discount", discount),
+            Gone::OtherPurchase => say(language, "placed-discount-other-purchase").with("discount", discount),
+        },
+    };
+    said.to_string()
+}
+
+/// The key of what is wrong with something that is no voucher's code.
+pub fn not_a_code(problem: NotACode) -> &'static str {
+    match problem {
+        NotACode::Grammar => "voucher-grammar",
+        NotACode::Mistyped => "voucher-mistyped",
     }
+}
+
+/// What a customer may be told, for the choice of it.
+pub fn notice(language: Language, notice: Notice) -> String {
+    let key = match notice {
+        Notice::PaymentReceived => "notice-payment-received",
+        Notice::Given => "notice-given",
+        Notice::EndsSoon => "notice-ends-soon",
+        Notice::DataLow => "notice-data-low",
+        Notice::DataNearlyUsed => "notice-data-nearly-used",
+        Notice::Ended => "notice-ended",
+        Notice::NewDevice => "notice-new-device",
+        Notice::Trouble => "notice-trouble",
+        Notice::TroubleOver => "notice-trouble-over",
+        Notice::AddressProof => "notice-address-proof",
+    };
+    say(language, key).to_string()
+}
+
+/// Hours of the week.
+pub fn hours(language: Language, hours: &Hours) -> String {
+    let day = |day: u64| say(language, "hours-day").count("day", day).to_string();
+    let daily = say(language, "hours-daily").to_string();
+    hours.in_words(&[1, 2, 3, 4, 5, 6, 7].map(day), &daily)
 }
 
 #[cfg(test)]
@@ -108,11 +159,58 @@ mod tests {
 
     #[test]
     fn known_sentences_are_put_in_plain_words() {
-        let said = |text: &str| router_error(text);
+        let said = |text: &str| router_error(Language::English, text);
         assert_eq!(said(""), None);
         assert_eq!(said("you are not logged in (ip 10.5.50.7)"), None);
         assert!(said("RADIUS server is not responding").is_some_and(|text| text.contains("is safe")));
         assert!(said("no more sessions are allowed for user X").is_some_and(|text| text.contains("Too many devices")));
         assert_eq!(said("Your time ended at 21:40.").as_deref(), Some("The router says: “Your time ended at 21:40.”"));
+        let swahili = router_error(Language::Swahili, "Muda wako umekwisha.");
+        assert_eq!(swahili.as_deref(), Some("Ruta inasema: “Muda wako umekwisha.”"));
+    }
+
+    /// Their English is written twice, for people here and for the command line where they are made: it must not differ.
+    #[test]
+    fn what_the_store_says_is_said_with_the_same_words() {
+        let open: Hours = "mon-fri 08:00-17:00".parse().expect("hours");
+        for problem in [
+            CodeProblem::Unknown,
+            CodeProblem::NotYet,
+            CodeProblem::Over,
+            CodeProblem::UsedUp,
+            CodeProblem::OtherPlace,
+            CodeProblem::OtherPackage,
+            CodeProblem::OtherHours(open),
+            CodeProblem::WhoPays,
+            CodeProblem::OwnCode,
+            CodeProblem::TurnIsTaken,
+            CodeProblem::UsedByYou,
+            CodeProblem::FirstPurchaseOnly,
+            CodeProblem::OtherTurn(10),
+        ] {
+            assert_eq!(code_problem(Language::English, &problem), problem.to_string());
+            assert_ne!(code_problem(Language::Swahili, &problem), problem.to_string());
+        }
+        let package = || "1 hour".to_owned();
+        let mut problems: Vec<NotPlaced> =
+            Gone::ALL.into_iter().map(|gone| NotPlaced::Discount { discount: "Happy hour".into(), gone }).collect();
+        for most in 1..4 {
+            problems.push(NotPlaced::TooOften { package: package(), most });
+            problems.push(NotPlaced::TooOftenToday { package: package(), most });
+        }
+        for problem in problems {
+            assert_eq!(not_placed(Language::English, &problem), problem.to_string());
+            assert_ne!(not_placed(Language::Swahili, &problem), problem.to_string());
+        }
+    }
+
+    #[test]
+    fn hours_have_days_in_both_languages() {
+        let open: Hours = "mon-fri 08:00-17:00, sun 09:00-13:00".parse().expect("hours");
+        assert_eq!(hours(Language::English, &open), open.to_string());
+        let swahili = "Jumatatu–Ijumaa 08:00–17:00, Jumapili 09:00–13:00";
+        assert_eq!(hours(Language::Swahili, &open), swahili);
+        let nightly: Hours = "daily 22:00-06:00".parse().expect("hours");
+        assert_eq!(hours(Language::English, &nightly), nightly.to_string());
     }
 }

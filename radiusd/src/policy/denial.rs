@@ -1,6 +1,6 @@
 //! Why a login is refused: a word for logs and metrics, and a sentence for the guest in the language of the place.
 
-use shared::config::Language;
+use shared::language::Language;
 
 /// Why a login is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

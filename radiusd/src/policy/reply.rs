@@ -5,7 +5,7 @@
 
 use radius_proto::attribute::{mikrotik, rfc2865, rfc2869};
 use radius_proto::{BuildError, Builder};
-use shared::config::Language;
+use shared::language::Language;
 use shared::rules::DataLeft;
 
 use super::{Denial, Grant};

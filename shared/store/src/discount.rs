@@ -6,6 +6,8 @@
 //!
 //! Uses are counted from the orders and kept nowhere else, so an order that fails gives its use back by failing.
 
+use std::fmt;
+
 use shared::discount::{
     Applied, Buyer, Code, CodeProblem, Conditions, Discount, Kind, Offer, Priced, Purchase, Trigger, price,
 };
@@ -16,6 +18,7 @@ use shared::time::{OffsetDateTime, Zone};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::order::NotPlaced;
 use crate::package::{Package, unsigned};
 use crate::{Db, Result, StoreError};
 
@@ -30,6 +33,40 @@ pub struct Asked<'a> {
     pub site: Option<Uuid>,
     /// The code as it was typed.
     pub code: Option<&'a str>,
+}
+
+/// What became of a discount between the page that showed it and the order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// Its time has passed.
+    Over,
+    /// Others took its last use.
+    UsedUp,
+    /// The customer has used it on another order.
+    OnAnotherOrder,
+    /// Another order of the customer waits for its payment with it.
+    WaitsOnAnotherOrder,
+    /// It was for the purchase of another number.
+    OtherPurchase,
+}
+
+impl Gone {
+    /// All of them.
+    pub const ALL: [Gone; 5] =
+        [Gone::Over, Gone::UsedUp, Gone::OnAnotherOrder, Gone::WaitsOnAnotherOrder, Gone::OtherPurchase];
+}
+
+/// The end of a sentence about the discount.
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Gone::Over => "is over",
+            Gone::UsedUp => "has just been used up",
+            Gone::OnAnotherOrder => "is on another order of yours already",
+            Gone::WaitsOnAnotherOrder => "waits on another order of yours",
+            Gone::OtherPurchase => "was for another purchase of yours",
+        })
+    }
 }
 
 /// What the price of every package follows from, for who asks, at this moment.
@@ -228,8 +265,7 @@ async fn minute_of_week(connection: &mut PgConnection, site: Option<Uuid>, now: 
 /// so that a happy hour does not make all orders wait for each other.
 ///
 /// # Errors
-/// [`StoreError::Conflict`], with a sentence for the customer: somebody took the last use meanwhile. The transaction must not be
-/// committed then.
+/// [`StoreError::NotPlaced`]: somebody took the last use meanwhile. The transaction must not be committed then.
 pub(crate) async fn reserve(
     tx: &mut PgConnection,
     order: Uuid,
@@ -263,7 +299,7 @@ pub(crate) async fn reserve(
 /// Looks once more at the discounts of an order that failed, and so gave its uses back, before its payment is tried again.
 ///
 /// # Errors
-/// [`StoreError::Conflict`], with a sentence for the customer: the order cannot be paid at its price any more.
+/// [`StoreError::NotPlaced`]: the order cannot be paid at its price any more.
 pub(crate) async fn reserve_again(tx: &mut PgConnection, order: Uuid, now: OffsetDateTime) -> Result<()> {
     let ids = sqlx::query_scalar!("SELECT discount_id FROM order_discounts WHERE order_id = $1", order)
         .fetch_all(&mut *tx)
@@ -315,15 +351,14 @@ async fn check_again(tx: &mut PgConnection, order: Uuid, ids: &[Uuid], now: Offs
     }
     for row in rows {
         let problems = [
-            (row.is_over, "is over"),
-            (row.is_used_up, "has just been used up"),
-            (row.is_used_by_buyer, "is on another order of yours already"),
-            (row.turn_is_taken, "waits on another order of yours"),
-            (row.turn_has_passed, "was for another purchase of yours"),
+            (row.is_over, Gone::Over),
+            (row.is_used_up, Gone::UsedUp),
+            (row.is_used_by_buyer, Gone::OnAnotherOrder),
+            (row.turn_is_taken, Gone::WaitsOnAnotherOrder),
+            (row.turn_has_passed, Gone::OtherPurchase),
         ];
-        if let Some((_, what)) = problems.into_iter().find(|(is_so, _)| *is_so) {
-            let sentence = format!("The discount “{}” {what}. Please look at the price again.", row.name);
-            return Err(StoreError::Conflict(sentence));
+        if let Some((_, gone)) = problems.into_iter().find(|(is_so, _)| *is_so) {
+            return Err(StoreError::NotPlaced(NotPlaced::Discount { discount: row.name, gone }));
         }
     }
     Ok(())

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The change contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// An order is not made, or cannot be paid any more; a sentence for the customer.
+    #[error("{0}")]
+    NotPlaced(crate::order::NotPlaced),
     /// A code for a discount does not count; a sentence for the customer.
     #[error("{0}")]
     Code(shared::discount::CodeProblem),

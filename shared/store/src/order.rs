@@ -1,6 +1,7 @@
 //! Orders: a customer's wish, written down before any provider is called.
 
 use shared::discount::WHOLE_UNIT;
+use shared::language::Language;
 use shared::mac::Mac;
 use shared::money::Money;
 use shared::phone::Phone;
@@ -9,7 +10,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::discount::{self, Asked};
+use crate::discount::{self, Asked, Gone};
 use crate::package::{Package, Purchases};
 use crate::{Db, Result, StoreError, user};
 
@@ -161,14 +162,45 @@ pub struct NewOrder<'a> {
     pub site: Option<Uuid>,
     /// The code for a discount, as it was typed; blank is none.
     pub code: Option<&'a str>,
+    /// The language of the page, for a customer who is new.
+    pub language: Language,
+}
+
+/// Why an order is not made, or cannot be paid at its price any more, as a sentence for the customer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotPlaced {
+    /// The person, or the device, has had the package as often as one may.
+    #[error("{package} can be had {} only, and you have had it.", times(.most))]
+    TooOften {
+        /// The package's name.
+        package: String,
+        /// How often one may.
+        most: u32,
+    },
+    /// The same within a day.
+    #[error("{package} can be had {} a day. Please come back tomorrow.", times(.most))]
+    TooOftenToday {
+        /// The package's name.
+        package: String,
+        /// How often a day one may.
+        most: u32,
+    },
+    /// What lowered the price is not to be had any more.
+    #[error("The discount “{discount}” {gone}. Please look at the price again.")]
+    Discount {
+        /// The discount's name.
+        discount: String,
+        /// What became of it.
+        gone: Gone,
+    },
 }
 
 /// Writes an order down under an identity of the caller's, once: the same identity again finds the first order and
 /// changes nothing. Returns whether it is new. So one form, sent twice or to two servers, makes one order.
 ///
 /// # Errors
-/// [`StoreError::Conflict`], with a sentence for the customer: the package may not be bought so often, or a discount was used up
-/// just now. [`StoreError::Code`]: the code does not count.
+/// [`StoreError::NotPlaced`]: the package may not be bought so often, or a discount was used up just now. [`StoreError::Code`]:
+/// the code does not count.
 pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
     let is_new = place_in(&mut tx, id, new, now).await?;
@@ -180,7 +212,7 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
 
 /// The same within a transaction, which is not to be committed if the order is not new.
 pub(crate) async fn place_in(tx: &mut PgConnection, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
-    let user_id = user::ensure_in(&mut *tx, rng::id(now), new.phone, "", now).await?;
+    let user_id = user::ensure_in(&mut *tx, rng::id(now), new.phone, "", new.language, now).await?;
     // A form that was sent before is not refused for what it has used itself.
     let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM orders WHERE id = $1) AS "exists!""#, id)
         .fetch_one(&mut *tx)
@@ -268,25 +300,22 @@ async fn check_purchases(
     )
     .fetch_one(tx)
     .await?;
-    let is_over = |limit: Option<u32>, made: i64| limit.is_some_and(|limit| made >= i64::from(limit));
-    let name = &new.package.name;
-    if is_over(ever, made.ever) {
-        return Err(StoreError::Conflict(format!("{name} can be had {} only, and you have had it.", times(ever))));
+    let reached = |limit: Option<u32>, made: i64| limit.filter(|limit| made >= i64::from(*limit));
+    let package = || new.package.name.clone();
+    if let Some(most) = reached(ever, made.ever) {
+        return Err(StoreError::NotPlaced(NotPlaced::TooOften { package: package(), most }));
     }
-    if is_over(a_day, made.today) {
-        return Err(StoreError::Conflict(format!(
-            "{name} can be had {} a day. Please come back tomorrow.",
-            times(a_day)
-        )));
+    if let Some(most) = reached(a_day, made.today) {
+        return Err(StoreError::NotPlaced(NotPlaced::TooOftenToday { package: package(), most }));
     }
     Ok(())
 }
 
-fn times(limit: Option<u32>) -> String {
-    match limit {
-        Some(1) | None => "once".into(),
-        Some(2) => "twice".into(),
-        Some(more) => format!("{more} times"),
+fn times(most: &u32) -> String {
+    match most {
+        1 => "once".into(),
+        2 => "twice".into(),
+        more => format!("{more} times"),
     }
 }
 

@@ -17,6 +17,7 @@ mod queue;
 mod suggest;
 
 use sha2::{Digest as _, Sha256};
+use shared::language::Language;
 use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
@@ -367,7 +368,7 @@ async fn open_order(tx: &mut PgConnection, code: &str) -> Result<Payable> {
 /// An order of a package for a customer, made at the desk. What the customer has already of that package gets longer; the
 /// device from which they bought last, not long ago, is the one that goes online.
 async fn new_order(tx: &mut PgConnection, phone: &Phone, package: &Package, now: OffsetDateTime) -> Result<Payable> {
-    let user = user::ensure_in(&mut *tx, rng::id(now), phone, "", now).await?;
+    let user = user::ensure_in(&mut *tx, rng::id(now), phone, "", Language::default(), now).await?;
     let last = sqlx::query!(
         r#"SELECT mac::text AS "mac!", nas_id FROM orders
            WHERE user_id = $1 AND mac IS NOT NULL AND created_at > $2 ORDER BY created_at DESC LIMIT 1"#,
@@ -396,6 +397,7 @@ async fn new_order(tx: &mut PgConnection, phone: &Phone, package: &Package, now:
         wish: present.map_or(Wish::New, Wish::Extend),
         site: None,
         code: None,
+        language: Language::default(),
     };
     let id = rng::id(now);
     order::write(&mut *tx, id, user, &new, package.price, None, now).await?;

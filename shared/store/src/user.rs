@@ -2,6 +2,7 @@
 
 pub mod email;
 
+use shared::language::Language;
 use shared::mac::Mac;
 use shared::money::Money;
 use shared::phone::Phone;
@@ -19,6 +20,8 @@ pub struct User {
     pub phone: Phone,
     /// The name, if one was given.
     pub name: String,
+    /// The language of the customer's messages, and of pages on which nobody has chosen another one.
+    pub language: Language,
     /// Whether the customer may sign in.
     pub is_active: bool,
     /// When the customer last proved to hold the phone: by a code, or by a payment from it.
@@ -27,7 +30,7 @@ pub struct User {
 
 /// One customer.
 pub async fn get(db: &Db, id: Uuid) -> Result<User> {
-    let row = sqlx::query!("SELECT phone, name, status, otp_verified_at FROM users WHERE id = $1", id)
+    let row = sqlx::query!("SELECT phone, name, locale, status, otp_verified_at FROM users WHERE id = $1", id)
         .fetch_optional(&db.pool)
         .await?
         .ok_or_else(|| StoreError::missing("customer", id))?;
@@ -35,23 +38,35 @@ pub async fn get(db: &Db, id: Uuid) -> Result<User> {
         id,
         phone: row.phone.parse().map_err(|error| StoreError::corrupt("users", id, error))?,
         name: row.name,
+        // Another language than ours may have been written by hand: who has it reads English, as in messages.
+        language: Language::parse(&row.locale).unwrap_or_default(),
         is_active: row.status == "active",
         proved_at: row.otp_verified_at,
     })
 }
 
-/// Somebody has proved to hold this phone. Returns the customer, made if new.
-pub async fn proved(db: &Db, id: Uuid, phone: &Phone, now: OffsetDateTime) -> Result<User> {
+/// Somebody has proved to hold this phone. Returns the customer, made with this language if new.
+pub async fn proved(db: &Db, id: Uuid, phone: &Phone, language: Language, now: OffsetDateTime) -> Result<User> {
     let id = sqlx::query_scalar!(
-        "INSERT INTO users (id, phone, otp_verified_at, created_at) VALUES ($1, $2, $3, $3)
-         ON CONFLICT (phone) DO UPDATE SET otp_verified_at = $3 RETURNING id",
+        "INSERT INTO users (id, phone, locale, otp_verified_at, created_at) VALUES ($1, $2, $3, $4, $4)
+         ON CONFLICT (phone) DO UPDATE SET otp_verified_at = $4 RETURNING id",
         id,
         phone.as_str(),
+        language.as_str(),
         now
     )
     .fetch_one(&db.pool)
     .await?;
     get(db, id).await
+}
+
+/// A customer has chosen a language.
+pub async fn speak(db: &Db, id: Uuid, language: Language) -> Result<()> {
+    let changed = sqlx::query!("UPDATE users SET locale = $2 WHERE id = $1", id, language.as_str())
+        .execute(&db.pool)
+        .await?
+        .rows_affected();
+    if changed == 1 { Ok(()) } else { Err(StoreError::missing("customer", id)) }
 }
 
 /// Something that a customer has bought and may use, or has used up lately.
@@ -150,23 +165,26 @@ pub async fn paid(db: &Db, user: Uuid, limit: u32) -> Result<Vec<Paid>> {
 /// The customer with that number, made if new. A name that is given replaces an empty one.
 pub async fn ensure(db: &Db, id: Uuid, phone: &Phone, name: &str, now: OffsetDateTime) -> Result<Uuid> {
     let mut connection = db.pool.acquire().await?;
-    ensure_in(&mut connection, id, phone, name, now).await
+    ensure_in(&mut connection, id, phone, name, Language::default(), now).await
 }
 
+/// The same with a language for somebody new; whoever is known keeps the one that was chosen.
 pub(crate) async fn ensure_in(
     connection: &mut sqlx::PgConnection,
     id: Uuid,
     phone: &Phone,
     name: &str,
+    language: Language,
     now: OffsetDateTime,
 ) -> Result<Uuid> {
     Ok(sqlx::query_scalar!(
-        "INSERT INTO users (id, phone, name, created_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO users (id, phone, name, locale, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (phone) DO UPDATE SET name = CASE WHEN $3 <> '' THEN $3 ELSE users.name END
          RETURNING id",
         id,
         phone.as_str(),
         name,
+        language.as_str(),
         now
     )
     .fetch_one(connection)

@@ -109,7 +109,7 @@ async fn wait(
     let began = Instant::now();
     loop {
         let books = read(database, street, seen, begin).await?;
-        let is_done = books.problems.is_empty() && !(tell && !books.untold.is_empty());
+        let is_done = books.problems.is_empty() && (!tell || books.untold.is_empty());
         if is_done || began.elapsed() > PATIENCE {
             return Ok(books);
         }

@@ -15,6 +15,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::language::Language;
 use shared::mac::Mac;
 use store::entitlement::{self, Added, NewDevice, Usage};
 use store::user;
@@ -24,18 +25,19 @@ use super::{Carried, Here, LABEL_LIMIT, SHOWN, SHOWN_AFTER_END, account, owned, 
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::Wanted;
 use crate::pages::hotspot;
+use crate::pages::order::device_line;
 use crate::pages::screen::{self, Waiting};
 use crate::pages::visit::Form;
 use crate::session::customer::{Customer, Presented};
 use crate::throttle::Limit;
 use crate::urls;
-use crate::views::customer::{AddDevicePage, DeviceLine, FullPackage, PackageChoice};
+use crate::views::customer::{AddDevicePage, FullPackage, PackageChoice};
+use crate::views::text::say;
 use crate::views::{Site, page};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// What is said of a code that is not known, whether it was ever shown or not.
-const UNKNOWN: &str = "No screen shows this code now. Look at it again: a code is good for ten minutes.";
 
 /// What the page's forms say.
 #[derive(Clone, Default, Debug, Deserialize)]
@@ -52,13 +54,13 @@ pub(crate) struct Typed {
     label: String,
 }
 
-/// What is wrong with what was typed.
+/// The keys of what is wrong with what was typed.
 #[derive(Default, Debug)]
 struct Wrong {
-    code: Option<String>,
-    mac: Option<String>,
+    code: Option<&'static str>,
+    mac: Option<&'static str>,
     /// What is wrong with the package or the device.
-    notice: Option<String>,
+    notice: Option<&'static str>,
     /// The package without a free place.
     full: Option<Uuid>,
 }
@@ -66,35 +68,37 @@ struct Wrong {
 /// `GET /account/add`
 pub(crate) async fn show(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     Query(carried): Query<Carried>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &carried.visit).await?;
+    let here = Here::of(&app, wanted, presented, &carried.visit).await?;
     form(&app, &here, Typed::default(), Wrong::default()).await
 }
 
 /// `POST /account/add`: the same for browsers that keep no cookie.
 pub(crate) async fn ask(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     Body(typed): Body<Typed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &typed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &typed.visit).await?;
     form(&app, &here, Typed::default(), Wrong::default()).await
 }
 
 /// `POST /account/add/code`
 pub(crate) async fn by_code(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(address): ClientAddress,
     Body(typed): Body<Typed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &typed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &typed.visit).await?;
     let customer = here.customer()?;
     let Some(code) = screen::normalise(&typed.code) else {
-        let advice = "The code has six letters and digits, never 0, 1, I or O.";
-        return form(&app, &here, typed, Wrong { code: Some(advice.into()), ..Wrong::default() }).await;
+        return form(&app, &here, typed, Wrong { code: Some("add-code-grammar"), ..Wrong::default() }).await;
     };
     let usage = owned(&app, customer, &typed.package).await?;
     let limits = [
@@ -109,7 +113,8 @@ pub(crate) async fn by_code(
     let taken = app.redis.take_screen(&digest).await?;
     let opened = taken.and_then(|(record, left)| Some((Waiting::open(&app, &record)?, record, left)));
     let Some((waiting, record, left)) = opened else {
-        return form(&app, &here, typed, Wrong { code: Some(UNKNOWN.into()), ..Wrong::default() }).await;
+        // Whether it was ever shown or not.
+        return form(&app, &here, typed, Wrong { code: Some("add-code-unknown"), ..Wrong::default() }).await;
     };
     let how = format!("by its code at router {}", waiting.nas);
     let added = add(&app, customer, &usage, (waiting.mac, &typed.label), (&how, address)).await;
@@ -117,23 +122,21 @@ pub(crate) async fn by_code(
     if !matches!(added, Ok(Added::Yes | Added::Before)) && left > 0 {
         app.redis.put_screen(&digest, &record, left).await?;
     }
-    answer(&app, &here, typed, usage.id, added?, "The device is added. Its screen goes online within a few seconds.")
-        .await
+    answer(&app, &here, typed, usage.id, added?, "add-done-by-code").await
 }
 
 /// `POST /account/add/address`
 pub(crate) async fn by_address(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(address): ClientAddress,
     Body(typed): Body<Typed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &typed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &typed.visit).await?;
     let customer = here.customer()?;
     let Some(mac) = typed.mac.parse::<Mac>().ok().filter(|mac| mac.is_unicast()) else {
-        let advice = "An address has twelve digits from 0 to 9 and A to F, such as 4C:5E:0C:12:34:56. It is in the settings of the \
-                      device's Wi-Fi, and often on its back.";
-        return form(&app, &here, typed, Wrong { mac: Some(advice.into()), ..Wrong::default() }).await;
+        return form(&app, &here, typed, Wrong { mac: Some("add-address-grammar"), ..Wrong::default() }).await;
     };
     let usage = owned(&app, customer, &typed.package).await?;
     let limits = [
@@ -142,8 +145,7 @@ pub(crate) async fn by_address(
     ];
     app.throttle.admit(&app, &limits).await?;
     let added = add(&app, customer, &usage, (mac, &typed.label), ("by its address", address)).await?;
-    let done = "The device is added. Turn its Wi-Fi off and on: it goes online without a sign-in.";
-    answer(&app, &here, typed, usage.id, added, done).await
+    answer(&app, &here, typed, usage.id, added, "add-done-by-address").await
 }
 
 /// Gives the device a place, with a name.
@@ -165,7 +167,7 @@ async fn add(
     Ok(entitlement::add_device(&app.db, usage.id, &device, now).await?)
 }
 
-/// The customer's page if the device is added, else what is in the way.
+/// The customer's page if the device is added, with the sentence of the key `done`, else what is in the way.
 async fn answer(
     app: &App,
     here: &Here,
@@ -176,49 +178,55 @@ async fn answer(
 ) -> Result<Response, AppError> {
     let notice = match added {
         Added::Yes => return account(app, here, Some(done)).await,
-        Added::Before => return account(app, here, Some("The device has access with this package already.")).await,
-        Added::Elsewhere => {
-            "This device has access already, with another package. If that is yours, remove the device there first."
-        }
-        Added::Full => "All devices of this package are taken. Remove one, then add this one.",
-        Added::Over => "That package is used up. Choose another one.",
+        Added::Before => return account(app, here, Some("add-before")).await,
+        Added::Elsewhere => "add-elsewhere",
+        Added::Full => "add-full",
+        Added::Over => "add-over",
     };
     let full = (added == Added::Full).then_some(package);
-    form(app, here, typed, Wrong { notice: Some(notice.into()), full, ..Wrong::default() }).await
+    form(app, here, typed, Wrong { notice: Some(notice), full, ..Wrong::default() }).await
 }
 
 /// The page that asks for a code or an address.
 async fn form(app: &App, here: &Here, typed: Typed, wrong: Wrong) -> Result<Response, AppError> {
     let Some(customer) = &here.customer else { return sign_in::ask_for_phone(app, here, None) };
-    let now = app.clock.now();
+    let (speech, now) = (here.speech(), app.clock.now());
+    let language = speech.language;
+    let sentence = |key| say(language, key).to_string();
     let carried = here.visit().map(|visit| {
         let form = Form { session: Some(customer.session.clone()), ..Form::new(visit.clone(), now) };
         form.seal(app.db.seal())
     });
+    let carried = carried.unwrap_or_default();
     let is_wrong = wrong.code.is_some() || wrong.mac.is_some() || wrong.notice.is_some();
     let status = if is_wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let full = match wrong.full {
-        Some(package) => Some(full_package(app, customer, package).await?),
+        Some(package) => Some(full_package(app, language, customer, package).await?),
         None => None,
     };
     let view = AddDevicePage {
-        site: Site::of(app),
-        packages: packages(app, customer, &typed.package).await?,
-        buy: here.visit().map(|visit| urls::packages(&Form::new(visit.clone(), now).seal(app.db.seal()))),
-        visit: carried.unwrap_or_default(),
-        notice: wrong.notice,
+        site: Site::of(app, speech).by("/account/add", vec![("visit", carried.clone())]),
+        packages: packages(app, language, customer, &typed.package).await?,
+        buy: here.visit().map(|visit| speech.to(&urls::packages(&Form::new(visit.clone(), now).seal(app.db.seal())))),
+        visit: carried,
+        notice: wrong.notice.map(sentence),
         full,
         code: typed.code,
-        code_error: wrong.code,
+        code_error: wrong.code.map(sentence),
         mac: typed.mac,
-        mac_error: wrong.mac,
+        mac_error: wrong.mac.map(sentence),
         label: typed.label,
     };
     page(status, &view)
 }
 
 /// The packages that a device can be added to; the one that was chosen before is chosen again, else the first.
-async fn packages(app: &App, customer: &Customer, chosen: &str) -> Result<Vec<PackageChoice>, AppError> {
+async fn packages(
+    app: &App,
+    language: Language,
+    customer: &Customer,
+    chosen: &str,
+) -> Result<Vec<PackageChoice>, AppError> {
     let now = app.clock.now();
     let mut choices = Vec::new();
     for owned in user::entitlements(&app.db, customer.user.id, now - SHOWN_AFTER_END, SHOWN).await? {
@@ -229,8 +237,11 @@ async fn packages(app: &App, customer: &Customer, chosen: &str) -> Result<Vec<Pa
         let devices = entitlement::devices(&app.db, usage.id).await?.len();
         choices.push(PackageChoice {
             id: usage.id.to_string(),
-            words: format!("{}, {}", usage.package, hotspot::left(&usage, now)),
-            devices: format!("{devices} of {} devices", usage.rules.device_limit),
+            words: format!("{}, {}", usage.package, hotspot::left(language, &usage, now)),
+            devices: say(language, "add-devices")
+                .with("taken", devices)
+                .with("all", usage.rules.device_limit)
+                .to_string(),
             chosen: usage.id.to_string() == chosen,
         });
     }
@@ -243,14 +254,11 @@ async fn packages(app: &App, customer: &Customer, chosen: &str) -> Result<Vec<Pa
 }
 
 /// Which devices have the places of a package.
-async fn full_package(app: &App, customer: &Customer, id: Uuid) -> Result<FullPackage, AppError> {
+async fn full_package(app: &App, language: Language, customer: &Customer, id: Uuid) -> Result<FullPackage, AppError> {
     let labels = user::device_labels(&app.db, customer.user.id).await?;
-    let line = |device: &entitlement::Device| DeviceLine {
-        mac: device.mac.to_string(),
-        label: labels.iter().find(|(mac, _)| *mac == device.mac).map(|(_, label)| label.clone()).unwrap_or_default(),
-        note: if device.online { "online" } else { "" },
-        removable: true,
-    };
+    let label =
+        |mac: Mac| labels.iter().find(|(known, _)| *known == mac).map(|(_, label)| label.clone()).unwrap_or_default();
+    let line = |device: &entitlement::Device| device_line(language, device, None, label(device.mac));
     let devices = entitlement::devices(&app.db, id).await?.iter().map(line).collect();
     Ok(FullPackage { id: id.to_string(), devices })
 }

@@ -23,6 +23,7 @@ use super::{Here, account};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::Wanted;
 use crate::session::customer::{Customer, Presented};
 use crate::throttle::Limit;
 use crate::urls;
@@ -49,24 +50,24 @@ pub(crate) struct Pressed {
 /// `POST /account/email`: the customer names an address.
 pub(crate) async fn name(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(from): ClientAddress,
     Body(pressed): Body<Pressed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &pressed.visit).await?;
     let user = here.customer()?.user.id;
     if app.email.is_none() {
-        return Err(AppError::BadRequest("E-mail is not sent here at the moment. Please ask the staff."));
+        return Err(AppError::BadRequest("problem-email-is-off"));
     }
     let Ok(address) = pressed.email.parse::<EmailAddress>() else {
-        let notice = "Please check the e-mail address: it should look like amina@example.org.";
-        return account(&app, &here, Some(notice)).await;
+        return account(&app, &here, Some("email-is-wrong")).await;
     };
     let is_first = pressed.first == "yes";
     let known = user::email::contact(&app.db, user).await?;
     if known.is_proved && known.address.as_ref() == Some(&address) {
         user::email::choose(&app.db, user, is_first).await?;
-        return account(&app, &here, Some("That address is yours already.")).await;
+        return account(&app, &here, Some("email-is-yours")).await;
     }
     let limits = [
         Limit::new("email_of_customer", user, 5, DAY),
@@ -76,16 +77,17 @@ pub(crate) async fn name(
     app.throttle.admit(&app, &limits).await?;
     let now = app.clock.now();
     user::email::name(&app.db, user, rng::id(now), &address, is_first, now).await?;
-    account(&app, &here, Some("We are sending a link to that address. Open it within a day, and say yes.")).await
+    account(&app, &here, Some("email-link-comes")).await
 }
 
 /// `POST /account/email/first`: the customer chooses what comes first.
 pub(crate) async fn choose(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     Body(pressed): Body<Pressed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &pressed.visit).await?;
     user::email::choose(&app.db, here.customer()?.user.id, pressed.first == "yes").await?;
     account(&app, &here, None).await
 }
@@ -93,29 +95,38 @@ pub(crate) async fn choose(
 /// `POST /account/email/remove`
 pub(crate) async fn forget(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     Body(pressed): Body<Pressed>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &pressed.visit).await?;
+    let here = Here::of(&app, wanted, presented, &pressed.visit).await?;
     user::email::forget(&app.db, here.customer()?.user.id).await?;
-    account(&app, &here, Some("The e-mail address is removed.")).await
+    account(&app, &here, Some("email-removed")).await
 }
 
 /// `GET /e/{token}`: the question.
-pub(crate) async fn ask(State(app): State<App>, Path(token): Path<String>) -> Result<Response, AppError> {
+pub(crate) async fn ask(
+    State(app): State<App>,
+    wanted: Wanted,
+    Path(token): Path<String>,
+) -> Result<Response, AppError> {
     let claim = claim(&app, &token)?;
     let claimed = user::email::claimed(&app.db, claim).await?.ok_or_else(old)?;
-    proof_page(&app, claim, &claimed)
+    proof_page(&app, wanted, claim, &claimed)
 }
 
 /// `POST /e/{token}`: yes.
-pub(crate) async fn prove(State(app): State<App>, Path(token): Path<String>) -> Result<Response, AppError> {
+pub(crate) async fn prove(
+    State(app): State<App>,
+    wanted: Wanted,
+    Path(token): Path<String>,
+) -> Result<Response, AppError> {
     let claim = claim(&app, &token)?;
     if !user::email::prove(&app.db, claim, app.clock.now()).await? {
         return Err(old());
     }
     let claimed = user::email::claimed(&app.db, claim).await?.ok_or_else(old)?;
-    proof_page(&app, claim, &claimed)
+    proof_page(&app, wanted, claim, &claimed)
 }
 
 /// What a link is about, while it is good.
@@ -127,15 +138,18 @@ fn claim(app: &App, token: &str) -> Result<Uuid, AppError> {
 
 /// What a link leads to that does not count any more.
 fn old() -> AppError {
-    AppError::BadRequest("This link is old. Ask for another one on the page with your packages.")
+    AppError::BadRequest("problem-link-is-old")
 }
 
-fn proof_page(app: &App, claim: Uuid, claimed: &Claimed) -> Result<Response, AppError> {
+/// Whoever reads it need not be the customer, so it is in the reader's language.
+fn proof_page(app: &App, wanted: Wanted, claim: Uuid, claimed: &Claimed) -> Result<Response, AppError> {
+    let speech = wanted.speech(None, None);
+    let address = urls::email_proof(app.db.seal(), claim);
     let view = EmailProofPage {
-        site: Site::of(app),
+        site: Site::of(app, speech).at(&address),
         address: claimed.address.to_string(),
         phone: claimed.phone.masked(),
-        yes: (!claimed.is_proved).then(|| urls::email_proof(app.db.seal(), claim)),
+        yes: (!claimed.is_proved).then(|| speech.to(&address)),
     };
     page(StatusCode::OK, &view)
 }

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::{Deserialize, Serialize};
-use shared::phone::Phone;
+use shared::phone::{NotAPhone, Phone};
 use shared::{rng, token};
 use store::redis::Tried;
 use store::security::{Event, Kind};
@@ -23,12 +23,15 @@ use super::{Here, signed_in};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::client::ClientAddress;
+use crate::middleware::language::{Speech, Wanted};
 use crate::notify;
 use crate::pages::buy;
 use crate::pages::visit::Form;
 use crate::session::customer::Presented;
 use crate::throttle::Limit;
+use crate::urls;
 use crate::views::customer::{CodePage, SignInPage};
+use crate::views::text::{Said, say};
 use crate::views::{Site, page};
 
 /// Digits of a code.
@@ -68,7 +71,7 @@ struct Challenge {
     then: Then,
 }
 
-/// The page that asks for the number.
+/// The page that asks for the number. `notice` is a sentence's key.
 pub(crate) fn ask_for_phone(app: &App, here: &Here, notice: Option<&'static str>) -> Result<Response, AppError> {
     phone_page(app, here, notice, String::new(), None)
 }
@@ -78,16 +81,21 @@ fn phone_page(
     here: &Here,
     notice: Option<&'static str>,
     phone: String,
-    phone_error: Option<String>,
+    phone_error: Option<&'static str>,
 ) -> Result<Response, AppError> {
     let status = if phone_error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let speech = here.speech();
+    let sentence = |key| say(speech.language, key).to_string();
+    let token = here.form.as_ref().map(|form| fresh(app, form));
+    let address = token.as_ref().map_or_else(|| urls::ACCOUNT.to_owned(), |token| urls::account(token));
     let view = SignInPage {
-        site: Site::of(app),
-        visit: here.form.as_ref().map(|form| fresh(app, form)).unwrap_or_default(),
+        site: Site::of(app, speech).at(&address),
+        back: token.as_ref().map(|token| speech.to(&urls::packages(token))),
+        visit: token.unwrap_or_default(),
         can_send: app.sms.is_some(),
-        notice,
+        notice: notice.map(sentence),
         phone,
-        phone_error,
+        phone_error: phone_error.map(sentence),
     };
     page(status, &view)
 }
@@ -109,28 +117,30 @@ pub(crate) struct Asked {
 /// `POST /account/code`
 pub(crate) async fn send_code(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(address): ClientAddress,
     Body(asked): Body<Asked>,
 ) -> Result<Response, AppError> {
-    let here = Here::of(&app, presented, &asked.visit).await?;
+    let here = Here::of(&app, wanted, presented, &asked.visit).await?;
     let phone = match asked.phone.parse::<Phone>() {
         Ok(phone) => phone,
-        Err(error) => return phone_page(&app, &here, None, asked.phone, Some(capitalised(&error.to_string()))),
+        Err(NotAPhone) => return phone_page(&app, &here, None, asked.phone, Some("packages-phone-is-wrong")),
     };
-    challenge(&app, here.form, &phone, Then::Account, address).await
+    challenge(&app, wanted, here.form, &phone, Then::Account, address).await
 }
 
 /// Sends a code, and shows the page that asks for it.
 pub(crate) async fn challenge(
     app: &App,
+    wanted: Wanted,
     form: Option<Form>,
     phone: &Phone,
     then: Then,
     address: std::net::IpAddr,
 ) -> Result<Response, AppError> {
     if app.sms.is_none() {
-        return Err(AppError::BadRequest("Codes cannot be sent here at the moment. Please ask the staff."));
+        return Err(AppError::BadRequest("problem-codes-are-off"));
     }
     let mut limits = vec![
         Limit::new("code_again", phone, 1, Duration::from_secs(30)),
@@ -152,17 +162,32 @@ pub(crate) async fn challenge(
         Challenge { request: hex::encode(rng::bytes::<16>()), phone: phone.as_str().to_owned(), form, then };
     let code = rng::digits(DIGITS);
     let digest = digest(app, &challenge, &code);
+    let speech = challenge.speech(wanted);
     app.redis.put_code(&challenge.request, &digest, GOOD_FOR.as_secs()).await?;
-    notify::code(app, phone, &code, GOOD_FOR);
-    code_page(app, &challenge, None)
+    notify::code(app, speech.language, phone, &code, GOOD_FOR);
+    code_page(app, speech, &challenge, None)
 }
 
-fn code_page(app: &App, challenge: &Challenge, code_error: Option<String>) -> Result<Response, AppError> {
+impl Challenge {
+    /// The language of the answer: nobody is signed in yet.
+    fn speech(&self, wanted: Wanted) -> Speech {
+        wanted.speech(self.form.as_ref().and_then(|form| form.visit.language), None)
+    }
+}
+
+fn code_page(
+    app: &App,
+    speech: Speech,
+    challenge: &Challenge,
+    code_error: Option<String>,
+) -> Result<Response, AppError> {
     let status = if code_error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let phone: Phone = challenge.phone.parse().map_err(|_| AppError::NotFound)?;
+    let token = token::carry(app.db.seal(), CONTEXT, challenge);
+    let again = vec![("challenge", token.clone()), ("read_again", "1".to_owned())];
     let view = CodePage {
-        site: Site::of(app),
-        challenge: token::carry(app.db.seal(), CONTEXT, challenge),
+        site: Site::of(app, speech).by("/account/verify", again),
+        challenge: token,
         phone: phone.masked(),
         code_error,
     };
@@ -177,24 +202,35 @@ pub(crate) struct Typed {
     code: String,
     /// Present: another code is wanted.
     again: Option<String>,
+    /// Present: the page is wanted in another language.
+    read_again: Option<String>,
 }
 
 /// `POST /account/verify`
 pub(crate) async fn verify(
     State(app): State<App>,
+    wanted: Wanted,
     presented: Presented,
     ClientAddress(address): ClientAddress,
     Body(typed): Body<Typed>,
 ) -> Result<Response, AppError> {
-    let challenge: Challenge = token::uncarry(app.db.seal(), CONTEXT, &typed.challenge)
-        .ok_or(AppError::BadRequest("This page was open for too long. Open your packages again."))?;
-    let phone: Phone = challenge.phone.parse().map_err(|_| AppError::NotFound)?;
-    if typed.again.is_some() {
-        return self::challenge(&app, challenge.form, &phone, challenge.then, address).await;
+    let mut challenge: Challenge = token::uncarry(app.db.seal(), CONTEXT, &typed.challenge)
+        .ok_or(AppError::BadRequest("problem-code-open-too-long"))?;
+    if let Some(form) = &mut challenge.form {
+        form.visit.language = wanted.chosen(form.visit.language);
     }
+    let speech = challenge.speech(wanted);
+    let phone: Phone = challenge.phone.parse().map_err(|_| AppError::NotFound)?;
+    if typed.read_again.is_some() {
+        return code_page(&app, speech, &challenge, None);
+    }
+    if typed.again.is_some() {
+        return self::challenge(&app, wanted, challenge.form, &phone, challenge.then, address).await;
+    }
+    let wrong = |said: Said| code_page(&app, speech, &challenge, Some(said.to_string()));
     let code: String = typed.code.chars().filter(char::is_ascii_digit).collect();
     if code.len() != DIGITS {
-        return code_page(&app, &challenge, Some("The code has six digits.".into()));
+        return wrong(say(speech.language, "sign-in-six-digits"));
     }
     let limits =
         [Limit::new("code_typed", &phone, 20, HOUR), Limit::new("code_typed_from_address", address, 300, HOUR)];
@@ -204,21 +240,16 @@ pub(crate) async fn verify(
     }
     match app.redis.try_code(&challenge.request, &digest(&app, &challenge, &code), TRIES).await? {
         Tried::Right => {}
-        Tried::Wrong(left) => {
-            let tries = if left == 1 { "one more try".to_owned() } else { format!("{left} more tries") };
-            return code_page(&app, &challenge, Some(format!("That is not the code. You have {tries}.")));
-        }
-        Tried::Over => {
-            return code_page(&app, &challenge, Some("That code is over. Let us send you another one.".into()));
-        }
+        Tried::Wrong(left) => return wrong(say(speech.language, "sign-in-wrong-code").count("count", left.into())),
+        Tried::Over => return wrong(say(speech.language, "sign-in-code-is-over")),
     }
     let now = app.clock.now();
-    let holder = user::proved(&app.db, rng::id(now), &phone, now).await?;
-    let here = Here { form: challenge.form, presented, customer: None };
+    let holder = user::proved(&app.db, rng::id(now), &phone, speech.language, now).await?;
+    let here = Here { form: challenge.form, wanted, presented, customer: None };
     match (challenge.then, &here.form) {
         (Then::Take { package, when }, Some(form)) => {
-            let order = buy::take_free(&app, form, &package, &phone, &when).await?;
-            Ok(Redirect::to(&crate::urls::order(app.db.seal(), order)).into_response())
+            let order = buy::take_free(&app, speech, form, &package, &phone, &when).await?;
+            Ok(Redirect::to(&speech.to(&urls::order(app.db.seal(), order))).into_response())
         }
         _ => signed_in(&app, here, &holder).await,
     }
@@ -243,21 +274,5 @@ pub(super) async fn suspicious(app: &App, form: Option<&Form>, what: &str) {
     };
     if let Err(error) = security::record(&app.db, &event, app.clock.now()).await {
         tracing::warn!(%error, "what looks like an attack could not be written into the security log");
-    }
-}
-
-pub(crate) fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sentence_at_a_field_begins_with_a_capital() {
-        assert_eq!(capitalised("please check"), "Please check");
-        assert_eq!(capitalised(""), "");
     }
 }

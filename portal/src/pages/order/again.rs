@@ -3,15 +3,15 @@
 
 use axum::Form as Body;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use store::{StoreError, settlement};
 
-use super::{Known, Stage};
+use super::{Known, Stage, back_to};
 use crate::App;
 use crate::error::AppError;
+use crate::middleware::language::Wanted;
 use crate::payments::collect::{self, Way};
-use crate::urls;
 
 /// The form of another payment.
 #[derive(Debug, Deserialize)]
@@ -24,6 +24,7 @@ pub(crate) struct Again {
 /// `POST /o/{token}/again`
 pub(crate) async fn again(
     State(app): State<App>,
+    wanted: Wanted,
     Path(token): Path<String>,
     Body(wish): Body<Again>,
 ) -> Result<Response, AppError> {
@@ -31,22 +32,18 @@ pub(crate) async fn again(
     // Nobody pays for nothing; what was not given at once is given now.
     if known.order.amount.minor == 0 {
         settlement::give_free(&app.db, known.order.id, known.now).await?;
-        return Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response());
+        return Ok(back_to(&app, &known, wanted));
     }
     let way = Way::of(&wish.pay);
     if !way.takes(&app, known.order.amount) {
-        return Err(AppError::BadRequest("Mobile payment is off at the moment. Please ask the staff for a voucher."));
+        return Err(AppError::BadRequest("problem-pay-is-off"));
     }
     if matches!(known.stage(), Stage::Failed { again: true, .. } | Stage::Stranded | Stage::Card) {
         match collect::pay(&app, &known.order, way).await {
             // A discount of it has been used up meanwhile.
-            Err(StoreError::Conflict(_)) => {
-                return Err(AppError::BadRequest(
-                    "The discount of this order is used up. Please choose a package again.",
-                ));
-            }
+            Err(StoreError::NotPlaced(_)) => return Err(AppError::BadRequest("problem-discount-used-up")),
             begun => drop(begun?),
         }
     }
-    Ok(Redirect::to(&urls::order(app.db.seal(), known.order.id)).into_response())
+    Ok(back_to(&app, &known, wanted))
 }

@@ -8,12 +8,14 @@ use super::super::{hotspot, login};
 use super::{Known, Stage};
 use crate::App;
 use crate::error::AppError;
+use crate::middleware::language::Speech;
 use crate::payments::collect::Way;
 use crate::views::customer::{CardPart, LoginForm};
 
 /// What is shown of cards: the way to the page that is open, a new one, or M-Pesa instead.
 pub(super) async fn part(
     app: &App,
+    speech: Speech,
     known: &Known,
     visit: Option<&Visit>,
     token: &str,
@@ -43,7 +45,7 @@ pub(super) async fn part(
             (Some(visit), Some(usage)) if !is_online => Some(grace_form(app, usage, visit, known).await?),
             _ => None,
         },
-        action: format!("/o/{token}/again"),
+        action: speech.to(&format!("/o/{token}/again")),
         phone: is_open && app.mpesa.is_some(),
         again,
     }))
