@@ -278,6 +278,10 @@ pub struct Mpesa {
     /// needs `[mpesa.initiator]`; without that the report is believed as it comes.
     #[serde(default = "mpesa::default_confirm")]
     pub confirm_c2b: bool,
+    /// Whether customers whose phone does not ask for the PIN are told how to pay from the M-Pesa menu. Default false: such payments
+    /// are heard of only after `portal money register`.
+    #[serde(default)]
+    pub menu: bool,
     /// Who looks payments up and gives them back; without the section neither can be done from here.
     pub initiator: Option<Initiator>,
 }

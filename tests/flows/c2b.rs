@@ -440,6 +440,30 @@ async fn a_menu_payment_with_the_orders_code_gives_access() {
 }
 
 #[tokio::test]
+async fn an_orders_page_says_how_to_pay_from_the_menu_where_that_is_heard_of() {
+    for (more, words) in [
+        ("menu = true", Some("Pay Bill, business number 174379, account ")),
+        (
+            "menu = true\ntransaction_type = \"CustomerBuyGoodsOnline\"\nparty_b = \"5550111\"",
+            Some("till number 5550111, KSh 20"),
+        ),
+        ("", None),
+    ] {
+        let stage = stage("http://127.0.0.1:9", more).await;
+        let (id, code) = order(&stage.world, AMINA).await;
+        prompt(&stage.world, id, "ws_CO_1").await;
+        let token = token::sign(stage.world.db.seal(), token::Purpose::OrderPage, id);
+        let page = stage.http.get(format!("{}/o/{token}", stage.world.portal_url())).send().await.unwrap();
+        let text = page.text().await.unwrap();
+        assert!(text.contains("Enter your M-Pesa PIN"), "{text}");
+        match words {
+            Some(words) => assert!(text.contains(words) && text.contains(&code), "{words}: {text}"),
+            None => assert!(!text.contains("Lipa na M-Pesa"), "{text}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_queue_is_listed_and_assigned_at_the_command_line() {
     let stage = stage("http://127.0.0.1:1", "").await;
     let (_, code) = order(&stage.world, AMINA).await;

@@ -205,6 +205,10 @@ order-refund-due-detail = It belongs to you. Show the staff the order { $code } 
 # $host is where the customer wanted to go, such as "example.com".
 order-continue-to = Continue to { $host }
 order-try-again = Try again: pay { $price }
+order-menu = No request on your phone?
+# $business is a number, $code the order's, such as "AB12CD34".
+order-menu-paybill = Pay from the M-Pesa menu: Lipa na M-Pesa, Pay Bill, business number { $business }, account { $code }, { $price }. This page goes on by itself.
+order-menu-till = Pay from the M-Pesa menu: Lipa na M-Pesa, Buy Goods and Services, till number { $business }, { $price }. This page goes on by itself.
 order-get-more = Get more
 order-choose-another = Choose another package
 order-choose-another-or-number = Choose another package or number

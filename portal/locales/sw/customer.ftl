@@ -182,6 +182,10 @@ order-refund-due = Tumepokea pesa zako, lakini hazikuweza kutumika
 order-refund-due-detail = Pesa ni zako. Mwonyeshe mhudumu oda { $code } ili urudishiwe.
 order-continue-to = Endelea kwenye { $host }
 order-try-again = Jaribu tena: lipa { $price }
+order-menu = Simu yako haijaulizwa PIN?
+# $business is a number, $code the order's, such as "AB12CD34".
+order-menu-paybill = Lipa kwenye menyu ya M-Pesa: Lipa na M-Pesa, Pay Bill, namba ya biashara { $business }, akaunti { $code }, { $price }. Ukurasa huu utaendelea wenyewe.
+order-menu-till = Lipa kwenye menyu ya M-Pesa: Lipa na M-Pesa, Buy Goods and Services, namba ya till { $business }, { $price }. Ukurasa huu utaendelea wenyewe.
 order-get-more = Ongeza
 order-choose-another = Chagua kifurushi kingine
 order-choose-another-or-number = Chagua kifurushi kingine au namba nyingine

@@ -42,7 +42,7 @@ use crate::payments::STRIPE;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{DeviceLine, GivenVoucher, LoginForm, Onward, OrderPage};
+use crate::views::customer::{DeviceLine, GivenVoucher, LoginForm, Menu, Onward, OrderPage};
 use crate::views::text::{Said, say};
 use crate::views::{Site, page, time, words};
 
@@ -53,6 +53,10 @@ const STRANDED: Duration = Duration::from_secs(60);
 const AFTER_A_WHILE: Duration = Duration::from_secs(180);
 /// A waiting guest is offered the packages again after this.
 const LONG_WAIT: Duration = Duration::from_secs(120);
+/// A prompt that has not come by then will probably not come.
+const NO_REQUEST: Duration = Duration::from_secs(12);
+/// Kind of payments to a till, in M-Pesa's words.
+const TILL: &str = "CustomerBuyGoodsOnline";
 
 /// What the page is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -368,6 +372,7 @@ pub(crate) async fn show(
         login,
         given: given_voucher(&app, language, &known, stage),
         card: card::part(&app, speech, &known, visit.as_ref(), &token).await?,
+        menu: menu(&app, language, &known, stage),
         again: again.then(|| below("again")),
         packages,
         packages_label: say(language, packages_label).to_string(),
@@ -386,6 +391,20 @@ pub(crate) async fn show(
         }
         None => response,
     })
+}
+
+/// How to pay from the M-Pesa menu, where that is heard of and the phone may have been asked for nothing.
+fn menu(app: &App, language: Language, known: &Known, stage: Stage) -> Option<Menu> {
+    let mpesa = app.config.mpesa.as_ref().filter(|mpesa| mpesa.menu)?;
+    let order = &known.order;
+    let is_unpaid = matches!(stage, Stage::Prompted | Stage::Unsure | Stage::Stranded | Stage::Failed { .. });
+    if !is_unpaid || known.is_by_card() || order.amount.minor == 0 {
+        return None;
+    }
+    let business = mpesa.party_b.as_ref().unwrap_or(&mpesa.shortcode);
+    let key = if mpesa.transaction_type == TILL { "order-menu-till" } else { "order-menu-paybill" };
+    let how = say(language, key).with("business", business).with("code", &order.code).with("price", order.amount);
+    Some(Menu { how: how.to_string(), is_open: known.now - order.created_at > NO_REQUEST })
 }
 
 /// The voucher as its payer sees it, while it waits.

@@ -365,6 +365,8 @@ pub(crate) struct OrderPage {
     pub(crate) given: Option<GivenVoucher>,
     /// What a card has to do with it.
     pub(crate) card: Option<CardPart>,
+    /// How to pay from the M-Pesa menu.
+    pub(crate) menu: Option<Menu>,
     /// Where a new payment of this order is asked for.
     pub(crate) again: Option<String>,
     /// The packages.
@@ -381,6 +383,15 @@ pub(crate) struct OrderPage {
     pub(crate) account: Option<String>,
     /// Where the receipt is, once something was paid.
     pub(crate) receipt: Option<String>,
+}
+
+/// How an order is paid from the M-Pesa menu.
+#[derive(Debug)]
+pub(crate) struct Menu {
+    /// In a sentence.
+    pub(crate) how: String,
+    /// Whether it is shown without being asked for.
+    pub(crate) is_open: bool,
 }
 
 /// A voucher that was paid for another, as its payer sees it.
@@ -599,6 +610,7 @@ mod tests {
             login: Some(login()),
             given: Some(GivenVoucher { code: NASTY.into(), link: NASTY.into(), advice: NASTY.into() }),
             card: Some(card_part()),
+            menu: Some(Menu { how: NASTY.into(), is_open: true }),
             again: Some("/o/x/again".into()),
             packages: Some("/packages?visit=v".into()),
             packages_label: "Choose another package".into(),
