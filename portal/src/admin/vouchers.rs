@@ -1,5 +1,5 @@
 //! `/admin/vouchers`: the batches, what became of them and who has them, and a new one. What is done with a batch stands on its own
-//! page ([`batch`]), and is done in [`changes`]. Codes are on no page: only the files for the printer have them ([`file`]).
+//! page ([`batch`]), and is done in [`changes`]. Codes are on no page: only the files for the printer have them ([`mod@file`]).
 
 pub(super) mod batch;
 pub(super) mod changes;

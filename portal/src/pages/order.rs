@@ -402,8 +402,14 @@ fn menu(app: &App, language: Language, known: &Known, stage: Stage) -> Option<Me
         return None;
     }
     let business = mpesa.party_b.as_ref().unwrap_or(&mpesa.shortcode);
-    let key = if mpesa.transaction_type == TILL { "order-menu-till" } else { "order-menu-paybill" };
-    let how = say(language, key).with("business", business).with("code", &order.code).with("price", order.amount);
+    let how = if mpesa.transaction_type == TILL {
+        say(language, "order-menu-till").with("business", business).with("price", order.amount)
+    } else {
+        say(language, "order-menu-paybill")
+            .with("business", business)
+            .with("code", &order.code)
+            .with("price", order.amount)
+    };
     Some(Menu { how: how.to_string(), is_open: known.now - order.created_at > NO_REQUEST })
 }
 

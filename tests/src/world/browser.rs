@@ -3,6 +3,7 @@
 //! Pictures of what it shows are kept under `target/screenshots`, to be looked at by a person, and [`Axe`] judges the same
 //! pages.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -50,15 +51,7 @@ impl Browser {
             println!("skipped: Chromium and its driver are not installed (MLANGO_CHROMIUM, MLANGO_CHROMEDRIVER)");
             return None;
         };
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("chromedriver starts");
-        let port = port_of(&mut driver).await;
+        let (driver, port) = start(&driver).await;
         let profile =
             std::env::temp_dir().join(format!("mlango-chromium-{:016x}", u64::from_be_bytes(shared::rng::bytes())));
         let mut switches: Vec<String> = SWITCHES.iter().map(ToString::to_string).collect();
@@ -143,16 +136,34 @@ impl Browser {
     }
 }
 
-/// The port that the driver chose, from its greeting.
-async fn port_of(driver: &mut Child) -> u16 {
+/// Starts the driver, and says on which port. It chooses one for IPv4 and ends if somebody has the same one for IPv6.
+async fn start(program: &OsStr) -> (Child, u16) {
+    for _ in 0..5 {
+        let mut driver = Command::new(program)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver starts");
+        if let Some(port) = port_of(&mut driver).await {
+            return (driver, port);
+        }
+    }
+    panic!("chromedriver ends without naming its port");
+}
+
+/// The port that the driver chose, from its greeting. `None`: it has ended.
+async fn port_of(driver: &mut Child) -> Option<u16> {
     let mut lines = BufReader::new(driver.stdout.take().expect("piped")).lines();
     while let Some(line) = lines.next_line().await.expect("it can be read") {
         let port = line.rsplit("on port ").next().and_then(|rest| rest.trim_end_matches('.').parse().ok());
         if line.contains("started successfully")
             && let Some(port) = port
         {
-            return port;
+            return Some(port);
         }
     }
-    panic!("chromedriver ended without naming its port");
+    None
 }
