@@ -24,6 +24,7 @@ mod live;
 pub mod metrics;
 pub mod middleware;
 pub mod notify;
+mod outgoing;
 pub mod pages;
 pub mod password;
 pub mod payments;

@@ -17,8 +17,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, redirect};
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::config;
 use shared::money::{Currency, Money};
@@ -31,6 +30,7 @@ use self::credential::Key;
 pub use self::credential::Unfit;
 use super::callback::plain;
 use super::{Push, Query, Refusal, Unheard};
+use crate::outgoing::{self, Silence};
 
 /// M-Pesa's tokens live an hour; a token that may end on the way is not used.
 const TOKEN_KEPT: Duration = Duration::from_secs(50 * 60);
@@ -127,14 +127,6 @@ struct Answer {
     json: Option<Value>,
 }
 
-/// Why no answer came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Silence {
-    NotConnected,
-    TimedOut,
-    Broken,
-}
-
 impl Mpesa {
     /// Prepares the client; nothing is sent.
     ///
@@ -148,11 +140,7 @@ impl Mpesa {
             }
             _ => return Err(SetupError::NotHttp),
         }
-        let http = Client::builder()
-            .timeout(settings.timeout())
-            .connect_timeout(settings.timeout())
-            .redirect(redirect::Policy::none())
-            .build()?;
+        let http = outgoing::client(settings.timeout(), settings.timeout())?;
         let key = settings.initiator.as_ref().map(Key::of).transpose()?;
         Ok(Mpesa { http, settings: settings.clone(), clock, token: Mutex::new(None), key })
     }
@@ -192,7 +180,7 @@ impl Mpesa {
             "TransactionDesc": short(prompt.description, DESCRIPTION_LIMIT),
         });
         match self.post("/mpesa/stkpush/v1/processrequest", &body).await {
-            Err(Failure::Token(NoToken::Unreachable)) | Err(Failure::Silence(Silence::NotConnected)) => {
+            Err(Failure::Token(NoToken::Unreachable)) | Err(Failure::Silence(Silence::NotSent)) => {
                 Push::Refused(Refusal::Unreachable)
             }
             Err(Failure::Token(NoToken::Refused)) => Push::Refused(Refusal::Credentials),
@@ -274,21 +262,11 @@ impl Mpesa {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, Silence> {
-        let mut response = request.send().await.map_err(|error| Silence::of(&error))?;
-        let is_json = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-            .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Silence::of(&error))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(Silence::Broken);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let response = request.send().await?;
+        let (status, is_json) = (response.status().as_u16(), outgoing::is_json(&response));
+        let body = outgoing::body(response, ANSWER_LIMIT).await?;
         let json = is_json.then(|| serde_json::from_slice(&body).ok()).flatten();
-        Ok(Answer { status: response.status().as_u16(), json })
+        Ok(Answer { status, json })
     }
 }
 
@@ -301,19 +279,6 @@ enum Failure {
 impl From<Silence> for Failure {
     fn from(silence: Silence) -> Failure {
         Failure::Silence(silence)
-    }
-}
-
-impl Silence {
-    fn of(error: &reqwest::Error) -> Silence {
-        // A connection that was never made carried nothing, even if the time ran out meanwhile.
-        if error.is_connect() {
-            Silence::NotConnected
-        } else if error.is_timeout() {
-            Silence::TimedOut
-        } else {
-            Silence::Broken
-        }
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, redirect};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use shared::money::Money;
 use url::Url;
 
 use super::{Sent, SetupError};
+use crate::outgoing::{self, Silence};
 use crate::payments::callback::plain;
 
 /// Largest answer that is read, in octets. Real ones have less than two thousand.
@@ -35,15 +36,6 @@ pub(super) struct Answer {
     pub(super) json: Option<Value>,
 }
 
-/// Why no answer came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Silence {
-    /// Nothing was sent.
-    NotSent,
-    TimedOut,
-    Broken,
-}
-
 impl Http {
     /// Prepares the client; nothing is sent. `key` is where the configuration says `base`.
     pub(super) fn new(key: &'static str, base: &Url, timeout: Duration) -> Result<Http, SetupError> {
@@ -54,13 +46,8 @@ impl Http {
             }
             _ => return Err(SetupError::NotHttp(key)),
         }
-        let client = Client::builder()
-            .timeout(timeout)
-            // Half of it, so that a provider that cannot be reached is known to have heard nothing and the next is
-            // asked.
-            .connect_timeout(timeout / 2)
-            .redirect(redirect::Policy::none())
-            .build()?;
+        // Half of it, so that a provider that cannot be reached is known to have heard nothing and the next is asked.
+        let client = outgoing::client(timeout / 2, timeout)?;
         Ok(Http { client, base: base.as_str().trim_end_matches('/').to_owned() })
     }
 
@@ -72,30 +59,13 @@ impl Http {
 
 /// Sends a request and reads the answer.
 pub(super) async fn ask(request: RequestBuilder) -> Result<Answer, Silence> {
-    let mut response = request.send().await.map_err(|error| Silence::of(&error))?;
+    let response = request.send().await?;
     let status = response.status().as_u16();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Silence::of(&error))? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(Silence::Broken);
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = outgoing::body(response, ANSWER_LIMIT).await?;
     Ok(Answer { status, json: serde_json::from_slice(&body).ok() })
 }
 
 impl Silence {
-    fn of(error: &reqwest::Error) -> Silence {
-        // A connection that was never made carried nothing, even if the time ran out meanwhile.
-        if error.is_connect() || error.is_builder() {
-            Silence::NotSent
-        } else if error.is_timeout() {
-            Silence::TimedOut
-        } else {
-            Silence::Broken
-        }
-    }
-
     /// What it means for the message.
     pub(super) fn meaning(self) -> Sent {
         match self {

@@ -10,7 +10,8 @@ use shared::config::Initiator;
 use shared::money::{Currency, Money};
 
 use super::credential::Key;
-use super::{Answer, Failure, Mpesa, NoToken, Silence, short};
+use super::{Answer, Failure, Mpesa, NoToken, short};
+use crate::outgoing::Silence;
 use crate::payments::{Refusal, Unheard};
 
 /// Characters that M-Pesa takes as remarks.
@@ -105,7 +106,7 @@ impl Mpesa {
 
     async fn ask(&self, path: &str, body: &Value) -> Asked {
         match self.post(path, body).await {
-            Err(Failure::Token(NoToken::Unreachable)) | Err(Failure::Silence(Silence::NotConnected)) => {
+            Err(Failure::Token(NoToken::Unreachable)) | Err(Failure::Silence(Silence::NotSent)) => {
                 Asked::Refused(Refusal::Unreachable)
             }
             Err(Failure::Token(NoToken::Refused)) => Asked::Refused(Refusal::Credentials),

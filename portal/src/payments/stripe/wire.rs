@@ -4,13 +4,13 @@
 //! The key goes into a header that is marked as a secret and nowhere else. No redirect is followed: it would carry the
 //! key to an address that nobody set. Of Stripe's texts only what is bounded and names no person is kept.
 
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, redirect};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use shared::config::{self, Secret};
 use url::Url;
 
 use super::SetupError;
+use crate::outgoing::{self, Silence};
 use crate::payments::{Refusal, Unheard};
 
 /// The version of Stripe's interface that is spoken and understood here. It is the first in which the currency of a
@@ -43,15 +43,6 @@ pub(super) struct Answer {
     pub(super) request: String,
 }
 
-/// Why no answer came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Silence {
-    /// Nothing was sent.
-    NotSent,
-    TimedOut,
-    Broken,
-}
-
 /// Why there is nothing of what was to be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Failure {
@@ -71,12 +62,8 @@ impl Http {
             }
             _ => return Err(SetupError::NotHttp),
         }
-        let client = Client::builder()
-            .timeout(settings.timeout())
-            // Half of it, so that a Stripe that cannot be reached is known to have heard nothing.
-            .connect_timeout(settings.timeout() / 2)
-            .redirect(redirect::Policy::none())
-            .build()?;
+        // Half of it, so that a Stripe that cannot be reached is known to have heard nothing.
+        let client = outgoing::client(settings.timeout() / 2, settings.timeout())?;
         Ok(Http { client, base: settings.base_url.clone(), key: settings.secret_key.clone() })
     }
 
@@ -107,35 +94,17 @@ impl Http {
 
 /// Sends a request and reads the answer.
 pub(super) async fn ask(request: RequestBuilder) -> Result<Answer, Silence> {
-    let mut response = request.send().await.map_err(|error| Silence::of(&error))?;
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_json = header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-    let request = header("request-id").map(code).unwrap_or_default();
-    let status = response.status().as_u16();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Silence::of(&error))? {
-        if body.len() + chunk.len() > ANSWER_LIMIT {
-            return Err(Silence::Broken);
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let response = request.send().await?;
+    let (status, is_json) = (response.status().as_u16(), outgoing::is_json(&response));
+    let request =
+        response.headers().get("request-id").and_then(|value| value.to_str().ok()).map(code).unwrap_or_default();
+    let body = outgoing::body(response, ANSWER_LIMIT).await?;
     tracing::debug!(status, %request, octets = body.len(), "Stripe has answered");
     let json = is_json.then(|| serde_json::from_slice(&body).ok()).flatten();
     Ok(Answer { status, json, request })
 }
 
 impl Silence {
-    fn of(error: &reqwest::Error) -> Silence {
-        // A connection that was never made carried nothing, even if the time ran out meanwhile.
-        if error.is_connect() || error.is_builder() {
-            Silence::NotSent
-        } else if error.is_timeout() {
-            Silence::TimedOut
-        } else {
-            Silence::Broken
-        }
-    }
-
     /// What it means for a question.
     pub(super) fn unheard(self) -> Unheard {
         match self {
