@@ -41,6 +41,8 @@ pub struct Metrics {
     pub(crate) stripe_requests: IntCounterVec,
     /// `mlango_card_graces_total{result}`.
     pub(crate) graces: IntCounterVec,
+    /// `mlango_provider_trouble{provider}`.
+    pub(crate) trouble: IntGaugeVec,
     /// `mlango_payments_unmatched{provider}`.
     pub(crate) unmatched: IntGaugeVec,
     /// `mlango_sms_total{kind,result}`.
@@ -127,6 +129,12 @@ impl Metrics {
                 "mlango_card_graces_total",
                 "Guests who pay by card and were let out before: given, or not_given since they had enough already.",
                 &["result"],
+            ),
+            trouble: gauges(
+                &registry,
+                "mlango_provider_trouble",
+                "1 while a provider of payments fails for most customers.",
+                &["provider"],
             ),
             unmatched: gauges(
                 &registry,

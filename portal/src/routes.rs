@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, language, observe, problem};
-use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, scanned, screen, voucher};
+use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, refusal, scanned, screen, voucher};
 use crate::{App, admin, api, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -58,6 +58,8 @@ pub fn public(app: App) -> Router {
     Router::new()
         .merge(guests)
         .merge(webhooks::routes())
+        // A mail program may send it from anywhere: its token is all that it needs (RFC 8058).
+        .route("/u/{token}", get(refusal::ask).post(refusal::refuse))
         .route("/admin/", get(|| async { Redirect::permanent("/admin") }))
         .nest("/admin", admin::routes())
         .nest("/api/v1", api::routes())

@@ -19,6 +19,7 @@ use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
+use crate::payments::trouble::Trouble;
 use crate::throttle::Throttle;
 use crate::views::assets;
 use crate::views::brand::Brand;
@@ -55,6 +56,8 @@ pub struct Inner {
     pub(crate) live: Live,
     /// Cancelled when this process ends: pages that stay open must not hold it up.
     pub(crate) stopping: CancellationToken,
+    /// Whether M-Pesa fails for everybody just now.
+    pub(crate) trouble: Trouble,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
@@ -100,6 +103,7 @@ impl App {
             email,
             throttle: Throttle::default(),
             live: Live::default(),
+            trouble: Trouble::default(),
             stopping: CancellationToken::new(),
             db,
             redis,

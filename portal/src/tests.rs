@@ -90,6 +90,7 @@ async fn tokens_of_others_lead_nowhere() {
         "/o/abc".to_owned(),
         format!("/o/{callback}"),
         format!("/o/{callback}/state"),
+        format!("/u/{callback}"),
         "/packages?visit=abc".to_owned(),
     ] {
         let response = get(&app, &path).await;

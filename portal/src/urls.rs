@@ -74,6 +74,11 @@ pub fn email_proof(key: &SealKey, claim: Uuid) -> String {
     format!("/e/{}", token::sign(key, Purpose::EmailAddress, claim))
 }
 
+/// Where news by e-mail is refused, by whoever reads the mail: one address for each customer.
+pub fn email_refusal(key: &SealKey, user: Uuid) -> String {
+    format!("/u/{}", token::sign(key, Purpose::EmailRefusal, user))
+}
+
 /// Where M-Pesa reports one payment.
 pub fn mpesa_callback(base: &Url, key: &SealKey, payment: Uuid) -> String {
     absolute(base, &format!("/webhooks/mpesa/{}", token::sign(key, Purpose::PaymentCallback, payment)))

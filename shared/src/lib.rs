@@ -5,6 +5,7 @@
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
 //! * [`mac`], [`phone`], [`email`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
+//! * [`denial`] – why a login is refused, in the words that a router passes on;
 //! * [`language`] – in which languages customers are spoken to;
 //! * [`notice`] and [`sms`] – what customers are told, and what a text message costs, by its letters;
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
@@ -18,6 +19,7 @@
 //! lines (`log`), has no async code, and knows neither SQL nor RADIUS.
 
 pub mod config;
+pub mod denial;
 pub mod discount;
 pub mod email;
 pub mod entitlement;

@@ -42,6 +42,11 @@ impl Channel {
             Channel::Email => "email",
         }
     }
+
+    /// Reads that name.
+    pub fn parse(text: &str) -> Option<Channel> {
+        [Channel::Sms, Channel::Email].into_iter().find(|channel| channel.as_str() == text)
+    }
 }
 
 impl Notice {
@@ -85,6 +90,16 @@ impl Notice {
         self != Notice::AddressProof
     }
 
+    /// Whether whoever gets it by e-mail can refuse it with one click (RFC 8058). A receipt, a code that was paid for and what is about
+    /// the safety of a package are no mailing: they go on, and say so.
+    pub fn can_be_refused(self) -> bool {
+        match self {
+            Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => true,
+            Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
+            Notice::PaymentReceived | Notice::Given | Notice::NewDevice | Notice::AddressProof => false,
+        }
+    }
+
     /// Whether it waits while people sleep. What somebody has just done, or is in the middle of, does not.
     pub fn keeps_quiet_hours(self) -> bool {
         match self {
@@ -121,6 +136,7 @@ mod tests {
     fn names_are_read_as_they_are_written() {
         assert!(Notice::ALL.iter().all(|notice| Notice::parse(notice.as_str()) == Some(*notice)));
         assert_eq!(Notice::parse("weather"), None);
+        assert_eq!((Channel::parse("email"), Channel::parse("pigeon")), (Some(Channel::Email), None));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Purpose {
     RequestResult,
     /// The link by which an e-mail address is proved; its identifier is the claim, and has its time in it.
     EmailAddress,
+    /// The link in an e-mail that ends news by e-mail; its identifier is the customer.
+    EmailRefusal,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
             Purpose::C2b => "c2b",
             Purpose::RequestResult => "request result",
             Purpose::EmailAddress => "email address",
+            Purpose::EmailRefusal => "email refusal",
         }
     }
 }
@@ -104,6 +107,7 @@ mod tests {
         let token = sign(&key, Purpose::OrderPage, id);
         assert_eq!(verify(&key, Purpose::OrderPage, &token), Some(id));
         assert_eq!(verify(&key, Purpose::PaymentCallback, &token), None);
+        assert_eq!(verify(&key, Purpose::EmailAddress, &sign(&key, Purpose::EmailRefusal, id)), None);
         let token = sign_hex(&key, Purpose::C2b, id);
         assert_eq!((token.len(), verify_hex(&key, Purpose::C2b, &token)), (64, Some(id)));
         assert_eq!(verify_hex(&key, Purpose::RequestResult, &token), None);

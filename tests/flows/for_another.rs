@@ -118,6 +118,40 @@ async fn one_pays_and_another_goes_online() {
 }
 
 #[tokio::test]
+async fn the_message_is_in_the_language_of_the_payers_page_unless_its_reader_has_chosen_another() {
+    let shop = Shop::open(true).await;
+    // Somebody who chose English once, and somebody who has bought something and chosen nothing.
+    let now = shop.world.clock.now();
+    for (number, chooses) in [("0722345679", true), ("0722345680", false)] {
+        let phone = number.parse().unwrap();
+        let id = store::user::ensure(&shop.world.db, shared::rng::id(now), &phone, "", now).await.unwrap();
+        if chooses {
+            store::user::speak(&shop.world.db, id, shared::language::Language::English).await.unwrap();
+        }
+    }
+    let guest = shop.guest();
+    let swahili = guest.follow(&guest.arrive().await, "Kiswahili").await;
+    let sms = shop.sms.as_ref().expect("there is SMS");
+    for (number, to, words) in [
+        (RECIPIENT, "+254722345678", "umelipiwa"),
+        ("0722345679", "+254722345679", "was paid for you"),
+        ("0722345680", "+254722345680", "umelipiwa"),
+    ] {
+        let (order, _) = buy(&guest, &swahili, "one-hour", PAYER, number).await;
+        guest.wait_for_stage(&order, "given").await;
+        let told = eventually("the recipient is told", || async {
+            sms.messages().into_iter().find(|message| message.to == to).map(|message| message.text)
+        })
+        .await;
+        assert!(told.contains(words), "{to}: {told}");
+    }
+    // Somebody new goes on in that language.
+    let query = "SELECT locale FROM users WHERE phone = '+254722345678'";
+    let locale: String = sqlx::query_scalar(query).fetch_one(&shop.world.pool).await.unwrap();
+    assert_eq!(locale, "sw");
+}
+
+#[tokio::test]
 async fn a_payment_that_is_told_of_twice_makes_one_voucher_and_one_message() {
     let shop = Shop::open(true).await;
     let guest = shop.guest();

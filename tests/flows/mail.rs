@@ -162,6 +162,7 @@ fn is_a_receipt(mail: &Mail) {
     assert!(mail.header("date").ends_with("+0000") && mail.header("mime-version") == "1.0", "{:?}", mail.headers);
     assert!(mail.header("content-type").starts_with("text/plain"), "{:?}", mail.headers);
     assert!(mail.defects.is_empty() && mail.headers.len() == 10, "{mail:?}");
+    assert!(mail.text.contains("This is a receipt") && mail.header("list-unsubscribe-post").is_empty(), "{mail:?}");
     for line in ["Paid to: Mlango Wi-Fi", "For: one hour", "Amount: KSh 20", "By: 07xx xxx 670"] {
         assert!(mail.text.lines().any(|found| found == line), "{line}: {}", mail.text);
     }
@@ -303,4 +304,124 @@ async fn a_server_with_a_strangers_certificate_gets_nothing() {
     .await;
     assert!(waits.state == "pending" && waits.detail.starts_with("email unreachable: "), "{waits:?}");
     assert!(mail.mails().is_empty());
+}
+
+/// Every piece of news of that kind, in the order in which it was written: how it stands, and how it went.
+async fn all_told(world: &World, template: &str) -> Vec<(String, Option<String>)> {
+    let query = "SELECT state, channel FROM notifications WHERE template = $1 ORDER BY created_at, only_by NULLS FIRST";
+    sqlx::query_as(query).bind(template).fetch_all(&world.pool).await.unwrap()
+}
+
+/// What Africa's Talking reports of its first message. Returns the HTTP status.
+async fn report(address: &str, sms: &SmsSim, status: &str, reason: &str) -> u16 {
+    let reference = sms.messages()[0].reference.clone();
+    let form = [("id", reference.as_str()), ("status", status), ("failureReason", reason)];
+    reqwest::Client::new().post(address).form(&form).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_message_that_never_arrived_goes_by_email_once() {
+    for reason in ["UserDoesNotExist", "DeliveryFailure"] {
+        let Some((mut world, mail, entitlement)) = customer(Protection::None, true, false).await else { return };
+        let sms = world.sms().await;
+        world.start_portal().await;
+        let address = world.portal_command(&["message", "address"], "").await.trim().to_owned();
+        end(&world, entitlement).await;
+        until(&world, "ended", "sent").await;
+        assert_eq!((sms.messages().len(), mail.mails().len()), (1, 0));
+        assert_eq!(report(&address, &sms, "Failed", reason).await, 200);
+        let told = mail.mail(0).await;
+        assert_eq!(
+            (told.to.as_slice(), told.header("subject")),
+            ([ADDRESS.to_owned()].as_slice(), "Mlango Wi-Fi: one day has ended")
+        );
+        // It is reported again, and otherwise: the message only moves forward, and there is no second e-mail.
+        for status in ["Failed", "AbsentSubscriber", "Failed"] {
+            assert_eq!(report(&address, &sms, status, "UserDoesNotExist").await, 200);
+        }
+        eventually("both are written down", || async {
+            let told = all_told(&world, "ended").await;
+            let way = |state: &str, channel: &str| (state.to_owned(), Some(channel.to_owned()));
+            (told == [way("failed", "sms"), way("sent", "email")]).then_some(())
+        })
+        .await;
+        assert_eq!((sms.messages().len(), mail.mails().len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_never_arrived_and_matters_no_more_is_left_alone() {
+    let Some((mut world, mail, entitlement)) = customer(Protection::None, true, false).await else { return };
+    let sms = world.sms().await;
+    world.start_portal().await;
+    let address = world.portal_command(&["message", "address"], "").await.trim().to_owned();
+    end(&world, entitlement).await;
+    until(&world, "ended", "sent").await;
+    sqlx::query("UPDATE notifications SET expires_at = now() - interval '1 second' WHERE template = 'ended'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(report(&address, &sms, "Failed", "UserDoesNotExist").await, 200);
+    assert_eq!(all_told(&world, "ended").await, [("failed".to_owned(), Some("sms".to_owned()))]);
+    assert!(mail.mails().is_empty());
+}
+
+/// Puts a piece of news into the outbox, for the one customer.
+async fn tell(world: &World, template: &str) {
+    let query = "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
+                 SELECT gen_random_uuid(), id, $1, '{\"package\": \"one day\"}', $1, now(), now() + interval '1 hour', now() FROM users";
+    sqlx::query(query).bind(template).execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn news_by_email_is_refused_with_one_request_and_receipts_go_on() {
+    let Some((mut world, mail, entitlement)) = customer(Protection::None, true, true).await else { return };
+    world.start_portal().await;
+    end(&world, entitlement).await;
+    let told = mail.mail(0).await;
+    let link = told.header("list-unsubscribe").trim().trim_matches(['<', '>']).to_owned();
+    assert_eq!(told.header("list-unsubscribe-post"), "List-Unsubscribe=One-Click");
+    assert!(link.contains("/u/") && told.text.contains(&link), "{link}: {}", told.text);
+
+    // Without a cookie. What a mail program opens by itself refuses nothing.
+    let refused = async || {
+        let query = "SELECT email_refused_at::text FROM users";
+        sqlx::query_scalar::<_, Option<String>>(query).fetch_one(&world.pool).await.unwrap()
+    };
+    let http = reqwest::Client::new();
+    let asks = http.get(&link).send().await.unwrap().text().await.unwrap();
+    assert!(
+        asks.contains("Yes, stop it") && asks.contains("07xx xxx 670") && asks.contains("cannot be refused here"),
+        "{asks}"
+    );
+    assert_eq!(refused().await, None);
+    let swahili = http.get(format!("{link}?lang=sw")).send().await.unwrap().text().await.unwrap();
+    assert!(swahili.contains("Ndiyo, zisitishwe"), "{swahili}");
+    // The request that a mail program sends in somebody's name, from its own site; and once more.
+    let press = async |address: &str| {
+        let request = http.post(address).header("sec-fetch-site", "cross-site").body("List-Unsubscribe=One-Click");
+        let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let forged = format!("{}x", &link[..link.len() - 1]);
+    assert_eq!((press(&forged).await.0, refused().await), (404, None));
+    let (status, done) = press(&link).await;
+    assert!(status == 200 && done.contains("there is no more news by e-mail"), "{done}");
+    let first = refused().await;
+    assert!(first.is_some());
+    assert_eq!((press(&link).await.0, refused().await), (200, first), "it changes nothing more");
+
+    // What can be refused is not sent; what cannot be says so.
+    tell(&world, "trouble").await;
+    assert_eq!(until(&world, "trouble", "skipped").await.detail, "nobody sends it");
+    tell(&world, "new_device").await;
+    until(&world, "new_device", "sent").await;
+    let safety = mail.mail(1).await;
+    assert!(safety.text.contains("it comes even if you want no news by e-mail"), "{}", safety.text);
+    assert!(safety.header("list-unsubscribe").ends_with("/account>"), "{:?}", safety.headers);
+    assert!(safety.header("list-unsubscribe-post").is_empty(), "{:?}", safety.headers);
+    // Who wants it again says so on the own page.
+    let id: Uuid = sqlx::query_scalar("SELECT id FROM users").fetch_one(&world.pool).await.unwrap();
+    user::email::choose(&world.db, id, true).await.unwrap();
+    assert_eq!(refused().await, None);
 }

@@ -63,6 +63,17 @@ another-phone = Phone number of who gets it
 another-help = You pay with the number above; the other phone gets a voucher code. This device gets nothing.
 another-costs-nothing = { $package } costs nothing: whoever wants it takes it with the own phone.
 
+## While M-Pesa fails for everybody, on the packages and on an order that waits
+
+trouble-heading = M-Pesa has trouble just now
+trouble-text = Requests to phones do not come, or fail. No money is lost: if you were charged, you are online by itself once M-Pesa tells us. Do not pay twice.
+# What can be done instead, a line each.
+trouble-menu = Pay from the M-Pesa menu: how is written below.
+trouble-menu-after-choice = Choose a package: its page says how to pay from the M-Pesa menu.
+trouble-card = Pay by card.
+trouble-voucher = Buy a voucher from the staff and type its code.
+trouble-later = Or try again in a few minutes.
+
 ## A package's card: short facts, not sentences
 
 # $time is such as "2 hours" and may be spent online, within a longer time (card-within).
@@ -171,6 +182,11 @@ screen-uses = It uses { $package }.
 screen-over = This code is over
 screen-another = Show another code
 
+## A page that reads itself again: the button that stops it, and what the button says then
+
+again-pause = Pause updates
+again-go-on = Go on
+
 ## The page of an order, from the payment to the end of the package
 
 order-asking = Sending the request to your phone
@@ -202,6 +218,7 @@ order-data-is-used = Your data is used up
 order-ended-detail = Get more to go on.
 order-refund-due = We have your money, but could not use it
 order-refund-due-detail = It belongs to you. Show the staff the order { $code } to get it back.
+order-paid-twice = This order was paid twice. The second { $price } belongs to you: show the staff the order { $code } to get it back.
 # $host is where the customer wanted to go, such as "example.com".
 order-continue-to = Continue to { $host }
 order-try-again = Try again: pay { $price }
@@ -305,6 +322,36 @@ router-restarting = The hotspot is restarting. Try again in a minute.
 router-broken = The router has a problem. Try again in a minute, or tell the staff.
 # $sentence is the router's own; it may be in another language.
 router-says = The router says: “{ $sentence }”
+
+## Why a login was refused, from the Wi-Fi's own records, and what to do
+
+denied-unknown-user = We do not know this name or voucher. Check it and type it again.
+denied-mistyped-code = One character of the code looks wrong. Check it and type it again.
+denied-bad-password = The password was not right. Open your packages and go online from there.
+denied-credential-over = That sign-in is no longer good. Open your packages and go online from there.
+denied-wrong-device = That sign-in was made for another device. Open your packages here and go online from there.
+denied-too-many-devices = All devices of this package are taken. Open your packages and remove one, then go online.
+denied-too-many-swaps = This package was moved to other devices too often today. Use one of its devices, or try again tomorrow.
+denied-time-over = Your time is used up. Choose a package to go on.
+denied-online-time-used = Your hours online are used up. Choose a package to go on.
+denied-outside-hours = Your package is for other hours of the day or week. Come back then, or choose another package.
+denied-data-used = Your data is used up. Choose a package to go on.
+denied-revoked = This access was withdrawn. Please ask the staff.
+denied-unknown-device = Welcome. Choose a package to go online.
+denied-bad-request = The router sent a sign-in that could not be read. Try once more.
+denied-eap = Your device asks for a kind of sign-in that this Wi-Fi has not. Remove the Wi-Fi from its list and join again without a name and password, or ask the staff.
+denied-router-login = That name and password are not for the Wi-Fi. Choose a package to go online.
+denied-cannot-check = We cannot check your sign-in at the moment. What you paid is safe. Try again in a minute.
+denied-locked = There were too many wrong tries. Wait some minutes, then try again, or ask the staff.
+
+## The button beside such a sentence
+
+next-packages = See the packages
+next-voucher = Type the code again
+next-account = Open my packages
+next-again = Try again
+# A telephone number follows.
+next-staff = Call the staff
 
 ## Signing in with a code by SMS
 
@@ -436,6 +483,26 @@ email-is-wrong = Please check the e-mail address: it should look like amina@exam
 email-is-yours = That address is yours already.
 email-link-comes = We are sending a link to that address. Open it within a day, and say yes.
 email-removed = The e-mail address is removed.
+email-is-refused = News by e-mail is off. Receipts, and what is about the safety of your package, still go to { $address }.
+
+## At the end of an e-mail: why it comes. Addresses of pages follow
+
+email-why = You get this e-mail because you said that this address is yours. Change that here: { $account }
+email-why-refuse = No more news by e-mail, with one click: { $link }
+# For receipts, codes that were paid for, and what is about the safety of a package.
+email-why-comes = This is a receipt, or about the safety of your package: it comes even if you want no news by e-mail.
+
+## Where the link that ends news by e-mail leads
+
+refuse-title = News by e-mail
+refuse-question = Shall { $brand } send no more news by e-mail about the packages of { $phone }?
+# A button.
+refuse-stop = Yes, stop it
+refuse-done = Done: there is no more news by e-mail about the packages of { $phone }. You can close this page.
+refuse-by-sms = News comes by SMS, as far as you want to be told.
+refuse-comes = Receipts, codes that were paid for, and what is about the safety of your package still come: they cannot be refused here.
+# A link to the page on which it is turned on again.
+refuse-account = Choose what you are told
 
 ## Where the link in that e-mail leads
 

@@ -53,6 +53,16 @@ another-phone = Namba ya simu itakayopata kifurushi
 another-help = Unalipa kwa namba iliyo hapo juu; simu nyingine itapata namba ya vocha. Kifaa hiki hakitapata chochote.
 another-costs-nothing = { $package } ni bure: anayeitaka aichukue kwa simu yake mwenyewe.
 
+## While M-Pesa fails for everybody, on the packages and on an order that waits
+
+trouble-heading = M-Pesa ina hitilafu kwa sasa
+trouble-text = Maombi hayafiki kwenye simu, au hayakamiliki. Hakuna pesa inayopotea: kama umetozwa, utaingia mtandaoni bila kufanya chochote M-Pesa ikitujulisha. Usilipe mara mbili.
+trouble-menu = Lipa kwenye menyu ya M-Pesa: maelezo yako hapa chini.
+trouble-menu-after-choice = Chagua kifurushi: ukurasa wake utakueleza jinsi ya kulipa kwenye menyu ya M-Pesa.
+trouble-card = Lipa kwa kadi.
+trouble-voucher = Nunua vocha kwa mhudumu, kisha andika namba yake.
+trouble-later = Au jaribu tena baada ya dakika chache.
+
 ## A package's card: short facts, not sentences
 
 card-online = { $time } mtandaoni
@@ -150,6 +160,11 @@ screen-uses = Inatumia { $package }.
 screen-over = Muda wa namba hii umekwisha
 screen-another = Onyesha namba nyingine
 
+## A page that reads itself again: the button that stops it, and what the button says then
+
+again-pause = Simamisha kwa muda
+again-go-on = Endelea
+
 ## The page of an order, from the payment to the end of the package
 
 order-asking = Tunatuma ombi kwa simu yako
@@ -180,6 +195,7 @@ order-data-is-used = Data yako imekwisha
 order-ended-detail = Ongeza ili uendelee.
 order-refund-due = Tumepokea pesa zako, lakini hazikuweza kutumika
 order-refund-due-detail = Pesa ni zako. Mwonyeshe mhudumu oda { $code } ili urudishiwe.
+order-paid-twice = Oda hii ililipwa mara mbili. { $price } ya pili ni yako: mwonyeshe mhudumu oda { $code } ili urudishiwe.
 order-continue-to = Endelea kwenye { $host }
 order-try-again = Jaribu tena: lipa { $price }
 order-menu = Simu yako haijaulizwa PIN?
@@ -275,6 +291,35 @@ router-still-working = Ruta bado inashughulikia jaribio lako la awali. Subiri se
 router-restarting = Hotspot inawashwa upya. Jaribu tena baada ya dakika moja.
 router-broken = Ruta ina hitilafu. Jaribu tena baada ya dakika moja, au mweleze mhudumu.
 router-says = Ruta inasema: “{ $sentence }”
+
+## Why a login was refused, from the Wi-Fi's own records, and what to do
+
+denied-unknown-user = Hatulijui jina hili wala vocha hii. Hakiki, kisha uandike tena.
+denied-mistyped-code = Herufi moja ya namba hiyo inaonekana si sahihi. Hakiki, kisha uandike tena.
+denied-bad-password = Neno la siri halikuwa sahihi. Fungua vifurushi vyako uingie mtandaoni kutoka hapo.
+denied-credential-over = Njia hiyo ya kuingia haitumiki tena. Fungua vifurushi vyako uingie mtandaoni kutoka hapo.
+denied-wrong-device = Njia hiyo ya kuingia ni ya kifaa kingine. Fungua vifurushi vyako hapa uingie mtandaoni kutoka hapo.
+denied-too-many-devices = Nafasi zote za vifaa vya kifurushi hiki zimejaa. Fungua vifurushi vyako uondoe kimoja, kisha uingie mtandaoni.
+denied-too-many-swaps = Kifurushi hiki kimehamishwa kwenye vifaa vingine mara nyingi mno leo. Tumia mojawapo ya vifaa vyake, au jaribu tena kesho.
+denied-time-over = Muda wako umekwisha. Chagua kifurushi ili uendelee.
+denied-online-time-used = Saa zako za mtandaoni zimekwisha. Chagua kifurushi ili uendelee.
+denied-outside-hours = Kifurushi chako ni cha saa nyingine za siku au wiki. Rudi wakati huo, au chagua kifurushi kingine.
+denied-data-used = Data yako imekwisha. Chagua kifurushi ili uendelee.
+denied-revoked = Huduma hii imesitishwa. Tafadhali muulize mhudumu.
+denied-unknown-device = Karibu. Chagua kifurushi ili uingie mtandaoni.
+denied-bad-request = Ombi la kuingia kutoka kwa ruta halikusomeka. Jaribu mara moja tena.
+denied-eap = Kifaa chako kinaomba njia ya kuingia isiyotolewa na Wi-Fi hii. Iondoe Wi-Fi hii kwenye orodha ya kifaa, kisha ujiunge tena bila jina wala neno la siri, au muulize mhudumu.
+denied-router-login = Jina na neno la siri hilo si la Wi-Fi. Chagua kifurushi ili uingie mtandaoni.
+denied-cannot-check = Hatuwezi kuhakiki kuingia kwako kwa sasa. Ulicholipa kiko salama. Jaribu tena baada ya dakika moja.
+denied-locked = Umejaribu vibaya mara nyingi mno. Subiri dakika chache, kisha jaribu tena, au muulize mhudumu.
+
+## The button beside such a sentence
+
+next-packages = Angalia vifurushi
+next-voucher = Andika namba tena
+next-account = Fungua vifurushi vyangu
+next-again = Jaribu tena
+next-staff = Mpigie mhudumu
 
 ## Signing in with a code by SMS
 
@@ -393,6 +438,23 @@ email-is-wrong = Tafadhali hakiki anwani ya barua pepe: iwe kama amina@example.o
 email-is-yours = Anwani hiyo tayari ni yako.
 email-link-comes = Tunatuma kiungo kwa anwani hiyo. Kifungue ndani ya siku moja, kisha ukubali.
 email-removed = Anwani ya barua pepe imeondolewa.
+email-is-refused = Habari kwa barua pepe zimezimwa. Risiti, na yanayohusu usalama wa kifurushi chako, bado huenda kwa { $address }.
+
+## At the end of an e-mail: why it comes. Addresses of pages follow
+
+email-why = Unapata barua pepe hii kwa sababu ulikubali kuwa anwani hii ni yako. Badilisha hapa: { $account }
+email-why-refuse = Usipokee habari kwa barua pepe tena, kwa kubofya mara moja: { $link }
+email-why-comes = Hii ni risiti, au inahusu usalama wa kifurushi chako: huja hata kama hutaki habari kwa barua pepe.
+
+## Where the link that ends news by e-mail leads
+
+refuse-title = Habari kwa barua pepe
+refuse-question = Je, { $brand } isitume tena habari kwa barua pepe kuhusu vifurushi vya { $phone }?
+refuse-stop = Ndiyo, zisitishwe
+refuse-done = Tayari: hakuna tena habari kwa barua pepe kuhusu vifurushi vya { $phone }. Unaweza kufunga ukurasa huu.
+refuse-by-sms = Habari huja kwa SMS, kadiri unavyotaka kujulishwa.
+refuse-comes = Risiti, namba za vocha zilizolipiwa, na yanayohusu usalama wa kifurushi chako bado zitakuja: haziwezi kukataliwa hapa.
+refuse-account = Chagua unachojulishwa
 
 ## Where the link in that e-mail leads
 

@@ -63,7 +63,7 @@ pub(super) struct Page {
     pub(super) csrf: String,
     /// Where one is.
     pub(super) tab: Tab,
-    /// Seconds after which the page loads itself again.
+    /// Seconds after which the page is read again by itself, until somebody pauses it (`static/again.js`).
     pub(super) refresh: Option<u32>,
 }
 
@@ -79,9 +79,14 @@ impl Page {
         }
     }
 
-    /// The same, loading itself again after `seconds`.
+    /// The same, read again after `seconds`.
     pub(super) fn refreshed(self, seconds: u32) -> Page {
         Page { refresh: Some(seconds), ..self }
+    }
+
+    /// The address of the script that reads a page again.
+    pub(super) fn again(&self) -> String {
+        assets::url("again.js")
     }
 
     /// Address, label and whether one is there, for each tab.

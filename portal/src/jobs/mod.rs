@@ -1,5 +1,5 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, entitlements that ran
-//! out, news to be sent.
+//! out, news to be sent, whether M-Pesa fails for everybody.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -20,7 +20,7 @@ use crate::notify::sms::Sms;
 use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
-use crate::payments::{MPESA, check, report};
+use crate::payments::{MPESA, check, report, trouble};
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
 const SIDE_BY_SIDE: usize = 16;
@@ -39,6 +39,7 @@ enum Job {
     Expiry,
     Ending,
     News,
+    Trouble,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -49,7 +50,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 8] = [
+    const ALL: [Job; 9] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -58,6 +59,7 @@ impl Job {
         Job::Expiry,
         Job::Ending,
         Job::News,
+        Job::Trouble,
     ];
 
     fn name(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Job {
             Job::Expiry => "expiry",
             Job::Ending => "ending",
             Job::News => "news",
+            Job::Trouble => "trouble",
         }
     }
 
@@ -79,6 +82,7 @@ impl Job {
                 Duration::from_secs(1)
             }
             Job::Expiry => Duration::from_secs(2),
+            Job::Trouble => Duration::from_secs(5),
             Job::Ending => Duration::from_secs(15),
         }
     }
@@ -88,7 +92,9 @@ impl Job {
         let wake = match self {
             Job::Reports => &app.events_wait,
             Job::CardReports => &app.card_events_wait,
-            Job::Checks | Job::CardChecks | Job::Refunds | Job::Expiry | Job::Ending | Job::News => &never,
+            Job::Checks | Job::CardChecks | Job::Refunds | Job::Expiry | Job::Ending | Job::News | Job::Trouble => {
+                &never
+            }
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -129,6 +135,7 @@ impl Job {
             Job::Refunds => refunds(app, hands).await,
             Job::Ending => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
             Job::News => news(app, hands).await,
+            Job::Trouble => trouble::watch(app).await.map(|()| false),
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

@@ -6,8 +6,8 @@
 //! it the order, whose page is reached from elsewhere. A browser that keeps cookies is given one ([`remember`]), and its addresses
 //! stay short.
 //!
-//! Who has chosen nothing is answered in the customer's own language, where it is known who asks, else in what the browser
-//! accepts, else in English. Refused here: any guess by address or telephone number.
+//! Who has chosen nothing is answered in the language that the customer once chose, where it is known who asks, else in what the browser
+//! accepts, else in the one in which the customer is told things, else in English. Refused here: any guess by address or telephone number.
 
 use std::convert::Infallible;
 
@@ -53,6 +53,11 @@ impl Wanted {
             cookie: jar.get(cookie::LANGUAGE).and_then(|cookie| Language::parse(cookie.value())),
             accepted: accepted(headers),
         }
+    }
+
+    /// Whether the browser says what it likes, of what we speak.
+    pub(crate) fn has_accepted(self) -> bool {
+        self.accepted.is_some()
     }
 
     /// What was chosen, here or before: `before` is what the visit or the order remembers.

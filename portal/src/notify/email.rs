@@ -65,6 +65,8 @@ pub struct Message<'a> {
     pub subject: &'a str,
     /// Its text; other control characters than line breaks become blanks.
     pub text: &'a str,
+    /// Where one request, without a sign-in, ends such messages (RFC 8058); `None`: they cannot be refused so.
+    pub refuse: Option<&'a str>,
 }
 
 /// Why e-mail cannot be sent from here.
@@ -104,7 +106,7 @@ pub struct Email {
     hello: ClientId,
     /// What stands behind the `@` of our messages' identities.
     domain: String,
-    /// Where whoever does not want our messages says so.
+    /// Where whoever does not want our messages says so, of those that one request does not end.
     unsubscribe: String,
     timeout: Duration,
 }
@@ -159,7 +161,7 @@ impl Email {
             timeout: settings.timeout(),
         };
         // A sender that no message can have is found now, and not when a customer is to be told something.
-        let trial = Message { id: Uuid::nil(), to: &settings.from.address, subject: "", text: "" };
+        let trial = Message { id: Uuid::nil(), to: &settings.from.address, subject: "", text: "", refuse: None };
         let written = email.write(&trial, from, OffsetDateTime::UNIX_EPOCH);
         written.map_err(|error| SetupError::From(error.to_string()))?;
         Ok(email)
@@ -234,7 +236,9 @@ impl Email {
     /// The message as it is handed over (RFC 5322).
     fn write(&self, message: &Message<'_>, to: Address, now: OffsetDateTime) -> Result<Vec<u8>, lettre::error::Error> {
         let header = |name, value| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
-        let written = lettre::Message::builder()
+        // RFC 2369 section 3.2. What is not ended by one request leads to a page.
+        let leave = format!("<{}>", message.refuse.unwrap_or(&self.unsubscribe));
+        let mut written = lettre::Message::builder()
             .message_id(Some(format!("<{}>", self.reference(message.id))))
             .date(SystemTime::from(now))
             .from(self.from.clone())
@@ -242,10 +246,12 @@ impl Email {
             .subject(one_line(message.subject))
             // Machines that answer for people on holiday do not answer a machine (RFC 3834 section 5).
             .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
-            // RFC 2369 section 3.2.
-            .raw_header(header("List-Unsubscribe", format!("<{}>", self.unsubscribe)))
-            .singlepart(SinglePart::plain(lines(message.text)))?;
-        Ok(written.formatted())
+            .raw_header(header("List-Unsubscribe", leave));
+        if message.refuse.is_some() {
+            // RFC 8058 section 3.1: these words and no others.
+            written = written.raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+        }
+        Ok(written.singlepart(SinglePart::plain(lines(message.text)))?.formatted())
     }
 
     /// By what name a message goes: its Message-ID without the brackets.

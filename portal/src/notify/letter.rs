@@ -1,5 +1,5 @@
 //! What an e-mail says: under its subject the text of the news, as it would be sent by SMS; for a payment the lines of its
-//! receipt; and at the end why it comes, and where to say that it shall not.
+//! receipt; and at the end why it comes, and where to say that it shall not, or that it comes to whoever refuses the others too.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ use crate::views::time;
 pub(crate) struct Letter {
     pub(crate) subject: String,
     pub(crate) text: String,
+    /// Where one request ends such e-mails, if they can be refused.
+    pub(crate) refuse: Option<String>,
 }
 
 /// Words a piece of news as an e-mail. `values` and `text` are what its SMS would be made of and say.
@@ -35,12 +37,16 @@ pub(crate) async fn word(
         (Notice::PaymentReceived, Some(order)) => receipt(app, order, language_of(&news.locale)).await?,
         _ => None,
     };
+    let refuse = notice
+        .can_be_refused()
+        .then(|| urls::whole(&app.config.portal.public_url, &urls::email_refusal(app.db.seal(), news.user)));
     // Nobody gets this news who has not just asked for it, and nothing else comes there yet.
-    let why = (notice != Notice::AddressProof).then(|| why(app, &news.locale));
+    let why = (notice != Notice::AddressProof).then(|| why(app, language_of(&news.locale), refuse.as_deref()));
     let parts = [Some(text.to_owned()), receipt, why];
     Ok(Letter {
         subject: subject(app, notice, &news.locale, values).await?,
         text: parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"),
+        refuse,
     })
 }
 
@@ -114,20 +120,19 @@ pub(super) fn language_of(locale: &str) -> Language {
     Language::parse(locale).unwrap_or_default()
 }
 
-/// Why a customer gets an e-mail, and where that ends.
-fn why(app: &App, locale: &str) -> String {
+/// Why a customer gets an e-mail, and where that ends: with one click, or, for what is not sent to many, on the customer's page.
+fn why(app: &App, language: Language, refuse: Option<&str>) -> String {
     let portal = &app.config.portal;
     let account = urls::whole(&portal.public_url, urls::ACCOUNT);
-    let sentence = match locale {
-        "sw" => {
-            format!("Unapata barua pepe hii kwa sababu ulikubali kuwa anwani hii ni yako. Badilisha hapa: {account}")
-        }
-        _ => format!("You get this e-mail because you said that this address is yours. Change that here: {account}"),
-    };
-    match portal.support_phone.as_str() {
-        "" => sentence,
-        phone => format!("{sentence}\n{}: {phone}", if locale == "sw" { "Msaada" } else { "Help" }),
+    let mut lines = vec![say(language, "email-why").with("account", account).to_string()];
+    lines.push(match refuse {
+        Some(link) => say(language, "email-why-refuse").with("link", link).to_string(),
+        None => say(language, "email-why-comes").to_string(),
+    });
+    if !portal.support_phone.is_empty() {
+        lines.push(format!("{} {}", say(language, "layout-help"), portal.support_phone));
     }
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -117,11 +117,14 @@ async fn send(app: &App, news: &News, ways: Vec<Way<'_>>, worded: &Worded) -> Re
 }
 
 /// The ways to the customer, the preferred one first. An address that is not proved gets the question whether it is right,
-/// and that goes nowhere else.
+/// and that goes nowhere else; one that refuses e-mails gets what cannot be refused.
 fn ways<'a>(app: &'a App, news: &'a News) -> Vec<Way<'a>> {
     let is_question = news.notice == Some(Notice::AddressProof);
-    let sms = app.sms.as_ref().filter(|_| !is_question).map(Way::Sms);
-    let address = news.email.as_ref().filter(|_| news.email_is_proved || is_question);
+    let may = |channel| news.only_by.is_none_or(|only| only == channel);
+    let sms = app.sms.as_ref().filter(|_| !is_question && may(Channel::Sms)).map(Way::Sms);
+    let is_refused = news.refuses_email && news.notice.is_some_and(Notice::can_be_refused);
+    let has_address = (news.email_is_proved || is_question) && !is_refused && may(Channel::Email);
+    let address = news.email.as_ref().filter(|_| has_address);
     let email = app.email.as_ref().zip(address).map(|(email, address)| Way::Email(email, address));
     let ways = if news.prefers_email { [email, sms] } else { [sms, email] };
     ways.into_iter().flatten().collect()
@@ -153,7 +156,8 @@ async fn by_email(
     letter: &letter::Letter,
     now: OffsetDateTime,
 ) -> Outcome {
-    let message = Message { id: news.id, to, subject: &letter.subject, text: &letter.text };
+    let refuse = letter.refuse.as_deref();
+    let message = Message { id: news.id, to, subject: &letter.subject, text: &letter.text, refuse };
     let sent = email.send(&message, now).await;
     Outcome { channel: Channel::Email, provider: email::PROVIDER, sent, segments: 0 }
 }

@@ -23,14 +23,14 @@ use store::package::{self, Package};
 use url::Url;
 
 use super::visit::{self, Arrival, Chap, Form, Visit};
-use super::{login, scanned};
+use super::{login, refused, scanned, trouble};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::language::{Speech, Wanted};
 use crate::payments::collect::Way;
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{Card, CardChoice, Greeting, PackagesPage, ProblemPage, Renew};
+use crate::views::customer::{Card, CardChoice, Greeting, PackagesPage, ProblemPage, RefusedLogin, Renew};
 use crate::views::text::say;
 use crate::views::{Site, page, time, words};
 
@@ -156,14 +156,22 @@ pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) 
     let prices = Prices::of(language, &facts, &offered, &typed.package);
     let discount_error = typed.discount_error.or(prices.problem);
     let card_choice = card_choice(app, &prices.priced, typed.by_card);
+    let has_menu = app.config.mpesa.as_ref().is_some_and(|mpesa| mpesa.menu);
+    let menu = if has_menu { trouble::Menu::AfterChoice } else { trouble::Menu::No };
     let problems = [&typed.phone_error, &typed.code_error, &typed.recipient_error, &discount_error];
     let wrong = problems.iter().any(|problem| problem.is_some());
     let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let token = Form::new(visit.clone(), now).seal(app.db.seal());
+    let account = speech.to(&urls::account(&token));
+    let site = Site::of(app, speech).at(&urls::packages(&token));
+    // What was typed here is newer than what the router said.
+    let refused = if typed.notice.is_some() { None } else { refused_card(&site, &visit, &account) };
     let renewal = || renew(language, &offered, &prices.priced, usage.as_ref(), last.as_ref(), now);
     let view = PackagesPage {
-        site: Site::of(app, speech).at(&urls::packages(&token)),
-        notice: typed.notice.or_else(|| words::router_error(language, &visit.error)),
+        site,
+        notice: typed.notice,
+        refused,
+        trouble: trouble::card(app, language, menu, card_choice.is_some()),
         greeting,
         present,
         renew: app.mpesa.as_ref().and_then(|_| renewal()),
@@ -174,7 +182,7 @@ pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) 
             .collect(),
         pay: app.mpesa.is_some() || card_choice.is_some(),
         card_choice,
-        account: speech.to(&urls::account(&token)),
+        account,
         phone: typed.phone,
         phone_error: typed.phone_error,
         code: typed.code,
@@ -186,6 +194,17 @@ pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) 
         visit: token,
     };
     Ok(login::allow(page(status, &view)?, &visit, &app.config.portal.public_url))
+}
+
+/// Why the router let the guest not in, with a button to what is on this page, or elsewhere.
+fn refused_card(site: &Site, visit: &Visit, account: &str) -> Option<RefusedLogin> {
+    let ways = refused::Ways {
+        packages: "#offers".to_owned(),
+        voucher: "#code".to_owned(),
+        account: account.to_owned(),
+        again: visit.login.to_string(),
+    };
+    refused::card(site, &visit.error, ways)
 }
 
 /// What each package costs here and now, and what is wrong with the code that was typed.

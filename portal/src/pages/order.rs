@@ -6,6 +6,7 @@
 
 mod again;
 mod card;
+mod help;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -328,10 +329,11 @@ pub(crate) async fn show(
     let visit = remembered(order, wanted);
     let stage = known.stage();
     let (mut headline, mut detail) = known.words(language, stage);
-    let refused = visit.as_ref().filter(|_| stage == Stage::GoOnline);
-    let notice = refused.and_then(|visit| words::router_error(language, &visit.error));
+    let site = Site::of(&app, speech).at(&format!("/o/{token}"));
+    let waits_for_login = visit.as_ref().filter(|_| stage == Stage::GoOnline);
+    let refused = waits_for_login.and_then(|visit| help::refused_login(&app, &site, speech, visit, known.now));
     // A login is sent by itself once. After one that came back, or failed, it is the guest who says when.
-    let automatic = from.back.is_none() && notice.is_none();
+    let automatic = from.back.is_none() && refused.is_none();
     let login = match (&visit, stage) {
         (Some(visit), Stage::GoOnline) => Some(login_form(&app, speech, &known, visit, automatic).await?),
         _ => None,
@@ -344,7 +346,7 @@ pub(crate) async fn show(
     let (packages_label, offer) = match stage {
         Stage::Ended | Stage::Online | Stage::Given | Stage::GivenUsed => ("order-get-more", true),
         // The router has said no, perhaps because this package is for other hours.
-        Stage::GoOnline => ("order-choose-another", notice.is_some()),
+        Stage::GoOnline => ("order-choose-another", refused.is_some()),
         Stage::Failed { .. } | Stage::Stranded => ("order-choose-another-or-number", true),
         Stage::Asking | Stage::Prompted | Stage::Card | Stage::Unsure => ("order-start-again", waits_long),
         Stage::Confirming | Stage::RefundDue => ("order-get-more", false),
@@ -352,10 +354,11 @@ pub(crate) async fn show(
     let packages = visit.as_ref().filter(|_| offer).map(|visit| speech.to(&packages_url(&app, visit, known.now)));
     let onward = visit.as_ref().filter(|_| stage == Stage::Online).and_then(onward);
     let again = matches!(stage, Stage::Failed { again: true, .. } | Stage::Stranded) && app.mpesa.is_some();
+    let menu = menu(&app, language, &known, stage);
     let order_page = format!("/o/{token}");
     let below = |what: &str| speech.to(&format!("{order_page}/{what}"));
     let view = OrderPage {
-        site: Site::of(&app, speech).at(&order_page),
+        site,
         stage: stage.name(),
         state_url: below("state"),
         events_url: below("events"),
@@ -364,7 +367,7 @@ pub(crate) async fn show(
         tone: stage.tone(),
         headline,
         detail,
-        notice,
+        refused,
         package: order.package.clone(),
         price: order.amount.to_string(),
         savings: savings(&app, language, order).await?,
@@ -372,7 +375,9 @@ pub(crate) async fn show(
         login,
         given: given_voucher(&app, language, &known, stage),
         card: card::part(&app, speech, &known, visit.as_ref(), &token).await?,
-        menu: menu(&app, language, &known, stage),
+        paid_twice: help::paid_twice(&app, speech, &known).await?,
+        trouble: help::mpesa_trouble(&app, speech, &known, menu.is_some()),
+        menu,
         again: again.then(|| below("again")),
         packages,
         packages_label: say(language, packages_label).to_string(),
@@ -410,7 +415,7 @@ fn menu(app: &App, language: Language, known: &Known, stage: Stage) -> Option<Me
             .with("code", &order.code)
             .with("price", order.amount)
     };
-    Some(Menu { how: how.to_string(), is_open: known.now - order.created_at > NO_REQUEST })
+    Some(Menu { how: how.to_string(), is_open: known.now - order.created_at > NO_REQUEST || app.trouble.is_on() })
 }
 
 /// The voucher as its payer sees it, while it waits.

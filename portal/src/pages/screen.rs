@@ -4,7 +4,7 @@
 //! [`begin`] draws a code of six characters, good for ten minutes; Redis keeps a keyed hash of it and, sealed, which device it is of,
 //! behind which router. [`show`] follows from the store and reads itself again: while the code waits it is shown, once the device has
 //! a place the page logs it in, and a code that is over is said to be. The page's address carries its visit and code sealed, since
-//! a meta refresh is a GET and the browser of a TV may keep no cookie.
+//! what reads it again is a GET (a script that can be paused, without one a meta refresh) and the browser of a TV may keep no cookie.
 //!
 //! Refused here: whether anybody may add the device. A forged visit gets a code for a device that is not there.
 

@@ -10,6 +10,7 @@
 //! * [`received`] – works on the report of a payment from the menu; [`asked`] – asks M-Pesa what it answers later, and works
 //!   on the answer;
 //! * [`refund`] – gives money back to cards;
+//! * [`trouble`] – whether M-Pesa fails for everybody just now;
 //! * [`settle`] – hands confirmed money to `store::settlement`, and counts.
 //!
 //! The rules that hold everything together: our own rows are written before the provider is called; the provider's
@@ -29,6 +30,7 @@ pub mod refund;
 pub mod report;
 pub mod settle;
 pub mod stripe;
+pub(crate) mod trouble;
 
 use shared::config::Config;
 use shared::money::Money;

@@ -12,8 +12,12 @@ pub(crate) struct PackagesPage {
     pub(crate) site: Site,
     /// The sealed form token.
     pub(crate) visit: String,
-    /// What the router said, in plain words.
+    /// What became of what was typed, if it cannot be said at its field.
     pub(crate) notice: Option<String>,
+    /// Why a login was refused.
+    pub(crate) refused: Option<RefusedLogin>,
+    /// M-Pesa fails for everybody just now.
+    pub(crate) trouble: Option<TroubleCard>,
     /// What the device still has.
     pub(crate) greeting: Option<Greeting>,
     /// The package that the device has: what is bought begins now, in its place, or after it.
@@ -44,6 +48,28 @@ pub(crate) struct PackagesPage {
     pub(crate) recipient: String,
     /// What is wrong with it.
     pub(crate) recipient_error: Option<String>,
+}
+
+/// Why a login was refused, and where to go from there.
+#[derive(Debug)]
+pub(crate) struct RefusedLogin {
+    pub(crate) sentence: String,
+    /// `None`: there is nothing to press.
+    pub(crate) next: Option<NextStep>,
+}
+
+/// M-Pesa fails for everybody just now.
+#[derive(Debug)]
+pub(crate) struct TroubleCard {
+    /// What can be done instead, a line each.
+    pub(crate) instead: Vec<String>,
+}
+
+/// A button that helps.
+#[derive(Debug)]
+pub(crate) struct NextStep {
+    pub(crate) href: String,
+    pub(crate) label: String,
 }
 
 /// The choice of a card beside M-Pesa.
@@ -192,6 +218,8 @@ pub(crate) struct EmailCard {
     pub(crate) is_first: bool,
     /// Whether there is SMS here.
     pub(crate) has_sms: bool,
+    /// Whether what can be refused was refused by the link in an e-mail.
+    pub(crate) is_refused: bool,
 }
 
 /// The question whether an e-mail address is right.
@@ -204,6 +232,21 @@ pub(crate) struct EmailProofPage {
     pub(crate) phone: String,
     /// Where the answer goes; `None`: it was given.
     pub(crate) yes: Option<String>,
+}
+
+/// The question whether news by e-mail shall end, and the answer.
+#[derive(Debug, Template)]
+#[template(path = "customer/email_refusal.html")]
+pub(crate) struct EmailRefusalPage {
+    pub(crate) site: Site,
+    /// Whose news it is: the number, masked.
+    pub(crate) phone: String,
+    /// Where the answer goes; `None`: it has ended.
+    pub(crate) stop: Option<String>,
+    /// Whether there is SMS here, by which news goes then.
+    pub(crate) has_sms: bool,
+    /// Where a customer finds the packages.
+    pub(crate) account: String,
 }
 
 /// A package that a customer has.
@@ -286,6 +329,17 @@ pub(crate) struct ScreenPage {
     pub(crate) visit: String,
 }
 
+impl ScreenPage {
+    /// What it is about, by which the script knows when to leave it.
+    fn stage(&self) -> &'static str {
+        match (&self.code, &self.online) {
+            (Some(_), _) => "waiting",
+            (None, Some(_)) => "online",
+            (None, None) => "over",
+        }
+    }
+}
+
 /// A kind of message.
 #[derive(Debug)]
 pub(crate) struct MessageChoice {
@@ -351,8 +405,12 @@ pub(crate) struct OrderPage {
     pub(crate) tone: &'static str,
     pub(crate) headline: String,
     pub(crate) detail: String,
-    /// What the router said, in plain words.
-    pub(crate) notice: Option<String>,
+    /// Why a login was refused.
+    pub(crate) refused: Option<RefusedLogin>,
+    /// M-Pesa fails for everybody just now.
+    pub(crate) trouble: Option<TroubleCard>,
+    /// The order was paid twice, in a sentence.
+    pub(crate) paid_twice: Option<String>,
     pub(crate) package: String,
     pub(crate) price: String,
     /// What lowered the price, a line each.
@@ -482,16 +540,39 @@ mod tests {
         }
     }
 
+    fn refused() -> RefusedLogin {
+        RefusedLogin {
+            sentence: NASTY.into(),
+            next: Some(NextStep { href: "/account?visit=v".into(), label: "Open my packages".into() }),
+        }
+    }
+
     fn device() -> DeviceLine {
         DeviceLine { mac: NASTY.into(), label: NASTY.into(), note: NASTY.into(), removable: true }
     }
 
     fn email(address: Option<&str>, is_proved: bool) -> EmailCard {
-        EmailCard { address: address.map(str::to_owned), is_proved, is_first: is_proved, has_sms: true }
+        EmailCard {
+            address: address.map(str::to_owned),
+            is_proved,
+            is_first: is_proved,
+            has_sms: true,
+            is_refused: false,
+        }
     }
 
     fn proof(language: Language, yes: Option<&str>) -> EmailProofPage {
         EmailProofPage { site: site(language), address: NASTY.into(), phone: NASTY.into(), yes: yes.map(str::to_owned) }
+    }
+
+    fn refusal(language: Language, stop: Option<&str>) -> EmailRefusalPage {
+        EmailRefusalPage {
+            site: site(language),
+            phone: NASTY.into(),
+            stop: stop.map(str::to_owned),
+            has_sms: true,
+            account: "/account".into(),
+        }
     }
 
     fn account(language: Language) -> AccountPage {
@@ -556,6 +637,8 @@ mod tests {
             site: site(language),
             visit: "v".repeat(500),
             notice: Some(NASTY.into()),
+            refused: Some(refused()),
+            trouble: Some(TroubleCard { instead: vec![NASTY.into()] }),
             greeting: Some(Greeting { package: NASTY.into(), left: "until 21:40".into(), login: Some(login()) }),
             present: Some(NASTY.into()),
             renew: Some(Renew {
@@ -602,7 +685,9 @@ mod tests {
             tone: "info",
             headline: "Look at your phone".into(),
             detail: "Enter your M-Pesa PIN.".into(),
-            notice: Some(NASTY.into()),
+            refused: Some(refused()),
+            trouble: Some(TroubleCard { instead: vec![NASTY.into()] }),
+            paid_twice: Some(NASTY.into()),
             package: NASTY.into(),
             price: "KSh 20".into(),
             savings: vec![NASTY.into()],
@@ -673,6 +758,13 @@ mod tests {
             AccountPage { email: Some(email(None, false)), ..account(language) }.render(),
             AccountPage { email: Some(EmailCard { is_first: false, ..email(Some(NASTY), true) }), ..account(language) }
                 .render(),
+            AccountPage {
+                email: Some(EmailCard { is_refused: true, ..email(Some(NASTY), true) }),
+                ..account(language)
+            }
+            .render(),
+            refusal(language, Some("/u/x")).render(),
+            refusal(language, None).render(),
             proof(language, Some("/e/x")).render(),
             proof(language, None).render(),
             sign_in(language, true).render(),

@@ -1,7 +1,6 @@
-//! Plain words for what routers, M-Pesa and the store say.
+//! Plain words for what M-Pesa and the store say; what routers say is in [`super::refused`].
 //!
-//! Routers' sentences are recognised by a part that does not change; M-Pesa's reasons come as
-//! [`Reason`]. A guest reads what happened and what to do next, never a code.
+//! M-Pesa's reasons come as [`Reason`]. A guest reads what happened and what to do next, never a code.
 
 use shared::discount::CodeProblem;
 use shared::hours::Hours;
@@ -13,36 +12,6 @@ use store::order::NotPlaced;
 
 use super::text::say;
 use crate::payments::reason::Reason;
-
-/// Parts of the router's sentences, and the key of what they mean to a guest. An empty key: nothing worth saying.
-const ROUTER: [(&str, &str); 14] = [
-    ("you are not logged in", ""),
-    ("invalid username or password", "router-password"),
-    ("this mac address is not yours", "router-other-device"),
-    ("not allowed to log in from this mac", "router-other-device"),
-    ("no more sessions are allowed", "router-too-many-devices"),
-    ("session limit reached", "router-full"),
-    ("no more free addresses", "router-full"),
-    ("uptime limit", "router-time-used"),
-    ("traffic limit", "router-data-used"),
-    ("radius server is not responding", "router-cannot-reach-us"),
-    ("challenge response", "router-open-too-long"),
-    ("already authorizing", "router-still-working"),
-    ("hotspot service is shutting down", "router-restarting"),
-    ("internal error", "router-broken"),
-];
-
-/// What the router said, in plain words; `None` if there is nothing to say. A sentence that we do not know is most
-/// likely our own Reply-Message; it is shown as the router's, because anyone can write it into the address.
-pub fn router_error(language: Language, error: &str) -> Option<String> {
-    let lower = error.to_lowercase();
-    match ROUTER.iter().find(|(part, _)| lower.contains(part)) {
-        Some((_, "")) => None,
-        Some(&(_, key)) => Some(say(language, key).to_string()),
-        None if error.is_empty() => None,
-        None => Some(say(language, "router-says").with("sentence", error).to_string()),
-    }
-}
 
 /// Why a payment failed, and what to do.
 pub fn failure(language: Language, reason: Reason) -> (String, String) {
@@ -156,18 +125,6 @@ pub fn hours(language: Language, hours: &Hours) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn known_sentences_are_put_in_plain_words() {
-        let said = |text: &str| router_error(Language::English, text);
-        assert_eq!(said(""), None);
-        assert_eq!(said("you are not logged in (ip 10.5.50.7)"), None);
-        assert!(said("RADIUS server is not responding").is_some_and(|text| text.contains("is safe")));
-        assert!(said("no more sessions are allowed for user X").is_some_and(|text| text.contains("Too many devices")));
-        assert_eq!(said("Your time ended at 21:40.").as_deref(), Some("The router says: “Your time ended at 21:40.”"));
-        let swahili = router_error(Language::Swahili, "Muda wako umekwisha.");
-        assert_eq!(swahili.as_deref(), Some("Ruta inasema: “Muda wako umekwisha.”"));
-    }
 
     /// Their English is written twice, for people here and for the command line where they are made: it must not differ.
     #[test]

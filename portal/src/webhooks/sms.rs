@@ -1,14 +1,15 @@
 //! What providers of SMS report of messages: that they arrived, or did not.
 //!
 //! Twilio signs its reports. Africa's Talking does not: its address has a secret in it, which the operator enters in their
-//! dashboard (`portal message address` prints it). A report changes nothing but how a message is shown.
+//! dashboard (`portal message address` prints it). A report changes how a message is shown; one that says that it was given up has an
+//! e-mail sent in its place, once, where there is a proved address.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use shared::config::SmsProvider;
 use shared::token::{self, Purpose};
-use store::notification::{self, Delivered};
+use store::notification::{self, Delivered, Reported};
 use uuid::Uuid;
 
 use crate::App;
@@ -49,9 +50,13 @@ async fn note(app: &App, provider: SmsProvider, reference: &str, delivery: &Deli
         Delivery::Failed { permanent: false, code } => (Delivered::NotYet, code.as_str(), "undelivered"),
         Delivery::Failed { permanent: true, code } => (Delivered::Never, code.as_str(), "undelivered"),
     };
-    let now = app.clock.now();
-    match notification::delivery(&app.db, provider.as_str(), reference, delivered, detail, now).await {
-        Ok(_) => {
+    let (now, has_email) = (app.clock.now(), app.email.is_some());
+    let what = (delivered, detail);
+    match notification::delivery(&app.db, provider.as_str(), reference, what, has_email, now).await {
+        Ok(reported) => {
+            if reported == Reported::Replaced {
+                tracing::info!(reference, "a message was not delivered; an e-mail takes its place");
+            }
             app.metrics.sms.with_label_values(&["report", result]).inc();
             StatusCode::OK
         }

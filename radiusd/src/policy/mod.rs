@@ -4,7 +4,6 @@
 //! into a [`Grant`], without a heap allocation. Each [`Denial`] has a word for logs and metrics and a sentence
 //! for the guest, who reads it on the router's login page (RouterOS shows the Reply-Message of an Access-Reject).
 
-mod denial;
 mod reply;
 mod standing;
 
@@ -15,9 +14,9 @@ use shared::mac::Mac;
 use shared::rate::{Rate, RateText};
 use shared::rules::{DataLeft, DevicePolicy, Rules, Swaps};
 
-pub use denial::Denial;
 pub(crate) use reply::put_data;
 pub use reply::{put_accept, put_reject};
+pub use shared::denial::Denial;
 pub use standing::{Here, Moment, Standing, Terms};
 
 /// Longest Session-Timeout that RouterOS takes, seconds.

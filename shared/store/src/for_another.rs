@@ -2,11 +2,13 @@
 //!
 //! [`place`] writes the order down and beside it whom it is for and a code, drawn and sealed then; nothing can be opened with it
 //! yet. [`give`] is called by [`crate::settlement`] in the transaction that settles the payment: it makes the voucher out of what
-//! was sealed, sold and with its order as its key, for the customer of that number, who will be told. [`of_order`] opens the code
+//! was sealed, sold and with its order as its key, for the customer of that number, who will be told, in the language of the
+//! payer's page unless that customer has chosen another. [`of_order`] opens the code
 //! for the payer's page and for that message.
 //!
 //! The payer's device gets nothing. Refused here: a voucher for an order that is not paid, and a second one for the same order.
 
+use shared::language::Language;
 use shared::notice::Notice;
 use shared::phone::Phone;
 use shared::rng;
@@ -38,14 +40,15 @@ pub async fn place(db: &Db, id: Uuid, new: &NewOrder<'_>, recipient: &Phone, now
         return Ok(false);
     }
     sqlx::query!(
-        "INSERT INTO orders_for_another (order_id, recipient, credential_id, lookup, login_sealed, password_sealed)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO orders_for_another (order_id, recipient, credential_id, lookup, login_sealed, password_sealed, language)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         id,
         recipient.as_str(),
         credential,
         &db.seal.lookup(code.as_bytes())[..],
         login,
-        password
+        password,
+        new.language.as_str()
     )
     .execute(&mut *tx)
     .await?;
@@ -62,14 +65,15 @@ pub(crate) async fn give(
     now: OffsetDateTime,
 ) -> Result<Uuid> {
     let sealed = sqlx::query!(
-        "SELECT a.recipient, a.credential_id, a.lookup, a.login_sealed, a.password_sealed, o.code
+        "SELECT a.recipient, a.credential_id, a.lookup, a.login_sealed, a.password_sealed, a.language, o.code
          FROM orders_for_another a JOIN orders o ON o.id = a.order_id WHERE a.order_id = $1",
         order
     )
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(|| StoreError::missing("code of an order for another", order))?;
-    let user = recipient(tx, &sealed.recipient, now).await?;
+    let language = sealed.language.as_deref().and_then(Language::parse).unwrap_or_default();
+    let user = recipient(tx, &sealed.recipient, language, now).await?;
     let id = rng::id(now);
     // Its clock begins when it is used, whatever the package says: nobody knows when the message is read.
     let package = &Package { starts: Starts::FirstLogin, ..package.clone() };
@@ -89,27 +93,30 @@ pub(crate) async fn give(
     insert_voucher(tx, order, &sealed.code, id, package, now).await?;
     sqlx::query!(
         "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
-         VALUES ($1, $2, 'given', jsonb_build_object('for_another', $3::uuid, 'package', $4::text), 'given:' || $3::uuid, $5, $6, $5)
+         VALUES ($1, $2, 'given', jsonb_build_object('for_another', $3::uuid, 'package', $4::text, 'language', $7::text),
+                 'given:' || $3::uuid, $5, $6, $5)
          ON CONFLICT (key) DO NOTHING",
         rng::id(now),
         user,
         order,
         package.name,
         now,
-        now + notification::good_for(Notice::Given)
+        now + notification::good_for(Notice::Given),
+        language.as_str()
     )
     .execute(tx)
     .await?;
     Ok(id)
 }
 
-/// The customer of that number, made if new. One who is there is not locked: two who pay for each other at the same moment would
-/// wait in a circle.
-async fn recipient(tx: &mut PgConnection, phone: &str, now: OffsetDateTime) -> Result<Uuid> {
+/// The customer of that number, made if new, with the language of who pays. One who is there is not locked: two who pay for each other
+/// at the same moment would wait in a circle.
+async fn recipient(tx: &mut PgConnection, phone: &str, language: Language, now: OffsetDateTime) -> Result<Uuid> {
     sqlx::query!(
-        "INSERT INTO users (id, phone, created_at) VALUES ($1, $2, $3) ON CONFLICT (phone) DO NOTHING",
+        "INSERT INTO users (id, phone, locale, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (phone) DO NOTHING",
         rng::id(now),
         phone,
+        language.as_str(),
         now
     )
     .execute(&mut *tx)

@@ -1,7 +1,9 @@
 //! News for customers: an outbox, written in the transaction that made it news, sent by whoever claims it.
 //!
 //! News may be sent twice if the sender dies between the provider's word and ours; it is never lost before it is worth nothing. A
-//! provider's later reports move a message forward only: what was delivered stays so.
+//! provider's later reports move a message forward only: what was delivered stays so. A message that its provider took and could not
+//! deliver stays failed, and an e-mail takes its place as news of its own, under a key made of the message's identity: once, whatever
+//! is reported how often.
 
 use std::time::Duration;
 
@@ -39,6 +41,12 @@ pub struct News {
     pub email_is_proved: bool,
     /// Whether the customer wants e-mail first, and SMS where that cannot be sent; otherwise it is the other way round.
     pub prefers_email: bool,
+    /// Whether the customer has refused e-mails that can be refused.
+    pub refuses_email: bool,
+    /// The one way on which it may go; `None`: any.
+    pub only_by: Option<Channel>,
+    /// Whose it is.
+    pub user: Uuid,
     /// In which language.
     pub locale: String,
     /// Whether the customer does not want it, or the operator.
@@ -139,9 +147,12 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                UPDATE notifications SET lease_until = $2, attempts = attempts + 1 WHERE id IN (
                    SELECT id FROM notifications WHERE state = 'pending' AND next_attempt_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
                    ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-               RETURNING id, user_id, template, payload, attempts, expires_at, created_at)
-           SELECT t.id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, u.phone, u.locale, u.email,
+               RETURNING id, user_id, template, payload, attempts, expires_at, created_at, only_by)
+           SELECT t.id, t.user_id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, t.only_by, u.phone, u.email,
+                  -- Who has never chosen a language reads what another one's page has said in that page's.
+                  CASE WHEN u.locale_chosen THEN u.locale ELSE coalesce(t.payload->>'language', u.locale) END AS "locale!",
                   (u.email_verified_at IS NOT NULL) AS "email_is_proved!", (u.news_by = 'email') AS "prefers_email!",
+                  (u.email_refused_at IS NOT NULL) AS "refuses_email!",
                   (t.template = ANY (u.muted) OR EXISTS (SELECT FROM messages_off o WHERE o.name = t.template)) AS "is_unwanted!"
            FROM taken t JOIN users u ON u.id = t.user_id ORDER BY t.created_at"#,
         now,
@@ -162,6 +173,9 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                     .map_err(|error| StoreError::corrupt("users", row.id, error))?,
                 email_is_proved: row.email_is_proved,
                 prefers_email: row.prefers_email,
+                refuses_email: row.refuses_email,
+                only_by: row.only_by.as_deref().and_then(Channel::parse),
+                user: row.user_id,
                 id: row.id,
                 payload: row.payload,
                 locale: row.locale,
@@ -262,33 +276,76 @@ pub enum Delivered {
     Never,
 }
 
-/// A provider reports what became of a message. Returns whether it was one of ours, and news.
+/// What a report has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reported {
+    /// Nothing: it is no message of ours, or this was known.
+    Nothing,
+    /// How a message is shown.
+    Noted,
+    /// The same, and an e-mail takes its place.
+    Replaced,
+}
+
+/// A provider reports what became of a message. One that it has given up is replaced by an e-mail, if that `has_email`, the customer has
+/// proved an address, and the news is still worth telling.
 pub async fn delivery(
     db: &Db,
     provider: &str,
     reference: &str,
-    delivered: Delivered,
-    detail: &str,
+    (delivered, detail): (Delivered, &str),
+    has_email: bool,
     now: OffsetDateTime,
-) -> Result<bool> {
+) -> Result<Reported> {
     let state = match delivered {
         Delivered::Yes => "delivered",
         Delivered::NotYet => "undelivered",
         Delivered::Never => "failed",
     };
-    let moved = sqlx::query!(
+    let mut tx = db.pool.begin().await?;
+    let moved = sqlx::query_scalar!(
         "UPDATE notifications SET state = $3, detail = $4, delivered_at = CASE WHEN $3 = 'delivered' THEN $5::timestamptz END
-         WHERE provider = $1 AND reference = $2 AND (state = 'sent' OR state = 'undelivered' AND $3 <> 'undelivered')",
+         WHERE provider = $1 AND reference = $2 AND (state = 'sent' OR state = 'undelivered' AND $3 <> 'undelivered')
+         RETURNING id",
         provider,
         reference,
         state,
         detail,
         now
     )
-    .execute(&db.pool)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let reported = match moved {
+        None => Reported::Nothing,
+        Some(message) => {
+            let is_given_up = delivered != Delivered::Yes;
+            if has_email && is_given_up && replace(&mut tx, message, now).await? {
+                Reported::Replaced
+            } else {
+                Reported::Noted
+            }
+        }
+    };
+    tx.commit().await?;
+    Ok(reported)
+}
+
+/// Writes the e-mail down that takes the place of a message. Returns whether there is to be one, and was none yet.
+async fn replace(tx: &mut PgConnection, message: Uuid, now: OffsetDateTime) -> Result<bool> {
+    let written = sqlx::query!(
+        "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at, only_by)
+         SELECT $2::uuid, n.user_id, n.template, n.payload, 'instead:' || n.id, $3::timestamptz, n.expires_at, $3, 'email'
+         FROM notifications n JOIN users u ON u.id = n.user_id
+         WHERE n.id = $1 AND n.expires_at > $3 AND n.channel IS DISTINCT FROM 'email' AND u.email_verified_at IS NOT NULL
+         ON CONFLICT (key) DO NOTHING",
+        message,
+        rng::id(now),
+        now
+    )
+    .execute(tx)
     .await?
     .rows_affected();
-    Ok(moved == 1)
+    Ok(written == 1)
 }
 
 /// A message of the outbox, as the desk shows it.

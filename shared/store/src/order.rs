@@ -212,7 +212,9 @@ pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTi
 
 /// The same within a transaction, which is not to be committed if the order is not new.
 pub(crate) async fn place_in(tx: &mut PgConnection, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
-    let user_id = user::ensure_in(&mut *tx, rng::id(now), new.phone, "", new.language, now).await?;
+    // The page remembers a language only where one was chosen.
+    let is_chosen = new.visit.get("language").is_some_and(serde_json::Value::is_string);
+    let user_id = user::ensure_in(&mut *tx, rng::id(now), new.phone, "", new.language, is_chosen, now).await?;
     // A form that was sent before is not refused for what it has used itself.
     let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM orders WHERE id = $1) AS "exists!""#, id)
         .fetch_one(&mut *tx)

@@ -4,6 +4,7 @@
 //! late is still money. Success itself is [`crate::settlement`].
 
 mod page;
+mod recent;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::page::{Attempt, NewPage, by_reference, latest, page_made};
+pub use self::recent::{Recent, recent, times_paid};
 use crate::{Db, Result, StoreError, discount, grace};
 
 /// A payment to ask the provider about.

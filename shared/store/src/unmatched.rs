@@ -368,7 +368,7 @@ async fn open_order(tx: &mut PgConnection, code: &str) -> Result<Payable> {
 /// An order of a package for a customer, made at the desk. What the customer has already of that package gets longer; the
 /// device from which they bought last, not long ago, is the one that goes online.
 async fn new_order(tx: &mut PgConnection, phone: &Phone, package: &Package, now: OffsetDateTime) -> Result<Payable> {
-    let user = user::ensure_in(&mut *tx, rng::id(now), phone, "", Language::default(), now).await?;
+    let user = user::ensure_in(&mut *tx, rng::id(now), phone, "", Language::default(), false, now).await?;
     let last = sqlx::query!(
         r#"SELECT mac::text AS "mac!", nas_id FROM orders
            WHERE user_id = $1 AND mac IS NOT NULL AND created_at > $2 ORDER BY created_at DESC LIMIT 1"#,

@@ -22,6 +22,8 @@ pub struct User {
     pub name: String,
     /// The language of the customer's messages, and of pages on which nobody has chosen another one.
     pub language: Language,
+    /// Whether the customer has chosen it; otherwise it is that of the first page, or of whoever paid.
+    pub has_chosen_language: bool,
     /// Whether the customer may sign in.
     pub is_active: bool,
     /// When the customer last proved to hold the phone: by a code, or by a payment from it.
@@ -30,16 +32,18 @@ pub struct User {
 
 /// One customer.
 pub async fn get(db: &Db, id: Uuid) -> Result<User> {
-    let row = sqlx::query!("SELECT phone, name, locale, status, otp_verified_at FROM users WHERE id = $1", id)
-        .fetch_optional(&db.pool)
-        .await?
-        .ok_or_else(|| StoreError::missing("customer", id))?;
+    let row =
+        sqlx::query!("SELECT phone, name, locale, locale_chosen, status, otp_verified_at FROM users WHERE id = $1", id)
+            .fetch_optional(&db.pool)
+            .await?
+            .ok_or_else(|| StoreError::missing("customer", id))?;
     Ok(User {
         id,
         phone: row.phone.parse().map_err(|error| StoreError::corrupt("users", id, error))?,
         name: row.name,
         // Another language than ours may have been written by hand: who has it reads English, as in messages.
         language: Language::parse(&row.locale).unwrap_or_default(),
+        has_chosen_language: row.locale_chosen,
         is_active: row.status == "active",
         proved_at: row.otp_verified_at,
     })
@@ -62,10 +66,11 @@ pub async fn proved(db: &Db, id: Uuid, phone: &Phone, language: Language, now: O
 
 /// A customer has chosen a language.
 pub async fn speak(db: &Db, id: Uuid, language: Language) -> Result<()> {
-    let changed = sqlx::query!("UPDATE users SET locale = $2 WHERE id = $1", id, language.as_str())
-        .execute(&db.pool)
-        .await?
-        .rows_affected();
+    let changed =
+        sqlx::query!("UPDATE users SET locale = $2, locale_chosen = true WHERE id = $1", id, language.as_str())
+            .execute(&db.pool)
+            .await?
+            .rows_affected();
     if changed == 1 { Ok(()) } else { Err(StoreError::missing("customer", id)) }
 }
 
@@ -165,27 +170,29 @@ pub async fn paid(db: &Db, user: Uuid, limit: u32) -> Result<Vec<Paid>> {
 /// The customer with that number, made if new. A name that is given replaces an empty one.
 pub async fn ensure(db: &Db, id: Uuid, phone: &Phone, name: &str, now: OffsetDateTime) -> Result<Uuid> {
     let mut connection = db.pool.acquire().await?;
-    ensure_in(&mut connection, id, phone, name, Language::default(), now).await
+    ensure_in(&mut connection, id, phone, name, Language::default(), false, now).await
 }
 
-/// The same with a language for somebody new; whoever is known keeps the one that was chosen.
+/// The same with a language for somebody new, and whether it was chosen; whoever is known keeps what there is.
 pub(crate) async fn ensure_in(
     connection: &mut sqlx::PgConnection,
     id: Uuid,
     phone: &Phone,
     name: &str,
     language: Language,
+    is_chosen: bool,
     now: OffsetDateTime,
 ) -> Result<Uuid> {
     Ok(sqlx::query_scalar!(
-        "INSERT INTO users (id, phone, name, locale, created_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO users (id, phone, name, locale, locale_chosen, created_at) VALUES ($1, $2, $3, $4, $6, $5)
          ON CONFLICT (phone) DO UPDATE SET name = CASE WHEN $3 <> '' THEN $3 ELSE users.name END
          RETURNING id",
         id,
         phone.as_str(),
         name,
         language.as_str(),
-        now
+        now,
+        is_chosen
     )
     .fetch_one(connection)
     .await?)

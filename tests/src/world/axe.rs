@@ -20,19 +20,12 @@ const VIEWS: [(&str, Option<u32>); 4] = [("light", None), ("dark", None), ("ligh
 /// A page may be on its way to the next one (it was paid just now): so often is the one that came judged instead.
 const ATTEMPTS: usize = 10;
 
-/// What is known and passed over: the rule, the beginning of the page's path, and why.
-const KNOWN: [(&str, &str, &str); 2] = [
-    ("meta-refresh", "/admin", "the desk shows what is now, and has no script to do it more gently"),
-    ("meta-refresh", "/screen", "a TV waits for what is done on a phone, often without a keyboard and without scripts"),
-];
-
 const RUN: &str = "
     const done = arguments[arguments.length - 1];
     axe.run(document, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
         resultTypes: ['violations'],
     }).then((found) => done({
-        path: location.pathname,
         beyond: document.documentElement.scrollWidth - window.innerWidth,
         passes: found.passes.length,
         violations: found.violations.map((rule) => ({
@@ -106,7 +99,7 @@ impl Axe {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
             match self.run(client).await {
-                Ok(found) if found["passes"].as_u64().is_some_and(|passes| passes > 0) => return verdict(name, &found),
+                Ok(found) if found["passes"].as_u64().is_some_and(|passes| passes > 0) => return verdict(&found),
                 Ok(other) => last = other.to_string(),
                 Err(error) => last = error.to_string(),
             }
@@ -123,15 +116,10 @@ impl Axe {
     }
 }
 
-fn verdict(name: &str, found: &Value) -> Verdict {
-    let path = found["path"].as_str().unwrap_or_default();
+fn verdict(found: &Value) -> Verdict {
     let mut violations = Vec::new();
     for rule in found["violations"].as_array().into_iter().flatten() {
         let id = rule["id"].as_str().unwrap_or_default();
-        if let Some((.., why)) = KNOWN.iter().find(|known| known.0 == id && path.starts_with(known.1)) {
-            println!("{name}: {id} is passed over, since {why}");
-            continue;
-        }
         let mut text = format!("{id}: {}", rule["help"].as_str().unwrap_or_default());
         for node in rule["nodes"].as_array().into_iter().flatten() {
             let summary = node["summary"].as_str().unwrap_or_default().replace('\n', "\n        ");

@@ -93,7 +93,7 @@ fn now() -> OffsetDateTime {
 
 async fn send(email: &Email, text: &str) -> Sent {
     let to = amina();
-    email.send(&Message { id: ID, to: &to, subject: "Your receipt", text }, now()).await
+    email.send(&Message { id: ID, to: &to, subject: "Your receipt", text, refuse: None }, now()).await
 }
 
 /// What becomes of a message at a server that does this at one step, and the lines that the server heard.
@@ -105,8 +105,12 @@ async fn at(step: &'static str, does: Does, more: Value) -> (Sent, Vec<String>) 
 }
 
 fn written(subject: &str, text: &str) -> String {
+    written_with(subject, text, None)
+}
+
+fn written_with(subject: &str, text: &str, refuse: Option<&str>) -> String {
     let to = amina();
-    let message = Message { id: ID, to: &to, subject, text };
+    let message = Message { id: ID, to: &to, subject, text, refuse };
     let octets = email(25, json!({})).write(&message, address(&to).expect("valid"), now()).expect("it can be written");
     String::from_utf8(octets).expect("ASCII")
 }
@@ -151,6 +155,22 @@ fn a_message_says_who_it_is_from_and_that_a_machine_wrote_it() {
     assert_eq!(names, NAMES);
     assert_eq!(body, "Asante.\r\nKaribu tena.\r\n");
     assert!(written.is_ascii());
+}
+
+#[test]
+fn what_can_be_refused_says_where_one_request_does_it() {
+    let address = "https://wifi.example.org/portal/u/AZrqXk2mT0a7h6Vw1Qq9mQAAAAAAAAAAAAAAAAAAAAA";
+    let written = written_with("It ends soon", "Asante.", Some(address));
+    // A mail program may fold a long header; what it says is the same.
+    let whole = written.replace("\r\n ", " ");
+    let leave = format!("List-Unsubscribe: <{address}>");
+    for line in [leave.as_str(), "List-Unsubscribe-Post: List-Unsubscribe=One-Click"] {
+        assert!(
+            whole.split("\r\n").any(|found| found.split_whitespace().eq(line.split_whitespace())),
+            "{line}\n{written}"
+        );
+    }
+    assert_eq!(parts(&written).0.len(), NAMES.len() + 1);
 }
 
 #[test]

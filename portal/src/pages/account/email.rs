@@ -141,9 +141,9 @@ fn old() -> AppError {
     AppError::BadRequest("problem-link-is-old")
 }
 
-/// Whoever reads it need not be the customer, so it is in the reader's language.
+/// In the language of the e-mail that leads here, unless the reader chooses another.
 fn proof_page(app: &App, wanted: Wanted, claim: Uuid, claimed: &Claimed) -> Result<Response, AppError> {
-    let speech = wanted.speech(None, None);
+    let speech = wanted.speech(None, Some(claimed.language));
     let address = urls::email_proof(app.db.seal(), claim);
     let view = EmailProofPage {
         site: Site::of(app, speech).at(&address),
@@ -165,5 +165,6 @@ pub(super) async fn card(app: &App, customer: &Customer) -> Result<Option<EmailC
         is_proved: contact.is_proved,
         is_first: contact.is_first,
         has_sms: app.sms.is_some(),
+        is_refused: contact.is_refused,
     }))
 }

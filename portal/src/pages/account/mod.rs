@@ -88,10 +88,12 @@ impl Here {
         self.wanted.chosen(self.visit().and_then(|visit| visit.language))
     }
 
-    /// The language of the answer: what was chosen, or the customer's own.
+    /// The language of the answer: what was chosen on the way here, or once by the customer; else what the browser likes best; else
+    /// that in which the customer is told things.
     pub(crate) fn speech(&self) -> Speech {
-        let customers = self.customer.as_ref().map(|customer| customer.user.language);
-        self.wanted.speech(self.chosen(), customers)
+        let user = self.customer.as_ref().map(|customer| &customer.user);
+        let counts = user.filter(|user| user.has_chosen_language || !self.wanted.has_accepted());
+        self.wanted.speech(self.chosen(), counts.map(|user| user.language))
     }
 
     /// The customer; who is not signed in is asked to.
@@ -155,10 +157,11 @@ pub(crate) async fn choose_language(
 async fn keep_choice(app: &App, here: &mut Here) -> Result<(), AppError> {
     let chosen = here.chosen();
     if let (Some(customer), Some(language)) = (&mut here.customer, chosen)
-        && customer.user.language != language
+        && (customer.user.language != language || !customer.user.has_chosen_language)
     {
         user::speak(&app.db, customer.user.id, language).await?;
         customer.user.language = language;
+        customer.user.has_chosen_language = true;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! Why a login is refused: a word for logs and metrics, and a sentence for the guest in the language of the place.
+//!
+//! radiusd sends the sentence, the router's login page brings it to the portal ([`Denial::read`]), and the portal says it in the
+//! customer's own language with what to do next. A sentence that is changed here is read all the same, since both programs
+//! have it from here; while one of them is older it is shown as it came.
 
-use shared::language::Language;
+use crate::language::Language;
 
 /// Why a login is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -99,6 +103,12 @@ impl Denial {
         }
     }
 
+    /// The reason whose sentence stands in what a router has passed on, in whichever language it was sent.
+    pub fn read(text: &str) -> Option<Denial> {
+        let is_said = |denial: &Denial| Language::ALL.iter().any(|language| text.contains(denial.sentence(*language)));
+        Denial::ALL.into_iter().find(is_said)
+    }
+
     /// In English and in Swahili.
     fn sentences(self) -> (&'static str, &'static str) {
         match self {
@@ -195,5 +205,17 @@ mod tests {
             sentences.insert(sentence);
         }
         assert_eq!(sentences.len(), 2 * Denial::ALL.len(), "no sentence stands for two reasons, nor for two languages");
+    }
+
+    #[test]
+    fn a_reason_is_read_from_its_sentence_in_either_language() {
+        for denial in Denial::ALL {
+            for language in Language::ALL {
+                assert_eq!(Denial::read(denial.sentence(language)), Some(denial));
+                assert_eq!(Denial::read(&format!("{} (10.5.50.7)", denial.sentence(language))), Some(denial));
+            }
+        }
+        assert_eq!(Denial::read("RADIUS server is not responding"), None);
+        assert_eq!(Denial::read(""), None);
     }
 }
