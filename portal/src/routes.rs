@@ -61,7 +61,7 @@ pub fn public(app: App) -> Router {
         // A mail program may send it from anywhere: its token is all that it needs (RFC 8058).
         .route("/u/{token}", get(refusal::ask).post(refusal::refuse))
         .route("/admin/", get(|| async { Redirect::permanent("/admin") }))
-        .nest("/admin", admin::routes())
+        .nest("/admin", admin::routes(&app))
         .nest("/api/v1", api::routes())
         .fallback(hotspot::nowhere)
         .layer(from_fn_with_state(app.clone(), problem::render))

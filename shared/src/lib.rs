@@ -12,6 +12,7 @@
 //! * [`stacking`] – what becomes of it when somebody buys more;
 //! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`routeros`] – where a router's REST API is reached;
+//! * [`staff`] – what each role may do at the desk;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
@@ -37,6 +38,7 @@ pub mod rules;
 pub mod seal;
 pub mod sms;
 pub mod stacking;
+pub mod staff;
 pub mod time;
 pub mod token;
 pub mod voucher;

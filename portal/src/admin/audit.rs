@@ -8,6 +8,6 @@ use crate::session::Staff;
 
 /// Writes down that somebody did something to a thing. Actions and objects are spelt as the command line spells them.
 pub(super) async fn audit(app: &App, staff: &Staff, action: &str, object: &str) -> Result<(), Refusal> {
-    let line = Audit { actor: &staff.admin.email, action, object, address: None };
+    let line = Audit { actor: &staff.admin.email, action, object, address: Some(staff.from) };
     Ok(store::admin::audit(&app.db, &line, app.clock.now()).await?)
 }

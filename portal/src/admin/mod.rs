@@ -1,8 +1,8 @@
 //! The operator's desk: who is online, what was sold, which routers speak, and ending a session.
 //!
-//! A file a noun, each with its page and what it may change. Every page but the sign-in takes
-//! [`Staff`](crate::session::Staff), every change takes [`Posted`](crate::session::csrf::Posted), so neither can
-//! be had without the checks. Pages are made on the server and work without scripts; lists of what is going
+//! A file a noun, each with its page and what it may change. Every route is in a group that says what one must be allowed to do
+//! ([`access`]); [`routes`] is that list. Pages take [`Staff`](crate::session::Staff), changes
+//! [`Posted`](crate::session::csrf::Posted), so neither can be had without the checks. Pages are made on the server and work without scripts; lists of what is going
 //! on reload themselves.
 //!
 //! Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
@@ -10,6 +10,7 @@
 //!
 //! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
 
+mod access;
 mod accounting;
 mod audit;
 mod discounts;
@@ -38,8 +39,10 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
+use shared::staff::Permission;
 
 use crate::App;
+use access::{group, own};
 pub use refusal::Refusal;
 use throttle::Throttle;
 
@@ -50,41 +53,75 @@ pub const SIGN_IN: &str = "/admin/sign-in";
 /// Where the overview is.
 const OVERVIEW: &str = "/admin";
 
-/// The routes of this part.
-pub fn routes() -> Router<App> {
+/// The routes of this part. Each is in the group of what it needs ([`access`]); only signing in is in none.
+///
+/// One that needs something else than its neighbours goes into the other group, with the same address if need be: the pages of
+/// a thing are often for more people than its forms.
+pub fn routes(app: &App) -> Router<App> {
     Router::new()
-        .route("/", get(overview::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/outages", get(outages::list))
-        .route("/outages/{id}/give-back", post(outages::give_back))
-        .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
-        .route("/packages", get(packages::list))
-        .route("/routers", get(routers::list))
-        .route("/security", get(security::list))
-        .route("/sessions", get(sessions::list))
-        .route("/sessions/leaking", get(sessions::list_leaking))
-        .route("/sessions/ended", get(sessions::list_ended))
-        .route("/sessions/{id}", get(story::show))
-        .route("/sessions/{id}/disconnect", post(sessions::disconnect))
-        .route("/accounting", get(accounting::show))
-        .route("/payments", get(payments::list))
-        .merge(money_routes())
-        .merge(voucher_routes())
-        .merge(discount_routes())
-        .merge(message_routes())
+        .merge(own(app, own_routes()))
+        .merge(group(app, Permission::See, see_routes()))
+        .merge(group(app, Permission::SeeMoney, see_money_routes()))
+        .merge(group(app, Permission::Sell, sell_routes()))
+        .merge(group(app, Permission::Support, support_routes()))
+        .merge(group(app, Permission::MoveMoney, move_money_routes()))
+        .merge(group(app, Permission::EditOffers, edit_offers_routes()))
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .layer(middleware::map_response(own_referrer))
 }
 
-/// Money of which nobody knows what it is for, and money that goes back.
-fn money_routes() -> Router<App> {
+fn own_routes() -> Router<App> {
+    Router::new().route("/sign-out", post(sign_in::sign_out))
+}
+
+fn see_routes() -> Router<App> {
     Router::new()
+        .route("/", get(overview::show))
+        .route("/outages", get(outages::list))
+        .route("/packages", get(packages::list))
+        .route("/routers", get(routers::list))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/leaking", get(sessions::list_leaking))
+        .route("/sessions/ended", get(sessions::list_ended))
+        .route("/sessions/{id}", get(story::show))
+        .route("/accounting", get(accounting::show))
+        .route("/vouchers", get(vouchers::list))
+        .route("/vouchers/{number}", get(vouchers::batch::show))
+        .route("/discounts", get(discounts::list))
+        .route("/messages", get(messages::list))
+        .route("/messages/texts", get(messages::texts::list))
+}
+
+/// Payments, and money of which nobody knows what it is for.
+fn see_money_routes() -> Router<App> {
+    Router::new()
+        .route("/payments", get(payments::list))
         .route("/money", get(money::list))
         .route("/money/all", get(money::list_all))
         .route("/money/{receipt}", get(money::receipt::show))
+}
+
+fn sell_routes() -> Router<App> {
+    Router::new()
+        .route("/vouchers/{number}/file", post(vouchers::file::download))
+        .route("/vouchers/{number}/give", post(vouchers::changes::give))
+        .route("/vouchers/{number}/sell", post(vouchers::changes::sell))
+}
+
+fn support_routes() -> Router<App> {
+    Router::new()
+        .route("/outages/{id}/give-back", post(outages::give_back))
+        .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
+        .route("/security", get(security::list))
+        .route("/sessions/{id}/disconnect", post(sessions::disconnect))
+}
+
+/// What money is for, and money that goes back.
+fn move_money_routes() -> Router<App> {
+    Router::new()
         .route("/money/{receipt}/assign", post(money::changes::assign))
         .route("/money/{receipt}/refund", post(money::changes::refund))
         .route("/money/{receipt}/reverse", post(money::changes::reverse))
@@ -93,29 +130,15 @@ fn money_routes() -> Router<App> {
         .route("/money/{receipt}/heed", post(money::changes::heed))
 }
 
-fn voucher_routes() -> Router<App> {
+fn edit_offers_routes() -> Router<App> {
     Router::new()
-        .route("/vouchers", get(vouchers::list).post(vouchers::make))
+        .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))
-        .route("/vouchers/{number}", get(vouchers::batch::show))
-        .route("/vouchers/{number}/file", post(vouchers::file::download))
-        .route("/vouchers/{number}/give", post(vouchers::changes::give))
-        .route("/vouchers/{number}/sell", post(vouchers::changes::sell))
         .route("/vouchers/{number}/void", post(vouchers::changes::void))
-}
-
-fn discount_routes() -> Router<App> {
-    Router::new()
-        .route("/discounts", get(discounts::list).post(discounts::edit::make))
+        .route("/discounts", post(discounts::edit::make))
         .route("/discounts/new", get(discounts::edit::ask))
         .route("/discounts/{id}", get(discounts::edit::show).post(discounts::edit::change))
         .route("/discounts/{id}/end", post(discounts::end))
-}
-
-fn message_routes() -> Router<App> {
-    Router::new()
-        .route("/messages", get(messages::list))
-        .route("/messages/texts", get(messages::texts::list))
         .route("/messages/texts/{name}/off", post(messages::texts::off))
         .route("/messages/texts/{name}/on", post(messages::texts::on))
         .route("/messages/texts/{name}/{locale}", get(messages::texts::show).post(messages::texts::save))

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::unmatched::{self, Listed, Payer};
 
@@ -65,7 +66,7 @@ async fn page(app: &App, staff: &Staff, all: bool) -> Result<Money, Refusal> {
     let mut rows = Vec::new();
     for money in unmatched::list(&app.db, all, SHOWN).await? {
         let why = if is_waiting(&money) { why::of(app, &money, now).await? } else { String::new() };
-        rows.push(row(&money, why, now));
+        rows.push(row(&money, why, staff.admin.role, now));
     }
     Ok(Money {
         page: Page::new(app, staff, Tab::Payments).refreshed(REFRESH),
@@ -77,13 +78,13 @@ async fn page(app: &App, staff: &Staff, all: bool) -> Result<Money, Refusal> {
     })
 }
 
-fn row(money: &Listed, why: String, now: OffsetDateTime) -> Row {
+fn row(money: &Listed, why: String, role: Role, now: OffsetDateTime) -> Row {
     Row {
         receipt: money.receipt.clone(),
         age: words::ago(money.at, now),
         amount: money.amount.to_string(),
         name: money.payer_name.clone(),
-        number: number(&money.payer_number),
+        number: number(role, &money.payer_number),
         typed: money.typed.clone(),
         state: state(money),
         why,
@@ -115,8 +116,9 @@ fn state(money: &Listed) -> Said {
 }
 
 /// The payer's number as far as the provider shows it. A hash says nothing to people.
-fn number(told: &str) -> String {
+fn number(role: Role, told: &str) -> String {
     match c2b::payer(told) {
+        Payer::Phone(phone) if !role.may(Permission::SeePeople) => phone.masked(),
         Payer::Hashed(_) => "number hidden by M-Pesa".into(),
         _ => told.to_owned(),
     }
@@ -158,7 +160,7 @@ pub(super) mod tests {
     pub(in crate::admin) fn sample(page: Page) -> Money {
         let now = OffsetDateTime::UNIX_EPOCH;
         let all = [money("unmatched"), ignored(), money("refunded"), money("assigned"), money("matched")];
-        let rows = all.iter().map(|money| row(money, HOSTILE.into(), now)).collect();
+        let rows = all.iter().map(|money| row(money, HOSTILE.into(), Role::Owner, now)).collect();
         Money { page, style: style(), all: true, waiting: 1, rows, is_cut: true }
     }
 
@@ -173,7 +175,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_number_is_shown_as_far_as_it_says_something() {
-        assert_eq!(number("2547 ***** 678"), "2547 ***** 678");
-        assert_eq!(number(&"7a".repeat(32)), "number hidden by M-Pesa");
+        assert_eq!(number(Role::Owner, "2547 ***** 678"), "2547 ***** 678");
+        assert_eq!(number(Role::ReadOnly, "254712345678"), "07xx xxx 678");
+        assert_eq!(number(Role::Owner, &"7a".repeat(32)), "number hidden by M-Pesa");
     }
 }

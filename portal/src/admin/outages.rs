@@ -9,10 +9,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::time::OffsetDateTime;
 use store::StoreError;
-use store::admin::Audit;
 use store::outage::{Cause, Outage};
 use uuid::Uuid;
 
+use super::audit::audit;
 use super::page::{Page, Tab, answer, style};
 use super::{Refusal, words};
 use crate::App;
@@ -96,8 +96,7 @@ pub(super) async fn give_back(
         Err(StoreError::Conflict(_)) => return Ok(Redirect::to("/admin/outages?late=1").into_response()),
         Err(error) => return Err(error.into()),
     }
-    let line = Audit { actor, action: "outage.give_back", object: &outage.to_string(), address: None };
-    store::admin::audit(&app.db, &line, now).await?;
+    audit(&app, &posted.staff, "outage.give_back", &outage.to_string()).await?;
     Ok(Redirect::to("/admin/outages").into_response())
 }
 
@@ -114,8 +113,7 @@ pub(super) async fn give_back_site(
             Err(StoreError::Conflict(_)) => continue,
             given => given?,
         };
-        let line = Audit { actor, action: "outage.give_back", object: &outage.to_string(), address: None };
-        store::admin::audit(&app.db, &line, now).await?;
+        audit(&app, &posted.staff, "outage.give_back", &outage.to_string()).await?;
     }
     Ok(Redirect::to("/admin/outages").into_response())
 }

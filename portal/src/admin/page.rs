@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
+use shared::staff::{Permission, Role};
 
 use super::Refusal;
 use crate::App;
@@ -36,6 +37,15 @@ impl Tab {
         Tab::Security,
     ];
 
+    /// What one must be allowed to do to go there.
+    fn needs(self) -> Permission {
+        match self {
+            Tab::Payments => Permission::SeeMoney,
+            Tab::Security => Permission::Support,
+            _ => Permission::See,
+        }
+    }
+
     /// Address and label.
     fn link(self) -> (&'static str, &'static str) {
         match self {
@@ -59,6 +69,8 @@ pub(super) struct Page {
     pub(super) brand: String,
     /// Who is signed in.
     pub(super) email: String,
+    /// What they are.
+    pub(super) role: Role,
     /// The secret for forms.
     pub(super) csrf: String,
     /// Where one is.
@@ -73,6 +85,7 @@ impl Page {
         Page {
             brand: app.config.portal.brand.clone(),
             email: staff.admin.email.clone(),
+            role: staff.admin.role,
             csrf: staff.csrf.clone(),
             tab,
             refresh: None,
@@ -89,10 +102,15 @@ impl Page {
         assets::url("again.js")
     }
 
-    /// Address, label and whether one is there, for each tab.
+    /// Whether whoever looks at it may do that: a page does not show what would be refused.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.role.may(permission)
+    }
+
+    /// Address, label and whether one is there, for each tab that they may open.
     pub(super) fn tabs(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        let here = self.tab;
-        Tab::ALL.into_iter().map(move |tab| {
+        let (here, role) = (self.tab, self.role);
+        Tab::ALL.into_iter().filter(move |tab| role.may(tab.needs())).map(move |tab| {
             let (address, label) = tab.link();
             (address, label, tab == here)
         })
@@ -123,6 +141,7 @@ pub(super) mod tests {
         Page {
             brand: HOSTILE.into(),
             email: "admin@example.org".into(),
+            role: Role::Owner,
             csrf: "the-secret".into(),
             tab: Tab::Sessions,
             refresh: Some(10),
@@ -140,6 +159,19 @@ pub(super) mod tests {
             let form = posts.split("</form>").next().unwrap_or_default();
             assert!(form.contains("name=\"csrf\" value=\""), "a form without the secret: {form}");
         }
+    }
+
+    /// The same for another role.
+    pub(in crate::admin) fn page_of(role: Role) -> Page {
+        Page { role, ..page() }
+    }
+
+    #[test]
+    fn tabs_are_those_that_one_may_open() {
+        let labels = |role| page_of(role).tabs().map(|(_, label, _)| label).collect::<Vec<_>>();
+        assert_eq!(labels(Role::Owner).len(), Tab::ALL.len());
+        assert!(!labels(Role::Cashier).contains(&"Payments") && labels(Role::Cashier).contains(&"Vouchers"));
+        assert!(!labels(Role::ReadOnly).contains(&"Security"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use shared::staff::Role;
 use shared::time::OffsetDateTime;
 use store::payment::Listed;
 
@@ -48,15 +49,15 @@ pub(super) async fn list(State(app): State<App>, staff: Staff) -> Result<Respons
         page: Page::new(&app, &staff, Tab::Payments).refreshed(REFRESH),
         style: style(),
         unmatched: store::unmatched::count_waiting(&app.db).await?,
-        payments: payments.into_iter().map(|payment| row(payment, now)).collect(),
+        payments: payments.into_iter().map(|payment| row(payment, staff.admin.role, now)).collect(),
     };
     answer(StatusCode::OK, &page)
 }
 
-fn row(payment: Listed, now: OffsetDateTime) -> Row {
+fn row(payment: Listed, role: Role, now: OffsetDateTime) -> Row {
     Row {
         at: words::moment(payment.created_at, now),
-        phone: payment.phone.map(|phone| phone.to_string()).unwrap_or_default(),
+        phone: payment.phone.map(|phone| words::phone(role, &phone)).unwrap_or_default(),
         package: payment.package,
         amount: payment.amount.to_string(),
         state: words::payment(&payment.state, &payment.order_state),

@@ -1,10 +1,12 @@
 //! When the desk gives no page: why, as a page in plain words.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use shared::staff::Permission;
 use store::StoreError;
 
 use super::{SIGN_IN, page};
@@ -16,6 +18,8 @@ pub enum Refusal {
     SignIn,
     /// The form did not come from a page of this session.
     Forged,
+    /// Whoever is signed in may not do that.
+    NotYours(Permission),
     /// There is no such page or thing.
     NotFound,
     /// Somebody else changed it first.
@@ -39,14 +43,18 @@ impl Refusal {
     }
 
     /// A mistake of ours; said once in the log, here.
-    pub(super) fn broken(error: impl Display) -> Refusal {
+    pub(crate) fn broken(error: impl Display) -> Refusal {
         tracing::error!(%error, "a page of the desk could not be made");
         Refusal::Broken
     }
 
     /// Heading and text.
-    pub(super) fn words(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
+    pub(super) fn words(self) -> (StatusCode, &'static str, Cow<'static, str>) {
+        let (status, title, text) = match self {
+            Refusal::NotYours(permission) => {
+                let text = format!("{} Ask whoever manages staff.", permission.sentence());
+                return (StatusCode::FORBIDDEN, "That is not for your role", text.into());
+            }
             Refusal::SignIn => (StatusCode::SEE_OTHER, "Sign in", "Sign in first."),
             Refusal::Forged => (
                 StatusCode::FORBIDDEN,
@@ -79,7 +87,8 @@ impl Refusal {
                 "Something went wrong here",
                 "It is our fault. The log says more, under the request identifier that this answer's headers carry.",
             ),
-        }
+        };
+        (status, title, text.into())
     }
 }
 
@@ -102,7 +111,7 @@ impl From<StoreError> for Refusal {
 #[template(path = "admin/notice.html")]
 pub(super) struct Notice {
     title: &'static str,
-    text: &'static str,
+    text: String,
     style: String,
 }
 
@@ -112,7 +121,8 @@ impl IntoResponse for Refusal {
         if self == Refusal::SignIn {
             return Redirect::to(SIGN_IN).into_response();
         }
-        let html = Notice { title, text, style: page::style() }.render().unwrap_or_else(|_| text.to_owned());
+        let notice = Notice { title, text: text.into_owned(), style: page::style() };
+        let html = notice.render().unwrap_or(notice.text);
         let mut response = (status, Html(html)).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
@@ -127,7 +137,7 @@ pub(super) mod tests {
 
     pub(in crate::admin) fn sample() -> Notice {
         let (_, title, text) = Refusal::Forged.words();
-        Notice { title, text, style: page::style() }
+        Notice { title, text: text.into_owned(), style: page::style() }
     }
 
     #[test]
@@ -135,6 +145,7 @@ pub(super) mod tests {
         for (refusal, status) in [
             (Refusal::SignIn, 303),
             (Refusal::Forged, 403),
+            (Refusal::NotYours(Permission::ManageStaff), 403),
             (Refusal::NotFound, 404),
             (Refusal::Conflict, 409),
             (Refusal::SessionsAway, 503),
@@ -143,6 +154,12 @@ pub(super) mod tests {
         ] {
             assert_eq!(refusal.into_response().status().as_u16(), status, "{refusal:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_role_reads_who_may() {
+        let (_, _, text) = Refusal::NotYours(Permission::EditOffers).words();
+        assert!(text.starts_with("Only owner and manager may change what is on sale"), "{text}");
     }
 
     #[test]

@@ -11,11 +11,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use shared::staff::Role;
 use shared::time::OffsetDateTime;
-use store::admin::Audit;
 use store::session::{Leak, Session};
 
 use super::Refusal;
+use super::audit::audit;
 use super::page::{Page, Tab, answer, style};
 use super::words::{self, Said};
 use crate::App;
@@ -104,10 +105,10 @@ pub(super) async fn list(
     staff: Staff,
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
-    let now = app.clock.now();
+    let (now, role) = (app.clock.now(), staff.admin.role);
     let sessions = store::session::open(&app.db, SHOWN).await?;
     let page = Open {
-        sessions: sessions.iter().map(|session| open_row(session, now)).collect(),
+        sessions: sessions.iter().map(|session| open_row(session, role, now)).collect(),
         asked: after.asked.is_some(),
         ..empty_page(&app, &staff).await?
     };
@@ -116,10 +117,10 @@ pub(super) async fn list(
 
 /// `GET /admin/sessions/leaking`: the open sessions that a router was asked to end and has not proved to have ended in time.
 pub(super) async fn list_leaking(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
-    let now = app.clock.now();
+    let (now, role) = (app.clock.now(), staff.admin.role);
     let leaks = store::session::leaking(&app.db, now, SHOWN).await?;
     let page = Open {
-        sessions: leaks.iter().map(|leak| leaking_row(leak, now)).collect(),
+        sessions: leaks.iter().map(|leak| leaking_row(leak, role, now)).collect(),
         leaking_only: true,
         lost: words::sum(leaks.iter().filter_map(|leak| leak.value)),
         ..empty_page(&app, &staff).await?
@@ -142,12 +143,12 @@ async fn empty_page(app: &App, staff: &Staff) -> Result<Open, Refusal> {
 
 /// `GET /admin/sessions/ended`.
 pub(super) async fn list_ended(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
-    let now = app.clock.now();
+    let (now, role) = (app.clock.now(), staff.admin.role);
     let sessions = store::session::ended(&app.db, SHOWN).await?;
     let page = Ended {
         page: Page::new(&app, &staff, Tab::Sessions),
         style: style(),
-        sessions: sessions.iter().map(|session| ended_row(session, now)).collect(),
+        sessions: sessions.iter().map(|session| ended_row(session, role, now)).collect(),
     };
     answer(StatusCode::OK, &page)
 }
@@ -162,16 +163,15 @@ pub(super) async fn disconnect(
     let now = app.clock.now();
     store::session::disconnect(&app.db, session, now).await?;
     let spelt = id::spell(Kind::Session, session);
-    let line = Audit { actor: &posted.staff.admin.email, action: "session.disconnect", object: &spelt, address: None };
-    store::admin::audit(&app.db, &line, now).await?;
+    audit(&app, &posted.staff, "session.disconnect", &spelt).await?;
     Ok(Redirect::to("/admin/sessions?asked=1").into_response())
 }
 
-fn open_row(session: &Session, now: OffsetDateTime) -> OpenRow {
+fn open_row(session: &Session, role: Role, now: OffsetDateTime) -> OpenRow {
     let cut = session.cut.as_deref();
     OpenRow {
         id: id::spell(Kind::Session, session.id),
-        who: who(session),
+        who: who(session, role),
         started: words::moment(session.started_at, now),
         lasted: lasted(session.started_at, now),
         heard: words::ago(session.last_heard_at, now),
@@ -184,16 +184,16 @@ fn open_row(session: &Session, now: OffsetDateTime) -> OpenRow {
     }
 }
 
-fn leaking_row(leak: &Leak, now: OffsetDateTime) -> OpenRow {
+fn leaking_row(leak: &Leak, role: Role, now: OffsetDateTime) -> OpenRow {
     let value = leak.value.map_or_else(|| "value unknown".into(), |value| value.to_string());
-    OpenRow { leak: Some((lasted(leak.since, now), value)), ..open_row(&leak.session, now) }
+    OpenRow { leak: Some((lasted(leak.since, now), value)), ..open_row(&leak.session, role, now) }
 }
 
-fn ended_row(session: &Session, now: OffsetDateTime) -> EndedRow {
+fn ended_row(session: &Session, role: Role, now: OffsetDateTime) -> EndedRow {
     let ended = session.ended_at.unwrap_or(session.last_heard_at);
     EndedRow {
         id: id::spell(Kind::Session, session.id),
-        who: who(session),
+        who: who(session, role),
         started: words::moment(session.started_at, now),
         ended: words::moment(ended, now),
         lasted: lasted(session.started_at, ended),
@@ -204,9 +204,9 @@ fn ended_row(session: &Session, now: OffsetDateTime) -> EndedRow {
     }
 }
 
-fn who(session: &Session) -> Who {
+fn who(session: &Session, role: Role) -> Who {
     Who {
-        name: session.phone.as_ref().map_or_else(|| session.user_name.clone(), ToString::to_string),
+        name: session.phone.as_ref().map_or_else(|| session.user_name.clone(), |phone| words::phone(role, phone)),
         login: if session.phone.is_some() { session.user_name.clone() } else { String::new() },
         package: session.package.clone().unwrap_or_default(),
         nas: session.nas.clone(),
@@ -261,7 +261,7 @@ pub(super) mod tests {
 
     pub(in crate::admin) fn open(page: Page) -> Open {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(90);
-        let sessions = CUTS.iter().map(|cut| open_row(&session(*cut, Some("0712345678")), now)).collect();
+        let sessions = CUTS.iter().map(|cut| open_row(&session(*cut, Some("0712345678")), Role::Owner, now)).collect();
         let lost = String::new();
         Open { page, style: style(), sessions, total: 500, leaking: 4, leaking_only: false, lost, asked: true }
     }
@@ -275,7 +275,7 @@ pub(super) mod tests {
         };
         let leaks = [leak(Some(Money::kes(350))), leak(None), leak(Some(Money::kes(1000)))];
         Open {
-            sessions: leaks.iter().map(|leak| leaking_row(leak, now)).collect(),
+            sessions: leaks.iter().map(|leak| leaking_row(leak, Role::Owner, now)).collect(),
             leaking_only: true,
             lost: words::sum(leaks.iter().filter_map(|leak| leak.value)),
             ..open(page)
@@ -284,7 +284,7 @@ pub(super) mod tests {
 
     pub(in crate::admin) fn ended(page: Page) -> Ended {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(2000);
-        let sessions = CUTS.iter().map(|cut| ended_row(&session(*cut, None), now)).collect();
+        let sessions = CUTS.iter().map(|cut| ended_row(&session(*cut, None), Role::Owner, now)).collect();
         Ended { page, style: style(), sessions }
     }
 

@@ -21,6 +21,7 @@ use shared::time::OffsetDateTime;
 use store::admin::{Admin, Audit};
 use uuid::Uuid;
 
+use super::audit::audit;
 use super::page::{answer, style};
 use super::throttle::{Name, Throttle};
 use super::{OVERVIEW, Refusal, SIGN_IN};
@@ -57,9 +58,10 @@ pub(super) struct Credentials {
 pub(super) async fn show(
     State(app): State<App>,
     jar: CookieJar,
-    staff: Result<Staff, Refusal>,
+    headers: HeaderMap,
+    ClientAddress(from): ClientAddress,
 ) -> Result<Response, Refusal> {
-    if staff.is_ok() {
+    if Staff::signed_in(&app, &headers, from).await.is_ok() {
         return Ok(Redirect::to(OVERVIEW).into_response());
     }
     if let Err(error) = app.redis.ping().await {
@@ -115,8 +117,7 @@ pub(super) async fn sign_out(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     posted.staff.sign_out().await?;
-    let line = Audit { actor: &posted.staff.admin.email, action: "sign-out", object: "", address: None };
-    store::admin::audit(&app.db, &line, app.clock.now()).await?;
+    audit(&app, &posted.staff, "sign-out", "").await?;
     let public_url = &app.config.portal.public_url;
     Ok((jar.add(cookie::gone(public_url, cookie::session_name(public_url))), Redirect::to(SIGN_IN)).into_response())
 }

@@ -56,10 +56,11 @@ pub(super) async fn show(
 
 fn told(page: Page, story: &Story, now: OffsetDateTime) -> SessionStory {
     let session = &story.session;
+    let name = session.phone.as_ref().map_or_else(|| session.user_name.clone(), |phone| words::phone(page.role, phone));
     let until = session.ended_at.unwrap_or(now);
     let optional = |value: Option<String>| value.unwrap_or_else(|| "not known".into());
     let facts = vec![
-        ("Customer", session.phone.as_ref().map_or_else(|| session.user_name.clone(), ToString::to_string)),
+        ("Customer", name.clone()),
         ("Login", session.user_name.clone()),
         ("Package", optional(session.package.clone())),
         ("Router", session.nas.clone()),
@@ -70,13 +71,7 @@ fn told(page: Page, story: &Story, now: OffsetDateTime) -> SessionStory {
         ("Down / up", format!("{} / {}", words::data(session.output_octets), words::data(session.input_octets))),
         ("Must end", session.cutoff_at.map_or_else(|| "no limit in time".into(), |at| words::moment(at, now))),
     ];
-    SessionStory {
-        name: session.phone.as_ref().map_or_else(|| session.user_name.clone(), ToString::to_string),
-        page,
-        style: style(),
-        facts,
-        events: events(story, now),
-    }
+    SessionStory { name, page, style: style(), facts, events: events(story, now) }
 }
 
 fn events(story: &Story, now: OffsetDateTime) -> Vec<Event> {

@@ -15,7 +15,7 @@ fn desk() -> Router {
         "secrets": { "seal_key": "5a".repeat(32) },
     });
     let app = App::open(serde_json::from_value(config).expect("a configuration")).expect("nothing is connected yet");
-    Router::new().nest("/admin", routes()).with_state(app)
+    Router::new().nest("/admin", routes(&app)).with_state(app)
 }
 
 async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16, axum::http::HeaderMap, String) {
@@ -91,7 +91,8 @@ async fn nobody_sees_a_page_without_signing_in() {
 #[tokio::test]
 async fn no_change_by_get_by_another_site_or_without_a_session() {
     for path in CHANGES {
-        assert_eq!(ask(Request::get(path), "").await.0, 405, "{path}");
+        // The door comes first: whoever is signed in reads that it is not done so (405).
+        assert_eq!(ask(Request::get(path), "").await.0, 303, "{path}");
     }
     for path in CHANGES.into_iter().chain(FORMS) {
         for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
@@ -136,6 +137,53 @@ async fn without_redis_the_desk_says_so_and_nobody_is_signed_in() {
 async fn forms_of_the_desk_name_their_origin() {
     let (_, headers, _) = ask(Request::get("/admin/nosuch"), "").await;
     assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
+}
+
+/// Every route of the desk as `mod.rs` has it: the group, the method, the path. `open` is no group.
+fn routes_of_the_source() -> Vec<String> {
+    let source = include_str!("mod.rs").split("#[cfg(test)]").next().unwrap_or_default();
+    let functions: Vec<(&str, &str)> = source
+        .split("\nfn ")
+        .chain(source.split("\npub fn ").skip(1))
+        .filter_map(|text| Some((text.split('(').next()?, text.split("\n}").next()?)))
+        .collect();
+    let of = |name: &str| functions.iter().find(|(known, _)| *known == name).map_or("", |(_, body)| *body);
+    let mut groups =
+        vec![("open".to_owned(), of("routes").to_owned()), ("own".to_owned(), of("own_routes").to_owned())];
+    for group in of("routes").split("group(app, Permission::").skip(1) {
+        let (permission, rest) = group.split_once(", ").expect("a permission and its routes");
+        let permission = Permission::all().find(|known| format!("{known:?}") == permission).expect("a permission");
+        let function = rest.split("()").next().expect("a function");
+        groups.push((permission.as_str().to_owned(), of(function).to_owned()));
+    }
+    let mut found = Vec::new();
+    for (group, body) in groups {
+        assert!(!body.is_empty(), "the routes of {group} do not stand in mod.rs");
+        for route in body.split(".route(\"").skip(1) {
+            let (path, handlers) = route.split_once('"').expect("a path ends");
+            for (method, call) in [("GET", "get("), ("POST", "post(")] {
+                if handlers.contains(call) {
+                    found.push(format!("{group} {method} {path}"));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Tells a change of who may do what from an oversight.
+#[test]
+fn every_route_is_in_the_group_that_is_written_down() {
+    let mut written: Vec<&str> = include_str!("routes.txt").lines().collect();
+    written.sort_unstable();
+    assert_eq!(
+        routes_of_the_source(),
+        written,
+        "a route needs a line in routes.txt, and belongs into a group of mod.rs"
+    );
+    let calls = include_str!("mod.rs").matches(".route(\"").count();
+    assert!(calls > 40, "{calls}");
 }
 
 #[test]

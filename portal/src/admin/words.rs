@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use shared::language::Language;
 use shared::money::Money;
+use shared::phone::Phone;
+use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use time::UtcOffset;
 
@@ -134,6 +136,11 @@ pub(super) fn sum(amounts: impl Iterator<Item = Money>) -> String {
     sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")
 }
 
+/// A customer's number as that role may see it.
+pub(super) fn phone(role: Role, phone: &Phone) -> String {
+    if role.may(Permission::SeePeople) { phone.to_string() } else { phone.masked() }
+}
+
 /// A span of time for people. The desk speaks English.
 pub(super) fn span(duration: Duration) -> String {
     amount::span(Language::English, duration)
@@ -170,6 +177,15 @@ mod tests {
         assert_eq!(cut_of_open(None, false).text, "");
         assert_eq!(cut_of_open(None, true).text, "due now");
         assert_eq!(cut_of_open(Some("abandoned"), false).text, "");
+    }
+
+    #[test]
+    fn only_who_may_see_people_sees_a_whole_number() {
+        let number = "0712345678".parse().expect("a number");
+        assert_eq!(phone(Role::Support, &number), "+254712345678");
+        for role in [Role::Cashier, Role::ReadOnly] {
+            assert_eq!(phone(role, &number), "07xx xxx 678", "{role}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Posted<T>, Refusal> {
         let (mut parts, body) = request.into_parts();
+        // The desk's door has looked too; this holds where a form is read.
         if !from_our_pages(&parts.headers, &app.config.portal.public_url) {
             return Err(Refusal::Forged);
         }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::rng;
+use shared::staff::{Role, SiteScope};
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result};
+use crate::{Db, Result, StoreError};
 
 /// Wrong passwords in a row before an account rests.
 pub const MAX_FAILED_LOGINS: i32 = 10;
@@ -25,7 +26,9 @@ pub struct Admin {
     /// Argon2id hash of the password.
     pub password_hash: String,
     /// What they may do.
-    pub role: String,
+    pub role: Role,
+    /// The sites that they are limited to.
+    pub sites: SiteScope,
     /// Until when the account rests after too many wrong passwords.
     pub locked_until: Option<OffsetDateTime>,
 }
@@ -51,22 +54,48 @@ pub async fn save(db: &Db, email: &str, password_hash: &str, now: OffsetDateTime
     Ok(())
 }
 
+struct Row {
+    id: Uuid,
+    email: String,
+    password_hash: String,
+    role: String,
+    locked_until: Option<OffsetDateTime>,
+}
+
+impl Row {
+    fn admin(self) -> Result<Admin> {
+        let role =
+            Role::parse(&self.role).ok_or_else(|| StoreError::corrupt("admin_users", self.id, "unknown role"))?;
+        Ok(Admin {
+            id: self.id,
+            email: self.email,
+            password_hash: self.password_hash,
+            role,
+            sites: SiteScope::All,
+            locked_until: self.locked_until,
+        })
+    }
+}
+
 /// The member of staff with that address.
 pub async fn by_email(db: &Db, email: &str) -> Result<Option<Admin>> {
-    Ok(sqlx::query_as!(
-        Admin,
+    let row = sqlx::query_as!(
+        Row,
         "SELECT id, email, password_hash, role, locked_until FROM admin_users WHERE email = $1",
         email.to_lowercase()
     )
     .fetch_optional(&db.pool)
-    .await?)
+    .await?;
+    row.map(Row::admin).transpose()
 }
 
 /// The member of staff with that identity.
 pub async fn by_id(db: &Db, id: Uuid) -> Result<Option<Admin>> {
-    Ok(sqlx::query_as!(Admin, "SELECT id, email, password_hash, role, locked_until FROM admin_users WHERE id = $1", id)
-        .fetch_optional(&db.pool)
-        .await?)
+    let row =
+        sqlx::query_as!(Row, "SELECT id, email, password_hash, role, locked_until FROM admin_users WHERE id = $1", id)
+            .fetch_optional(&db.pool)
+            .await?;
+    row.map(Row::admin).transpose()
 }
 
 /// Notes a sign-in that succeeded or failed; too many failures in a row lock the account for a while.

@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::mpesa_request::{self, Kind, Request, State as Asked};
 use store::unmatched::{self, Because, Listed, Payer, Reference, Suggestion};
@@ -109,17 +110,17 @@ async fn page(
     sent: &Fields,
     problems: &Problems,
 ) -> Result<Receipt, Refusal> {
-    let now = app.clock.now();
+    let (now, role) = (app.clock.now(), staff.admin.role);
     let reversals = mpesa_request::about(&app.db, Kind::Reversal, &money.receipt).await?;
     let (reference, payer) = (c2b::reference(&money.typed), c2b::payer(&money.payer_number));
-    let mut facts = facts(money, now);
+    let mut facts = facts(money, role, now);
     facts.extend(reversals.iter().map(|request| ("Asked to give it back", reversal(request, now))));
     let mut suggestions = Vec::new();
     let mut offered = Vec::new();
     if is_waiting(money) {
         facts.push(("Why it waits", why::of(app, money, now).await?));
         let found = unmatched::suggestions(&app.db, money, &reference, &payer).await?;
-        suggestions.extend(found.into_iter().map(|suggestion| suggested(suggestion, now)));
+        suggestions.extend(found.into_iter().map(|suggestion| suggested(suggestion, role, now)));
         for package in store::package::all(&app.db).await? {
             let fits = package.price.currency == money.amount.currency && package.price.minor <= money.amount.minor;
             if fits && package.price.minor > 0 {
@@ -142,7 +143,10 @@ async fn page(
         state: state(money),
         facts,
         suggestions,
-        forms: forms(money, &offered, filled, can_reverse, is_unanswered),
+        forms: match role.may(Permission::MoveMoney) {
+            true => forms(money, &offered, filled, can_reverse, is_unanswered),
+            false => Vec::new(),
+        },
         done: "",
         problem: String::new(),
     })
@@ -160,12 +164,12 @@ fn likely(sent: &Fields, reference: &Reference, payer: &Payer) -> Fields {
     }
 }
 
-fn facts(money: &Listed, now: OffsetDateTime) -> Vec<(&'static str, String)> {
+fn facts(money: &Listed, role: Role, now: OffsetDateTime) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Amount", money.amount.to_string()),
         ("Paid", words::moment(money.at, now)),
         ("Payer", money.payer_name.clone()),
-        ("Payer’s number", number(&money.payer_number)),
+        ("Payer’s number", number(role, &money.payer_number)),
         ("Typed as account number", money.typed.clone()),
     ];
     facts.extend(money.order.as_ref().map(|order| ("Order", order.clone())));
@@ -196,10 +200,10 @@ fn reversal(request: &Request, now: OffsetDateTime) -> String {
     format!("{}: {state}{result}", words::moment(request.created_at, now))
 }
 
-fn suggested(suggestion: Suggestion, now: OffsetDateTime) -> Suggested {
+fn suggested(suggestion: Suggestion, role: Role, now: OffsetDateTime) -> Suggested {
     Suggested {
         order: suggestion.order,
-        phone: suggestion.phone.to_string(),
+        phone: words::phone(role, &suggestion.phone),
         package: suggestion.package,
         price: suggestion.price.to_string(),
         at: words::moment(suggestion.at, now),
@@ -303,8 +307,8 @@ pub(in crate::admin) mod tests {
             style: style(),
             receipt: "RKTQDM7W6S".into(),
             state: state(&ignored()),
-            facts: facts(&ignored(), now),
-            suggestions: vec![suggested(suggestion, now)],
+            facts: facts(&ignored(), Role::Owner, now),
+            suggestions: vec![suggested(suggestion, Role::Owner, now)],
             forms,
             done: "It waits again.",
             problem: HOSTILE.into(),

@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::staff::Permission;
 use shared::time::OffsetDateTime;
 use shared::voucher::paper_number;
 use store::voucher::{Batch, State as Stands, Voucher};
@@ -113,7 +114,7 @@ fn page(
         facts: facts(batch, now),
         rows,
         is_cut,
-        forms: forms(batch, Filled { sent, problems }),
+        forms: forms(batch, Filled { sent, problems }).into_iter().filter(|form| staff.may(needs(form))).collect(),
         done: "",
         problem: String::new(),
     }
@@ -179,6 +180,11 @@ fn known(voucher: &Voucher, now: OffsetDateTime) -> (Said, String) {
 /// Whether a voucher can still be sold or used.
 pub(super) fn is_good(voucher: &Voucher) -> bool {
     matches!(voucher.state, Stands::Printed | Stands::Sold)
+}
+
+/// What one must be allowed to do for a form of the batch.
+fn needs(form: &Form) -> Permission {
+    if form.id == "void" { Permission::EditOffers } else { Permission::Sell }
 }
 
 /// What can be done with the batch.
