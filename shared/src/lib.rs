@@ -10,6 +10,7 @@
 //! * [`notice`] and [`sms`] – what customers are told, and what a text message costs, by its letters;
 //! * [`rules`] and [`entitlement`] – what a package allows and a customer may use, as both programs see it;
 //! * [`stacking`] – what becomes of it when somebody buys more;
+//! * [`sale`] – when, where, for how much and under what words a package is sold;
 //! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`routeros`] – where a router's REST API is reached;
 //! * [`staff`] – what each role may do at the desk;
@@ -35,6 +36,7 @@ pub mod rate;
 pub mod rng;
 pub mod routeros;
 pub mod rules;
+pub mod sale;
 pub mod seal;
 pub mod sms;
 pub mod stacking;

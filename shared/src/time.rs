@@ -101,6 +101,13 @@ impl Zone {
         let seconds = jiff::Timestamp::from_second(moment.unix_timestamp()).map_or(0, offset);
         ::time::UtcOffset::from_whole_seconds(seconds).map_or(moment, |offset| moment.to_offset(offset))
     }
+
+    /// The minute of the week that it is there, from Monday at midnight on.
+    pub fn minute_of_week(&self, moment: OffsetDateTime) -> u16 {
+        let here = self.at(moment);
+        let day = u16::from(here.weekday().number_days_from_monday());
+        (day * 24 + u16::from(here.hour())) * 60 + u16::from(here.minute())
+    }
 }
 
 impl Default for Zone {
@@ -123,6 +130,8 @@ mod tests {
         assert!(Zone::named("Africa/Atlantis").is_none());
         assert_eq!(Zone::default().at(at(0)), at(0), "the same moment");
         assert_eq!(Zone::default().at(at(0)).hour(), 3);
+        // The epoch was a Thursday.
+        assert_eq!(Zone::default().minute_of_week(at(90)), (3 * 24 + 3) * 60 + 1);
     }
 
     #[test]

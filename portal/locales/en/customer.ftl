@@ -44,6 +44,13 @@ packages-time-is-over = Your time is over.
 packages-hours-are-used = Your hours online are used up.
 packages-data-is-used = Your data is used up.
 packages-no-longer-on-sale = That package is no longer on sale. Please choose another one.
+# Why a package that was chosen cannot be bought; packages-on-sale-now may follow. $hours is such as "Mon–Fri 08:00–17:00".
+packages-not-here = { $package } is not sold at this place.
+packages-not-yet = { $package } is not on sale yet.
+packages-sale-is-over = { $package } is not sold any more.
+packages-other-hours = { $package } is sold at these hours only: { $hours }.
+# $packages is a list of names.
+packages-on-sale-now = On sale now: { $packages }.
 packages-costs-now = { $package } costs { $price } now. Please look at the price again.
 packages-phone-is-wrong = Please check the phone number: it should look like 0712 345 678
 packages-who-pays = Please type the M-Pesa number that pays.

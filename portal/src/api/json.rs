@@ -4,6 +4,7 @@
 //! known or not limited is `null`. Secrets have no field here.
 
 use serde::Serialize;
+use shared::sale::{AtSite, Texts};
 use shared::time::rfc3339;
 
 use super::id::{Kind, spell};
@@ -70,8 +71,31 @@ pub struct Package {
     pub purchases_per_person: Option<u32>,
     /// How often on one day.
     pub purchases_per_day: Option<u32>,
-    /// Whether it is offered.
+    /// Whether it is sold at all.
     pub active: bool,
+    /// Its place in the list that customers see, low first.
+    pub position: i32,
+    /// Which of its versions this is; 0: none that is kept.
+    pub version: u32,
+    /// From when on it is offered.
+    pub offered_from: Option<String>,
+    /// Until when.
+    pub offered_until: Option<String>,
+    /// At which hours of the week it is offered, in words.
+    pub offered_hours: Option<String>,
+    /// Where it costs something else than usual, or is not sold.
+    pub site_prices: Vec<SitePrice>,
+    /// Its words in the customers' languages.
+    pub texts: Texts,
+}
+
+/// What a package costs at a site.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SitePrice {
+    /// The site.
+    pub site: uuid::Uuid,
+    /// The price there; `null`: it is not sold there.
+    pub price: Option<Money>,
 }
 
 impl From<&store::package::Package> for Package {
@@ -100,8 +124,23 @@ impl From<&store::package::Package> for Package {
             purchases_per_person: package.purchases.ever,
             purchases_per_day: package.purchases.a_day,
             active: package.active,
+            position: package.position,
+            version: package.version,
+            offered_from: package.sale.from.map(rfc3339),
+            offered_until: package.sale.until.map(rfc3339),
+            offered_hours: package.sale.hours.as_ref().map(ToString::to_string),
+            site_prices: site_prices(package),
+            texts: package.sale.texts.clone(),
         }
     }
+}
+
+fn site_prices(package: &store::package::Package) -> Vec<SitePrice> {
+    let price = |at: AtSite| match at {
+        AtSite::Costs(minor) => Some(Money { amount: minor, currency: package.price.currency.as_str().to_owned() }),
+        AtSite::NotSold => None,
+    };
+    package.sale.sites.iter().map(|(site, at)| SitePrice { site: *site, price: price(*at) }).collect()
 }
 
 /// A router.

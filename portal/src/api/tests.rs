@@ -163,7 +163,19 @@ fn the_json_of_things_is_the_described_one() {
         purchases_per_person: None,
         purchases_per_day: None,
         active: true,
+        position: 1,
+        version: 2,
+        offered_from: None,
+        offered_until: None,
+        offered_hours: None,
+        site_prices: vec![],
+        texts: Default::default(),
     };
+    let at = json::SitePrice { site: uuid::Uuid::nil(), price: Some(money.clone()) };
+    assert_eq!(keys(serde_json::to_value(at).expect("JSON")), fields("SitePrice"));
+    let texts = shared::sale::Texts::default();
+    assert_eq!(keys(serde_json::to_value(&texts).expect("JSON")), fields("PackageTexts"));
+    assert_eq!(keys(serde_json::to_value(&texts.english).expect("JSON")), fields("PackageText"));
     assert_eq!(keys(serde_json::to_value(package).expect("JSON")), fields("Package"));
     let nas = json::Nas {
         id: "nas_".into(),

@@ -9,10 +9,11 @@ use shared::money::Money;
 use shared::rate::Rate;
 use shared::rng;
 use shared::rules::Rules;
+use shared::sale::Sale;
 use store::StoreError;
 use store::package::{Package, Purchases, Starts};
 
-use super::{Answer, Context};
+use super::{ACTOR, Answer, Context};
 
 /// The site; `nas add` puts the simulated router there.
 const SITE: &str = "Demo Café";
@@ -66,8 +67,7 @@ async fn ensure(context: &Context, mut package: Package) -> anyhow::Result<Packa
         Ok(known) => Ok(known),
         Err(StoreError::Missing { .. }) => {
             package.id = rng::id(context.now());
-            package.id = store::package::save(&context.db, &package, context.now()).await?;
-            Ok(package)
+            Ok(store::package::save(&context.db, &package, ACTOR, context.now()).await?)
         }
         Err(error) => Err(error.into()),
     }
@@ -105,6 +105,8 @@ fn package(slug: &str, name: &str, shillings: i64, position: i32, rules: Rules) 
         purchases: Purchases::default(),
         active: true,
         position,
+        sale: Sale::default(),
+        version: 0,
     }
 }
 

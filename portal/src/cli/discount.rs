@@ -271,7 +271,7 @@ fn conditions(discount: &Terms) -> String {
 }
 
 /// A moment with its distance from UTC: a day alone begins at another moment in each place.
-fn moment(text: &str) -> Result<OffsetDateTime, &'static str> {
+pub(super) fn moment(text: &str) -> Result<OffsetDateTime, &'static str> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "write a day, a time and its zone, such as 2026-12-01T00:00:00+03:00")
 }

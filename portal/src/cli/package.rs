@@ -1,4 +1,9 @@
-//! `portal package`: what is on sale. What was sold before keeps its rules.
+//! `portal package`: what is on sale. What was sold before keeps its rules, and each change is kept as a version.
+//!
+//! `add` says all of a package's rules anew, [`set`] changes what is named; how it is sold, which both can say, is [`sold`]'s.
+
+mod set;
+mod sold;
 
 use std::time::Duration;
 
@@ -8,18 +13,34 @@ use shared::money::{Currency, Money};
 use shared::rate::{Burst, Rate};
 use shared::rng;
 use shared::rules::{DevicePolicy, FairUse, HappyHours, Rules, Until};
-use store::package::{Purchases, Starts};
+use shared::time::rfc3339;
+use store::StoreError;
+use store::package::{Purchases, Starts, version};
 
-use super::{Answer, Context, values};
+use self::sold::Sold;
+use super::{ACTOR, Answer, Context, values};
 use crate::api::json;
 
 /// Packages on sale.
 #[derive(Debug, Subcommand)]
 pub(super) enum Package {
-    /// Add a package, or change the one with that slug.
+    /// Add a package, or say the rules of the one with that slug anew. How that one is sold stays as it is where nothing is said of it.
     Add(Box<Add>),
+    /// Change what is said of a package, and nothing else. "none" takes a limit away.
+    Set(Box<set::Set>),
     /// List the packages, also those no longer offered.
     List(Answer),
+    /// What a package was before, the newest first.
+    History(History),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// Its slug.
+    #[arg(value_name = "NAME", value_parser = values::slug)]
+    slug: String,
+    #[command(flatten)]
+    answer: Answer,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -117,12 +138,14 @@ pub(super) struct Add {
     /// When its clock starts.
     #[arg(long, default_value = "first-login")]
     starts: Start,
-    /// Its place in the list, low first.
-    #[arg(long, default_value_t = 0)]
-    position: i32,
+    /// Its place in the list, low first; without this, where it is, or first.
+    #[arg(long)]
+    position: Option<i32>,
     /// Do not offer it.
     #[arg(long)]
     inactive: bool,
+    #[command(flatten)]
+    sold: Sold,
     #[command(flatten)]
     answer: Answer,
 }
@@ -131,6 +154,8 @@ impl Package {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Package::Add(add) => add.run(context).await,
+            Package::Set(set) => set.run(context).await,
+            Package::History(history) => history.run(context).await,
             Package::List(answer) => list(context, answer).await,
         }
     }
@@ -139,35 +164,32 @@ impl Package {
 impl Add {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let answer = self.answer;
-        let mut package = self.package(rng::id(context.now()))?;
-        package.id = store::package::save(&context.db, &package, context.now()).await?;
+        let known = match store::package::by_slug(&context.db, &self.slug).await {
+            Ok(known) => Some(known),
+            Err(StoreError::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let (mut sale, position) = known.map(|known| (known.sale, known.position)).unwrap_or_default();
+        self.sold.clone().apply(&mut sale, context).await?;
+        let package = store::package::Package { sale, ..self.package(rng::id(context.now()), position) };
+        check(&package)?;
+        let package = store::package::save(&context.db, &package, ACTOR, context.now()).await?;
         context.audit("package.save", &package.slug).await?;
         answer.give(&json::Package::from(&package), format!("{} is {}.", package.name, package.price))
     }
 
-    fn package(self, id: uuid::Uuid) -> anyhow::Result<store::package::Package> {
-        if let Some(idle) = self.idle {
-            anyhow::ensure!(idle >= Duration::from_secs(60), "--idle must be at least 1m");
-        }
+    /// `position`: where it is already.
+    fn package(self, id: uuid::Uuid, position: i32) -> store::package::Package {
         let rate = self.up.zip(self.down).map(|(up_bps, down_bps)| Rate { up_bps, down_bps });
-        if let (Some(burst), Some(rate)) = (self.burst, rate) {
-            burst.fits(rate).map_err(|problem| anyhow::anyhow!("--burst: {problem}"))?;
-        }
-        Ok(store::package::Package {
+        store::package::Package {
             id,
             slug: self.slug,
             name: self.name,
             price: Money { minor: self.price, currency: self.currency },
-            starts: match self.starts {
-                Start::Purchase => Starts::Purchase,
-                Start::FirstLogin => Starts::FirstLogin,
-            },
+            starts: self.starts.into(),
             rules: Rules {
                 duration: self.duration,
-                until: self.until.map(|end| match end {
-                    End::Day => Until::EndOfDay,
-                    End::Week => Until::EndOfWeek,
-                }),
+                until: self.until.map(Until::from),
                 quota_octets: self.data,
                 quota_up: self.data_up,
                 quota_down: self.data_down,
@@ -178,27 +200,105 @@ impl Add {
                 fair_use: self.fair_use.unwrap_or_default(),
                 happy_hours: self.happy_hours,
                 device_limit: self.devices,
-                devices: match self.device_policy {
-                    Policy::Strict => DevicePolicy::Strict,
-                    Policy::Replace => DevicePolicy::Replace,
-                    Policy::Ask => DevicePolicy::Ask,
-                },
+                devices: self.device_policy.into(),
                 idle_timeout: self.idle,
             },
             purchases: Purchases { ever: self.per_person, a_day: self.per_day },
             active: !self.inactive,
-            position: self.position,
-        })
+            position: self.position.unwrap_or(position),
+            sale: Default::default(),
+            version: 0,
+        }
+    }
+}
+
+impl From<Start> for Starts {
+    fn from(start: Start) -> Starts {
+        match start {
+            Start::Purchase => Starts::Purchase,
+            Start::FirstLogin => Starts::FirstLogin,
+        }
+    }
+}
+
+impl From<End> for Until {
+    fn from(end: End) -> Until {
+        match end {
+            End::Day => Until::EndOfDay,
+            End::Week => Until::EndOfWeek,
+        }
+    }
+}
+
+impl From<Policy> for DevicePolicy {
+    fn from(policy: Policy) -> DevicePolicy {
+        match policy {
+            Policy::Strict => DevicePolicy::Strict,
+            Policy::Replace => DevicePolicy::Replace,
+            Policy::Ask => DevicePolicy::Ask,
+        }
+    }
+}
+
+/// Whether the parts of a package fit each other.
+fn check(package: &store::package::Package) -> anyhow::Result<()> {
+    let rules = &package.rules;
+    if let Some(idle) = rules.idle_timeout {
+        anyhow::ensure!(idle >= Duration::from_secs(60), "--idle must be at least 1m");
+    }
+    if let Some(burst) = rules.burst {
+        let rate = rules.rate.ok_or_else(|| anyhow::anyhow!("--burst needs a speed: say --up and --down"))?;
+        burst.fits(rate).map_err(|problem| anyhow::anyhow!("--burst: {problem}"))?;
+    }
+    anyhow::ensure!(
+        rules.is_limited(),
+        "a package needs an end: say --duration, --until, --data, --data-up, --data-down or --online"
+    );
+    Ok(())
+}
+
+impl History {
+    async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let package = store::package::by_slug(&context.db, &self.slug).await?;
+        let versions = version::all(&context.db, package.id).await?;
+        let mut table = values::Table::new(["version", "since", "by", "price", "changed"]);
+        let mut told = Vec::new();
+        for (place, version) in versions.iter().enumerate() {
+            let changed = versions.get(place + 1).map(|before| version.package.differences(&before.package));
+            table.row([
+                version.number.to_string(),
+                rfc3339(version.at),
+                version.by.clone(),
+                version.package.price.to_string(),
+                changed.as_ref().map(|changed| changed.join(", ")).unwrap_or_default(),
+            ]);
+            told.push(serde_json::json!({
+                "version": version.number,
+                "at": rfc3339(version.at),
+                "by": version.by,
+                "changed": changed,
+                "package": json::Package::from(&version.package),
+            }));
+        }
+        self.answer.give(&told, table)
     }
 }
 
 async fn list(context: &Context, answer: Answer) -> anyhow::Result<()> {
     let packages = store::package::all(&context.db).await?;
+    let sites = store::site::all(&context.db).await?;
     let values: Vec<json::Package> = packages.iter().map(json::Package::from).collect();
-    let mut table = values::Table::new(["slug", "name", "price", "offered"]);
+    let mut table = values::Table::new(["slug", "name", "price", "offered", "version", "when and where"]);
     for package in &packages {
         let offered = if package.active { "yes" } else { "no" };
-        table.row([package.slug.clone(), package.name.clone(), package.price.to_string(), offered.into()]);
+        table.row([
+            package.slug.clone(),
+            package.name.clone(),
+            package.price.to_string(),
+            offered.into(),
+            package.version.to_string(),
+            sold::in_words(package, &sites),
+        ]);
     }
     answer.give(&values, table)
 }

@@ -9,12 +9,13 @@ use shared::money::Money;
 use shared::rate::Rate;
 use shared::rng;
 use shared::rules::Rules;
+use shared::sale::Sale;
 use store::StoreError;
 use store::package::{Package, Purchases, Starts};
 use store::seed::{Past, Wish, Written};
 use uuid::Uuid;
 
-use super::{Answer, Context};
+use super::{ACTOR, Answer, Context};
 
 const SLUG: &str = "seeded";
 
@@ -80,7 +81,7 @@ async fn package(context: &Context) -> anyhow::Result<Package> {
         known => return Ok(known?),
     }
     let now = context.now();
-    let mut package = Package {
+    let package = Package {
         id: rng::id(now),
         slug: SLUG.into(),
         name: "Seeded".into(),
@@ -95,7 +96,8 @@ async fn package(context: &Context) -> anyhow::Result<Package> {
         purchases: Purchases::default(),
         active: false,
         position: 99,
+        sale: Sale::default(),
+        version: 0,
     };
-    package.id = store::package::save(&context.db, &package, now).await?;
-    Ok(package)
+    Ok(store::package::save(&context.db, &package, ACTOR, now).await?)
 }

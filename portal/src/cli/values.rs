@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use shared::sale::AtSite;
 use store::nas::{MAX_OVERLAP, Requirement};
 
 /// Most octets that are read as a secret from standard input.
@@ -15,7 +16,7 @@ pub(super) const MAX_SECRET: u64 = 4096;
 const MAX_DURATION: u64 = 315_360_000;
 
 /// `90s`, `30m`, `1h`, `1d` or `1w`.
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     match with_unit(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)]) {
         Some(seconds) if seconds <= MAX_DURATION => Ok(Duration::from_secs(seconds)),
         Some(_) => Err("at most ten years"),
@@ -32,8 +33,8 @@ pub(super) fn overlap(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// `500MB`, `2GB`: decimal, as data is sold.
-pub(super) fn octets(text: &str) -> Result<u64, &'static str> {
-    with_unit(text, &[("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)])
+pub(crate) fn octets(text: &str) -> Result<u64, &'static str> {
+    with_unit(text, &[("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)])
         .ok_or("write a number and its unit, such as 500MB or 2GB")
 }
 
@@ -61,6 +62,19 @@ pub(crate) fn price(text: &str) -> Result<i64, &'static str> {
         return Err(wrong);
     }
     format!("{units}{cents}").parse().map_err(|_| wrong)
+}
+
+/// A site and what a package costs there, such as `Market=15`, `Market: 15`, `Beach=no` (it is not sold there) or `Beach=usual`, which
+/// is `None`.
+pub(crate) fn at_site(text: &str) -> Result<(String, Option<AtSite>), &'static str> {
+    let wrong = "write a site and a price, such as Market=15, or Market=no where it is not sold";
+    let (site, at) = text.rsplit_once(['=', ':']).ok_or(wrong)?;
+    let at = match at.trim() {
+        "no" | "not sold" => Some(AtSite::NotSold),
+        "usual" => None,
+        amount => Some(AtSite::Costs(price(amount).map_err(|_| wrong)?)),
+    };
+    Ok((name(site)?, at))
 }
 
 /// An address or a network in CIDR notation.
@@ -147,7 +161,7 @@ pub(super) fn refundable(text: &str) -> Result<String, &'static str> {
 }
 
 /// What a URL can carry.
-pub(super) fn slug(text: &str) -> Result<String, &'static str> {
+pub(crate) fn slug(text: &str) -> Result<String, &'static str> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if text.is_empty() || text.len() > 63 || text.starts_with('-') || !text.bytes().all(fine) {
         return Err("write small letters, digits and dashes, such as 1-hour");
@@ -197,6 +211,21 @@ mod tests {
         assert_eq!(speed("0"), Ok(0));
         assert_eq!(price("20"), Ok(2000));
         assert_eq!(price("20.05"), Ok(2005));
+    }
+
+    #[test]
+    fn a_site_has_a_price_or_none() {
+        let read = at_site;
+        let market = || "Market".to_owned();
+        assert_eq!(read("Market=15"), Ok((market(), Some(AtSite::Costs(1500)))));
+        assert_eq!(read("Market: 15.50"), Ok((market(), Some(AtSite::Costs(1550)))));
+        assert_eq!(read("Market = no"), Ok((market(), Some(AtSite::NotSold))));
+        assert_eq!(read("Market: not sold"), Ok((market(), Some(AtSite::NotSold))));
+        assert_eq!(read("Market=usual"), Ok((market(), None)));
+        assert_eq!(read("Stage 3: Gate=0"), Ok(("Stage 3: Gate".to_owned(), Some(AtSite::Costs(0)))));
+        for text in ["", "Market", "Market=", "=15", "Market=-1", "Market=free"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

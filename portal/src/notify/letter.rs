@@ -102,7 +102,7 @@ impl Paid {
     fn lines(&self, brand: &str, language: Language) -> String {
         let mut lines = vec![
             (say(language, "receipt-paid-to"), brand.to_owned()),
-            (say(language, "receipt-for"), self.order.package.clone()),
+            (say(language, "receipt-for"), self.order.package_in(language).to_owned()),
             (say(language, "receipt-amount"), self.order.amount.to_string()),
         ];
         lines.extend(self.savings.iter().map(|saving| (say(language, "receipt-saved"), saving.clone())));
@@ -153,6 +153,8 @@ mod tests {
             phone: "0712345678".parse().expect("a phone"),
             package_id: Uuid::nil(),
             package: "1 day".into(),
+            package_version: None,
+            texts: Default::default(),
             amount: Money::kes(4_000),
             mac: None,
             nas_id: None,

@@ -18,7 +18,7 @@ use store::package::{self, Package};
 use store::{StoreError, for_another, settlement};
 
 use super::account::sign_in::{self, Then};
-use super::hotspot::{Typed, open, show};
+use super::hotspot::{Typed, name, open, show};
 use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
@@ -104,9 +104,9 @@ pub(crate) async fn buy(
         return show(&app, wanted, form.visit, typed()).await;
     }
     let (slug, shown) = wish.package.split_once(':').unwrap_or((&wish.package, ""));
-    let offered = package::offered(&app.db, visit.site).await?;
+    let offered = package::offered(&app.db, visit.site, app.clock.now()).await?;
     let Some(package) = offered.iter().find(|package| package.slug == slug) else {
-        let notice = Some(say(language, "packages-no-longer-on-sale").to_string());
+        let notice = Some(not_on_sale(&app, language, slug, visit, &offered).await?);
         return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
     };
     app.metrics.step("package_chosen", visit.site_name.as_deref());
@@ -148,8 +148,9 @@ pub(crate) async fn buy(
     };
     // Nobody is charged more than the page has said.
     if order.state == OrderState::Created && shown.parse().is_ok_and(|shown: i64| order.amount.minor > shown) {
-        let costs = || say(language, "packages-costs-now").with("package", &package.name).with("price", order.amount);
-        let notice = Some(costs().to_string());
+        let title = name(language, package);
+        let costs = say(language, "packages-costs-now").with("package", title).with("price", order.amount);
+        let notice = Some(costs.to_string());
         return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
     }
     if order.state == OrderState::Created && order.amount.minor == 0 {
@@ -166,6 +167,25 @@ pub(crate) async fn buy(
         }
     }
     Ok(Redirect::to(&speech.to(&urls::order(app.db.seal(), order.id))).into_response())
+}
+
+/// Why a package cannot be bought at this place now, and what can.
+async fn not_on_sale(
+    app: &App,
+    language: Language,
+    slug: &str,
+    visit: &Visit,
+    offered: &[Package],
+) -> Result<String, AppError> {
+    let why = match package::not_offered(&app.db, slug, visit.site, app.clock.now()).await? {
+        Some((package, why)) => words::not_offered(language, name(language, &package), &why),
+        None => say(language, "packages-no-longer-on-sale").to_string(),
+    };
+    if offered.is_empty() {
+        return Ok(why);
+    }
+    let names: Vec<&str> = offered.iter().map(|package| name(language, package)).collect();
+    Ok(format!("{why} {}", say(language, "packages-on-sale-now").with("packages", names.join(", "))))
 }
 
 /// Whether the holder of this number is signed in here.
@@ -186,7 +206,7 @@ pub(crate) async fn take_free(
     phone: &Phone,
     when: &str,
 ) -> Result<uuid::Uuid, AppError> {
-    let offered = package::offered(&app.db, form.visit.site).await?;
+    let offered = package::offered(&app.db, form.visit.site, app.clock.now()).await?;
     let package = offered
         .iter()
         .find(|package| package.slug == slug && package.price.minor == 0)
@@ -214,7 +234,7 @@ fn recipient(language: Language, wish: &Wish, package: &Package) -> Result<Optio
         return Ok(None);
     }
     if package.price.minor == 0 {
-        return Err(say(language, "another-costs-nothing").with("package", &package.name));
+        return Err(say(language, "another-costs-nothing").with("package", name(language, package)));
     }
     wish.recipient.parse().map(Some).map_err(|NotAPhone| say(language, "packages-phone-is-wrong"))
 }

@@ -130,7 +130,7 @@ pub(crate) struct Typed {
 /// The packages of a visit, with a new form.
 pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) -> Result<Response, AppError> {
     let now = app.clock.now();
-    let offered = package::offered(&app.db, visit.site).await?;
+    let offered = package::offered(&app.db, visit.site, now).await?;
     let usage = entitlement::latest_of_device(&app.db, visit.mac).await?;
     let last = order::latest_of_device(&app.db, visit.mac, now - REMEMBER).await?;
     // A captive browser has forgotten what was chosen; the last order has not.
@@ -225,12 +225,16 @@ impl Prices {
                 }
             });
             counts |= price.is_ok();
-            let undiscounted =
-                || Priced { full: package.price, pays: package.price, applied: Vec::new(), code_is_idle: false };
-            priced.push(price.or_else(|_| plain.price(package, WHOLE_UNIT)).unwrap_or_else(|_| undiscounted()));
+            let price = price.or_else(|_| plain.price(package, WHOLE_UNIT));
+            priced.push(price.unwrap_or_else(|_| undiscounted(package)));
         }
         Prices { priced, problem: problem.filter(|_| !counts) }
     }
+}
+
+/// What a package costs where nothing lowers its price.
+pub(crate) fn undiscounted(package: &Package) -> Priced {
+    Priced { full: package.price, pays: package.price, applied: Vec::new(), code_is_idle: false }
 }
 
 async fn registered(app: &App, login: &Url, identity: &str) -> Result<Option<Hotspot>, AppError> {
@@ -327,7 +331,7 @@ fn renew(
     Some(Renew {
         ended: ended.map(|key| say(language, key).to_string()),
         choice: choice(package, priced),
-        package: package.name.clone(),
+        package: name(language, package).to_owned(),
         price: priced.pays.to_string(),
         phone: last.phone.masked(),
     })
@@ -347,22 +351,30 @@ fn card_choice(app: &App, prices: &[Priced], chosen: bool) -> Option<CardChoice>
     Some(CardChoice { from, only: app.mpesa.is_none(), chosen })
 }
 
-fn card(language: Language, package: &Package, priced: &Priced, chosen: &str) -> Card {
+/// The name of a package for who reads that language.
+pub(crate) fn name(language: Language, package: &Package) -> &str {
+    package.sale.texts.name(language, &package.name)
+}
+
+/// A package as the guest sees it: the desk shows it so too.
+pub(crate) fn card(language: Language, package: &Package, priced: &Priced, chosen: &str) -> Card {
+    let name = name(language, package);
     let action = match priced.pays.minor {
         0 => say(language, "packages-get-free"),
         _ => say(language, "packages-pay").with("price", priced.pays),
     };
     // A package named for its time or data needs no second word on it, in whatever language it was named.
     let said = facts(language, &package.rules).into_iter().zip(facts(Language::English, &package.rules));
-    let news = said.filter_map(|(fact, english)| fact.filter(|_| english.as_ref() != Some(&package.name)));
+    let news = said.filter_map(|(fact, english)| fact.filter(|_| english.as_deref() != Some(name)));
     Card {
         choice: choice(package, priced),
-        name: package.name.clone(),
+        name: name.to_owned(),
+        description: package.sale.texts.description(language).map(str::to_owned),
         action: action.to_string(),
         price: priced.pays.to_string(),
         before: (!priced.applied.is_empty()).then(|| priced.full.to_string()),
         saving: saving(language, priced),
-        facts: news.filter(|fact| *fact != package.name).collect(),
+        facts: news.filter(|fact| fact != name).collect(),
         chosen: package.slug == chosen,
     }
 }
@@ -446,6 +458,7 @@ mod tests {
     use shared::entitlement::Used;
     use shared::money::Money;
     use shared::rate::Rate;
+    use shared::sale::Sale;
     use store::package::{Purchases, Starts};
     use uuid::Uuid;
 
@@ -508,13 +521,10 @@ mod tests {
             purchases: Purchases::default(),
             active: true,
             position: 1,
+            sale: Sale::default(),
+            version: 1,
         };
-        let full = |package: &Package| Priced {
-            full: package.price,
-            pays: package.price,
-            applied: Vec::new(),
-            code_is_idle: false,
-        };
+        let full = undiscounted;
         let card = super::card(Language::English, &package, &full(&package), "day");
         assert_eq!(card.facts, ["1 day", "2 GB", "5 Mbit/s", "2 devices"]);
         let one_day = Package { name: "1 day".into(), ..package.clone() };
@@ -533,5 +543,14 @@ mod tests {
         assert_eq!((card.choice.as_str(), card.action.as_str()), ("day:4000", "Pay KSh 40"));
         assert_eq!(card.before.as_deref(), Some("KSh 50"));
         assert_eq!(card.saving.as_deref(), Some("Happy hour: you save KSh 10"));
+        let mut worded = package;
+        worded.sale.texts.english.description = Some("For the whole family".into());
+        worded.sale.texts.swahili.name = Some("Siku nzima".into());
+        for (language, name) in [(Language::English, "Day"), (Language::Swahili, "Siku nzima")] {
+            let card = super::card(language, &worded, &full(&worded), "");
+            assert_eq!((card.name.as_str(), card.description.as_deref()), (name, Some("For the whole family")));
+        }
+        let swahili = super::card(Language::Swahili, &worded, &full(&worded), "");
+        assert_eq!(swahili.facts, ["siku 1", "2 GB", "5 Mbit/s", "vifaa 2"], "a name of the operator's hides no fact");
     }
 }

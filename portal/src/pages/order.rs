@@ -245,7 +245,7 @@ impl Known {
             Stage::Ended => (say(self.why_it_ended()), say("order-ended-detail")),
             Stage::Given | Stage::GivenUsed => {
                 let to = self.another.as_ref().map(|another| another.recipient.masked()).unwrap_or_default();
-                let paid = say("order-given").with("package", &self.order.package).with("phone", to);
+                let paid = say("order-given").with("package", self.order.package_in(language)).with("phone", to);
                 (paid, say(self.where_the_voucher_stands()))
             }
             Stage::RefundDue => {
@@ -368,7 +368,7 @@ pub(crate) async fn show(
         headline,
         detail,
         refused,
-        package: order.package.clone(),
+        package: order.package_in(language).to_owned(),
         price: order.amount.to_string(),
         savings: savings(&app, language, order).await?,
         code: order.code.clone(),
@@ -619,6 +619,8 @@ mod tests {
             phone: "0712345678".parse().expect("a phone"),
             package_id: Uuid::from_u128(2),
             package: "Hour".into(),
+            package_version: Some(1),
+            texts: Default::default(),
             amount: Money::kes(2000),
             mac: None,
             nas_id: None,

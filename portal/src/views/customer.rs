@@ -112,6 +112,8 @@ pub(crate) struct Card {
     /// What its button sends: the package, and the price that is shown.
     pub(crate) choice: String,
     pub(crate) name: String,
+    /// What the operator says of it.
+    pub(crate) description: Option<String>,
     pub(crate) price: String,
     /// The price before discounts, if it was lowered.
     pub(crate) before: Option<String>,
@@ -626,6 +628,7 @@ mod tests {
         let card = |chosen| Card {
             choice: "hour:1600".into(),
             name: NASTY.into(),
+            description: Some(NASTY.into()),
             price: "KSh 16".into(),
             before: Some("KSh 20".into()),
             saving: Some(NASTY.into()),

@@ -6,6 +6,7 @@ use shared::discount::CodeProblem;
 use shared::hours::Hours;
 use shared::language::Language;
 use shared::notice::Notice;
+use shared::sale::NotOffered;
 use shared::voucher::NotACode;
 use store::discount::Gone;
 use store::order::NotPlaced;
@@ -90,6 +91,19 @@ pub fn not_placed(language: Language, problem: &NotPlaced) -> String {
     said.to_string()
 }
 
+/// Why a package that is sold cannot be bought here and now. `package`: its name in that language.
+pub fn not_offered(language: Language, package: &str, problem: &NotOffered) -> String {
+    let said = match problem {
+        NotOffered::NotHere => say(language, "packages-not-here").with("package", package),
+        NotOffered::NotYet => say(language, "packages-not-yet").with("package", package),
+        NotOffered::Over => say(language, "packages-sale-is-over").with("package", package),
+        NotOffered::OtherHours(open) => {
+            say(language, "packages-other-hours").with("package", package).with("hours", hours(language, open))
+        }
+    };
+    said.to_string()
+}
+
 /// The key of what is wrong with something that is no voucher's code.
 pub fn not_a_code(problem: NotACode) -> &'static str {
     match problem {
@@ -158,6 +172,19 @@ mod tests {
         for problem in problems {
             assert_eq!(not_placed(Language::English, &problem), problem.to_string());
             assert_ne!(not_placed(Language::Swahili, &problem), problem.to_string());
+        }
+    }
+
+    #[test]
+    fn a_package_that_is_not_offered_says_when_it_is() {
+        let evening = NotOffered::OtherHours("mon-fri 18:00-22:00".parse().expect("hours"));
+        let said = |language| not_offered(language, "Usiku", &evening);
+        assert_eq!(said(Language::English), "Usiku is sold at these hours only: Mon–Fri 18:00–22:00.");
+        assert!(said(Language::Swahili).contains("Jumatatu–Ijumaa 18:00–22:00"));
+        for problem in [NotOffered::NotHere, NotOffered::NotYet, NotOffered::Over] {
+            let said = |language| not_offered(language, "Usiku", &problem);
+            assert!(said(Language::English).contains("Usiku") && said(Language::Swahili).contains("Usiku"));
+            assert_ne!(said(Language::English), said(Language::Swahili));
         }
     }
 

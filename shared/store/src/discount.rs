@@ -14,13 +14,13 @@ use shared::discount::{
 use shared::hours::Hours;
 use shared::mac::Mac;
 use shared::money::{Currency, Money};
-use shared::time::{OffsetDateTime, Zone};
+use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::order::NotPlaced;
 use crate::package::{Package, unsigned};
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, site};
 
 /// Who asks for a price, and where.
 #[derive(Clone, Copy, Default, Debug)]
@@ -221,7 +221,8 @@ pub(crate) async fn candidates_in<'a>(
         None => None,
     };
     let offers = rows.into_iter().map(Row::offer).collect::<Result<Vec<Offer>>>()?;
-    Ok(Facts { offers, buyer, minute: minute_of_week(connection, asked.site, now).await?, asked, now })
+    let minute = site::zone(connection, asked.site).await?.minute_of_week(now);
+    Ok(Facts { offers, buyer, minute, asked, now })
 }
 
 /// What a person, and the device, have bought. Packages that cost nothing are no purchases; one that a discount made free is.
@@ -244,20 +245,6 @@ async fn buyer(connection: &mut PgConnection, user: Uuid, mac: Option<&str>, now
         device_has_bought: row.device_has_bought,
         turn_is_taken: row.turn_is_taken,
     })
-}
-
-/// The minute of the week that it is at a site, from Monday at midnight on.
-async fn minute_of_week(connection: &mut PgConnection, site: Option<Uuid>, now: OffsetDateTime) -> Result<u16> {
-    let name = match site {
-        Some(site) => {
-            sqlx::query_scalar!("SELECT time_zone FROM sites WHERE id = $1", site).fetch_optional(connection).await?
-        }
-        None => None,
-    };
-    let zone = name.and_then(|name| Zone::named(&name)).unwrap_or_default();
-    let here = zone.at(now);
-    let day = u16::from(here.weekday().number_days_from_monday());
-    Ok((day * 24 + u16::from(here.hour())) * 60 + u16::from(here.minute()))
 }
 
 /// Writes down by which discounts an order saves, in the transaction that has just written the order with the lowered price and

@@ -6,6 +6,7 @@ use shared::mac::Mac;
 use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
+use shared::sale::Texts;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -89,6 +90,10 @@ pub struct Order {
     pub package_id: Uuid,
     /// Its name.
     pub package: String,
+    /// Which version of it was bought; `None`: it had none.
+    pub package_version: Option<u32>,
+    /// Its words in the customers' languages, as they were.
+    pub texts: Texts,
     /// What is paid.
     pub amount: Money,
     /// The device that will go online.
@@ -103,6 +108,13 @@ pub struct Order {
     pub created_at: OffsetDateTime,
     /// When it was paid.
     pub paid_at: Option<OffsetDateTime>,
+}
+
+impl Order {
+    /// The package's name for who reads that language.
+    pub fn package_in(&self, language: Language) -> &str {
+        self.texts.name(language, &self.package)
+    }
 }
 
 /// What shall become of what was bought.
@@ -248,8 +260,8 @@ pub(crate) async fn write(
     let (wish, target) = new.wish.columns();
     let placed = sqlx::query!(
         "INSERT INTO orders (id, code, user_id, phone, package_id, amount_minor, currency, nas_id, mac, visit, created_at, updated_at,
-                             package, wish, target_id, full_minor)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING",
+                             package, wish, target_id, full_minor, package_version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::macaddr, $10, $11, $11, $12, $13, $14, $15, NULLIF($16::integer, 0)) ON CONFLICT (id) DO NOTHING",
         id,
         rng::code(CODE_LENGTH),
         user_id,
@@ -264,7 +276,8 @@ pub(crate) async fn write(
         serde_json::to_value(new.package).map_err(|error| StoreError::corrupt("packages", &new.package.slug, error))?,
         wish,
         target,
-        full
+        full,
+        i32::try_from(new.package.version).unwrap_or(i32::MAX)
     )
     .execute(tx)
     .await?
@@ -330,6 +343,8 @@ struct Row {
     phone: String,
     package_id: Uuid,
     package: String,
+    package_version: Option<i32>,
+    texts: Option<serde_json::Value>,
     amount_minor: i64,
     currency: String,
     mac: Option<String>,
@@ -349,6 +364,11 @@ impl TryFrom<Row> for Order {
             phone: row.phone.parse().map_err(|error| corrupt(&error))?,
             amount: Money { minor: row.amount_minor, currency: row.currency.parse().map_err(|error| corrupt(&error))? },
             mac: row.mac.as_deref().map(str::parse).transpose().map_err(|error| corrupt(&error))?,
+            texts: match row.texts {
+                Some(texts) => serde_json::from_value(texts).map_err(|error| corrupt(&error))?,
+                None => Texts::default(),
+            },
+            package_version: row.package_version.and_then(|version| u32::try_from(version).ok()),
             id: row.id,
             code: row.code,
             reason: row.reason,
@@ -368,7 +388,8 @@ impl TryFrom<Row> for Order {
 pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
     sqlx::query_as!(
         Row,
-        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!",
+                  o.package_version, o.package #> '{sale,texts}' AS texts, o.amount_minor, o.currency,
                   o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at, o.paid_at
            FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.id = $1"#,
@@ -384,7 +405,8 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Order> {
 pub async fn latest_of_device(db: &Db, mac: Mac, since: OffsetDateTime) -> Result<Option<Order>> {
     sqlx::query_as!(
         Row,
-        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!", o.amount_minor, o.currency,
+        r#"SELECT o.id, o.code, o.state, o.reason, o.user_id, o.phone, o.package_id, o.package->>'name' AS "package!",
+                  o.package_version, o.package #> '{sale,texts}' AS texts, o.amount_minor, o.currency,
                   o.mac::text AS mac, o.nas_id, o.visit, coalesce(e.id, c.entitlement_id) AS entitlement, o.created_at, o.paid_at
            FROM orders o LEFT JOIN entitlements e ON e.order_id = o.id LEFT JOIN entitlement_changes c ON c.order_id = o.id
            WHERE o.mac = $1::text::macaddr AND o.created_at > $2 ORDER BY o.created_at DESC LIMIT 1"#,

@@ -1,4 +1,10 @@
 //! Packages: what is sold, with the rules that an entitlement freezes at the sale.
+//!
+//! [`offered`] gives what can be bought at a site at a moment, each at its price there: the page shows these, and an order is made of
+//! one of them. Whatever changes what is sold goes through [`save`], [`add`] or [`change`], which keep each [`version`] of it; an order
+//! has the package as it was, and says which version that is.
+
+pub mod version;
 
 use std::time::Duration;
 
@@ -7,10 +13,15 @@ use shared::hours::Hours;
 use shared::money::Money;
 use shared::rate::Rate;
 use shared::rules::{DevicePolicy, FairUse, HappyHours, Rules, Until};
+use shared::sale::{NotOffered, Sale};
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, site};
+
+/// Most packages that are shown to a customer, and of which there are any.
+const MOST_OFFERED: usize = 100;
 
 /// A package on sale.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,7 +32,7 @@ pub struct Package {
     pub slug: String,
     /// Its name for people.
     pub name: String,
-    /// The price.
+    /// The price: the usual one, or in what [`offered`] gives, the one at the site.
     pub price: Money,
     /// When the clock starts.
     pub starts: Starts,
@@ -31,10 +42,34 @@ pub struct Package {
     /// How often one person, or one device, may buy it.
     #[serde(default)]
     pub purchases: Purchases,
-    /// Whether it is offered.
+    /// Whether it is sold at all.
     pub active: bool,
     /// Place in lists, low first.
     pub position: i32,
+    /// When, where, for how much and under what words it is sold.
+    #[serde(default)]
+    pub sale: Sale,
+    /// Which of its versions this is; 0: none that is kept.
+    #[serde(default)]
+    pub version: u32,
+}
+
+impl Package {
+    /// The same at its price at a site.
+    ///
+    /// # Errors
+    /// Why it cannot be bought there at this moment.
+    fn at(self, site: Option<Uuid>, now: OffsetDateTime, minute: u16) -> std::result::Result<Package, NotOffered> {
+        self.sale.offered(now, minute, site)?;
+        let price = self.sale.price_at(self.price, site).ok_or(NotOffered::NotHere)?;
+        Ok(Package { price, ..self })
+    }
+
+    /// Whether the same is sold as before. The place in lists is nothing that is sold.
+    fn is_sold_as(&self, before: &Package) -> bool {
+        let same = Package { id: before.id, position: before.position, version: before.version, ..self.clone() };
+        same == *before
+    }
 }
 
 /// How often one person, or one device, may buy a package; `None` is without limit.
@@ -99,6 +134,12 @@ struct Row {
     per_person_daily: Option<i32>,
     active: bool,
     position: i32,
+    offered_from: Option<OffsetDateTime>,
+    offered_until: Option<OffsetDateTime>,
+    offered_hours: Option<String>,
+    site_prices: serde_json::Value,
+    texts: serde_json::Value,
+    version: i32,
 }
 
 /// The rules' columns of a row that has them all.
@@ -130,12 +171,23 @@ pub(crate) use rule_columns;
 impl TryFrom<Row> for Package {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Package> {
-        let currency = row.currency.parse().map_err(|e| StoreError::corrupt("packages", &row.slug, e))?;
+        let slug = row.slug.clone();
+        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("packages", &slug, problem);
+        let currency = row.currency.parse().map_err(|error| corrupt(&error))?;
+        let hours = |text: String| Hours::from_multirange(&text).ok_or_else(|| corrupt(&"unknown hours of sale"));
         let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
         Ok(Package {
             price: Money { minor: row.price_minor, currency },
             starts: Starts::parse(&row.starts),
-            rules: rule_columns!(row).rules().map_err(|problem| StoreError::corrupt("packages", &row.slug, problem))?,
+            rules: rule_columns!(row).rules().map_err(|problem| corrupt(&problem))?,
+            sale: Sale {
+                from: row.offered_from,
+                until: row.offered_until,
+                hours: row.offered_hours.map(hours).transpose()?,
+                sites: serde_json::from_value(row.site_prices).map_err(|error| corrupt(&error))?,
+                texts: serde_json::from_value(row.texts).map_err(|error| corrupt(&error))?,
+            },
+            version: u32::try_from(row.version).unwrap_or(0),
             purchases: Purchases { ever: count(row.per_person), a_day: count(row.per_person_daily) },
             id: row.id,
             slug: row.slug,
@@ -153,21 +205,43 @@ macro_rules! packages {
             Row,
             "SELECT id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets, quota_seconds, hours::text AS hours,
                     up_bps, down_bps, device_limit, idle_timeout_seconds, until, quota_up_octets, quota_down_octets, burst, fair_use,
-                    happy_hours::text AS happy_hours, happy_up_bps, happy_down_bps, device_policy, per_person, per_person_daily, active, position
+                    happy_hours::text AS happy_hours, happy_up_bps, happy_down_bps, device_policy, per_person, per_person_daily, active, position,
+                    offered_from, offered_until, offered_hours::text AS offered_hours, site_prices, texts, version
              FROM packages " + $rest,
             $($argument),*
         )
     };
 }
 
-/// What is offered at a site (`None`: everywhere), in order.
-pub async fn offered(db: &Db, site: Option<Uuid>) -> Result<Vec<Package>> {
-    packages!("WHERE active AND (site_id IS NULL OR site_id = $1) ORDER BY position, price_minor, slug LIMIT 100", site)
-        .fetch_all(&db.pool)
-        .await?
-        .into_iter()
-        .map(Package::try_from)
-        .collect()
+/// What can be bought at a site (`None`: at a router without one) at this moment, in order, each at its price there.
+pub async fn offered(db: &Db, site: Option<Uuid>, now: OffsetDateTime) -> Result<Vec<Package>> {
+    let mut connection = db.pool.acquire().await?;
+    let minute = site::zone(&mut connection, site).await?.minute_of_week(now);
+    let rows = packages!(
+        "WHERE active AND (site_id IS NULL OR site_id = $1) ORDER BY position, price_minor, slug LIMIT 1000",
+        site
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let sold = rows.into_iter().map(Package::try_from).collect::<Result<Vec<Package>>>()?;
+    Ok(sold.into_iter().filter_map(|package| package.at(site, now, minute).ok()).take(MOST_OFFERED).collect())
+}
+
+/// A package that is sold, but not at this site at this moment, and why not. `None`: it is not sold at all, or can be bought.
+pub async fn not_offered(
+    db: &Db,
+    slug: &str,
+    site: Option<Uuid>,
+    now: OffsetDateTime,
+) -> Result<Option<(Package, NotOffered)>> {
+    let mut connection = db.pool.acquire().await?;
+    let minute = site::zone(&mut connection, site).await?.minute_of_week(now);
+    let Some(row) = packages!("WHERE slug = $1 AND active", slug).fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    let package = Package::try_from(row)?;
+    let why = package.clone().at(site, now, minute).err();
+    Ok(why.map(|why| (package, why)))
 }
 
 /// All packages, also those no longer offered.
@@ -198,17 +272,83 @@ pub async fn by_id(db: &Db, id: Uuid) -> Result<Package> {
         .try_into()
 }
 
-/// Adds a package, or changes the one with that slug. What was sold before keeps its rules.
-pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uuid> {
-    let rules = RuleColumns::of(&package.rules);
+/// What must be there for a package to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    /// Whatever there is.
+    Anything,
+    /// No package of that short name.
+    Nothing,
+    /// This version of it.
+    Version(u32),
+}
+
+/// Adds a package, or makes the one of that short name this one. What was sold before keeps its rules. Returns it as it stands now.
+///
+/// # Errors
+/// [`StoreError::Conflict`], as of the next two: how it is sold makes no sense ([`Sale::check`]).
+pub async fn save(db: &Db, package: &Package, by: &str, now: OffsetDateTime) -> Result<Package> {
+    write(db, package, Expected::Anything, by, now).await
+}
+
+/// Adds a package.
+///
+/// # Errors
+/// [`StoreError::Conflict`]: there is one of that short name.
+pub async fn add(db: &Db, package: &Package, by: &str, now: OffsetDateTime) -> Result<Package> {
+    write(db, package, Expected::Nothing, by, now).await
+}
+
+/// Changes a package that was read before. What was sold before keeps its rules.
+///
+/// # Errors
+/// [`StoreError::Conflict`]: somebody has changed it since it was read.
+pub async fn change(db: &Db, package: &Package, by: &str, now: OffsetDateTime) -> Result<Package> {
+    write(db, package, Expected::Version(package.version), by, now).await
+}
+
+async fn write(db: &Db, package: &Package, expected: Expected, by: &str, now: OffsetDateTime) -> Result<Package> {
+    package.sale.check().map_err(|problem| StoreError::Conflict(problem.to_string()))?;
+    let mut tx = db.pool.begin().await?;
+    let before = packages!("WHERE slug = $1 FOR UPDATE", package.slug).fetch_optional(&mut *tx).await?;
+    let before = before.map(Package::try_from).transpose()?;
+    let taken = || StoreError::Conflict(format!("there is a package {} already", package.slug));
+    match (expected, &before) {
+        (Expected::Nothing, Some(_)) => return Err(taken()),
+        (Expected::Version(version), before) if before.as_ref().map(|before| before.version) != Some(version) => {
+            return Err(StoreError::Conflict("somebody changed it meanwhile: look at it again, then decide".into()));
+        }
+        _ => {}
+    }
+    if let Some(before) = before.as_ref().filter(|before| before.version == 0) {
+        version::keep_first(&mut tx, before).await?;
+    }
+    let is_new = before.as_ref().is_none_or(|before| !package.is_sold_as(before));
+    let written = upsert(&mut tx, package, is_new, now).await?;
+    // Another one of that name was made in the same moment.
+    if expected == Expected::Nothing && written.version != 1 {
+        return Err(taken());
+    }
+    if is_new {
+        version::keep(&mut tx, &written, by, now).await?;
+    }
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// Writes the row, as its next version if it `is_new`.
+async fn upsert(tx: &mut PgConnection, package: &Package, is_new: bool, now: OffsetDateTime) -> Result<Package> {
+    let (rules, sale) = (RuleColumns::of(&package.rules), &package.sale);
     let count = |limit: Option<u32>| limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
-    Ok(sqlx::query_scalar!(
+    let corrupt = |error: serde_json::Error| StoreError::corrupt("packages", &package.slug, error);
+    let row = sqlx::query!(
         "INSERT INTO packages (id, slug, name, price_minor, currency, starts, duration_seconds, quota_octets,
                                up_bps, down_bps, device_limit, idle_timeout_seconds, active, position, created_at, quota_seconds, hours,
                                until, quota_up_octets, quota_down_octets, burst, fair_use, device_policy, per_person, per_person_daily,
-                               happy_hours, happy_up_bps, happy_down_bps)
+                               happy_hours, happy_up_bps, happy_down_bps, offered_from, offered_until, offered_hours, site_prices, texts,
+                               version)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text::int4multirange,
-                 $18, $19, $20, $21, $22, $23, $24, $25, $26::text::int4multirange, $27, $28)
+                 $18, $19, $20, $21, $22, $23, $24, $25, $26::text::int4multirange, $27, $28, $29, $30, $31::text::int4multirange, $32, $33, 1)
          ON CONFLICT (slug) DO UPDATE SET name = EXCLUDED.name, price_minor = EXCLUDED.price_minor,
              currency = EXCLUDED.currency, starts = EXCLUDED.starts, duration_seconds = EXCLUDED.duration_seconds,
              quota_octets = EXCLUDED.quota_octets, up_bps = EXCLUDED.up_bps, down_bps = EXCLUDED.down_bps,
@@ -218,8 +358,10 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
              quota_down_octets = EXCLUDED.quota_down_octets, burst = EXCLUDED.burst, fair_use = EXCLUDED.fair_use,
              device_policy = EXCLUDED.device_policy, per_person = EXCLUDED.per_person,
              per_person_daily = EXCLUDED.per_person_daily, happy_hours = EXCLUDED.happy_hours,
-             happy_up_bps = EXCLUDED.happy_up_bps, happy_down_bps = EXCLUDED.happy_down_bps
-         RETURNING id",
+             happy_up_bps = EXCLUDED.happy_up_bps, happy_down_bps = EXCLUDED.happy_down_bps,
+             offered_from = EXCLUDED.offered_from, offered_until = EXCLUDED.offered_until, offered_hours = EXCLUDED.offered_hours,
+             site_prices = EXCLUDED.site_prices, texts = EXCLUDED.texts, version = packages.version + $34
+         RETURNING id, version",
         package.id,
         package.slug,
         package.name,
@@ -247,10 +389,43 @@ pub async fn save(db: &Db, package: &Package, now: OffsetDateTime) -> Result<Uui
         count(package.purchases.a_day),
         rules.happy_hours,
         rules.happy_up_bps,
-        rules.happy_down_bps
+        rules.happy_down_bps,
+        sale.from,
+        sale.until,
+        sale.hours.as_ref().map(Hours::to_multirange),
+        serde_json::to_value(&sale.sites).map_err(corrupt)?,
+        serde_json::to_value(&sale.texts).map_err(corrupt)?,
+        i32::from(is_new)
     )
-    .fetch_one(&db.pool)
-    .await?)
+    .fetch_one(tx)
+    .await?;
+    Ok(Package { id: row.id, version: u32::try_from(row.version).unwrap_or(0), ..package.clone() })
+}
+
+/// Moves a package one place up (`earlier`) or down among those that are sold, or among those that are not. Returns whether it
+/// moved: the first one stays the first.
+pub async fn shift(db: &Db, id: Uuid, earlier: bool) -> Result<bool> {
+    let mut tx = db.pool.begin().await?;
+    let mut ids = sqlx::query_scalar!(
+        "SELECT id FROM packages WHERE active = (SELECT p.active FROM packages p WHERE p.id = $1)
+         ORDER BY position, price_minor, slug LIMIT 1000 FOR UPDATE",
+        id
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let here = ids.iter().position(|known| *known == id).ok_or_else(|| StoreError::missing("package", id))?;
+    let there = if earlier { here.checked_sub(1) } else { Some(here + 1).filter(|there| *there < ids.len()) };
+    let Some(there) = there else { return Ok(false) };
+    ids.swap(here, there);
+    sqlx::query!(
+        "UPDATE packages p SET position = n.place::integer FROM unnest($1::uuid[]) WITH ORDINALITY AS n (id, place)
+         WHERE p.id = n.id AND p.position <> n.place",
+        &ids
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Rules as the tables keep them: packages, and what was sold of them.

@@ -155,7 +155,7 @@ pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Lea
     let ids: Vec<Uuid> = sessions.iter().map(|row| row.id).collect();
     let worth = sqlx::query!(
         r#"SELECT s.id, least(c.created_at, s.cutoff_at) AS "since!", p.currency AS "currency?",
-                  round(p.price_minor * CASE
+                  round(coalesce(e.paid_minor, b.price_minor, p.price_minor) * CASE
                       WHEN c.reason = 'quota' AND e.used_seconds + g.seconds >= e.quota_seconds
                           THEN extract(epoch FROM $2 - least(c.created_at, s.cutoff_at)) / e.quota_seconds
                       -- Sessions that share a quota share what was used beyond it.
@@ -165,6 +165,7 @@ pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Lea
                       ELSE extract(epoch FROM $2 - least(c.created_at, s.cutoff_at)) / coalesce(e.duration_seconds, e.quota_seconds) END)::bigint AS minor
            FROM nas_commands c JOIN sessions s ON s.id = c.session_id
                 LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN packages p ON p.id = e.package_id
+                LEFT JOIN vouchers v ON v.entitlement_id = e.id LEFT JOIN voucher_batches b ON b.id = v.batch_id
                 LEFT JOIN entitlement_usage g ON g.entitlement_id = e.id
            WHERE c.session_id = ANY ($1) AND c.kind = 'disconnect' AND c.state NOT IN ('proved', 'abandoned')"#,
         &ids,

@@ -1,6 +1,7 @@
 //! Sites: the places where routers stand, with their name, position and time zone.
 
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, Zone};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
@@ -31,4 +32,15 @@ pub async fn by_name(db: &Db, name: &str) -> Result<Uuid> {
         .fetch_optional(&db.pool)
         .await?
         .ok_or_else(|| StoreError::missing("site", name))
+}
+
+/// The clock of a site; where none is said, that of East Africa.
+pub(crate) async fn zone(connection: &mut PgConnection, site: Option<Uuid>) -> Result<Zone> {
+    let name = match site {
+        Some(site) => {
+            sqlx::query_scalar!("SELECT time_zone FROM sites WHERE id = $1", site).fetch_optional(connection).await?
+        }
+        None => None,
+    };
+    Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_default())
 }

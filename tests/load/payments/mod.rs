@@ -160,14 +160,15 @@ impl Payments {
             println!("seed {seed}");
             daraja.set_odds(Odds::ROUGH, seed);
         }
-        let offered = store::package::offered(&db, None).await?;
+        let clock = Clock::system();
+        let offered = store::package::offered(&db, None, clock.now()).await?;
         let goods = offered.iter().map(|package| format!("{}:{}", package.slug, package.price.minor)).collect();
         Ok(Street {
             clients: Street::browsers()?,
             portal: self.portal.clone(),
             db,
             daraja,
-            clock: Clock::system(),
+            clock,
             goods,
             is_rough: self.faults,
             seed,

@@ -483,10 +483,11 @@ impl World {
             purchases: store::package::Purchases::default(),
             active: true,
             position: 0,
+            sale: shared::sale::Sale::default(),
+            version: 0,
         };
         change(&mut package);
-        package.id = store::package::save(&self.db, &package, self.clock.now()).await.expect("the package is saved");
-        package
+        store::package::save(&self.db, &package, "test", self.clock.now()).await.expect("the package is saved")
     }
 
     /// Gives a login a package, outside of a sale. radiusd learns of it by itself.

@@ -323,7 +323,7 @@ pub(crate) async fn receipt(
     let page_of_order = urls::order(app.db.seal(), order.id);
     let view = ReceiptPage {
         site: Site::of(&app, speech).at(&urls::receipt(&page_of_order)),
-        package: order.package.clone(),
+        package: order.package_in(speech.language).to_owned(),
         amount: order.amount.to_string(),
         paid_at: time::stamp(speech.language, paid_at),
         savings: order_page::savings(&app, speech.language, &order).await?,

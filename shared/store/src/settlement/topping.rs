@@ -84,7 +84,9 @@ async fn hold(tx: &mut PgConnection, id: Uuid, now: OffsetDateTime) -> Result<Op
                   e.device_limit, e.device_policy, e.idle_timeout_seconds,
                   e.used_input_octets + u.input_octets AS "used_up!", e.used_output_octets + u.output_octets AS "used_down!",
                   e.used_seconds + u.seconds AS "used_seconds!", e.before_up, e.before_down, e.before_seconds,
-                  coalesce(e.paid_minor, (SELECT p.price_minor FROM packages p WHERE p.id = e.package_id), 0) AS "paid!"
+                  coalesce(e.paid_minor,
+                           (SELECT b.price_minor FROM vouchers v JOIN voucher_batches b ON b.id = v.batch_id WHERE v.entitlement_id = e.id),
+                           (SELECT p.price_minor FROM packages p WHERE p.id = e.package_id), 0) AS "paid!"
            FROM entitlements e JOIN entitlement_usage u ON u.entitlement_id = e.id WHERE e.id = $1 FOR NO KEY UPDATE OF u"#,
         id
     )
