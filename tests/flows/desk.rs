@@ -7,9 +7,10 @@ use tests::world::{Browser, World, eventually};
 
 const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
 /// Pages of which a picture is kept, and which fit a small phone.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "",
     "/packages",
+    "/packages/new",
     "/routers",
     "/payments",
     "/money",

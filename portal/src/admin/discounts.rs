@@ -2,7 +2,7 @@
 //! form [`rule`] reads.
 
 pub(super) mod edit;
-mod rule;
+pub(super) mod rule;
 
 use std::collections::BTreeMap;
 

@@ -26,11 +26,13 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 24] = [
     "/admin",
     "/admin/accounting",
     "/admin/outages",
     "/admin/packages",
+    "/admin/packages/new",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
     "/admin/routers",
     "/admin/security",
     "/admin/sessions",
@@ -50,10 +52,14 @@ const PAGES: [&str; 22] = [
     "/admin/messages",
     "/admin/messages/texts/ended/sw",
 ];
-const CHANGES: [&str; 17] = [
+const CHANGES: [&str; 21] = [
     "/admin/sign-out",
     "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect",
     "/admin/outages/0192e4a0-0000-7000-8000-000000000001/give-back",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001/up",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001/down",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001/retire",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001/sell",
     "/admin/money/RKTQDM7W6S/assign",
     "/admin/money/RKTQDM7W6S/refund",
     "/admin/money/RKTQDM7W6S/reverse",
@@ -70,7 +76,9 @@ const CHANGES: [&str; 17] = [
     "/admin/messages/texts/ended/sw/reset",
 ];
 /// Addresses that show a form, and take it.
-const FORMS: [&str; 4] = [
+const FORMS: [&str; 6] = [
+    "/admin/packages",
+    "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
     "/admin/vouchers",
     "/admin/discounts",
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
@@ -191,6 +199,8 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&overview::tests::sample(page()));
     assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
+    assert_whole(&packages::edit::tests::new(page()));
+    assert_whole(&packages::edit::tests::sample(page()));
     assert_whole(&routers::tests::sample(page()));
     assert_whole(&security::tests::sample(page()));
     assert_whole(&sessions::tests::open(page()));
@@ -239,6 +249,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "notice.html",
             "outages.html",
             "overview.html",
+            "package.html",
             "packages.html",
             "payments.html",
             "routers.html",

@@ -203,14 +203,14 @@ fn field_of(problem: NotADiscount) -> &'static str {
 }
 
 /// A moment as browsers send it, with or without seconds: `2026-12-01T14:00`.
-fn moment(text: &str) -> Result<OffsetDateTime, &'static str> {
+pub(in crate::admin) fn moment(text: &str) -> Result<OffsetDateTime, &'static str> {
     let seconds = if text.len() == "2026-12-01T14:00".len() { ":00" } else { "" };
     OffsetDateTime::parse(&format!("{text}{seconds}+03:00"), &Rfc3339)
         .map_err(|_| "write a day and a time, such as 2026-12-01T14:00")
 }
 
 /// The same, written. What is not a whole minute is cut down to it.
-fn typed(at: OffsetDateTime) -> String {
+pub(in crate::admin) fn typed(at: OffsetDateTime) -> String {
     let at = at.to_offset(EAST_AFRICA);
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}", at.hour(), at.minute())

@@ -35,7 +35,9 @@ pub async fn all(db: &Db, package: Uuid) -> Result<Vec<Version>> {
     .await?
     .into_iter()
     .map(|row| {
-        let corrupt = |error: serde_json::Error| StoreError::corrupt("package_versions", format!("{package} {}", row.number), error);
+        let corrupt = |error: serde_json::Error| {
+            StoreError::corrupt("package_versions", format!("{package} {}", row.number), error)
+        };
         Ok(Version {
             number: u32::try_from(row.number).unwrap_or(0),
             package: serde_json::from_value(row.what).map_err(corrupt)?,
