@@ -9,6 +9,7 @@
 //! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
+//! * [`backups`] – how backups stand, in sentences;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
 //!
@@ -17,6 +18,7 @@
 
 pub mod admin;
 pub mod api;
+mod backups;
 pub mod cli;
 pub mod error;
 pub mod jobs;

@@ -3,6 +3,8 @@
 //! Names are `mlango_*`, in base units, with bounded labels: a route's pattern, a state, a provider, a site's name;
 //! never a phone number, a device or an order. Gauges of the pool are read when somebody asks.
 
+mod backups;
+
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub(crate) throttled: IntCounterVec,
     /// `mlango_job_last_success_timestamp_seconds{job}`.
     pub(crate) job_success: IntGaugeVec,
+    /// `mlango_backup_…` and `mlango_restore_drill_…`.
+    pub(crate) backups: backups::Backups,
     pool: IntGaugeVec,
 }
 
@@ -173,6 +177,7 @@ impl Metrics {
                 "When a background job last went through.",
                 &["job"],
             ),
+            backups: backups::Backups::new(&registry),
             pool: gauges(&registry, "mlango_db_pool_connections", "Connections to the database.", &["store", "state"]),
             registry,
         }

@@ -22,6 +22,7 @@ const PAGES: [&str; 14] = [
     "/messages",
     "/messages/texts",
     "/messages/texts/ended/sw",
+    "/backups",
 ];
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 mod access;
 mod accounting;
 mod audit;
+mod backups;
 mod discounts;
 mod form;
 mod messages;
@@ -80,6 +81,7 @@ fn own_routes() -> Router<App> {
 fn see_routes() -> Router<App> {
     Router::new()
         .route("/", get(overview::show))
+        .route("/backups", get(backups::show))
         .route("/outages", get(outages::list))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))

@@ -22,10 +22,11 @@ pub(super) enum Tab {
     Messages,
     Routers,
     Security,
+    Backups,
 }
 
 impl Tab {
-    const ALL: [Tab; 9] = [
+    const ALL: [Tab; 10] = [
         Tab::Overview,
         Tab::Sessions,
         Tab::Accounting,
@@ -35,6 +36,7 @@ impl Tab {
         Tab::Messages,
         Tab::Routers,
         Tab::Security,
+        Tab::Backups,
     ];
 
     /// What one must be allowed to do to go there.
@@ -58,6 +60,7 @@ impl Tab {
             Tab::Messages => ("/admin/messages", "Messages"),
             Tab::Routers => ("/admin/routers", "Routers"),
             Tab::Security => ("/admin/security", "Security"),
+            Tab::Backups => ("/admin/backups", "Backups"),
         }
     }
 }

@@ -26,9 +26,10 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 25] = [
     "/admin",
     "/admin/accounting",
+    "/admin/backups",
     "/admin/outages",
     "/admin/packages",
     "/admin/packages/new",
@@ -197,6 +198,7 @@ fn every_route_is_in_the_group_that_is_written_down() {
 #[test]
 fn every_page_renders_with_sample_data() {
     assert_whole(&overview::tests::sample(page()));
+    assert_whole(&backups::tests::sample(page()));
     assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
     assert_whole(&packages::edit::tests::new(page()));
@@ -237,6 +239,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         names,
         [
             "accounting.html",
+            "backups.html",
             "discounts.html",
             "field.html",
             "form.html",

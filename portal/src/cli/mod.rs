@@ -10,6 +10,7 @@
 //! input. Commands write no log, so that nothing stands between a script and its answer; `serve` does.
 
 mod admin;
+mod backup;
 mod check;
 mod customer;
 mod demo;
@@ -104,6 +105,9 @@ enum Command {
     /// What customers are told by SMS and e-mail.
     #[command(subcommand)]
     Message(message::Message),
+    /// Backups, and drills that restore them.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -176,7 +180,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
             return serve::serve(config).await;
         }
         let context = Context::open(config)?;
-        if !matches!(command, Command::Migrate(_)) {
+        // A backup may have to be examined where the live database is gone.
+        if !matches!(command, Command::Migrate(_) | Command::Backup(_)) {
             context.db.expect_current_schema().await?;
         }
         let result = dispatch(&context, command).await;
@@ -202,6 +207,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Session(command) => command.run(context).await,
         Command::Outage(command) => command.run(context).await,
         Command::Message(command) => command.run(context).await,
+        Command::Backup(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }
@@ -303,6 +309,11 @@ mod tests {
             "portal message off trouble",
             "portal message address",
             "portal session list --json",
+            "portal backup status --json",
+            "portal backup list",
+            "portal backup check --database postgres:///mlango?host=/run/x&user=mlango --json",
+            "portal backup report full --started 2026-12-01T02:30:00.123Z --ended 2026-12-01T02:31:00Z --size 4096 --detail d",
+            "portal backup report drill --started 2026-12-01T02:30:00Z --failed --recovery-point 2026-12-01T02:29:00Z --json",
             "portal money list",
             "portal money list --all --json",
             "portal money assign RKTQDM7W6S --order AB2CD3EF",

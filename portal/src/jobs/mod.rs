@@ -1,5 +1,5 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, entitlements that ran
-//! out, news to be sent, whether M-Pesa fails for everybody.
+//! out, news to be sent, whether M-Pesa fails for everybody, and backups to be told of.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, entitlement, notification, payment, refund, unmatched};
+use store::{StoreError, backup, entitlement, notification, payment, refund, unmatched};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +40,7 @@ enum Job {
     Ending,
     News,
     Trouble,
+    Backups,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -50,7 +51,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 9] = [
+    const ALL: [Job; 10] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -60,6 +61,7 @@ impl Job {
         Job::Ending,
         Job::News,
         Job::Trouble,
+        Job::Backups,
     ];
 
     fn name(self) -> &'static str {
@@ -73,6 +75,7 @@ impl Job {
             Job::Ending => "ending",
             Job::News => "news",
             Job::Trouble => "trouble",
+            Job::Backups => "backups",
         }
     }
 
@@ -83,7 +86,7 @@ impl Job {
             }
             Job::Expiry => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
-            Job::Ending => Duration::from_secs(15),
+            Job::Ending | Job::Backups => Duration::from_secs(15),
         }
     }
 
@@ -92,7 +95,14 @@ impl Job {
         let wake = match self {
             Job::Reports => &app.events_wait,
             Job::CardReports => &app.card_events_wait,
-            Job::Checks | Job::CardChecks | Job::Refunds | Job::Expiry | Job::Ending | Job::News | Job::Trouble => {
+            Job::Checks
+            | Job::CardChecks
+            | Job::Refunds
+            | Job::Expiry
+            | Job::Ending
+            | Job::News
+            | Job::Trouble
+            | Job::Backups => {
                 &never
             }
         };
@@ -136,6 +146,7 @@ impl Job {
             Job::Ending => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
             Job::News => news(app, hands).await,
             Job::Trouble => trouble::watch(app).await.map(|()| false),
+            Job::Backups => backups(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -231,6 +242,13 @@ async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
         .await;
     }
     Ok(more)
+}
+
+/// Beats for the archive, and tells the metrics how backups stand.
+async fn backups(app: &App) -> Result<bool, StoreError> {
+    backup::pulse(&app.db, app.clock.now()).await?;
+    app.metrics.backups.show(&backup::newest(&app.db).await?, backup::archive(&app.db).await?);
+    Ok(false)
 }
 
 fn free_hands(hands: &Semaphore) -> u32 {

@@ -2,10 +2,10 @@
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
 //! [`payment`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`], [`admin`],
-//! [`api_token`], [`security`]; and a file for each path that
+//! [`api_token`], [`security`], [`backup`]; and a file for each path that
 //! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
 //! money becomes access), [`for_another`] (a package that one pays for another), [`history`] (looking back), [`directory`] (what
-//! radiusd must know), [`seed`] (test and demo data).
+//! radiusd must know), [`drill`] (what must hold in a restored database), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -14,10 +14,12 @@
 pub mod accounting;
 pub mod admin;
 pub mod api_token;
+pub mod backup;
 pub mod command;
 mod db;
 pub mod directory;
 pub mod discount;
+pub mod drill;
 pub mod entitlement;
 mod error;
 pub mod for_another;

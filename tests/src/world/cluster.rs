@@ -1,6 +1,7 @@
 //! A PostgreSQL of one test's own, which can be killed, stopped in its tracks, and started again. As durable as in
 //! production. PostgreSQL refuses to run as root: then it runs as the user of that name.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -84,12 +85,17 @@ impl Cluster {
         }
     }
 
-    fn data(&self) -> PathBuf {
+    /// Where its data are.
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
     fn program(&self, name: &str) -> Command {
-        let program = Path::new(&variable("MLANGO_PG_BIN")).join(name);
+        self.command(Path::new(&variable("MLANGO_PG_BIN")).join(name))
+    }
+
+    /// A command as the user that the server runs as.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(&program);
         if am_root() {
             command = Command::new("setpriv");

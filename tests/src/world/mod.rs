@@ -32,7 +32,7 @@ use store::accounting::{Event, Report, SessionKey};
 pub use axe::{Axe, Violation};
 pub use browser::Browser;
 pub use cluster::Cluster;
-pub use program::Program;
+pub use program::{Program, binary};
 pub use tap::Tap;
 
 use crate::daraja::{Daraja, DarajaConfig};

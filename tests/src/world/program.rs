@@ -100,7 +100,7 @@ pub(super) async fn outcome(name: &str, config: &Path, arguments: &[&str]) -> (b
 }
 
 /// A program of the workspace, built beside the test itself.
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let target = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/test");
     target.join(name)
