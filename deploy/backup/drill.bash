@@ -24,6 +24,7 @@ readonly ROOM_BESIDE=1073741824
 
 SERVER=''
 BEGAN=''
+# Whether nothing is to be reported any more.
 REPORTED=''
 # What the portal found, as JSON.
 FOUND=''
@@ -33,7 +34,8 @@ usage() {
 Usage: drill.bash [--repo N] [--until TIME] [--keep]
 
   --repo N       from this repository (otherwise the first that has what is needed)
-  --until TIME   up to this moment instead of the end, such as "2026-12-01 14:05:00+03"
+  --until TIME   up to this moment instead of the end, such as "2026-12-01 14:05:00+03"; says nothing of what would be lost,
+                 and so is not reported
   --keep         leave the scratch cluster running, to look something up in it; it says how
 TEXT
 }
@@ -43,7 +45,7 @@ main() {
     while (($# > 0)); do
         case $1 in
             --repo) repository=${2:?} && shift 2 ;;
-            --until) until=${2:?} && shift 2 ;;
+            --until) until=${2:?} REPORTED=yes && shift 2 ;;
             --keep) keep=yes && shift ;;
             help | -h | --help) usage && exit 0 ;;
             *)
@@ -164,6 +166,7 @@ conclude() {
     detail=$(value_of summary)
     say "The drill passed. Restored, recovered and examined in $(($(date -u -d "$ended" +%s) - $(date -u -d "$BEGAN" +%s))) s; the newest thing in it is of ${point:-an unknown time}."
     say "$detail"
+    [[ -z $REPORTED ]] || return 0
     REPORTED=yes
     report drill --started "$BEGAN" --ended "$ended" ${point:+--recovery-point "$point"} --detail "$detail"
 }

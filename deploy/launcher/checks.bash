@@ -5,10 +5,11 @@
 # `up`, made new for each run. They say where things are by the environment: MLANGO_TEST_DATABASE_URL (a
 # superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
 # MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PAMTESTER, MLANGO_PAM_RADIUS (the PAM module's file),
-# MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PYRAD (a Python that has
-# pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), MLANGO_STEADY, MLANGO_EMULATE and MLANGO_WIREMOCK (programs), MLANGO_AXE (the
+# MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PGBACKREST,
+# MLANGO_PYRAD (a Python that has pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), MLANGO_STEADY, MLANGO_EMULATE and MLANGO_WIREMOCK (programs), MLANGO_AXE (the
 # file axe.min.js), MLANGO_LOCALSTRIPE and MLANGO_MPESAKIT (a Python that has them), and MLANGO_FULL=1 with --full. A variable
-# that is not there means that the tests that need it are skipped; with MLANGO_CI, which .ci/run sets, those with a mail server fail instead.
+# that is not there means that the tests that need it are skipped; with MLANGO_CI, which .ci/run sets, those with a mail server and
+# those that restore a backup fail instead.
 
 readonly TEST_HOME=$STATE/test
 # Every test opens pools of its own.
@@ -56,7 +57,7 @@ test_database_url() { # DATABASE
 
 test_environment() { # FULL?
     unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_AIOSMTPD MLANGO_FULL
-    unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY MLANGO_STRACE
+    unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY MLANGO_STRACE MLANGO_PGBACKREST
     unset MLANGO_STEADY MLANGO_EMULATE MLANGO_WIREMOCK MLANGO_AXE MLANGO_LOCALSTRIPE MLANGO_MPESAKIT
     MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
     MLANGO_TEST_REDIS_URL=$(private_redis_url)
@@ -74,6 +75,7 @@ test_environment() { # FULL?
     export_program MLANGO_RADCLIENT "the tests with radclient" radclient
     export_program MLANGO_PAMTESTER "the tests with a PAM module" pamtester
     export_program MLANGO_STRACE "the tests of system calls" strace
+    export_program MLANGO_PGBACKREST "the tests that restore a backup" pgbackrest
     export_program MLANGO_EAPOL_TEST "the tests with an access point" eapol_test
     export_program MLANGO_RADSECPROXY "the tests with a proxy in front" radsecproxy
     export_program MLANGO_HOSTAPD "the tests with a NAS of others" hostapd

@@ -25,6 +25,7 @@ cmd_doctor() {
     if [[ -n $running ]]; then
         examine_programs
         examine_database
+        examine_backups
     else
         ok "Mlango is not running here; ./mlango up starts it"
     fi

@@ -43,6 +43,7 @@ install_for_test() {
         want wpa_supplicant wpasupplicant "a device behind that NAS"
         want ip iproute2 "lays a wire to that device"
         [[ -n $(pam_radius) ]] || { packages+=(libpam-radius-auth) && reasons+=("libpam-radius-auth (a PAM module that is a RADIUS client)"); }
+        want pgbackrest pgbackrest "backs a database up, and restores it"
         want strace strace "shows that an answer follows its fsync"
         want java default-jre-headless "runs WireMock, an M-Pesa that breaks connections"
     fi

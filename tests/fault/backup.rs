@@ -104,9 +104,6 @@ impl Safe {
             .env("MLANGO_BACKUP_PORTAL", self.folder.join("portal"))
             .env("MLANGO_CONFIG", self.folder.join("mlango.toml"))
             .env("MLANGO_DRILL_HOME", self.folder.join("drill"))
-            .env("PGBACKREST_CONFIG", self.folder.join("etc/pgbackrest.conf"))
-            .env("PGBACKREST_CONFIG_INCLUDE_PATH", self.folder.join("etc/conf.d"))
-            .env("PGBACKREST_STANZA", "mlango")
             .stdin(Stdio::null());
         command
     }
@@ -217,7 +214,11 @@ async fn lose_and_restore(cluster: &mut Cluster, world: &World, safe: &Safe) -> 
     let data = cluster.data().display().to_string();
     safe.shell(cluster, &format!("rm -rf {data} && mkdir -m 700 {data}")).await;
     let began = Instant::now();
-    safe.shell(cluster, "pgbackrest restore").await;
+    // What is said here goes into restore_command, which the server runs without our environment.
+    let etc = safe.folder.join("etc");
+    let (config, include) = (etc.join("pgbackrest.conf"), etc.join("conf.d"));
+    let places = format!("--config={} --config-include-path={}", config.display(), include.display());
+    safe.shell(cluster, &format!("pgbackrest {places} --stanza=mlango restore")).await;
     cluster.run().await;
     world.reconnect().await;
     eventually("the server has recovered", || async {

@@ -95,7 +95,7 @@ pub async fn examine(db: &Db) -> Result<Found> {
 /// All that is booked adds up to nothing, and belongs to a transaction.
 async fn sums(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
     let crooked = sqlx::query!(
-        r#"SELECT currency, sum(amount_minor)::text AS "off!" FROM ledger_entries
+        r#"SELECT currency AS "currency!", sum(amount_minor)::text AS "off!" FROM ledger_entries
            GROUP BY currency HAVING sum(amount_minor) <> 0 ORDER BY currency LIMIT $1"#,
         ASKED
     )
@@ -128,7 +128,7 @@ async fn transactions(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
                SELECT transaction_id, sum(entries)::bigint AS entries,
                       string_agg(off::text || ' ' || currency, ', ') FILTER (WHERE off <> 0) AS off
                FROM sums GROUP BY transaction_id)
-           SELECT t.key, coalesce(s.entries, 0) AS "entries!", s.off AS "off?"
+           SELECT t.key AS "key!", coalesce(s.entries, 0) AS "entries!", s.off AS "off?"
            FROM ledger_transactions t LEFT JOIN sides s ON s.transaction_id = t.id
            WHERE coalesce(s.entries, 0) < 2 OR s.off IS NOT NULL ORDER BY t.posted_at, t.id LIMIT $1"#,
         ASKED
@@ -167,7 +167,7 @@ async fn orders(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
                       coalesce(p.not_booked, 0) AS not_booked, coalesce(p.not_paid, 0) AS not_paid, coalesce(p.sold, 0) AS sold,
                       coalesce(p.owed, 0) AS owed, coalesce(p.of_another_price, 0) AS of_another_price, coalesce(g.grants, 0) AS grants
                FROM orders o LEFT JOIN paid p ON p.order_id = o.id LEFT JOIN granted g ON g.order_id = o.id)
-           SELECT code, state, not_booked AS "not_booked!", not_paid AS "not_paid!", of_another_price AS "of_another_price!",
+           SELECT code AS "code!", state AS "state!", not_booked AS "not_booked!", not_paid AS "not_paid!", of_another_price AS "of_another_price!",
                   sold + given AS "sold!", owed AS "owed!", grants AS "grants!"
            FROM stand
            WHERE not_booked > 0 OR not_paid > 0 OR of_another_price > 0 OR grants <> sold + given
@@ -203,7 +203,7 @@ async fn orders(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
 /// What came is what was granted and what is owed.
 async fn books(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
     let rows = sqlx::query!(
-        r#"SELECT e.currency, coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor > 0), 0)::bigint AS "paid!",
+        r#"SELECT e.currency AS "currency!", coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor > 0), 0)::bigint AS "paid!",
                   coalesce(-sum(e.amount_minor) FILTER (WHERE a.code = 'sales'), 0)::bigint AS "granted!",
                   coalesce(-sum(e.amount_minor) FILTER (WHERE a.code = 'refunds_due'), 0)::bigint AS "owed!"
            FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id JOIN ledger_accounts a ON a.id = e.account_id
