@@ -22,8 +22,10 @@ use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::{MPESA, check, report, trouble};
 
-/// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free.
-const SIDE_BY_SIDE: usize = 16;
+/// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free. A hand mostly waits
+/// for a provider: where one answer in twenty is lost, each of those holds a hand for as long as an answer may take, and with 16 hands
+/// the others came too late.
+const SIDE_BY_SIDE: usize = 64;
 /// Added to the longest work on one row before another process may take it.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 /// Pause after a failure, so that a database that comes back is not met by a stampede.
@@ -108,7 +110,12 @@ impl Job {
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
-        while !shutdown.is_cancelled() {
+        loop {
+            // Whose hands are all busy goes on with the first that is free, and not after a pause.
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = hands.acquire() => {}
+            }
             let pause = match self.once(&app, &hands).await {
                 Ok(more) => {
                     if failing {
@@ -160,9 +167,6 @@ impl Job {
 async fn reports<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     let Some(gateway) = G::of(app) else { return Ok(false) };
     let free = free_hands(hands);
-    if free == 0 {
-        return Ok(false);
-    }
     let lease = gateway.longest() + LEASE_MARGIN;
     let events = payment::claim_events(&app.db, G::REPORTS, app.clock.now(), lease, free).await?;
     let more = events.len() == free as usize;
@@ -182,9 +186,6 @@ async fn reports<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, 
 async fn checks<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     let Some(gateway) = G::of(app) else { return Ok(false) };
     let free = free_hands(hands);
-    if free == 0 {
-        return Ok(false);
-    }
     let due = payment::claim_checks(&app.db, G::NAME, app.clock.now(), gateway.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for id in due {
@@ -202,9 +203,6 @@ async fn checks<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, S
 async fn refunds(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     let (Some(stripe), free) = (&app.stripe, free_hands(hands)) else { return Ok(false) };
     crate::payments::refund::measure(app).await?;
-    if free == 0 {
-        return Ok(false);
-    }
     let due = refund::claim(&app.db, app.clock.now(), stripe.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for due in due {
@@ -225,7 +223,7 @@ async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     app.metrics.outbox_pending.with_label_values(&["news"]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
     app.metrics.outbox_age.with_label_values(&["news"]).set(age);
     let free = free_hands(hands);
-    if free == 0 || waiting == 0 {
+    if waiting == 0 {
         return Ok(false);
     }
     // What one way refuses for good goes on the other one.
