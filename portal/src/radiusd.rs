@@ -1,12 +1,15 @@
-//! What radiusd tells on its admin port, which answers from memory: strangers, and how accounting fares.
+//! What radiusd tells on its admin port, which answers from memory: strangers, what it has counted of each router, and how accounting
+//! fares.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use url::Url;
+use uuid::Uuid;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +39,87 @@ pub async fn ask<T: DeserializeOwned>(mut url: Url, page: &str) -> anyhow::Resul
     let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
     let answer = answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))?;
     answer.json::<T>().await.with_context(|| format!("what answers at {url} is not radiusd"))
+}
+
+/// Who has been heard that nobody has registered: `/strangers`.
+#[derive(Debug, Deserialize)]
+struct Heard {
+    strangers: Vec<Stranger>,
+}
+
+/// A sender that nobody has registered. What it says of itself is not proved by anything.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Where it sends from.
+    pub address: IpAddr,
+    /// When it was heard first.
+    pub first_seen: String,
+    /// When it was heard last.
+    pub last_seen: String,
+    /// How often.
+    pub packets: u64,
+    /// Where its packets came.
+    pub ports: Vec<String>,
+    /// What they were.
+    pub codes: Vec<String>,
+    /// What it calls itself.
+    pub nas_identifier: Option<String>,
+    /// Which address it believes to have.
+    pub nas_ip_address: Option<IpAddr>,
+}
+
+/// Asks who has been heard that nobody has registered.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn strangers(url: Url) -> anyhow::Result<Vec<Stranger>> {
+    Ok(ask::<Heard>(url, "/strangers").await?.strangers)
+}
+
+#[derive(Debug, Deserialize)]
+struct Counted {
+    routers: Vec<CountedRouter>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CountedRouter {
+    id: Uuid,
+    figures: Figures,
+}
+
+/// What was counted of a router since radiusd started.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Deserialize)]
+pub struct Figures {
+    /// Logins that were accepted.
+    pub accepts: u64,
+    /// Logins that were refused.
+    pub rejects: u64,
+    /// Reports that were acknowledged.
+    pub accounting: u64,
+    /// The refused ones by reason.
+    pub rejects_by_reason: BTreeMap<String, u64>,
+    /// The last whole minute, if there was one.
+    pub last_minute: Option<Minute>,
+}
+
+/// What happened in a minute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub struct Minute {
+    /// Logins that were answered.
+    pub logins: u64,
+    /// Reports that were acknowledged.
+    pub accounting: u64,
+    /// How long an answer took on average, microseconds.
+    pub took_us: Option<u64>,
+}
+
+/// Asks what was counted of each router.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn routers(url: Url) -> anyhow::Result<BTreeMap<Uuid, Figures>> {
+    let counted = ask::<Counted>(url, "/routers").await?;
+    Ok(counted.routers.into_iter().map(|router| (router.id, router.figures)).collect())
 }
 
 /// How accounting fares: `/accounting`.

@@ -1,5 +1,5 @@
-//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`, `/accounting`, how records fare, and
-//! `/strangers`, the senders that nobody has registered.
+//! The admin HTTP port, on loopback by default: `/metrics`, `/healthz`, `/readyz`, `/accounting`, how records fare,
+//! `/routers`, what was counted of each, and `/strangers`, the senders that nobody has registered.
 //!
 //! Healthy means that the process runs. Ready means that logins are answered; that PostgreSQL is away is told, but
 //! does not make a server that answers from memory unready.
@@ -48,6 +48,7 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin, stop: Cancellatio
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/accounting", get(accounting))
+        .route("/routers", get(routers))
         .route("/strangers", get(strangers))
         .with_state(admin);
     if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
@@ -67,6 +68,16 @@ async fn strangers(State(admin): State<Admin>) -> Json<serde_json::Value> {
     let registry = admin.clients.load_full();
     let strangers = admin.strangers.list(|address| registry.find(address).is_some());
     Json(json!({ "strangers": strangers }))
+}
+
+/// What was counted of each router since this server started.
+async fn routers(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let registry = admin.clients.load_full();
+    let routers: Vec<serde_json::Value> = registry
+        .all()
+        .map(|client| json!({ "id": client.id, "name": client.name, "figures": client.figures().shown() }))
+        .collect();
+    Json(json!({ "routers": routers }))
 }
 
 /// How accounting stands, from the same gauges as the metrics.

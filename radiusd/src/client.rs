@@ -5,6 +5,7 @@
 //! router between two snapshots (when it was last heard, that it signs its requests, which secret it has) is carried
 //! over.
 
+pub(crate) mod figures;
 mod keys;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use store::nas::{Heard, MessageAuthenticatorPolicy, Nas, Rest};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::figures::Figures;
 use self::keys::Keys;
 use crate::metrics::Metrics;
 
@@ -54,6 +56,8 @@ pub struct Client {
     acknowledges: AtomicBool,
     /// Seconds that its clock is ahead of ours; [`NEVER_SAID`] before it said what time it has.
     clock: AtomicI64,
+    /// Kept from one snapshot to the next.
+    figures: Arc<Figures>,
 }
 
 /// The zone of a router's site. One that we do not know is said, and taken for ours.
@@ -91,6 +95,7 @@ impl Client {
             heard_written: AtomicI64::new(0),
             acknowledges: AtomicBool::new(false),
             clock: AtomicI64::new(nas.clock_offset_seconds.map_or(NEVER_SAID, i64::from)),
+            figures: Arc::default(),
         })
     }
 
@@ -191,6 +196,11 @@ impl Client {
         keys::set(&self.heard, now.unix_timestamp());
     }
 
+    /// What is counted of it.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     /// Whether this router has acknowledged a command since we started; `set` notes that it did.
     pub fn acknowledges(&self, set: bool) -> bool {
         if set {
@@ -228,12 +238,13 @@ impl Registry {
     pub fn new(list: &[Nas], before: &Registry) -> Registry {
         let mut registry = Registry::default();
         for nas in list {
-            let Some(client) = Client::new(nas) else {
+            let Some(mut client) = Client::new(nas) else {
                 tracing::error!(nas = %nas.name, "this router has an empty secret and is not served");
                 continue;
             };
             if let Some(known) = before.by_id.get(&client.id) {
                 client.carry_over(known);
+                client.figures = Arc::clone(&known.figures);
             }
             let client = Arc::new(client);
             match client.address {
@@ -286,6 +297,7 @@ pub(crate) async fn flush_last_seen(
     loop {
         let last = tokio::time::timeout(FLUSH_EVERY, stop.cancelled()).await.is_ok();
         let (now, registry) = (clock.now(), clients.load_full());
+        registry.all().for_each(|client| client.figures.tick(clock.monotonic()));
         let heard = heard_since(&registry, &metrics, now);
         if !heard.is_empty()
             && let Err(error) = store::nas::seen(&db, &heard).await

@@ -287,6 +287,7 @@ impl Metrics {
 
     /// An answer was given, so long after its request came.
     pub(crate) fn note_answer(&self, code: Code, client: &Client, took: Duration) {
+        client.figures().answered(code, took);
         self.responses.with_label_values(&[code.name(), &client.name]).inc();
         self.hot.duration.get(&code).observe(took.as_secs_f64());
     }

@@ -9,6 +9,7 @@
 mod accounting;
 mod email;
 mod mpesa;
+mod routers;
 mod sms;
 mod stripe;
 
@@ -27,6 +28,7 @@ use crate::language::Language;
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
+pub use self::routers::{Routers, Tunnel};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
 pub use self::stripe::Stripe;
 
@@ -76,6 +78,9 @@ pub struct Config {
     pub accounting: Accounting,
     /// RADIUS over TLS; without the section nothing listens for it.
     pub radsec: Option<RadSec>,
+    /// What routers are told that are set up by one line.
+    #[serde(default)]
+    pub routers: Routers,
     /// The web side.
     #[serde(default)]
     pub portal: Portal,
@@ -153,7 +158,7 @@ pub struct Radius {
     pub auth_listen: Vec<SocketAddr>,
     /// Where Accounting-Requests arrive. Default `0.0.0.0:1813`.
     pub acct_listen: Vec<SocketAddr>,
-    /// `/metrics /healthz /readyz /strangers`. Default `127.0.0.1:9812`.
+    /// `/metrics /healthz /readyz /accounting /routers /strangers`. Default `127.0.0.1:9812`.
     pub admin_listen: SocketAddr,
     /// How often routers report usage, seconds. Default 60, 10–3600 (RouterOS takes no less than 10).
     pub interim_seconds: u32,
@@ -463,6 +468,7 @@ impl Config {
                 ));
             }
         }
+        self.routers.check()?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
         self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)

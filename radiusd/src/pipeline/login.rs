@@ -172,6 +172,7 @@ impl Pipeline {
     /// Answers with a reason, held back for a moment so that guessing is slow; no reader waits for it.
     fn reject(self: &Arc<Self>, out: &mut dyn Sink, exchange: Exchange, packet: &Packet<'_>, denial: Denial) {
         self.metrics.rejects.with_label_values(&[denial.label()]).inc();
+        exchange.client.figures().refused(denial.label());
         tracing::debug!(nas = %exchange.client.name, service = Service::of(packet).label(),
             reason = denial.label(), "login refused");
         let delay = Duration::from_millis(self.settings.reject_delay_ms) * self.note_guess(&exchange, packet, denial);

@@ -2,9 +2,11 @@
 //! (RFC 2865 §5.4), or over TLS by the name in its certificate (RFC 6614 §2.3), so these are the keys; the secret is
 //! sealed to the row.
 //!
-//! [`save`] and [`change`] are what operators say; [`secret`] changes the secret with an overlap; [`rest`] is the access to its
-//! REST API; [`seen`] and [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
+//! [`save`] and [`change`] are what operators say, [`edit`] what the desk changes; [`enrol`] registers a router that is set up by one
+//! line; [`secret`] changes the secret with an overlap; [`rest`] is the access to its REST API; [`seen`] and [`sends_message_authenticator`] are what radiusd has learnt. [`all`] is what it needs to know.
 
+mod desk;
+mod line;
 mod rest;
 mod secret;
 
@@ -19,6 +21,10 @@ use uuid::Uuid;
 use self::rest::Sealed;
 use crate::{Db, Result, StoreError};
 
+pub use desk::{Edit, Outcomes, Position, Told, edit, outcomes, position, set_position, told};
+pub use line::{
+    Enrolment, Fetched, GOOD_FOR, NewEnrolment, Peer, Report, enrol, enrolment, enrolments, fetch, peers, renew, report,
+};
 pub use rest::{Rest, RestChange};
 pub use secret::{DEFAULT_OVERLAP, MAX_OVERLAP, SecretChange, forget_old_secrets, rotate_secret};
 

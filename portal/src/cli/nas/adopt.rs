@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use anyhow::Context as _;
 use clap::Args;
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 use store::nas::Settings;
 use url::Url;
 
 use super::secret::Overlap;
 use super::told::Told;
 use crate::cli::{Answer, Context, secret_from_stdin, values};
+use crate::radiusd::{self, Stranger};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Adopt {
@@ -43,30 +43,10 @@ pub(in crate::cli) struct Adopt {
     answer: Answer,
 }
 
-/// radiusd's answer.
-#[derive(Debug, Deserialize)]
-struct Heard {
-    strangers: Vec<Stranger>,
-}
-
-/// A sender that nobody has registered.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stranger {
-    address: IpAddr,
-    first_seen: String,
-    last_seen: String,
-    packets: u64,
-    ports: Vec<String>,
-    codes: Vec<String>,
-    nas_identifier: Option<String>,
-    nas_ip_address: Option<IpAddr>,
-}
-
 impl Adopt {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let url =
-            self.radiusd.clone().map_or_else(|| crate::radiusd::admin_url(context.config.radius.admin_listen), Ok)?;
-        let strangers = ask(url).await?;
+        let url = self.radiusd.clone().map_or_else(|| radiusd::admin_url(context.config.radius.admin_listen), Ok)?;
+        let strangers = radiusd::strangers(url).await?;
         let (Some(address), Some(name)) = (self.address, &self.name) else {
             return self.answer.give(&strangers, list(&strangers));
         };
@@ -79,10 +59,6 @@ impl Adopt {
             Settings { address: Some(IpNet::from(address)), identifier, ..self.told.settings(context).await? };
         super::register(context, name, Some(&secret), self.overlap, settings, self.answer).await
     }
-}
-
-async fn ask(url: Url) -> anyhow::Result<Vec<Stranger>> {
-    Ok(crate::radiusd::ask::<Heard>(url, "/strangers").await?.strangers)
 }
 
 fn list(strangers: &[Stranger]) -> String {
