@@ -9,7 +9,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, language, observe, problem};
 use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, refusal, scanned, screen, voucher};
-use crate::{App, admin, api, urls, webhooks};
+use crate::{App, admin, api, onboarding, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
 const FORM_LIMIT: usize = 16 * 1024;
@@ -57,6 +57,7 @@ pub fn public(app: App) -> Router {
         .layer(DefaultBodyLimit::max(FORM_LIMIT));
     Router::new()
         .merge(guests)
+        .merge(onboarding::serve::routes())
         .merge(webhooks::routes())
         // A mail program may send it from anywhere: its token is all that it needs (RFC 8058).
         .route("/u/{token}", get(refusal::ask).post(refusal::refuse))

@@ -535,6 +535,8 @@ receipt-back = Back
 
 ## When there is no page: a heading, and what to do
 
+# On the page of the router itself, where a browser does not go on by itself.
+router-page-continue = Continue to the Wi-Fi
 problem-not-here = This page is not here
 problem-not-here-advice = The address is incomplete or old. Join the Wi-Fi again and open its sign-in page.
 problem-changed = That was just changed

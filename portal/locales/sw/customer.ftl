@@ -485,6 +485,8 @@ receipt-back = Rudi
 
 ## When there is no page: a heading, and what to do
 
+# On the page of the router itself, where a browser does not go on by itself.
+router-page-continue = Endelea kwenye Wi-Fi
 problem-not-here = Ukurasa huu haupo
 problem-not-here-advice = Anwani haijakamilika au ni ya zamani. Jiunge na Wi-Fi tena na ufungue ukurasa wake wa kuingia.
 problem-changed = Kuna kilichobadilishwa sasa hivi
