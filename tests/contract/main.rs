@@ -5,7 +5,8 @@
 //!   refunds and refusals by localstripe;
 //! * [`twilio`]: requests against Twilio's own OpenAPI document (steady), sending and signed reports by emulate;
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
-//!   answers, calls back, or breaks the connection.
+//!   answers, calls back, or breaks the connection;
+//! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp).
 //!
 //! [`fake`] starts them as processes of their own, [`relay`] stands in between and writes down what passes, [`oracle`]
 //! asks mpesakit. `./mlango test` installs them once, below `.mlango/contract`; a test whose fake is not there says so
@@ -18,6 +19,7 @@ mod fake;
 mod guest;
 mod oracle;
 mod relay;
+mod routeros;
 mod stripe;
 mod twilio;
 

@@ -12,6 +12,7 @@ const PAGES: [&str; 14] = [
     "/packages",
     "/packages/new",
     "/routers",
+    "/routers/new",
     "/payments",
     "/money",
     "/money/all",

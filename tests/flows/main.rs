@@ -29,6 +29,7 @@ mod login;
 mod mail;
 mod networks;
 mod news;
+mod one_paste;
 mod operator;
 mod outages;
 mod packages;

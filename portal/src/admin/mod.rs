@@ -8,7 +8,7 @@
 //! Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
 //! who did it.
 //!
-//! Refused here: secrets on a page, and a word like "disconnected" before the router has proved it.
+//! Refused here: secrets on a page, but for the line that sets a router up, once; and a word like "disconnected" before the router has proved it.
 
 mod access;
 mod accounting;
@@ -68,6 +68,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::Support, support_routes()))
         .merge(group(app, Permission::MoveMoney, move_money_routes()))
         .merge(group(app, Permission::EditOffers, edit_offers_routes()))
+        .merge(group(app, Permission::EditRouters, edit_routers_routes()))
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
@@ -85,6 +86,7 @@ fn see_routes() -> Router<App> {
         .route("/outages", get(outages::list))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
+        .route("/routers/{id}", get(routers::one::show))
         .route("/sessions", get(sessions::list))
         .route("/sessions/leaking", get(sessions::list_leaking))
         .route("/sessions/ended", get(sessions::list_ended))
@@ -130,6 +132,17 @@ fn move_money_routes() -> Router<App> {
         .route("/money/{receipt}/given-back", post(money::changes::given_back))
         .route("/money/{receipt}/ignore", post(money::changes::ignore))
         .route("/money/{receipt}/heed", post(money::changes::heed))
+}
+
+/// A new router in one paste, and where one is.
+fn edit_routers_routes() -> Router<App> {
+    Router::new()
+        .route("/routers", post(routers::enrol::make))
+        .route("/routers/new", get(routers::enrol::ask))
+        .route("/routers/{id}", post(routers::one::edit))
+        .route("/routers/{id}/position", post(routers::one::place))
+        .route("/routers/{id}/line", post(routers::one::line))
+        .route("/routers/{id}/script", get(routers::one::preview))
 }
 
 fn edit_offers_routes() -> Router<App> {

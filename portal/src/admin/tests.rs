@@ -26,7 +26,7 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
     (status, headers, String::from_utf8_lossy(&body).into_owned())
 }
 
-const PAGES: [&str; 25] = [
+const PAGES: &[&str] = &[
     "/admin",
     "/admin/accounting",
     "/admin/backups",
@@ -35,6 +35,9 @@ const PAGES: [&str; 25] = [
     "/admin/packages/new",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
     "/admin/routers",
+    "/admin/routers/new",
+    "/admin/routers/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/routers/0192e4a0-0000-7000-8000-000000000001/script",
     "/admin/security",
     "/admin/sessions",
     "/admin/sessions/leaking",
@@ -53,7 +56,7 @@ const PAGES: [&str; 25] = [
     "/admin/messages",
     "/admin/messages/texts/ended/sw",
 ];
-const CHANGES: [&str; 21] = [
+const CHANGES: &[&str] = &[
     "/admin/sign-out",
     "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect",
     "/admin/outages/0192e4a0-0000-7000-8000-000000000001/give-back",
@@ -61,6 +64,8 @@ const CHANGES: [&str; 21] = [
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001/down",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001/retire",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001/sell",
+    "/admin/routers/0192e4a0-0000-7000-8000-000000000001/position",
+    "/admin/routers/0192e4a0-0000-7000-8000-000000000001/line",
     "/admin/money/RKTQDM7W6S/assign",
     "/admin/money/RKTQDM7W6S/refund",
     "/admin/money/RKTQDM7W6S/reverse",
@@ -77,9 +82,11 @@ const CHANGES: [&str; 21] = [
     "/admin/messages/texts/ended/sw/reset",
 ];
 /// Addresses that show a form, and take it.
-const FORMS: [&str; 6] = [
+const FORMS: &[&str] = &[
     "/admin/packages",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/routers",
+    "/admin/routers/0192e4a0-0000-7000-8000-000000000001",
     "/admin/vouchers",
     "/admin/discounts",
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
@@ -204,6 +211,10 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&packages::edit::tests::new(page()));
     assert_whole(&packages::edit::tests::sample(page()));
     assert_whole(&routers::tests::sample(page()));
+    assert_whole(&routers::enrol::tests::sample(page()));
+    assert_whole(&routers::enrol::tests::line(page()));
+    assert_whole(&routers::one::tests::sample(page()));
+    assert_whole(&routers::one::tests::script(page()));
     assert_whole(&security::tests::sample(page()));
     assert_whole(&sessions::tests::open(page()));
     assert_whole(&sessions::tests::leaking(page()));
@@ -255,6 +266,9 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "package.html",
             "packages.html",
             "payments.html",
+            "router.html",
+            "router_line.html",
+            "router_script.html",
             "routers.html",
             "security.html",
             "session.html",

@@ -28,6 +28,7 @@ mod serve;
 mod session;
 pub(crate) mod values;
 mod voucher;
+mod wireguard;
 
 use std::fmt::Display;
 use std::io::Read as _;
@@ -108,6 +109,9 @@ enum Command {
     /// Backups, and drills that restore them.
     #[command(subcommand)]
     Backup(backup::Backup),
+    /// Our end of the tunnel that routers come through.
+    #[command(subcommand, name = "wireguard")]
+    WireGuard(wireguard::WireGuard),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -208,6 +212,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Outage(command) => command.run(context).await,
         Command::Message(command) => command.run(context).await,
         Command::Backup(command) => command.run(context).await,
+        Command::WireGuard(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }
@@ -326,6 +331,8 @@ mod tests {
             "portal money refund RKTQDM7W6S --given-back RKU1234567",
             "portal money register --unanswered cancelled --json",
             "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
+            "portal wireguard peers",
+            "portal wireguard peers --json",
             "portal demo --json",
             "portal seed --customers 10 --sessions 5",
             "portal seed --customers 10 --history 5 --json",

@@ -78,7 +78,7 @@ pub(crate) fn at_site(text: &str) -> Result<(String, Option<AtSite>), &'static s
 }
 
 /// An address or a network in CIDR notation.
-pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
     match text.parse::<IpAddr>() {
         Ok(address) => Ok(IpNet::from(address)),
         Err(_) => text.parse().map_err(|_| "write an address or a network, such as 10.0.0.1 or 10.0.0.0/24"),
@@ -100,7 +100,7 @@ pub(super) fn requirement(text: &str) -> Result<Requirement, &'static str> {
 }
 
 /// `host` or `host:port`, in lower case.
-pub(super) fn host(text: &str) -> Result<String, &'static str> {
+pub(crate) fn host(text: &str) -> Result<String, &'static str> {
     let is_host = url::Url::parse(&format!("http://{text}/")).is_ok_and(|url| {
         url.path() == "/" && url.username().is_empty() && url.host_str().is_some() && url.query().is_none()
     });

@@ -137,6 +137,12 @@ impl Plan {
         self.sections.contains(&section)
     }
 
+    /// The names by which guests reach its login page.
+    pub(crate) fn hotspot_hosts(&self) -> Vec<String> {
+        let name = Some(self.dns_name.clone()).filter(|name| !name.is_empty());
+        name.into_iter().chain(self.guests.map(|guests| steps::gateway(guests).to_string())).collect()
+    }
+
     /// How it checks the portal's certificate, as `/tool fetch` spells it.
     fn certificate_check(&self) -> &'static str {
         match (self.check_certificate, self.version) {

@@ -11,6 +11,7 @@
 //! | `/rest/ip/hotspot/active` | GET | who is online |
 //! | `/rest/ip/hotspot/active/*ID` | GET, DELETE | one of them |
 //! | `/rest/system/identity` | GET | the router's name |
+//! | `/rest/system/resource`, `/clock`, `/health` | GET | what it is and how it fares, as a board with one thermometer |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,9 @@ pub(crate) fn routes() -> Routes<Arc<Shell>> {
         .route("/rest/ip/hotspot/active", get(list))
         .route("/rest/ip/hotspot/active/{id}", get(one).delete(remove))
         .route("/rest/system/identity", get(identity))
+        .route("/rest/system/resource", get(resource))
+        .route("/rest/system/clock", get(clock))
+        .route("/rest/system/health", get(health))
 }
 
 /// Somebody with the right user and password, at a router that behaves.
@@ -103,6 +107,39 @@ async fn remove(_: Caller, State(shell): State<Arc<Shell>>, Path(id): Path<Strin
 
 async fn identity(_: Caller, State(shell): State<Arc<Shell>>) -> Json<Fields> {
     Json(Fields::from([("name", shell.config.identity.clone())]))
+}
+
+async fn resource(_: Caller, State(shell): State<Arc<Shell>>) -> Json<Fields> {
+    let uptime = shell.with(|_, now| span(now.as_secs()));
+    let fields = [
+        ("architecture-name", "mmips".to_owned()),
+        ("board-name", "hEX lite".to_owned()),
+        ("cpu-load", 7.to_string()),
+        ("free-memory", 20_971_520.to_string()),
+        ("platform", "MikroTik".to_owned()),
+        ("total-memory", 67_108_864.to_string()),
+        ("uptime", uptime),
+        ("version", "7.15.3 (stable)".to_owned()),
+    ];
+    Json(Fields::from(fields))
+}
+
+/// Its clock is two hours ahead of this machine's, in a zone three hours east of Greenwich.
+async fn clock(_: Caller) -> Json<Fields> {
+    let east = time::UtcOffset::from_hms(3, 0, 0).expect("a zone");
+    let wrong = (shared::time::Clock::system().now() + Duration::from_secs(2 * 3600)).to_offset(east);
+    Json(Fields::from([
+        ("date", wrong.date().to_string()),
+        ("time", format!("{:02}:{:02}:{:02}", wrong.hour(), wrong.minute(), wrong.second())),
+        ("gmt-offset", "+03:00".to_owned()),
+        ("time-zone-name", "Africa/Nairobi".to_owned()),
+        ("time-zone-autodetect", false.to_string()),
+    ]))
+}
+
+async fn health(_: Caller) -> Json<Vec<Fields>> {
+    let thermometer = [(".id", "*D"), ("name", "temperature"), ("type", "C"), ("value", "45")];
+    Json(vec![thermometer.into_iter().map(|(name, value)| (name, value.to_owned())).collect()])
 }
 
 fn entry_id(session: &Session) -> String {
