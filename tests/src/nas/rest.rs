@@ -124,10 +124,10 @@ async fn resource(_: Caller, State(shell): State<Arc<Shell>>) -> Json<Fields> {
     Json(Fields::from(fields))
 }
 
-/// Its clock is two hours ahead of this machine's, in a zone three hours east of Greenwich.
+/// Its clock is two hours and half a minute ahead of this machine's, in a zone three hours east of Greenwich.
 async fn clock(_: Caller) -> Json<Fields> {
     let east = time::UtcOffset::from_hms(3, 0, 0).expect("a zone");
-    let wrong = (shared::time::Clock::system().now() + Duration::from_secs(2 * 3600)).to_offset(east);
+    let wrong = (shared::time::Clock::system().now() + Duration::from_secs(2 * 3600 + 30)).to_offset(east);
     Json(Fields::from([
         ("date", wrong.date().to_string()),
         ("time", format!("{:02}:{:02}:{:02}", wrong.hour(), wrong.minute(), wrong.second())),

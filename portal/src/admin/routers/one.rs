@@ -186,7 +186,7 @@ fn facts(known: &Known, now: OffsetDateTime) -> Vec<(&'static str, String)> {
         ("Online", online.to_string()),
         (
             "In the last minute",
-            minute.map(|m| format!("{} logins, {} reports", m.logins, m.accounting)).unwrap_or_default(),
+            minute.map(|m| format!("logins: {}, reports: {}", m.logins, m.accounting)).unwrap_or_default(),
         ),
         ("Answered within", minute.and_then(|m| m.took_us).map(milliseconds).unwrap_or_default()),
         ("Since radiusd started", figures.as_ref().map(counted).unwrap_or_default()),
@@ -214,7 +214,7 @@ fn facts(known: &Known, now: OffsetDateTime) -> Vec<(&'static str, String)> {
 }
 
 fn counted(figures: &Figures) -> String {
-    format!("{} logins let in, {} refused, {} reports", figures.accepts, figures.rejects, figures.accounting)
+    format!("{} let in, {} refused, {} reports", figures.accepts, figures.rejects, figures.accounting)
 }
 
 /// How long radiusd took.
@@ -500,7 +500,7 @@ pub(in crate::admin) mod tests {
     fn a_router_is_told_of_as_far_as_it_is_known() {
         let page = sample(crate::admin::page::tests::page());
         let fact = |name: &str| page.facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str());
-        assert_eq!(fact("In the last minute"), Some("3 logins, 12 reports"));
+        assert_eq!(fact("In the last minute"), Some("logins: 3, reports: 12"));
         assert_eq!(fact("Answered within"), Some("0.4 ms on average"));
         assert_eq!(fact("Clock, when set up"), Some("its clock is 2 hours ahead"));
         assert_eq!(page.rejects, Some(vec![("bad password".to_owned(), 10)]));
