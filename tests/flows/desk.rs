@@ -59,6 +59,10 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
         browser.picture(&format!("desk{}", page.replace('/', "-"))).await;
         assert!(!browser.text().await.contains("Sign in"), "{page}");
     }
+    browser.client.goto(&format!("{}/admin/routers", world.portal_url())).await.unwrap();
+    browser.press("td a[href^=\"/admin/routers/\"]").await;
+    browser.wait_for("Refused logins, by reason").await;
+    browser.picture("desk-router").await;
     fits_a_small_phone(&world, &browser).await;
     give_the_time_back(&world, &browser).await;
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();

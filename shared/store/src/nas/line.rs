@@ -24,8 +24,8 @@ use crate::{Db, Result, StoreError};
 /// How long a line is good.
 pub const GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// A router to be set up.
-#[derive(Clone, Debug)]
+/// A router to be set up. It is not printed: there is a password in it.
+#[derive(Clone)]
 pub struct NewEnrolment<'a> {
     /// What is said of it. Its name must be new.
     pub nas: NewNas<'a>,
