@@ -95,7 +95,7 @@ const FORMS: &[&str] = &[
 
 #[tokio::test]
 async fn nobody_sees_a_page_without_signing_in() {
-    for path in PAGES {
+    for path in PAGES.iter().copied() {
         let (status, headers, body) = ask(Request::get(path), "").await;
         assert_eq!((status, headers[header::LOCATION].as_bytes()), (303, SIGN_IN.as_bytes()), "{path}");
         assert!(body.is_empty(), "{path}");
@@ -106,11 +106,11 @@ async fn nobody_sees_a_page_without_signing_in() {
 
 #[tokio::test]
 async fn no_change_by_get_by_another_site_or_without_a_session() {
-    for path in CHANGES {
+    for path in CHANGES.iter().copied() {
         // The door comes first: whoever is signed in reads that it is not done so (405).
         assert_eq!(ask(Request::get(path), "").await.0, 303, "{path}");
     }
-    for path in CHANGES.into_iter().chain(FORMS) {
+    for path in CHANGES.iter().chain(FORMS).copied() {
         for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")]
         {
             let (status, _, body) = ask(Request::post(path).header(name, value), "csrf=x").await;
