@@ -23,9 +23,10 @@ private_redis() {
     [[ -z ${REDIS_URL:-} || ${REDIS_URL} == "$(private_redis_url)" ]]
 }
 
-# A URL-safe secret of 256 random bits, without a newline, as every reader of it wants.
-make_secret() { # NAME
-    [[ -s $SECRETS/$1 ]] || head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_' | tr -d '=' | keep_secret "$1"
+# A URL-safe secret of 256 random bits, without a newline, as every reader of it wants. Some providers' secrets begin with a
+# word that says what they are.
+make_secret() { # NAME [BEGINNING]
+    [[ -s $SECRETS/$1 ]] || { printf '%s' "${2:-}" && head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_' | tr -d '='; } | keep_secret "$1"
 }
 
 # Keeps standard input as a secret; complete or not at all.
@@ -44,6 +45,8 @@ make_demo_secrets() {
     make_secret demo-router.secret
     make_mpesa_secrets
     make_secret sms.api_key
+    make_secret stripe.secret_key sk_test_
+    make_secret stripe.webhook_secret whsec_
 }
 
 make_mpesa_secrets() {
@@ -99,6 +102,13 @@ demo_config() {
 username = "mlango"
 api_key_file = $(toml_string "$SECRETS/sms.api_key")
 base_url = "$(sms_url)"
+
+# The Stripe simulator. A card is offered for every price, since it costs nothing here.
+[stripe]
+secret_key_file = $(toml_string "$SECRETS/stripe.secret_key")
+webhook_secret_file = $(toml_string "$SECRETS/stripe.webhook_secret")
+base_url = "$(stripe_url)"
+minimum = { kes = 100 }
 TOML
 }
 
@@ -139,6 +149,7 @@ write_env() { # DEMO?
             env_line DEMO_JOIN_URL "$(join_url)"
             env_line DARAJA_SIM_URL "$(daraja_url)"
             env_line SMS_SIM_URL "$(sms_url)"
+            env_line STRIPE_SIM_URL "$(stripe_url)"
         fi
     } >"$ENV_FILE.new"
     chmod 600 "$ENV_FILE.new"
@@ -167,6 +178,10 @@ sms_url() {
     printf 'http://127.0.0.1:%s' "$SMS_PORT"
 }
 
+stripe_url() {
+    printf 'http://127.0.0.1:%s' "$STRIPE_PORT"
+}
+
 join_url() {
     printf 'http://%s:%s/' "$ROUTER_ADDRESS" "$ROUTER_PORT"
 }
@@ -184,6 +199,7 @@ TEXT
         cat <<TEXT
   Join and pay    $(join_url)
   SMS that came   $(sms_url)
+  Card payments   $(stripe_url)
   Try a login     . .mlango/env && echo "User-Name=\$DEMO_USER,User-Password=\$DEMO_PASSWORD" | radclient -x "\$RADIUS_HOST:\$RADIUS_AUTH_PORT" auth "\$RADIUS_SECRET"
 
 TEXT

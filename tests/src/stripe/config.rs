@@ -22,6 +22,10 @@ pub struct StripeConfig {
     pub answer_delay: Duration,
     /// The smallest amount that is charged, as Stripe writes amounts.
     pub smallest: i64,
+    /// What is kept of a payment: this many thousandths of it, and a fixed part. Stripe gives none of it back with a refund.
+    pub fee: (i64, i64),
+    /// What is kept for a dispute, and given back when it is won.
+    pub dispute_fee: i64,
     /// Seed for identifiers; random when absent.
     pub seed: Option<u64>,
 }
@@ -38,6 +42,8 @@ impl StripeConfig {
             delay: Duration::from_millis(300),
             answer_delay: Duration::ZERO,
             smallest: 50,
+            fee: (0, 0),
+            dispute_fee: 0,
             seed: None,
         }
     }

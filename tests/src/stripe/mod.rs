@@ -11,7 +11,7 @@
 //! * `page` is what a guest sees: buttons in place of a card.
 //! * `server` is HTTP.
 //!
-//! Left out: customers, prices, payment methods other than cards, currencies' own minima, restricted keys, and the
+//! Its books have a line for each payment, refund and dispute. Left out: customers, prices, payment methods other than cards, currencies' own minima, restricted keys, and the
 //! limit of requests. An event is sent once and repeated only when a test says so; Stripe repeats it for three days.
 
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ mod server;
 mod wire;
 
 pub use config::StripeConfig;
-pub use register::{Choice, Recorded, Register, Sent, Session, State};
+pub use register::{Choice, Dispute, Recorded, Refund, Register, Sent, Session, State};
 
 use crate::nas::NotInTime;
 use server::Shell;
@@ -133,9 +133,34 @@ impl Stripe {
         self.shell.with(|register, now| register.choose(now, session, choice).is_ok())
     }
 
-    /// Lets the owner of the card dispute a paid session. False if it is not paid.
+    /// What is kept of a payment from now on, in thousandths and a fixed part, and for a dispute.
+    pub fn set_fees(&self, fee: (i64, i64), dispute_fee: i64) {
+        self.shell.with(|register, _| (register.config.fee, register.config.dispute_fee) = (fee, dispute_fee));
+    }
+
+    /// While true, what is kept of payments is not written down yet.
+    pub fn delay_books(&self, late: bool) {
+        self.shell.with(|register, _| register.books_are_late = late);
+    }
+
+    /// Lets the owner of the card dispute a paid session, and the bank take the money. False if it is not paid.
     pub fn dispute(&self, session: &str) -> bool {
-        self.shell.with(|register, now| register.dispute(now, session))
+        self.shell.with(|register, now| register.dispute(now, session, false))
+    }
+
+    /// The same, where the bank only asks.
+    pub fn inquire(&self, session: &str) -> bool {
+        self.shell.with(|register, now| register.dispute(now, session, true))
+    }
+
+    /// Decides the newest dispute of a session. False if there is none.
+    pub fn decide(&self, session: &str, is_won: bool) -> bool {
+        self.shell.with(|register, now| register.decide(now, session, is_won))
+    }
+
+    /// Lets the card not take what was given back. False if there is no such refund.
+    pub fn fail_refund(&self, refund: &str) -> bool {
+        self.shell.with(|register, now| register.fail_refund(now, refund))
     }
 
     /// Sends an event (once more), signed anew. False if there is no such event.

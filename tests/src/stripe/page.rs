@@ -32,7 +32,7 @@ pub(crate) fn checkout(session: &Session) -> String {
     if session.state == State::Open {
         form(&mut body, &format!("/c/pay/{}", session.id), &CARDS);
         if let Some(cancel) = &session.cancel_url {
-            let _ = write!(body, "<p><a id=\"cancel\" href=\"{}\">Back</a></p>", escape(cancel));
+            let _ = write!(body, "<p><a id=\"cancel\" href=\"{}\">Cancel and go back</a></p>", escape(cancel));
         }
     } else {
         body.push_str("<p id=\"over\">You have either completed the payment process, or a timeout occurred.</p>");

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+mod books;
+
+pub use self::books::Dispute;
 use super::config::StripeConfig;
 use super::wire::{self, Fault};
 use crate::dice::Dice;
@@ -130,6 +133,10 @@ pub struct Refund {
     pub amount: i64,
     /// In small letters.
     pub currency: String,
+    /// As it was asked for.
+    pub metadata: BTreeMap<String, String>,
+    /// Why the card did not take it, if it did not.
+    pub failed: Option<&'static str>,
     /// When.
     pub created_at: OffsetDateTime,
 }
@@ -189,9 +196,12 @@ pub struct Register {
     pub(crate) outage: bool,
     /// While true, events that become due are lost.
     pub(crate) losing: bool,
+    /// While true, what is kept of payments is not written down yet.
+    pub(crate) books_are_late: bool,
     base: String,
     sessions: Vec<Session>,
     refunds: Vec<Refund>,
+    disputes: Vec<Dispute>,
     events: Vec<Sent>,
     /// Moment and event.
     schedule: BTreeSet<(OffsetDateTime, usize)>,
@@ -208,9 +218,11 @@ impl Register {
             config,
             outage: false,
             losing: false,
+            books_are_late: false,
             base,
             sessions: Vec::new(),
             refunds: Vec::new(),
+            disputes: Vec::new(),
             events: Vec::new(),
             schedule: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -351,8 +363,16 @@ impl Register {
         }
         self.sessions[index].refunded += amount;
         let currency = self.sessions[index].currency.clone();
-        let refund = Refund { id: self.name("re_"), payment_intent: intent, amount, currency, created_at: now };
-        let answer = wire::refund(&refund);
+        let refund = Refund {
+            id: self.name("re_"),
+            payment_intent: intent,
+            amount,
+            currency,
+            metadata: wish.metadata,
+            failed: None,
+            created_at: now,
+        };
+        let answer = wire::refund(&refund, false);
         self.refunds.push(refund);
         self.report(now, index, "charge.refunded", wire::charge(&self.sessions[index]));
         Ok(answer)
@@ -386,15 +406,6 @@ impl Register {
         let back = wire::success_url(session);
         self.report_session(now, index, "checkout.session.completed");
         Ok(Next::Away(back))
-    }
-
-    /// The owner of the card disputes a paid session.
-    pub(crate) fn dispute(&mut self, now: OffsetDateTime, id: &str) -> bool {
-        let paid = self.find(id).ok().filter(|&index| self.sessions[index].state == State::Paid);
-        let Some(index) = paid else { return false };
-        let dispute = self.name("dp_");
-        self.report(now, index, "charge.dispute.created", wire::dispute(&dispute, &self.sessions[index]));
-        true
     }
 
     /// When the next event is due, or the next session ends.
@@ -616,8 +627,47 @@ mod tests {
         assert_eq!(refund("").expect("the rest")["amount"], 5000);
         assert_eq!(refund("").expect_err("nothing left").code, "charge_already_refunded");
         assert_eq!(kinds(&register)[1..], ["charge.refunded"; 2]);
-        assert!(register.dispute(now, &id) && !register.dispute(now, "cs_0"));
+        assert!(register.dispute(now, &id, false) && !register.dispute(now, "cs_0", false));
         assert_eq!(register.refund(now, b"payment_intent=pi_0").expect_err("unknown").code, "resource_missing");
+    }
+
+    #[test]
+    fn the_books_have_a_line_for_each_way_that_money_goes() {
+        let (mut register, now) = register();
+        (register.config.fee, register.config.dispute_fee) = ((29, 30), 1500);
+        let id = open(&mut register, now);
+        register.choose(now, &id, Choice::Pay).expect("open");
+        let intent = register.session(&id).and_then(|session| session.payment_intent.clone()).expect("paid");
+        let paid = register.look_at_payment(&intent, true).expect("there");
+        assert_eq!(paid["latest_charge"]["balance_transaction"]["fee"], 7000 * 29 / 1000 + 30);
+        register.books_are_late = true;
+        assert!(
+            register.look_at_payment(&intent, true).expect("there")["latest_charge"]["balance_transaction"].is_null()
+        );
+        register.books_are_late = false;
+        let refund =
+            register.refund(now, format!("payment_intent={intent}&amount=500").as_bytes()).expect("given back");
+        assert_eq!(register.look_at_refunds(&intent, true)["data"][0]["balance_transaction"]["amount"], -500);
+        let refund = refund["id"].as_str().expect("an id");
+        assert!(register.fail_refund(now, refund) && !register.fail_refund(now, refund), "it fails once");
+        assert_eq!(register.look_at_refund(refund).expect("there")["status"], "failed");
+        assert_eq!(register.session(&id).expect("there").refunded, 0);
+
+        assert!(register.dispute(now, &id, false) && register.decide(now, &id, true));
+        let dispute = register.disputes[0].id.clone();
+        let lines = &register.look_at_dispute(&dispute).expect("there")["balance_transactions"];
+        assert_eq!((&lines[0]["amount"], &lines[1]["fee"]), (&Value::from(-7000), &Value::from(-1500)));
+        assert_eq!(register.look_at_dispute("dp_0").expect_err("unknown").code, "resource_missing");
+        let expected = [
+            "charge.refunded",
+            "refund.updated",
+            "refund.failed",
+            "charge.dispute.created",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.funds_reinstated",
+            "charge.dispute.closed",
+        ];
+        assert_eq!(kinds(&register)[1..], expected);
     }
 
     #[test]

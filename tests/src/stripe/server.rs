@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -27,6 +27,10 @@ use super::wire::Fault;
 pub(crate) const SESSIONS_PATH: &str = "/v1/checkout/sessions";
 /// Path of the refunds.
 pub(crate) const REFUNDS_PATH: &str = "/v1/refunds";
+/// Path of the payments.
+const PAYMENTS_PATH: &str = "/v1/payment_intents";
+/// Path of the disputes.
+const DISPUTES_PATH: &str = "/v1/disputes";
 
 /// How long the answer to an event is waited for.
 const EVENT_PATIENCE: Duration = Duration::from_secs(10);
@@ -127,7 +131,10 @@ pub(crate) async fn serve(shell: Arc<Shell>, listener: TcpListener) {
         .route(SESSIONS_PATH, post(create))
         .route("/v1/checkout/sessions/{id}", get(look))
         .route("/v1/checkout/sessions/{id}/expire", post(expire))
-        .route(REFUNDS_PATH, post(refund))
+        .route(REFUNDS_PATH, post(refund).get(refunds))
+        .route("/v1/refunds/{id}", get(look_at_refund))
+        .route("/v1/payment_intents/{id}", get(look_at_payment))
+        .route("/v1/disputes/{id}", get(look_at_dispute))
         .route("/c/pay/{id}", get(checkout).post(choose))
         .route("/c/bank/{id}", get(bank).post(choose))
         .route("/", get(overview))
@@ -167,6 +174,45 @@ async fn expire(State(shell): State<Arc<Shell>>, Path(id): Path<String>, headers
 async fn refund(State(shell): State<Arc<Shell>>, headers: HeaderMap, form: Bytes) -> Response {
     let line = format!("POST {REFUNDS_PATH}");
     once(&shell, &headers, &line, &form, |register, now| register.refund(now, &form)).await
+}
+
+/// What the refunds of a payment are asked for with.
+#[derive(Deserialize)]
+struct OfPayment {
+    payment_intent: String,
+}
+
+async fn refunds(
+    State(shell): State<Arc<Shell>>,
+    Query(of): Query<OfPayment>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let with_lines = query.is_some_and(|query| query.contains("balance_transaction"));
+    let line = format!("GET {REFUNDS_PATH}");
+    answer(&shell, &headers, &line, b"", |register, _| Ok(register.look_at_refunds(&of.payment_intent, with_lines)))
+        .await
+}
+
+async fn look_at_refund(State(shell): State<Arc<Shell>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let line = format!("GET {REFUNDS_PATH}/{id}");
+    answer(&shell, &headers, &line, b"", |register, _| register.look_at_refund(&id)).await
+}
+
+async fn look_at_payment(
+    State(shell): State<Arc<Shell>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let with_line = query.is_some_and(|query| query.contains("balance_transaction"));
+    let line = format!("GET {PAYMENTS_PATH}/{id}");
+    answer(&shell, &headers, &line, b"", |register, _| register.look_at_payment(&id, with_line)).await
+}
+
+async fn look_at_dispute(State(shell): State<Arc<Shell>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let line = format!("GET {DISPUTES_PATH}/{id}");
+    answer(&shell, &headers, &line, b"", |register, _| register.look_at_dispute(&id)).await
 }
 
 /// Answers a request that makes something: once for its idempotency key.

@@ -145,8 +145,13 @@ async fn money_is_given_back_and_sessions_are_closed() {
     let page = client().get(session["url"].as_str().expect("an address")).send().await.expect("answered");
     assert!(page.text().await.expect("text").contains("id=\"over\""));
     let kinds: Vec<&str> = stripe.events().iter().map(|event| event.kind).collect();
-    let expected =
-        ["checkout.session.completed", "charge.dispute.created", "charge.refunded", "checkout.session.expired"];
+    let expected = [
+        "checkout.session.completed",
+        "charge.dispute.created",
+        "charge.dispute.funds_withdrawn",
+        "charge.refunded",
+        "checkout.session.expired",
+    ];
     assert_eq!(kinds, expected);
     let overview = client().get(stripe.base_url()).send().await.expect("answered").text().await.expect("text");
     assert!(overview.contains("Expired") && overview.contains("Paid"), "{overview}");

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use url::{Url, form_urlencoded};
 
-use super::register::{Refund, Session, State};
+use super::register::{Dispute, Refund, Session, State};
 
 /// The largest amount: eight digits.
 const AMOUNT_MAX: i64 = 99_999_999;
@@ -92,6 +92,7 @@ pub(crate) struct Checkout {
 pub(crate) struct RefundWish {
     pub(crate) payment_intent: String,
     pub(crate) amount: Option<i64>,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// A posted form. Of a name that comes twice the last one counts.
@@ -196,7 +197,8 @@ pub(crate) fn read_refund(body: &[u8]) -> Result<RefundWish, Fault> {
     if amount.is_some_and(|amount| amount < 1) {
         return Err(Fault::request("parameter_invalid_integer", "This value must be greater than or equal to 1."));
     }
-    Ok(RefundWish { payment_intent: form.need("payment_intent")?.to_owned(), amount })
+    let metadata = form.metadata("metadata[");
+    Ok(RefundWish { payment_intent: form.need("payment_intent")?.to_owned(), amount, metadata })
 }
 
 fn web(text: &str, name: &str) -> Result<String, Fault> {
@@ -278,6 +280,35 @@ fn payment_intent(session: &Session, id: &str) -> Value {
     })
 }
 
+/// A payment with its charge, and with the line of that in the books, where it is asked for and written.
+pub(crate) fn payment(session: &Session, id: &str, with_line: bool, fee: i64) -> Value {
+    let mut charge = charge(session);
+    let name = id.replacen("pi_", "txn_", 1);
+    charge["balance_transaction"] =
+        if with_line { line(&name, "charge", session.amount, fee, &session.currency) } else { Value::Null };
+    let mut payment = payment_intent(session, id);
+    payment["latest_charge"] = if session.state == State::Paid { charge } else { Value::Null };
+    payment
+}
+
+/// A line of the books.
+fn line(name: &str, kind: &str, amount: i64, fee: i64, currency: &str) -> Value {
+    json!({
+        "id": name,
+        "object": "balance_transaction",
+        "amount": amount,
+        "currency": currency,
+        "fee": fee,
+        "net": amount - fee,
+        "reporting_category": kind,
+    })
+}
+
+/// A list that is whole.
+pub(crate) fn list(data: Vec<Value>) -> Value {
+    json!({ "object": "list", "data": data, "has_more": false, "url": "/v1/refunds" })
+}
+
 /// The charge of a paid session.
 pub(crate) fn charge(session: &Session) -> Value {
     json!({
@@ -300,31 +331,45 @@ fn charge_id(session: &Session) -> Option<String> {
     session.payment_intent.as_ref().map(|id| id.replacen("pi_", "ch_", 1))
 }
 
-/// A refund as it is answered.
-pub(crate) fn refund(refund: &Refund) -> Value {
+/// A refund as it is answered, with its line where that is asked for and written.
+pub(crate) fn refund(refund: &Refund, with_line: bool) -> Value {
+    let name = refund.id.replacen("re_", "txn_re_", 1);
+    let line = match with_line {
+        true => line(&name, "refund", -refund.amount, 0, &refund.currency),
+        false => json!(name),
+    };
     json!({
         "id": refund.id,
         "object": "refund",
         "amount": refund.amount,
+        "balance_transaction": line,
         "created": refund.created_at.unix_timestamp(),
         "currency": refund.currency,
+        "failure_reason": refund.failed,
+        "metadata": refund.metadata,
         "payment_intent": refund.payment_intent,
-        "status": "succeeded",
+        "status": if refund.failed.is_some() { "failed" } else { "succeeded" },
     })
 }
 
-/// A dispute of a paid session.
-pub(crate) fn dispute(id: &str, session: &Session) -> Value {
+/// A dispute of a paid session, with the lines of the money that has moved.
+pub(crate) fn dispute(dispute: &Dispute, session: &Session, fee: i64) -> Value {
+    let name = |kind: &str| dispute.id.replacen("dp_", kind, 1);
+    let (amount, currency) = (session.amount, session.currency.as_str());
+    let taken = dispute.moved.0.then(|| line(&name("txn_dp_"), "dispute", -amount, fee, currency));
+    let returned = dispute.moved.1.then(|| line(&name("txn_dr_"), "dispute_reversal", amount, -fee, currency));
+    let lines: Vec<Value> = taken.into_iter().chain(returned).collect();
     json!({
-        "id": id,
+        "id": dispute.id,
         "object": "dispute",
-        "amount": session.amount,
+        "amount": amount,
+        "balance_transactions": lines,
         "charge": charge_id(session),
-        "currency": session.currency,
+        "currency": currency,
         "livemode": false,
         "payment_intent": session.payment_intent,
         "reason": "fraudulent",
-        "status": "needs_response",
+        "status": dispute.status,
     })
 }
 
@@ -424,7 +469,8 @@ mod tests {
     #[test]
     fn refunds_are_read_and_checked() {
         let whole = read_refund(b"payment_intent=pi_1&reason=duplicate&metadata%5Brefund%5D=7").expect("good");
-        assert_eq!(whole, RefundWish { payment_intent: "pi_1".into(), amount: None });
+        let metadata = BTreeMap::from([("refund".to_owned(), "7".to_owned())]);
+        assert_eq!(whole, RefundWish { payment_intent: "pi_1".into(), amount: None, metadata });
         for body in
             [&b""[..], b"amount=1", b"payment_intent=pi_1&amount=0", b"payment_intent=pi_1&reason=x", b"charge=ch_1"]
         {
