@@ -17,6 +17,8 @@ pub enum Denial {
     BadPassword,
     /// The credential's own time is over.
     CredentialOver,
+    /// Nobody used the voucher before its last day was over.
+    VoucherOver,
     /// The credential belongs to another device.
     WrongDevice,
     /// All devices of the entitlement are taken.
@@ -49,11 +51,12 @@ pub enum Denial {
 
 impl Denial {
     /// All reasons.
-    pub const ALL: [Denial; 18] = [
+    pub const ALL: [Denial; 19] = [
         Denial::UnknownUser,
         Denial::MistypedCode,
         Denial::BadPassword,
         Denial::CredentialOver,
+        Denial::VoucherOver,
         Denial::WrongDevice,
         Denial::TooManyDevices,
         Denial::TooManySwaps,
@@ -77,6 +80,7 @@ impl Denial {
             Denial::MistypedCode => "mistyped_code",
             Denial::BadPassword => "bad_password",
             Denial::CredentialOver => "credential_over",
+            Denial::VoucherOver => "voucher_over",
             Denial::WrongDevice => "wrong_mac",
             Denial::TooManyDevices => "device_limit",
             Denial::TooManySwaps => "device_swaps",
@@ -126,6 +130,10 @@ impl Denial {
             Denial::CredentialOver => (
                 "This login is no longer valid. Please open the Wi-Fi page again.",
                 "Njia hii ya kuingia imepitwa na wakati. Tafadhali fungua ukurasa wa Wi-Fi tena.",
+            ),
+            Denial::VoucherOver => (
+                "This voucher is too old: the last day to use it is over. Please ask the staff for a new one.",
+                "Vocha hii imepitwa na muda: siku yake ya mwisho imepita. Tafadhali muombe mhudumu nyingine.",
             ),
             Denial::WrongDevice => (
                 "This login was made for another device. Please open the Wi-Fi page on this one.",

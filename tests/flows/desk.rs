@@ -7,7 +7,7 @@ use tests::world::{Browser, World, eventually};
 
 const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
 /// Pages of which a picture is kept, and which fit a small phone.
-const PAGES: [&str; 14] = [
+const PAGES: &[&str] = &[
     "",
     "/packages",
     "/packages/new",

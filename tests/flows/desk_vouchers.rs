@@ -61,6 +61,39 @@ async fn a_batch_is_made_and_what_is_wrong_with_the_form_is_said_at_its_field() 
 }
 
 #[tokio::test]
+async fn a_batch_has_a_last_day_that_stands_on_page_paper_and_spreadsheet() {
+    let (world, operator) = desk().await;
+    let fields = |day| [("package", "one-hour"), ("count", "2"), ("use_by", day)];
+    operator.post("/admin/vouchers", &fields("31.12.2099")).await.says(422, "Write a day such as 2026-12-31.");
+    operator.post("/admin/vouchers", &fields("2020-12-31")).await.says(422, "Write a day that is not over yet.");
+    operator.post("/admin/vouchers", &fields("2099-12-31")).await.says(200, "31 Dec 2099");
+    operator.get("/admin/vouchers").await.says(200, "use by 31 Dec 2099");
+    let number = voucher::batches(&world.db, None, 1).await.unwrap()[0].number;
+    let path = format!("/admin/vouchers/{number}/file");
+    let (_, csv) = operator.download(&path, &[("file", "csv")]).await;
+    assert!(String::from_utf8(csv).unwrap().lines().nth(1).is_some_and(|line| line.ends_with(",1,2099-12-31")));
+    let (_, pdf) = operator.download(&path, &[("file", "a4")]).await;
+    assert_eq!(String::from_utf8_lossy(&pdf).matches("(Use by 31 Dec 2099) Tj").count(), 2);
+    let object = format!("batch {number}: 2 of one-hour, until 2099-12-31");
+    assert_eq!(audited(&world, "voucher.print").await, by_operator(&[&object]));
+    // When it is over, nothing is printed any more.
+    sqlx::query("UPDATE voucher_batches SET created_at = '2020-01-01', redeem_before = now()")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    operator.post(&path, &[("file", "csv")]).await.says(409, "The last day of this batch is over");
+    operator.get(&format!("/admin/vouchers/{number}")).await.says(200, "one that nobody has used is worth nothing");
+    let listed = world.portal_command(&["voucher", "batches"], "").await;
+    assert!(listed.contains("LAST DAY"), "{listed}");
+    let batch = number.to_string();
+    let file = world.config().with_file_name("v.csv").display().to_string();
+    let refused = world.portal_refuses(&["voucher", "export", &batch, "--csv", &file], "").await;
+    assert!(refused.contains("the last day of this batch is over"), "{refused}");
+    world.portal_command(&["voucher", "print", "--package", "one-hour", "--use-by", "2099-01-31"], "").await;
+    operator.get("/admin/vouchers").await.says(200, "use by 31 Jan 2099");
+}
+
+#[tokio::test]
 async fn files_have_what_is_still_good_and_each_stands_in_the_audit_log() {
     let (world, operator) = desk().await;
     let number = make(&world, &operator, "3").await;

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use shared::time::OffsetDateTime;
 use shared::voucher::{Code, new_code, printed};
 use store::StoreError;
 use store::entitlement::Activation;
 use store::package::Starts;
-use store::voucher::{self, Printed, State, Voucher, Which};
+use store::voucher::{self, Paper, Printed, State, Voucher, Which};
 use tests::nas::Mac;
 use tests::world::{World, eventually};
 use tokio::task::JoinSet;
+
+use crate::guest::Guest;
 
 /// Addresses of makers: random ones take each other's place.
 fn mac(number: u8) -> Mac {
@@ -21,8 +24,8 @@ async fn batch(world: &World, count: usize) -> (Printed, Vec<Code>) {
     // The clock of a voucher never begins with the printing, whatever its package says.
     let package = world.package("one-hour", |package| package.starts = Starts::Purchase).await;
     let codes: Vec<Code> = (0..count).map(|_| new_code()).collect();
-    let agent = Some("Mama Njeri");
-    let made = voucher::print_batch(&world.db, &package, agent, "market", &codes, "amina", world.clock.now()).await;
+    let paper = Paper { agent: Some("Mama Njeri"), label: "market", redeem_before: None };
+    let made = voucher::print_batch(&world.db, &package, &paper, &codes, "amina", world.clock.now()).await;
     (made.unwrap(), codes)
 }
 
@@ -70,7 +73,8 @@ async fn a_batch_is_sealed_and_can_be_printed_again() {
     assert_eq!(voucher::batches(&world.db, Some("Mama Njeri"), 10).await.unwrap(), [batch]);
     assert!(voucher::batches(&world.db, Some("nobody"), 10).await.unwrap().is_empty());
     let package = store::package::by_slug(&world.db, "one-hour").await.unwrap();
-    let again = voucher::print_batch(&world.db, &package, None, "", &codes[..1], "amina", world.clock.now()).await;
+    let again =
+        voucher::print_batch(&world.db, &package, &Paper::default(), &codes[..1], "amina", world.clock.now()).await;
     assert!(conflict(again).contains("there already"));
     voucher::hand_over(&world.db, made.id, None).await.unwrap();
     let all = voucher::batches(&world.db, None, 10).await.unwrap();
@@ -173,6 +177,46 @@ async fn a_mistyped_code_is_told_and_is_no_guess() {
 }
 
 #[tokio::test]
+async fn a_voucher_that_nobody_used_by_its_last_day_is_refused_in_its_own_words() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |config| config.login_by.mac = false).await;
+    world.start_portal().await;
+    let package = world.package("one-hour", |_| {}).await;
+    let codes = [new_code(), new_code()];
+    let last = |end| Paper { redeem_before: Some(end), ..Paper::default() };
+    let over =
+        voucher::print_batch(&world.db, &package, &last(world.clock.now()), &codes, "desk", world.clock.now()).await;
+    assert!(conflict(over).contains("is over already"));
+    let end = world.clock.now() + Duration::from_secs(4);
+    let made = voucher::print_batch(&world.db, &package, &last(end), &codes, "desk", world.clock.now()).await.unwrap();
+    let kept = voucher::batch(&world.db, made.id).await.unwrap().0.redeem_before;
+    assert_eq!(kept.map(OffsetDateTime::unix_timestamp), Some(end.unix_timestamp()));
+    assert!(router.login_pap(mac(1), &codes[0], "").await.is_accepted());
+    eventually("its last day is over", || async { (world.clock.now() > end).then_some(()) }).await;
+    let refused = router.login_pap(mac(2), &codes[1], "").await.error();
+    let sentence = "This voucher is too old: the last day to use it is over. Please ask the staff for a new one.";
+    assert_eq!(refused.as_deref(), Some(sentence));
+    assert!(router.login_pap(mac(1), &codes[0], "").await.is_accepted(), "who has begun to use it goes on");
+    assert_eq!(vouchers(&world, made).await[1].state, State::Printed);
+
+    // At the portal, in its own words and in the guest's language.
+    let guest = Guest::new(&world.portal_url(), &router);
+    let arrived = guest.arrive().await;
+    for (page, words) in [
+        (guest.follow(&arrived, "Kiswahili").await, "Vocha hii imepitwa na muda"),
+        (arrived, "This voucher is too old"),
+    ] {
+        let going = guest.send(&page, "action=\"/voucher\"", &[("code", &printed(&codes[1]))]).await;
+        let (_, back) = guest.go_online(&going).await;
+        let link = back.attribute("id=\"continue\"", "href").unwrap_or_else(|| panic!("{}", back.text));
+        let language = if words.starts_with('V') { "&lang=sw" } else { "" };
+        let told = guest.get(&format!("{link}{language}")).await;
+        assert!(told.text.contains(words) && !told.text.contains("The router says"), "{}", told.text);
+    }
+}
+
+#[tokio::test]
 async fn a_voucher_has_every_rule_of_its_package() {
     let world = World::new().await;
     let package = world
@@ -191,7 +235,7 @@ async fn a_voucher_has_every_rule_of_its_package() {
         })
         .await;
     let (codes, now) = ([new_code()], world.clock.now());
-    voucher::print_batch(&world.db, &package, None, "", &codes, "desk", now).await.unwrap();
+    voucher::print_batch(&world.db, &package, &Paper::default(), &codes, "desk", now).await.unwrap();
     let id = sqlx::query_scalar("SELECT id FROM entitlements").fetch_one(&world.pool).await.unwrap();
     let rules = store::entitlement::usage(&world.db, id).await.unwrap().rules;
     assert_eq!(rules, package.rules);

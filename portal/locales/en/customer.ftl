@@ -226,6 +226,15 @@ order-ended-detail = Get more to go on.
 order-refund-due = We have your money, but could not use it
 order-refund-due-detail = It belongs to you. Show the staff the order { $code } to get it back.
 order-paid-twice = This order was paid twice. The second { $price } belongs to you: show the staff the order { $code } to get it back.
+order-refunded = Your money has gone back
+# $amount is such as "KSh 20", $when such as "29 November 2026, 21:40".
+order-refunded-to-card = { $amount } went back to your card on { $when }. Your bank may take some days to show it.
+order-refunded-to-phone = { $amount } went back to you by M-Pesa on { $when }.
+order-refunding = Your money is going back
+order-refunding-detail = { $amount } is on its way back to your card.
+# The customer has told the bank that the payment was not theirs.
+order-disputed = Your bank has taken this payment back
+order-disputed-detail = { $amount } went back to you on { $when }, so what it paid for has ended. If that was a mistake, tell your bank.
 # $host is where the customer wanted to go, such as "example.com".
 order-continue-to = Continue to { $host }
 order-try-again = Try again: pay { $price }
@@ -336,6 +345,7 @@ denied-unknown-user = We do not know this name or voucher. Check it and type it 
 denied-mistyped-code = One character of the code looks wrong. Check it and type it again.
 denied-bad-password = The password was not right. Open your packages and go online from there.
 denied-credential-over = That sign-in is no longer good. Open your packages and go online from there.
+denied-voucher-over = The last day to use this voucher is over. Ask the staff for a new one, or type another code.
 denied-wrong-device = That sign-in was made for another device. Open your packages here and go online from there.
 denied-too-many-devices = All devices of this package are taken. Open your packages and remove one, then go online.
 denied-too-many-swaps = This package was moved to other devices too often today. Use one of its devices, or try again tomorrow.
@@ -530,6 +540,10 @@ receipt-saved = Saved
 receipt-when = When
 receipt-by = By
 receipt-mpesa = M-Pesa receipt
+receipt-card = Card payment
+# $amount is such as "KSh 20", $when such as "29 November 2026, 21:40".
+receipt-given-back = Given back
+receipt-given-back-line = { $amount }, { $when }
 receipt-order = Order
 receipt-back = Back
 

@@ -260,6 +260,11 @@ impl Filled<'_> {
         self.field(name, label, Shape::Line("datetime-local"))
     }
 
+    /// A day.
+    pub(super) fn day(self, name: &str, label: &str) -> Field {
+        self.field(name, label, Shape::Line("date"))
+    }
+
     /// A phone number.
     pub(super) fn phone(self, name: &str, label: &str) -> Field {
         self.field(name, label, Shape::Line("tel"))

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::time::OffsetDateTime;
 use shared::voucher::{Code, new_code};
-use store::voucher::{Batch, MAX_AGENT, MAX_BATCH};
+use store::voucher::{Batch, MAX_AGENT, MAX_BATCH, Paper};
 
 use super::audit::audit;
 use super::form::{Fields, Filled, Form, FormPage, Problems, number, told};
@@ -22,6 +22,7 @@ use crate::App;
 use crate::cli::values;
 use crate::session::Staff;
 use crate::session::csrf::Posted;
+use crate::vouchers::day;
 
 /// How many batches are shown.
 const SHOWN: u32 = 200;
@@ -49,6 +50,8 @@ struct Row {
     agent_query: String,
     label: String,
     made: String,
+    /// The last day; empty: there is none.
+    last_day: String,
     size: u32,
     printed: u64,
     sold: u64,
@@ -91,12 +94,19 @@ fn row(batch: Batch, now: OffsetDateTime) -> Row {
         agent,
         label: batch.label,
         made: words::moment(batch.created_at, now),
+        last_day: batch.redeem_before.map(|end| last_day(end, now)).unwrap_or_default(),
         size: batch.size,
         printed: batch.counts.printed,
         sold: batch.counts.sold,
         redeemed: batch.counts.redeemed,
         void: batch.counts.void,
     }
+}
+
+/// The last day of a batch in words.
+fn last_day(end: OffsetDateTime, now: OffsetDateTime) -> String {
+    let day = day::last_before(end);
+    if end > now { format!("use by {day}") } else { format!("{day} was the last day") }
 }
 
 /// `GET /admin/vouchers/new`.
@@ -126,7 +136,10 @@ fn form(page: Page, packages: &[(String, String)], filled: Filled<'_>) -> FormPa
             filled.number("count", "How many").hint(format!("At most {MAX_BATCH}; forty fill an A4 sheet.")).required(),
         )
         .field(filled.text("agent", "Who gets the paper").hint("An agent’s name. Empty: it stays with you."))
-        .field(filled.text("label", "Note").hint("What they are printed for, in your words."));
+        .field(filled.text("label", "Note").hint("What they are printed for, in your words."))
+        .field(filled.day("use_by", "Last day").hint(
+            "After it, one that nobody has used is worth nothing; who has begun to use one goes on. Empty: they stay good.",
+        ));
     let lines = vec![
         "Each code is good for one package from now on, whether it is sold or not. Its time begins with the first login.".into(),
     ];
@@ -146,15 +159,21 @@ pub(super) async fn make(State(app): State<App>, posted: Posted<Fields>) -> Resu
     if label.chars().count() > MAX_LABEL {
         problems.note("label", format!("write at most {MAX_LABEL} characters"));
     }
+    let redeem_before = problems.optional(sent, "use_by", day::end_of);
+    let now = app.clock.now();
+    if redeem_before.is_some_and(|end| end <= now) {
+        problems.note("use_by", "write a day that is not over yet");
+    }
     let (Some(package), Some(count), true) = (package, count, problems.is_empty()) else {
         return new_page(&app, staff, StatusCode::UNPROCESSABLE_ENTITY, sent, &problems).await;
     };
     let codes: Vec<Code> = (0..count).map(|_| new_code()).collect();
-    let (by, now) = (&staff.admin.email, app.clock.now());
-    let made = store::voucher::print_batch(&app.db, &package, agent.as_deref(), label, &codes, by, now).await;
+    let paper = Paper { agent: agent.as_deref(), label, redeem_before };
+    let made = store::voucher::print_batch(&app.db, &package, &paper, &codes, &staff.admin.email, now).await;
     match told(made)? {
         Ok(batch) => {
-            let object = format!("batch {}: {count} of {}", batch.number, package.slug);
+            let last = redeem_before.map(|end| format!(", until {}", day::typed(end))).unwrap_or_default();
+            let object = format!("batch {}: {count} of {}{last}", batch.number, package.slug);
             audit(&app, staff, "voucher.print", &object).await?;
             Ok(Redirect::to(&format!("/admin/vouchers/{}?done=made", batch.number)).into_response())
         }
@@ -194,6 +213,7 @@ pub(super) mod tests {
             agent: Some(HOSTILE.into()),
             size: 40,
             counts: Counts { printed: 20, sold: 10, redeemed: 8, void: 2, ever_sold: 18 },
+            redeem_before: Some(OffsetDateTime::UNIX_EPOCH + std::time::Duration::from_secs(86_400)),
             created_by: HOSTILE.into(),
             created_at: OffsetDateTime::UNIX_EPOCH,
         }
@@ -207,6 +227,14 @@ pub(super) mod tests {
     pub(in crate::admin) fn new(page: Page) -> FormPage {
         let (sent, problems) = (Fields::default().with("label", HOSTILE), Problems::default());
         form(page, &[("1-hour".into(), HOSTILE.into())], Filled { sent: &sent, problems: &problems })
+    }
+
+    #[test]
+    fn a_last_day_is_said_before_and_after_it() {
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
+        // 1970-01-01 21:00 UTC is the end of the day in Nairobi.
+        assert_eq!(last_day(at(75_600), at(0)), "use by 1 Jan 1970");
+        assert_eq!(last_day(at(75_600), at(75_600)), "1 Jan 1970 was the last day");
     }
 
     #[test]

@@ -372,6 +372,7 @@ mod tests {
             "portal discount end",
             "portal outage give-back",
             "portal voucher print --package 1-hour --sheet letter",
+            "portal voucher print --package 1-hour --use-by tomorrow",
             "portal voucher sell 42 40-1",
             "portal voucher void 42 7",
             "portal message set weather --text t",

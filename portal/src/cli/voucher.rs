@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use shared::time::{OffsetDateTime, rfc3339};
 use shared::voucher::{self, Code};
-use store::voucher::{MAX_BATCH, State, Which};
+use store::voucher::{MAX_BATCH, Paper, State, Which};
 
 use super::{ACTOR, Answer, Context, values};
-use crate::vouchers::{self, csv, pdf};
+use crate::vouchers::{self, csv, day, pdf};
 
 /// Vouchers.
 #[derive(Debug, Subcommand)]
@@ -42,6 +43,9 @@ pub(super) struct Print {
     /// What they are printed for, in your words.
     #[arg(long, default_value = "")]
     label: String,
+    /// The last day on which one that nobody has used yet can be, such as 2026-12-31. Without it they stay good.
+    #[arg(long, value_name = "DAY", value_parser = day::end_of)]
+    use_by: Option<OffsetDateTime>,
     #[command(flatten)]
     files: Files,
     #[command(flatten)]
@@ -138,9 +142,10 @@ impl Print {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let package = store::package::by_slug(&context.db, &self.package).await?;
         let codes: Vec<Code> = (0..self.count).map(|_| voucher::new_code()).collect();
-        let (agent, now) = (self.agent.as_deref(), context.now());
-        let batch = store::voucher::print_batch(&context.db, &package, agent, &self.label, &codes, ACTOR, now).await?;
-        let object = format!("batch {}: {} of {}", batch.number, self.count, package.slug);
+        let paper = Paper { agent: self.agent.as_deref(), label: &self.label, redeem_before: self.use_by };
+        let batch = store::voucher::print_batch(&context.db, &package, &paper, &codes, ACTOR, context.now()).await?;
+        let last = self.use_by.map(|end| format!(", until {}", day::typed(end))).unwrap_or_default();
+        let object = format!("batch {}: {} of {}{last}", batch.number, self.count, package.slug);
         context.audit("voucher.print", &object).await?;
         let files = self.files.write(context, batch.id).await?;
         let codes: Vec<String> = codes.iter().map(voucher::printed).collect();
@@ -158,6 +163,10 @@ impl Files {
             return Ok(Vec::new());
         }
         let (batch, all) = store::voucher::batch(&context.db, batch).await?;
+        anyhow::ensure!(
+            batch.redeem_before.is_none_or(|end| end > context.now()),
+            "the last day of this batch is over: nobody can use them any more"
+        );
         let good: Vec<vouchers::Voucher> = all
             .iter()
             .filter(|voucher| matches!(voucher.state, State::Printed | State::Sold))
@@ -171,6 +180,7 @@ impl Files {
             support: &portal.support_phone,
             package: &batch.package,
             price: batch.price,
+            redeem_before: batch.redeem_before,
             url_base: &crate::urls::whole(&portal.public_url, crate::urls::SCANNED),
         };
         let mut written = Vec::new();
@@ -198,8 +208,8 @@ fn keep(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
 impl Batches {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let batches = store::voucher::batches(&context.db, self.agent.as_deref(), 1000).await?;
-        let mut table =
-            values::Table::new(["batch", "package", "price", "label", "agent", "printed", "sold", "redeemed", "void"]);
+        let heads = ["batch", "package", "price", "label", "agent", "printed", "sold", "redeemed", "void", "last day"];
+        let mut table = values::Table::new(heads);
         let mut values = Vec::new();
         for batch in batches {
             let counts = batch.counts;
@@ -213,10 +223,12 @@ impl Batches {
                 counts.sold.to_string(),
                 counts.redeemed.to_string(),
                 counts.void.to_string(),
+                batch.redeem_before.map(day::typed).unwrap_or_default(),
             ]);
             values.push(json!({ "batch": batch.number, "package": batch.package, "price": batch.price.minor, "label": batch.label,
                 "agent": batch.agent, "size": batch.size, "printed": counts.printed, "sold": counts.sold, "redeemed": counts.redeemed,
-                "void": counts.void, "ever_sold": counts.ever_sold, "created_by": batch.created_by }));
+                "void": counts.void, "ever_sold": counts.ever_sold, "created_by": batch.created_by,
+                "redeem_before": batch.redeem_before.map(rfc3339) }));
         }
         self.answer.give(&values, table)
     }

@@ -93,6 +93,7 @@ fn denied(denial: Denial) -> (&'static str, Next) {
         Denial::MistypedCode => ("denied-mistyped-code", Next::Voucher),
         Denial::BadPassword => ("denied-bad-password", Next::Account),
         Denial::CredentialOver => ("denied-credential-over", Next::Account),
+        Denial::VoucherOver => ("denied-voucher-over", Next::Voucher),
         Denial::WrongDevice => ("denied-wrong-device", Next::Account),
         Denial::TooManyDevices => ("denied-too-many-devices", Next::Account),
         Denial::TooManySwaps => ("denied-too-many-swaps", Next::Account),

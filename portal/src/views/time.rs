@@ -10,7 +10,7 @@ use time::UtcOffset;
 use super::text::say;
 
 /// East Africa Time.
-const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
+pub(crate) const EAST_AFRICA: UtcOffset = match UtcOffset::from_hms(3, 0, 0) {
     Ok(offset) => offset,
     Err(_) => UtcOffset::UTC,
 };

@@ -12,6 +12,7 @@ use store::discount::Gone;
 use store::order::NotPlaced;
 
 use super::text::say;
+use crate::payments::STRIPE;
 use crate::payments::reason::Reason;
 
 /// Why a payment failed, and what to do.
@@ -109,6 +110,14 @@ pub fn not_a_code(problem: NotACode) -> &'static str {
     match problem {
         NotACode::Grammar => "voucher-grammar",
         NotACode::Mistyped => "voucher-mistyped",
+    }
+}
+
+/// The key of what the receipt of a provider is called.
+pub fn receipt(provider: &str) -> &'static str {
+    match provider {
+        STRIPE => "receipt-card",
+        _ => "receipt-mpesa",
     }
 }
 

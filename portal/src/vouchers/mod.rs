@@ -5,10 +5,12 @@
 //! caller, and so is which vouchers are worth printing again: a file of redeemed ones is paper for the bin.
 
 pub mod csv;
+pub(crate) mod day;
 mod font;
 pub mod pdf;
 
 use shared::money::Money;
+use shared::time::OffsetDateTime;
 use shared::voucher::{Code, paper_number};
 
 /// What stands on all vouchers of a batch.
@@ -24,6 +26,8 @@ pub struct Batch<'a> {
     pub package: &'a str,
     /// What it costs.
     pub price: Money,
+    /// From when on it is worth nothing, if nobody has used it.
+    pub redeem_before: Option<OffsetDateTime>,
     /// The address that the QR code leads to, without the code: `https://wifi.example/v`. A short one makes a QR code of larger
     /// squares, which more phones can read.
     pub url_base: &'a str,
@@ -42,6 +46,11 @@ impl Batch<'_> {
     /// The number on a voucher's paper.
     fn paper_number(&self, voucher: &Voucher) -> String {
         paper_number(self.number, voucher.serial)
+    }
+
+    /// `31 Dec 2026`, the last day on which a voucher can be used; empty: there is none.
+    fn last_day(&self) -> String {
+        self.redeem_before.map(day::last_before).unwrap_or_default()
     }
 
     /// Where a voucher's QR code leads.
@@ -70,8 +79,14 @@ mod samples {
             support: "+254 700 000 000",
             package: "=1 hour, \"fast\"",
             price: Money::kes(2_000),
+            redeem_before: None,
             url_base: "https://wifi.example/v/",
         }
+    }
+
+    /// The same batch with a last day: 31 December 2026.
+    pub(super) fn batch_with_a_last_day() -> Batch<'static> {
+        Batch { redeem_before: Some(day::end_of("2026-12-31").expect("a day")), ..batch() }
     }
 
     /// So many vouchers, with codes that differ. Every other one has a code of before.

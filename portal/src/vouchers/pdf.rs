@@ -174,12 +174,17 @@ impl Pen {
         let (left, room) = (left + CELL_INSET, CELL_WIDTH - 2.0 * CELL_INSET);
         let beside = room - CELL_QR - CELL_GAP;
         let (price, number, support) = words(batch, voucher);
+        let last_day = use_by(batch);
+        // Where there is a last day, the small lines stand closer.
+        let [price_at, number_at, day_at, support_at] =
+            if last_day.is_empty() { [38.0, 45.5, 45.5, 52.0] } else { [37.0, 43.5, 49.5, 55.5] };
         for (style, text, below) in [
             (Style(Font::Bold, 8.0), batch.brand, 17.0),
             (Style(Font::Regular, 7.5), batch.package, 26.5),
-            (Style(Font::Bold, 10.0), price.as_str(), 38.0),
-            (Style(Font::Regular, 6.0), number.as_str(), 45.5),
-            (Style(Font::Regular, 6.0), support.as_str(), 52.0),
+            (Style(Font::Bold, 10.0), price.as_str(), price_at),
+            (Style(Font::Regular, 6.0), number.as_str(), number_at),
+            (Style(Font::Bold, 6.0), last_day.as_str(), day_at),
+            (Style(Font::Regular, 6.0), support.as_str(), support_at),
         ] {
             self.write(style, text, left, top - below, beside);
         }
@@ -206,6 +211,8 @@ impl Pen {
         y -= SLIP_GAP;
         self.qr(&batch.url(voucher), (roll.width - roll.qr) / 2.0, y, roll.qr);
         y -= roll.qr + SLIP_GAP;
+        let last_day = use_by(batch);
+        let number = if last_day.is_empty() { number } else { format!("{number}. {last_day}") };
         for text in [&number, &support] {
             y -= 8.0 * LEADING;
             self.centre(Style(Font::Regular, 8.0), text, roll.inset, y, room);
@@ -256,6 +263,14 @@ impl Pen {
 fn words(batch: &Batch<'_>, voucher: &Voucher) -> (String, String, String) {
     let support = if batch.support.is_empty() { String::new() } else { format!("Help: {}", batch.support) };
     (batch.price.to_string(), format!("No. {}", batch.paper_number(voucher)), support)
+}
+
+/// The last day, as it is written; empty where there is none.
+fn use_by(batch: &Batch<'_>) -> String {
+    match batch.last_day() {
+        day if day.is_empty() => day,
+        day => format!("Use by {day}"),
+    }
 }
 
 /// The largest style in which a code has room.
@@ -322,6 +337,23 @@ mod tests {
                 if sheet == Sheet::A4 { "<4B69616D62752057692D466920" } else { "<4B69616D62752057692D466920284361" };
             assert_eq!(file.matches(brand).count(), 45, "{sheet:?}");
         }
+    }
+
+    #[test]
+    fn a_last_day_is_written_on_each_and_covers_nothing() {
+        let vouchers = samples::vouchers(2);
+        for sheet in Sheet::ALL {
+            let file = render(sheet, &samples::batch_with_a_last_day(), &vouchers);
+            let file = String::from_utf8_lossy(&file).into_owned();
+            assert_eq!(file.matches("Use by 31 Dec 2026) Tj").count(), 2, "{sheet:?}");
+            let lines = if sheet == Sheet::A4 { 7 } else { 6 };
+            assert_eq!(operands(&file, "Td").len(), 2 * lines, "{sheet:?}: no line is cut off");
+            let mut heights: Vec<f32> = operands(&file, "Td")[..lines].iter().map(|place| place[1]).collect();
+            heights.sort_by(f32::total_cmp);
+            assert!(heights.windows(2).all(|pair| pair[1] - pair[0] >= 5.9), "{sheet:?}: {heights:?}");
+        }
+        let without = render(Sheet::A4, &samples::batch(), &vouchers);
+        assert!(!String::from_utf8_lossy(&without).contains("Use by"));
     }
 
     #[test]

@@ -94,7 +94,14 @@ fn judge_name(
     if !proved {
         return Ok(denied(Denial::BadPassword));
     }
-    if let Err(denial) = policy::check_credential(&credential.validity(), login.mac, now.into()) {
+    let mut validity = credential.validity();
+    // Who has used a voucher by its last day may go on after it.
+    if credential.kind() == CredentialKind::Voucher
+        && opening.held().with_standing(|standing| standing.starts_at.is_some())
+    {
+        validity.until = None;
+    }
+    if let Err(denial) = policy::check_credential(&validity, login.mac, now.into()) {
         return Ok(denied(denial));
     }
     admit(opening.held(), login.mac, Some(&opening), directory, now)

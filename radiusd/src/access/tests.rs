@@ -54,6 +54,10 @@ fn directory() -> Directory {
     put(2, credential(2, CredentialKind::Voucher, "ABCDE23456", "ABCDE23456"));
     put(3, credential(3, CredentialKind::OneTime, "ORDER234", "once"));
     put(4, credential(4, CredentialKind::Voucher, "ABCDE23456G", "ABCDE23456G"));
+    for (id, code) in [(5, "ABCDE23457"), (6, "ABCDE23458")] {
+        let valid_until = Some(NOW + Duration::from_secs(600));
+        put(id, Credential { valid_until, ..credential(id, CredentialKind::Voucher, code, code) });
+    }
     directory
 }
 
@@ -118,6 +122,23 @@ fn a_voucher_is_typed_in_any_way() {
     }
     assert_eq!(denial(ask(&directory(), "ABCDE23456", &Way::Pap("x"), MAC, NOW)), Some(Denial::BadPassword));
     assert!(matches!(ask(&directory(), "ABCDE32456G", &Way::Pap(""), MAC, NOW), Verdict::NotInMemory), "mistyped");
+}
+
+#[test]
+fn a_voucher_is_used_by_its_last_day_and_goes_on_after_it() {
+    let directory = directory();
+    let (before, after) = (NOW + Duration::from_secs(599), NOW + Duration::from_secs(600));
+    assert!(matches!(ask(&directory, "ABCDE23457", &Way::Pap(""), MAC, before), Verdict::Granted(_)));
+    assert!(matches!(ask(&directory, "ABCDE23457", &Way::Pap(""), MAC, after), Verdict::Granted(_)), "it was used");
+    for way in [Way::Pap(""), Way::Chap("ABCDE23458")] {
+        assert_eq!(denial(ask(&directory, "ABCDE23458", &way, MAC, after)), Some(Denial::VoucherOver));
+    }
+    let wrong = Way::Pap("x");
+    assert_eq!(
+        denial(ask(&directory, "ABCDE23458", &wrong, MAC, after)),
+        Some(Denial::BadPassword),
+        "no proof, no word"
+    );
 }
 
 #[test]

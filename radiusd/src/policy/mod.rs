@@ -58,7 +58,10 @@ pub struct Validity {
 /// Whether a credential may be used by this device at `now`. Its password was checked before.
 pub fn check_credential(validity: &Validity, mac: Option<Mac>, now: Moment) -> Result<(), Denial> {
     if validity.until.is_some_and(|until| until <= now) {
-        return Err(Denial::CredentialOver);
+        return Err(match validity.kind {
+            CredentialKind::Voucher => Denial::VoucherOver,
+            CredentialKind::Password | CredentialKind::OneTime => Denial::CredentialOver,
+        });
     }
     if validity.mac.is_some() && validity.mac != mac {
         return Err(Denial::WrongDevice);
@@ -446,6 +449,9 @@ mod tests {
         assert_eq!(check_credential(&validity, Some(B), at(99)), Err(Denial::WrongDevice));
         assert_eq!(check_credential(&validity, None, at(99)), Err(Denial::WrongDevice));
         assert_eq!(check_credential(&validity, Some(A), at(100)), Err(Denial::CredentialOver));
+        let voucher = Validity { kind: CredentialKind::Voucher, mac: None, ..validity };
+        assert_eq!(check_credential(&voucher, Some(A), at(99)), Ok(()));
+        assert_eq!(check_credential(&voucher, Some(A), at(100)), Err(Denial::VoucherOver));
         let for_anyone = Validity { mac: None, ..validity };
         assert_eq!(check_credential(&for_anyone, None, at(99)), Err(Denial::WrongDevice));
     }

@@ -3,7 +3,7 @@
 //! A voucher is an entitlement that waits, with a credential whose name and password are its code; here is what the till must
 //! know of it. [`print_batch`] makes many in one transaction ([`printing`]), and [`batch`] opens their codes again, to print what
 //! was lost in the printer. [`hand_over`] says who has the paper, [`sell`] that somebody paid, [`void`] that it is worth nothing
-//! any more; a login redeems it ([`custody`]).
+//! any more; a login redeems it ([`custody`]). A batch may have a date before which that must be; who has redeemed it by then goes on.
 //!
 //! Refused here: money. What an agent owes for what was sold is the business of the ledger.
 
@@ -21,7 +21,7 @@ use crate::{Db, Result, StoreError, entitlement};
 
 pub(crate) use self::custody::redeem;
 pub use self::custody::{Which, hand_over, sell, void};
-pub use self::printing::{MAX_BATCH, Printed, print_batch};
+pub use self::printing::{MAX_BATCH, Paper, Printed, print_batch};
 
 /// Characters of an agent's name at most, as the table has it.
 pub const MAX_AGENT: usize = 100;
@@ -75,6 +75,8 @@ pub struct Batch {
     pub size: u32,
     /// How many of them stand where.
     pub counts: Counts,
+    /// From when on those that nobody has used are worth nothing; `None`: never.
+    pub redeem_before: Option<OffsetDateTime>,
     /// Who printed it.
     pub created_by: String,
     /// When.
@@ -105,6 +107,7 @@ struct BatchRow {
     label: String,
     agent: Option<String>,
     size: i32,
+    redeem_before: Option<OffsetDateTime>,
     created_by: String,
     created_at: OffsetDateTime,
     printed: i64,
@@ -133,6 +136,7 @@ impl TryFrom<BatchRow> for Batch {
                 void: unsigned(row.void),
                 ever_sold: unsigned(row.ever_sold),
             },
+            redeem_before: row.redeem_before,
             created_by: row.created_by,
             created_at: row.created_at,
         })
@@ -145,7 +149,7 @@ macro_rules! batches {
         sqlx::query_as!(
             BatchRow,
             r#"SELECT b.id, b.number, coalesce(b.package_name, p.name) AS "package!", coalesce(b.price_minor, p.price_minor) AS "price_minor!",
-                      coalesce(b.currency, p.currency)::text AS "currency!", b.label, b.agent, b.size, b.created_by, b.created_at,
+                      coalesce(b.currency, p.currency)::text AS "currency!", b.label, b.agent, b.size, b.redeem_before, b.created_by, b.created_at,
                       c.printed AS "printed!", c.sold AS "sold!", c.redeemed AS "redeemed!", c.void AS "void!", c.ever_sold AS "ever_sold!"
                FROM "# + $from + r#" b JOIN packages p ON p.id = b.package_id,
                     LATERAL (SELECT count(*) FILTER (WHERE v.state = 'printed') AS printed, count(*) FILTER (WHERE v.state = 'sold') AS sold,

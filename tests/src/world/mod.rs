@@ -401,7 +401,8 @@ impl World {
     /// If it cannot be printed.
     pub async fn voucher(&self, package: &store::package::Package, code: &str) {
         let code = shared::voucher::normalise(code).expect("a code");
-        let printed = store::voucher::print_batch(&self.db, package, None, "", &[code], "test", self.clock.now()).await;
+        let paper = store::voucher::Paper::default();
+        let printed = store::voucher::print_batch(&self.db, package, &paper, &[code], "test", self.clock.now()).await;
         printed.expect("a voucher");
     }
 

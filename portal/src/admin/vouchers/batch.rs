@@ -16,6 +16,7 @@ use crate::admin::form::{Fields, Filled, Form, Problems};
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::admin::words::{self, Said, Tone, said};
 use crate::session::Staff;
+use crate::vouchers::day;
 use crate::vouchers::pdf::Sheet;
 
 /// How many rows are shown: neighbours of which the same is known share one.
@@ -127,6 +128,7 @@ fn facts(batch: &Batch, now: OffsetDateTime) -> Vec<(&'static str, String)> {
         ("Who has it", batch.agent.clone().unwrap_or_else(|| "you".into())),
         ("Note", batch.label.clone()),
         ("Made", format!("{}, by {}", words::moment(batch.created_at, now), batch.created_by)),
+        ("Last day", batch.redeem_before.map(|end| last_day(end, now)).unwrap_or_default()),
         ("Vouchers", batch.size.to_string()),
         ("Not sold yet", counts.printed.to_string()),
         ("Sold and not used yet", counts.sold.to_string()),
@@ -136,6 +138,12 @@ fn facts(batch: &Batch, now: OffsetDateTime) -> Vec<(&'static str, String)> {
     ];
     facts.retain(|(_, value)| !value.is_empty());
     facts
+}
+
+/// The last day, and what follows from it.
+fn last_day(end: OffsetDateTime, now: OffsetDateTime) -> String {
+    let day = day::last_before(end);
+    if end > now { day } else { format!("{day}; it is over, and one that nobody has used is worth nothing") }
 }
 
 /// The vouchers by their numbers, in the order of these.

@@ -51,6 +51,10 @@ pub(in crate::admin) async fn download(
     if good.is_empty() {
         return refused(&app, &posted.staff, &number, "None of this batch is still good.".into()).await;
     }
+    if batch.redeem_before.is_some_and(|end| end <= app.clock.now()) {
+        let problem = "The last day of this batch is over: nobody can use them any more.";
+        return refused(&app, &posted.staff, &number, problem.into()).await;
+    }
     audit(&app, &posted.staff, "voucher.export", &format!("batch {}", batch.number)).await?;
     let inner = app.clone();
     // Thousands of QR codes take a while: not on a thread that others wait for.
@@ -62,6 +66,7 @@ pub(in crate::admin) async fn download(
             support: &portal.support_phone,
             package: &batch.package,
             price: batch.price,
+            redeem_before: batch.redeem_before,
             url_base: &urls::whole(&portal.public_url, urls::SCANNED),
         };
         let octets = match kind {

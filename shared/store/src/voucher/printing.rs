@@ -23,17 +23,29 @@ pub struct Printed {
     pub number: u32,
 }
 
+/// What is said of a batch beside what it is good for.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Paper<'a> {
+    /// Who has it; `None`: the operator.
+    pub agent: Option<&'a str>,
+    /// What it is printed for, in the operator's words.
+    pub label: &'a str,
+    /// From when on what nobody has used is worth nothing; `None`: never.
+    pub redeem_before: Option<OffsetDateTime>,
+}
+
 /// Makes vouchers of these codes, the first one with the serial 1. Each can be used from now on, sold or not: paper that nobody
 /// may use yet is not handed out yet.
 ///
+/// The date stands with each credential: radiusd decides by it, from memory, without knowing batches.
+///
 /// # Errors
 /// [`StoreError::Conflict`], with a sentence for the operator: there are too many codes, or none, or one of them was made
-/// before. Then nothing was made.
+/// before, or their last day is over. Then nothing was made.
 pub async fn print_batch(
     db: &Db,
     package: &Package,
-    agent: Option<&str>,
-    label: &str,
+    paper: &Paper<'_>,
     codes: &[Code],
     by: &str,
     now: OffsetDateTime,
@@ -41,29 +53,34 @@ pub async fn print_batch(
     if codes.is_empty() || codes.len() > MAX_BATCH {
         return Err(StoreError::Conflict(format!("a batch has at least one voucher and at most {MAX_BATCH}")));
     }
-    check_agent(agent)?;
+    check_agent(paper.agent)?;
+    if paper.redeem_before.is_some_and(|end| end <= now) {
+        return Err(StoreError::Conflict("the last day of these vouchers is over already".into()));
+    }
     // Sealed before a connection is taken: that is most of the work.
     let columns = Columns::of(db, codes, now);
     let id = rng::id(now);
     let mut tx = db.pool.begin().await?;
     let number = sqlx::query_scalar!(
-        "INSERT INTO voucher_batches (id, package_id, label, size, agent, package_name, price_minor, currency, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING number",
+        "INSERT INTO voucher_batches (id, package_id, label, size, agent, package_name, price_minor, currency, created_by, created_at,
+             redeem_before)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number",
         id,
         package.id,
-        label,
+        paper.label,
         i32::try_from(codes.len()).unwrap_or(i32::MAX),
-        agent,
+        paper.agent,
         package.name,
         package.price.minor,
         package.price.currency.as_str(),
         by,
-        now
+        now,
+        paper.redeem_before
     )
     .fetch_one(&mut *tx)
     .await?;
     entitlement::insert_waiting(&mut tx, &columns.entitlements, package, now).await?;
-    columns.insert_credentials(&mut tx, now).await?;
+    columns.insert_credentials(&mut tx, paper.redeem_before, now).await?;
     sqlx::query!(
         "INSERT INTO vouchers (id, batch_id, entitlement_id, serial)
          SELECT v.id, $2, v.entitlement, v.serial::integer
@@ -106,17 +123,23 @@ impl Columns {
         }
     }
 
-    async fn insert_credentials(&self, tx: &mut PgConnection, now: OffsetDateTime) -> Result<()> {
+    async fn insert_credentials(
+        &self,
+        tx: &mut PgConnection,
+        valid_until: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Result<()> {
         sqlx::query!(
-            "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, created_at)
-             SELECT c.id, c.entitlement, 'voucher', c.lookup, c.login, c.password, $6
+            "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, created_at, valid_until)
+             SELECT c.id, c.entitlement, 'voucher', c.lookup, c.login, c.password, $6, $7
              FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::bytea[]) AS c (id, entitlement, lookup, login, password)",
             &self.credentials,
             &self.entitlements,
             &self.lookups,
             &self.logins,
             &self.passwords,
-            now
+            now,
+            valid_until
         )
         .execute(tx)
         .await
