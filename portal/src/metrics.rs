@@ -94,7 +94,7 @@ impl Metrics {
             payments: counters(
                 &registry,
                 "mlango_payments_total",
-                "Payments that reached a state: initiated, paid, failed, unknown, refund_due.",
+                "Payments that reached a state: initiated, paid, failed, unknown, refund_due, disputed.",
                 &["provider", "state"],
             ),
             payment_duration: histograms(

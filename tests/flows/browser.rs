@@ -221,6 +221,48 @@ async fn a_tv_waits_for_its_code_and_goes_online() {
     browser.close().await;
 }
 
+/// A card in place of M-Pesa: chosen among the packages, declined on Stripe's page, given up, and paid after all.
+#[tokio::test]
+async fn a_card_is_chosen_declined_and_pays() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    world.daraja().await;
+    let stripe = world.stripe().await;
+    world.start_radiusd().await;
+    world.package("one-hour", |_| {}).await;
+    let router = world.router("cafe", |_| {}).await;
+    world.start_portal().await;
+    browser.client.goto(&format!("{}/join?mac={PHONE}", router.url())).await.unwrap();
+    browser.wait_for("Pay with").await;
+    browser.press("label[for=\"pay-card\"]").await;
+    browser.picture("15-card-choice").await;
+    browser.fill("phone", "0712 345 670").await;
+    browser.press("button[value^=\"one-hour:\"]").await;
+    browser.wait_for("Pay KSh 20 by card").await;
+    browser.picture("16-card").await;
+    // One press lets the guest out and leads to the page where the card is typed.
+    browser.press("#login button").await;
+    browser.wait_for("Pay with a card that is declined").await;
+    assert!(browser.client.current_url().await.unwrap().as_str().starts_with(&stripe.base_url()));
+    browser.press("#decline").await;
+    browser.wait_for("Your card was declined").await;
+    browser.press("#cancel").await;
+    browser.wait_for("Pay KSh 20 by card").await;
+    browser.press("#pay-page").await;
+    browser.wait_for("Pay with a card that is declined").await;
+    browser.press("#pay").await;
+    browser.wait_for("You are online").await;
+    assert!(router.session(PHONE).is_some());
+    browser.picture("17-paid-by-card").await;
+
+    // When the money has gone back, the page says so.
+    let code: String = sqlx::query_scalar("SELECT code FROM orders").fetch_one(&world.pool).await.unwrap();
+    world.portal_command(&["money", "refund", &code], "").await;
+    browser.wait_for("Your money has gone back").await;
+    browser.picture("18-refunded").await;
+    browser.close().await;
+}
+
 /// What axe passes proves something only if it sees what is wrong.
 #[tokio::test]
 async fn a_page_that_is_known_to_be_wrong_is_found_out() {

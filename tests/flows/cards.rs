@@ -13,14 +13,14 @@ use crate::guest::{Guest, Page};
 const PATIENCE: Duration = Duration::from_secs(20);
 const NUMBER: &str = "0712345670";
 
-struct Stage {
-    world: World,
-    router: Nas,
-    stripe: Arc<Stripe>,
-    guest: Guest,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) router: Nas,
+    pub(crate) stripe: Arc<Stripe>,
+    pub(crate) guest: Guest,
 }
 
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     let mut world = World::new().await;
     world.daraja().await;
     let stripe = world.stripe().await;
@@ -34,7 +34,7 @@ async fn stage() -> Stage {
 
 impl Stage {
     /// Chooses the hour, by card. Returns the order's address and its page, where the card can be typed.
-    async fn buy(&self) -> (String, Page) {
+    pub(crate) async fn buy(&self) -> (String, Page) {
         let page = self.guest.arrive().await;
         assert!(page.text.contains("value=\"card\""), "{}", page.text);
         let (order, _) = self.guest.buy_by_card(&page, "one-hour", NUMBER).await;
@@ -43,7 +43,7 @@ impl Stage {
     }
 
     /// The newest page at Stripe.
-    fn session(&self) -> String {
+    pub(crate) fn session(&self) -> String {
         self.stripe.sessions().last().expect("a page was made").id.clone()
     }
 
@@ -61,20 +61,20 @@ impl Stage {
     }
 
     /// Packages that were given.
-    async fn grants(&self) -> i64 {
+    pub(crate) async fn grants(&self) -> i64 {
         self.number("SELECT count(*) FROM entitlements WHERE package_id IS NOT NULL").await
     }
 
-    async fn number(&self, query: &'static str) -> i64 {
+    pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.world.pool).await.unwrap()
     }
 
-    async fn change(&self, statement: &'static str) {
+    pub(crate) async fn change(&self, statement: &'static str) {
         sqlx::query(statement).execute(&self.world.pool).await.unwrap();
     }
 
     /// Every account that is not at zero.
-    async fn booked(&self) -> Vec<(String, i64)> {
+    pub(crate) async fn booked(&self) -> Vec<(String, i64)> {
         sqlx::query_as(
             "SELECT a.code, sum(e.amount_minor)::bigint FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
              GROUP BY a.code HAVING sum(e.amount_minor) <> 0 ORDER BY a.code",
@@ -84,7 +84,7 @@ impl Stage {
         .unwrap()
     }
 
-    async fn assert_sold_once(&self, account: &str) {
+    pub(crate) async fn assert_sold_once(&self, account: &str) {
         assert_eq!(self.grants().await, 1);
         let expected = [("sales", -2_000), (account, 2_000)].map(|(code, minor)| (code.to_owned(), minor));
         let mut booked = self.booked().await;
@@ -93,7 +93,7 @@ impl Stage {
     }
 
     /// Waits until every report is worked on, and there are so many.
-    async fn reports(&self, count: i64) {
+    pub(crate) async fn reports(&self, count: i64) {
         eventually("every report is worked on", || async {
             let query = "SELECT count(*) FILTER (WHERE processed_at IS NULL), count(*) FROM payment_events WHERE provider = 'stripe'";
             let (open, all): (i64, i64) = sqlx::query_as(query).fetch_one(&self.world.pool).await.ok()?;
@@ -102,7 +102,7 @@ impl Stage {
         .await;
     }
 
-    async fn online_sessions(&self, count: i64) {
+    pub(crate) async fn online_sessions(&self, count: i64) {
         eventually("the sessions are recorded", || async {
             let open = self.number("SELECT count(*) FROM sessions WHERE ended_at IS NULL").await;
             (open == count).then_some(())

@@ -1,6 +1,8 @@
 //! `/admin/money`: money that came and of which nobody knows what it is for, and money that goes back. What waits is here with why
-//! it waits; what can be done about it stands on the receipt's own page ([`receipt`]), and is done in [`changes`].
+//! it waits; what can be done about it stands on the receipt's own page ([`receipt`]), and is done in [`changes`]. Below it is what of
+//! payments by card somebody should look at ([`cards`]).
 
+mod cards;
 pub(super) mod changes;
 pub(super) mod receipt;
 mod why;
@@ -37,6 +39,7 @@ pub(super) struct Money {
     rows: Vec<Row>,
     /// Whether there may be more than are shown.
     is_cut: bool,
+    cards: Vec<cards::Row>,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,7 @@ async fn page(app: &App, staff: &Staff, all: bool) -> Result<Money, Refusal> {
         waiting: unmatched::count_waiting(&app.db).await?,
         is_cut: rows.len() as u64 >= u64::from(SHOWN),
         rows,
+        cards: cards::rows(app, now).await?,
     })
 }
 
@@ -105,6 +109,7 @@ fn is_owed(money: &Listed) -> bool {
 fn state(money: &Listed) -> Said {
     match (money.state.as_str(), money.given_back_at) {
         ("unmatched", _) if money.ignored.is_some() => said(Tone::Plain, "ignored"),
+        ("unmatched", _) if !money.is_booked => said(Tone::Bad, "told once more, not confirmed by M-Pesa, not booked"),
         ("unmatched", _) if money.is_confirmed => said(Tone::Busy, "waits for you"),
         ("unmatched", _) => said(Tone::Bad, "waits for you, not confirmed by M-Pesa"),
         ("refunded", None) => said(Tone::Busy, "to be given back"),
@@ -142,6 +147,7 @@ pub(super) mod tests {
             typed: HOSTILE.into(),
             at: OffsetDateTime::UNIX_EPOCH,
             is_confirmed: false,
+            is_booked: true,
             state: state.into(),
             order: Some("AB2CD3EF".into()),
             rest: Some(Amount::kes(3_000)),
@@ -161,7 +167,7 @@ pub(super) mod tests {
         let now = OffsetDateTime::UNIX_EPOCH;
         let all = [money("unmatched"), ignored(), money("refunded"), money("assigned"), money("matched")];
         let rows = all.iter().map(|money| row(money, HOSTILE.into(), Role::Owner, now)).collect();
-        Money { page, style: style(), all: true, waiting: 1, rows, is_cut: true }
+        Money { page, style: style(), all: true, waiting: 1, rows, is_cut: true, cards: super::cards::tests::samples() }
     }
 
     #[test]

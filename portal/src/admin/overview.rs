@@ -30,6 +30,8 @@ pub(super) struct Overview {
     payments_waiting: u64,
     /// Payments of which nobody knows what they are for.
     unmatched: u64,
+    /// Payments by card that somebody should look at: disputes, and money that could not go back.
+    cards: u64,
     leaking: u64,
     /// Routers that went dark.
     dark: u64,
@@ -59,6 +61,7 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
         sales: totals(&sales),
         payments_waiting: store::payment::count_waiting(&app.db).await?,
         unmatched: store::unmatched::count_waiting(&app.db).await?,
+        cards: store::dispute::count_open(&app.db).await? + store::refund::count_stuck(&app.db).await?,
         leaking: store::session::count_leaking(&app.db, now).await?,
         dark: store::outage::count_open(&app.db).await?,
         routers: routers.iter().map(|nas| router(nas, &online, now)).collect(),
@@ -103,6 +106,7 @@ pub(super) mod tests {
             orders: 41,
             payments_waiting: 2,
             unmatched: 1,
+            cards: 1,
             leaking: 1,
             dark: 1,
             routers: vec![Router {

@@ -36,8 +36,12 @@ struct Row {
     package: String,
     amount: String,
     state: Said,
+    /// Whose the receipt is.
+    method: &'static str,
     receipt: String,
     result: String,
+    /// What a report told that is not booked; empty: nothing.
+    told: String,
     order: String,
 }
 
@@ -60,7 +64,9 @@ fn row(payment: Listed, role: Role, now: OffsetDateTime) -> Row {
         phone: payment.phone.map(|phone| words::phone(role, &phone)).unwrap_or_default(),
         package: payment.package,
         amount: payment.amount.to_string(),
-        state: words::payment(&payment.state, &payment.order_state),
+        state: words::payment(&payment.provider, &payment.state, &payment.order_state),
+        method: words::method(&payment.provider),
+        told: payment.told.map(|told| format!("M-Pesa told {told} later: look at its statement")).unwrap_or_default(),
         receipt: payment.receipt.unwrap_or_default(),
         result: payment.result.unwrap_or_default(),
         order: payment.order_code,
@@ -78,9 +84,11 @@ pub(super) mod tests {
             phone: "+254712345678".into(),
             package: HOSTILE.into(),
             amount: "KSh 20".into(),
-            state: words::payment(state, order_state),
+            state: words::payment("stripe", state, order_state),
+            method: words::method("stripe"),
             receipt: HOSTILE.into(),
             result: HOSTILE.into(),
+            told: HOSTILE.into(),
             order: "ABCD2345".into(),
         };
         Payments {

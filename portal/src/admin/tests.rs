@@ -259,6 +259,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "message_texts.html",
             "messages.html",
             "money.html",
+            "money_cards.html",
             "money_receipt.html",
             "notice.html",
             "outages.html",

@@ -9,6 +9,7 @@ use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use time::UtcOffset;
 
+use crate::payments::{MPESA, STRIPE};
 use crate::views::amount::{self, Base};
 use crate::views::time::clock;
 
@@ -95,16 +96,26 @@ pub(super) fn cause(cause: Option<&str>) -> String {
 }
 
 /// Where a payment and its order stand.
-pub(super) fn payment(state: &str, order_state: &str) -> Said {
+pub(super) fn payment(provider: &str, state: &str, order_state: &str) -> Said {
     match (state, order_state) {
         ("succeeded", "refund_due") => said(Tone::Bad, "paid, a refund is due"),
         ("succeeded", _) => said(Tone::Good, "paid"),
         ("created", _) => said(Tone::Busy, "begun"),
+        ("prompted", _) if provider == STRIPE => said(Tone::Busy, "the card page is open"),
         ("prompted", _) => said(Tone::Busy, "waiting for the customer's PIN"),
         ("unknown", _) => said(Tone::Busy, "not known yet: we are asking"),
         ("confirming", _) => said(Tone::Busy, "said to be paid: we are checking"),
         ("failed", _) => said(Tone::Plain, "not paid"),
         _ => said(Tone::Plain, "unknown state"),
+    }
+}
+
+/// What the receipt of a provider is called.
+pub(super) fn method(provider: &str) -> &'static str {
+    match provider {
+        MPESA => "M-Pesa",
+        STRIPE => "Card",
+        _ => "",
     }
 }
 
@@ -197,10 +208,12 @@ mod tests {
 
     #[test]
     fn money_that_buys_nothing_stands_out() {
-        assert_eq!(payment("succeeded", "paid").tone, Tone::Good);
-        assert_eq!(payment("succeeded", "refund_due").tone, Tone::Bad);
+        assert_eq!(payment(MPESA, "succeeded", "paid").tone, Tone::Good);
+        assert_eq!(payment(MPESA, "succeeded", "refund_due").tone, Tone::Bad);
+        assert!(payment(MPESA, "prompted", "prompted").text.contains("PIN"));
+        assert!(!payment(STRIPE, "prompted", "prompted").text.contains("PIN"), "a card has none here");
         for state in ["created", "prompted", "unknown", "confirming"] {
-            assert_eq!(payment(state, state).tone, Tone::Busy, "{state}");
+            assert_eq!(payment(STRIPE, state, state).tone, Tone::Busy, "{state}");
         }
     }
 

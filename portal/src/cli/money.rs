@@ -120,6 +120,7 @@ impl List {
         for one in money {
             let state = match (one.state.as_str(), one.given_back_at) {
                 ("unmatched", _) if one.ignored.is_some() => "ignored",
+                ("unmatched", _) if !one.is_booked => "told once more, not confirmed, not booked",
                 ("unmatched", _) if !one.is_confirmed => "unmatched, not confirmed",
                 ("refunded", None) => "goes back",
                 ("refunded", Some(_)) => "given back",
@@ -139,7 +140,7 @@ impl List {
             values.push(json!({
                 "receipt": one.receipt, "at": rfc3339(one.at), "amount": spelling::Money::from(one.amount),
                 "payer_name": one.payer_name, "payer_number": one.payer_number, "account": one.typed, "state": one.state,
-                "confirmed": one.is_confirmed, "order": one.order, "decided_by": one.decided_by,
+                "confirmed": one.is_confirmed, "booked": one.is_booked, "order": one.order, "decided_by": one.decided_by,
                 "given_back_at": one.given_back_at.map(rfc3339), "ignored": one.ignored.map(|ignored| ignored.reason),
             }));
         }

@@ -1,5 +1,5 @@
-//! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, entitlements that ran
-//! out, news to be sent, whether M-Pesa fails for everybody, and backups to be told of.
+//! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
+//! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, and backups to be told of.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, backup, entitlement, notification, payment, refund, unmatched};
+use store::{StoreError, backup, entitlement, fee, notification, payment, refund, unmatched};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +38,7 @@ enum Job {
     CardReports,
     CardChecks,
     Refunds,
+    Fees,
     Expiry,
     Ending,
     News,
@@ -53,12 +54,13 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 10] = [
+    const ALL: [Job; 11] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
         Job::CardChecks,
         Job::Refunds,
+        Job::Fees,
         Job::Expiry,
         Job::Ending,
         Job::News,
@@ -73,6 +75,7 @@ impl Job {
             Job::CardReports => "card_reports",
             Job::CardChecks => "card_checks",
             Job::Refunds => "refunds",
+            Job::Fees => "fees",
             Job::Expiry => "expiry",
             Job::Ending => "ending",
             Job::News => "news",
@@ -86,7 +89,7 @@ impl Job {
             Job::Reports | Job::Checks | Job::CardReports | Job::CardChecks | Job::Refunds | Job::News => {
                 Duration::from_secs(1)
             }
-            Job::Expiry => Duration::from_secs(2),
+            Job::Fees | Job::Expiry => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
         }
@@ -100,13 +103,12 @@ impl Job {
             Job::Checks
             | Job::CardChecks
             | Job::Refunds
+            | Job::Fees
             | Job::Expiry
             | Job::Ending
             | Job::News
             | Job::Trouble
-            | Job::Backups => {
-                &never
-            }
+            | Job::Backups => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -150,6 +152,7 @@ impl Job {
             Job::CardReports => reports::<Stripe>(app, hands).await,
             Job::CardChecks => checks::<Stripe>(app, hands).await,
             Job::Refunds => refunds(app, hands).await,
+            Job::Fees => fees(app, hands).await,
             Job::Ending => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
             Job::News => news(app, hands).await,
             Job::Trouble => trouble::watch(app).await.map(|()| false),
@@ -210,6 +213,24 @@ async fn refunds(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> 
             let Some(stripe) = &app.stripe else { return };
             if let Err(error) = crate::payments::refund::work(&app, stripe, &due).await {
                 tracing::error!(refund = %due.id, %error, "a refund could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+async fn fees(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let (Some(stripe), free) = (&app.stripe, free_hands(hands)) else { return Ok(false) };
+    crate::payments::fee::measure(app).await?;
+    // A payment of which money has gone back takes two questions.
+    let due = fee::claim(&app.db, app.clock.now(), stripe.longest() * 2 + LEASE_MARGIN, free).await?;
+    let more = due.len() == free as usize;
+    for due in due {
+        hand_out(app, hands, move |app| async move {
+            let Some(stripe) = &app.stripe else { return };
+            if let Err(error) = crate::payments::fee::work(&app, stripe, &due).await {
+                tracing::error!(payment = %due.payment, %error, "a fee could not be worked on; it is taken up again");
             }
         })
         .await;

@@ -7,6 +7,7 @@ use shared::language::Language;
 use shared::notice::Notice;
 use store::notification::{self, News};
 use store::order::{self, Order};
+use store::payment::Receipt;
 use store::{StoreError, discount, payment};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use super::texts;
 use crate::App;
 use crate::urls;
 use crate::views::text::say;
-use crate::views::time;
+use crate::views::{time, words};
 
 /// An e-mail, worded.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +96,7 @@ struct Paid {
     /// What lowered the price, a line each.
     savings: Vec<String>,
     /// The provider's receipt.
-    reference: Option<String>,
+    reference: Option<Receipt>,
 }
 
 impl Paid {
@@ -108,7 +109,8 @@ impl Paid {
         lines.extend(self.savings.iter().map(|saving| (say(language, "receipt-saved"), saving.clone())));
         lines.push((say(language, "receipt-when"), self.when.clone()));
         lines.push((say(language, "receipt-by"), self.order.phone.masked()));
-        lines.extend(self.reference.iter().map(|id| (say(language, "receipt-mpesa"), id.clone())));
+        let reference = |receipt: &Receipt| (say(language, words::receipt(&receipt.provider)), receipt.number.clone());
+        lines.extend(self.reference.iter().map(reference));
         lines.push((say(language, "receipt-order"), self.order.code.clone()));
         let lines: Vec<String> = lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect();
         format!("{}\n{}", say(language, "receipt-heading"), lines.join("\n"))
@@ -167,7 +169,7 @@ mod tests {
             order,
             when: "1 January 1970, 03:00".into(),
             savings: vec!["Happy hour, KSh 10".into()],
-            reference: Some("SFF6XYZ123".into()),
+            reference: Some(Receipt { provider: "mpesa".into(), number: "SFF6XYZ123".into() }),
         }
     }
 
@@ -178,6 +180,9 @@ mod tests {
             "Receipt\nPaid to: Mlango Wi-Fi\nFor: 1 day\nAmount: KSh 40\nSaved: Happy hour, KSh 10\n\
              When: 1 January 1970, 03:00\nBy: 07xx xxx 678\nM-Pesa receipt: SFF6XYZ123\nOrder: AB12CD34"
         );
+        let card = Receipt { provider: "stripe".into(), number: "pi_3PxQ".into() };
+        let card = Paid { reference: Some(card), ..paid() }.lines("Mlango Wi-Fi", Language::English);
+        assert!(card.contains("\nCard payment: pi_3PxQ\n") && !card.contains("M-Pesa"), "{card}");
         let swahili = Paid { savings: Vec::new(), reference: None, ..paid() }.lines("Mlango Wi-Fi", Language::Swahili);
         assert_eq!(
             swahili,

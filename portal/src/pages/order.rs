@@ -5,6 +5,7 @@
 //! The grant never waits for this page: it only logs the guest in.
 
 mod again;
+mod back;
 mod card;
 mod help;
 
@@ -29,6 +30,7 @@ use store::entitlement::{self, Usage};
 use store::for_another::{self, ForAnother, Given};
 use store::order::{self, Order, OrderState};
 use store::payment::{self, Attempt};
+use store::returned::{self, Returned};
 use store::voucher::State as VoucherState;
 use tokio::sync::{broadcast, mpsc};
 use url::Url;
@@ -86,8 +88,14 @@ enum Stage {
     GivenUsed,
     /// Not paid.
     Failed { reason: Reason, again: bool },
-    /// Paid, but it buys nothing.
+    /// Paid, but it buys nothing, and the money is with us.
     RefundDue,
+    /// The money is on its way back.
+    Refunding,
+    /// The money has gone back.
+    Refunded,
+    /// The customer's bank has taken the money back.
+    Disputed,
 }
 
 impl Stage {
@@ -107,6 +115,9 @@ impl Stage {
             Stage::Failed { again: true, .. } => "failed",
             Stage::Failed { again: false, .. } => "failed_wait",
             Stage::RefundDue => "refund_due",
+            Stage::Refunding => "refunding",
+            Stage::Refunded => "refunded",
+            Stage::Disputed => "disputed",
         }
     }
 
@@ -116,9 +127,9 @@ impl Stage {
 
     fn tone(self) -> &'static str {
         match self {
-            Stage::Asking | Stage::Prompted | Stage::Card | Stage::Confirming => "info",
-            Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue => "warning",
-            Stage::GoOnline | Stage::Online | Stage::Given | Stage::GivenUsed => "success",
+            Stage::Asking | Stage::Prompted | Stage::Card | Stage::Confirming | Stage::Refunding => "info",
+            Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue | Stage::Disputed => "warning",
+            Stage::GoOnline | Stage::Online | Stage::Given | Stage::GivenUsed | Stage::Refunded => "success",
             Stage::Failed { .. } => "danger",
         }
     }
@@ -139,12 +150,14 @@ impl Stage {
             Stage::Asking | Stage::Prompted | Stage::Confirming => Some(4),
             Stage::Card | Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
             Stage::GoOnline => Some(20),
-            Stage::Online | Stage::Given => Some(60),
+            Stage::Online | Stage::Given | Stage::Refunding => Some(60),
             Stage::Stranded
             | Stage::Ended
             | Stage::GivenUsed
             | Stage::Failed { again: true, .. }
-            | Stage::RefundDue => None,
+            | Stage::RefundDue
+            | Stage::Refunded
+            | Stage::Disputed => None,
         }
     }
 }
@@ -155,8 +168,10 @@ struct Known {
     usage: Option<Usage>,
     /// Whom it is for, if for another.
     another: Option<ForAnother>,
-    /// The newest attempt to pay, while it matters.
+    /// The attempt to pay that matters, while one does.
     attempt: Option<Attempt>,
+    /// What became of the money, where it buys nothing.
+    returned: Option<Returned>,
     now: OffsetDateTime,
 }
 
@@ -173,7 +188,11 @@ impl Known {
             _ => payment::latest(&app.db, id).await?,
         };
         let another = for_another::of_order(&app.db, id).await?;
-        Ok(Known { order, usage, another, attempt, now: app.clock.now() })
+        let returned = match order.state {
+            OrderState::RefundDue => returned::of_order(&app.db, id).await?,
+            _ => None,
+        };
+        Ok(Known { order, usage, another, attempt, returned, now: app.clock.now() })
     }
 
     fn stage(&self) -> Stage {
@@ -186,7 +205,12 @@ impl Known {
             (OrderState::Prompted, _) => Stage::Prompted,
             (OrderState::Unknown, _) => Stage::Unsure,
             (OrderState::Confirming, _) => Stage::Confirming,
-            (OrderState::RefundDue, _) => Stage::RefundDue,
+            (OrderState::RefundDue, _) => match self.returned {
+                None => Stage::RefundDue,
+                Some(Returned::OnItsWay { .. }) => Stage::Refunding,
+                Some(Returned::Gone { .. }) => Stage::Refunded,
+                Some(Returned::TakenBack { .. }) => Stage::Disputed,
+            },
             (OrderState::Failed, _) => {
                 let reason = Reason::of(&self.order.reason);
                 let waited = self.attempt.as_ref().is_none_or(|attempt| self.now - attempt.began_at > AFTER_A_WHILE);
@@ -248,8 +272,8 @@ impl Known {
                 let paid = say("order-given").with("package", self.order.package_in(language)).with("phone", to);
                 (paid, say(self.where_the_voucher_stands()))
             }
-            Stage::RefundDue => {
-                (say("order-refund-due"), say("order-refund-due-detail").with("code", &self.order.code))
+            Stage::RefundDue | Stage::Refunding | Stage::Refunded | Stage::Disputed => {
+                back::words(language, self.returned, &self.order.code)
             }
         };
         (headline.to_string(), detail.to_string())
@@ -349,7 +373,9 @@ pub(crate) async fn show(
         Stage::GoOnline => ("order-choose-another", refused.is_some()),
         Stage::Failed { .. } | Stage::Stranded => ("order-choose-another-or-number", true),
         Stage::Asking | Stage::Prompted | Stage::Card | Stage::Unsure => ("order-start-again", waits_long),
-        Stage::Confirming | Stage::RefundDue => ("order-get-more", false),
+        Stage::Confirming | Stage::RefundDue | Stage::Refunding | Stage::Refunded | Stage::Disputed => {
+            ("order-get-more", false)
+        }
     };
     let packages = visit.as_ref().filter(|_| offer).map(|visit| speech.to(&packages_url(&app, visit, known.now)));
     let onward = visit.as_ref().filter(|_| stage == Stage::Online).and_then(onward);
@@ -629,7 +655,7 @@ mod tests {
             created_at: at(0),
             paid_at: None,
         };
-        Known { order, usage: None, another: None, attempt: Some(attempt(0)), now: at(seconds) }
+        Known { order, usage: None, another: None, attempt: Some(attempt(0)), returned: None, now: at(seconds) }
     }
 
     fn attempt(began_at: i64) -> Attempt {
@@ -680,6 +706,25 @@ mod tests {
                 assert!(!headline.is_empty() && !detail.is_empty(), "{state:?}");
                 assert!(!format!("{headline}{detail}").contains("{$"), "{state:?}: {headline} {detail}");
             }
+        }
+    }
+
+    #[test]
+    fn money_that_went_back_is_not_said_to_be_here() {
+        let amount = Money::kes(2000);
+        for (returned, expected, part) in [
+            (Returned::OnItsWay { amount }, "refunding", "KSh 20 is on its way back to your card"),
+            (Returned::Gone { amount, at: at(0), to_card: true }, "refunded", "to your card on 1 January 1970, 03:00"),
+            (Returned::Gone { amount, at: at(0), to_card: false }, "refunded", "KSh 20 went back to you by M-Pesa"),
+            (Returned::TakenBack { amount, at: at(0) }, "disputed", "what it paid for has ended"),
+        ] {
+            let mut known = known(OrderState::RefundDue, "", 10);
+            known.returned = Some(returned);
+            assert_eq!(known.stage().name(), expected);
+            let (headline, detail) = known.words(Language::English, known.stage());
+            assert!(detail.contains(part) && !headline.contains("We have"), "{headline} {detail}");
+            let (headline, detail) = known.words(Language::Swahili, known.stage());
+            assert!(!format!("{headline}{detail}").contains("{$"), "{headline} {detail}");
         }
     }
 

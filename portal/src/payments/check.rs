@@ -1,4 +1,5 @@
-//! Asks the provider about a payment that has had no news for a while. This alone makes lost reports harmless.
+//! Asks the provider about a payment that has had no news for a while. This alone makes lost reports harmless. A page whose order was
+//! paid meanwhile is closed, so that nobody pays twice.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use store::settlement::Evidence;
 use uuid::Uuid;
 
 use super::Query;
+use super::collect::close;
 use super::gateway::{Gateway, Moments};
 use super::reason::Reason;
 use super::settle::{fail, settle};
@@ -19,8 +21,21 @@ pub(crate) const RETHINK: Duration = Duration::from_secs(60);
 /// prompt lives so long. A late report still settles it.
 const GIVE_UP: Duration = Duration::from_secs(10 * 60);
 
-/// Looks at one payment.
+/// Looks at one payment. One that must not be made any more is closed first, where it can be.
 pub(crate) async fn check<G: Gateway>(app: &App, gateway: &G, id: Uuid) -> Result<(), StoreError> {
+    let payment = payment::get(&app.db, id).await?;
+    if payment.pay_until.is_some()
+        && payment::is_over(&app.db, id).await?
+        && close(app, gateway, &payment, "the order was paid in another way").await?
+    {
+        tracing::info!(payment = %id, order = %payment.order_id, "a page is closed, since its order is paid");
+        return Ok(());
+    }
+    look(app, gateway, id).await
+}
+
+/// Asks about one payment.
+pub(super) async fn look<G: Gateway>(app: &App, gateway: &G, id: Uuid) -> Result<(), StoreError> {
     let payment = payment::get(&app.db, id).await?;
     // What a report has called failed is asked about until M-Pesa itself has said something.
     let is_failed = payment.state == "failed";

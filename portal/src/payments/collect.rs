@@ -3,7 +3,7 @@
 //! The payment's row is committed before the provider is called, with a time at which it is looked at even if this process
 //! dies now. The call itself outlives the request that began it: a guest whose browser goes away still gets the prompt,
 //! and what the provider answered is still written down. One order has one open payment: another way to pay closes the page
-//! of the first one before it begins.
+//! of the first one before it begins, and so does [`check`] where the order was paid in a way that nobody chose here.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::gateway::{Answer, Gateway, Moments, Page, Wish};
 use super::settle::fail;
-use super::stripe::{Expired, SESSION_EXPIRED, Stripe};
+use super::stripe::{Expired, SESSION_EXPIRED};
 use super::{STRIPE, check};
 use crate::App;
 
@@ -71,7 +71,7 @@ pub(crate) enum Begun {
 /// Begins a payment in this way, unless one is under way that cannot be given up.
 pub(crate) async fn pay(app: &App, order: &Order, way: Way) -> Result<Begun, StoreError> {
     if let (Some(stripe), Some(open)) = (&app.stripe, open_page(app, order.id).await?)
-        && (way == Way::Card || !close(app, stripe, &open).await?)
+        && (way == Way::Card || !close(app, stripe, &open, "another way to pay was chosen").await?)
     {
         return Ok(Begun::Before);
     }
@@ -95,20 +95,20 @@ async fn open_page(app: &App, order: Uuid) -> Result<Option<Payment>, StoreError
     }
 }
 
-/// Closes a page, so that the order can be paid in another way. `false`: it may have been paid meanwhile, or nobody knows.
-async fn close(app: &App, stripe: &Stripe, open: &Payment) -> Result<bool, StoreError> {
+/// Closes a page on which an order could be paid. `false`: it may have been paid meanwhile, or nobody knows.
+pub(super) async fn close<G: Gateway>(app: &App, gateway: &G, open: &Payment, why: &str) -> Result<bool, StoreError> {
     let Some(reference) = &open.checkout_request_id else { return Ok(false) };
-    let answer = stripe.expire(reference).await;
+    let Some(answer) = gateway.close(reference).await else { return Ok(false) };
     let result = match &answer {
         Expired::Done => "ok",
         Expired::Refused(_) => "refused",
         Expired::Unknown(_) => "unknown",
     };
-    app.metrics.stripe_requests.with_label_values(&["expire", result]).inc();
+    G::requests(&app.metrics).with_label_values(&["expire", result]).inc();
     match answer {
-        Expired::Done => fail(app, open, SESSION_EXPIRED, "another way to pay was chosen").await?,
+        Expired::Done => fail(app, open, SESSION_EXPIRED, why).await?,
         // It was not open: what became of it can be asked at once.
-        Expired::Refused(_) => check::check(app, stripe, open.id).await?,
+        Expired::Refused(_) => check::look(app, gateway, open.id).await?,
         Expired::Unknown(_) => return Ok(false),
     }
     Ok(payment::get(&app.db, open.id).await?.state == "failed")
@@ -166,8 +166,8 @@ async fn record<G: Gateway>(
         Answer::Refused(refusal) => {
             let (code, text) = refusal.code_and_text();
             tracing::warn!(payment = %id, provider = G::NAME, reason = code, %text, "the customer could not be asked");
-            app.metrics.payments.with_label_values(&[G::NAME, "failed"]).inc();
-            payment::failed(&app.db, id, code, &text, now).await
+            count_failed::<G>(app, payment::failed(&app.db, id, code, &text, now).await?);
+            Ok(())
         }
         Answer::Unknown(why) if G::UNHEARD_MAY_PAY => {
             tracing::warn!(payment = %id, provider = G::NAME, %why, "it is not known whether the customer was asked");
@@ -176,9 +176,15 @@ async fn record<G: Gateway>(
         }
         Answer::Unknown(why) => {
             tracing::warn!(payment = %id, provider = G::NAME, %why, "nobody heard where to pay: the payment is given up");
-            app.metrics.payments.with_label_values(&[G::NAME, "failed"]).inc();
-            payment::failed(&app.db, id, "unreachable", &why.to_string(), now).await
+            count_failed::<G>(app, payment::failed(&app.db, id, "unreachable", &why.to_string(), now).await?);
+            Ok(())
         }
+    }
+}
+
+fn count_failed<G: Gateway>(app: &App, is_new: bool) {
+    if is_new {
+        app.metrics.payments.with_label_values(&[G::NAME, "failed"]).inc();
     }
 }
 

@@ -21,6 +21,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::report::Outcome;
+use super::stripe::Expired;
 use super::{Query, Refusal, Unheard};
 use crate::App;
 use crate::metrics::Metrics;
@@ -51,6 +52,8 @@ pub(crate) trait Gateway: Sized + Send + Sync + 'static {
     fn begin(&self, app: &App, wish: &Wish<'_>) -> impl Future<Output = Answer> + Send;
     /// What became of it.
     fn query(&self, reference: &str) -> impl Future<Output = Query> + Send;
+    /// Closes what the customer was asked with, so that it cannot be paid any more. `None`: there is nothing that could be closed.
+    fn close(&self, reference: &str) -> impl Future<Output = Option<Expired>> + Send;
     /// Works on a stored report of its own.
     fn judge(&self, app: &App, event: &Event) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 }

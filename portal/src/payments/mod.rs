@@ -9,7 +9,9 @@
 //! * [`report`] – works on a stored report; [`check`] – asks about a payment that is due;
 //! * [`received`] – works on the report of a payment from the menu; [`asked`] – asks M-Pesa what it answers later, and works
 //!   on the answer;
-//! * [`refund`] – gives money back to cards;
+//! * [`refund`] – gives money back to cards; [`fee`] – asks what is kept of their payments; [`dispute`] – works on reports of
+//!   payments that a bank takes back;
+//! * [`again`] – works on the report of a prompt that is settled already;
 //! * [`trouble`] – whether M-Pesa fails for everybody just now;
 //! * [`settle`] – hands confirmed money to `store::settlement`, and counts.
 //!
@@ -17,11 +19,14 @@
 //! answer to the call is never "paid"; a report is stored raw before it is believed, and believed only after a query
 //! of ours; an outcome that we do not know is a state of its own, in which nothing is charged again.
 
+pub(crate) mod again;
 pub mod asked;
 pub mod c2b;
 pub mod callback;
 pub mod check;
 pub mod collect;
+pub mod dispute;
+pub mod fee;
 pub(crate) mod gateway;
 pub mod mpesa;
 pub mod reason;

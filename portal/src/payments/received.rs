@@ -33,7 +33,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
 /// What we know of a report's truth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Word {
+pub(super) enum Word {
+    /// It is followed, as far as it is believed.
     Follow(Trust),
     /// M-Pesa says something else.
     Denied,
@@ -75,7 +76,7 @@ pub(crate) async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Out
 }
 
 /// Whether a report is true, as far as M-Pesa says so; it is asked where it was not.
-async fn word(app: &App, mpesa: &Mpesa, event: &Event, told: &Told) -> Result<Word, StoreError> {
+pub(super) async fn word(app: &App, mpesa: &Mpesa, event: &Event, told: &Told) -> Result<Word, StoreError> {
     if unmatched::is_known(&app.db, &told.receipt).await? {
         // Nothing is given for it any more.
         return Ok(Word::Follow(Trust::Reported));

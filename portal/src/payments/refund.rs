@@ -1,13 +1,18 @@
 //! Gives money back to cards: asks Stripe for what waits in the outbox, under the refund's own name, until it is known what
-//! became of it.
+//! became of it. And works on what Stripe reports of refunds later, which is asked about as every report is: how much of a payment has
+//! gone back in all ([`of_payment`]), and whether a card has taken it ([`of_refund`]).
 
 use std::time::Duration;
 
+use shared::money::Money;
 use store::StoreError;
-use store::refund::{self, Due};
+use store::payment::Payment;
+use store::refund::{self, Due, Followed, Heard, Stands, Told};
 
-use super::Refusal;
+use super::report::Outcome;
+use super::stripe::books::Status;
 use super::stripe::{Refunded, Stripe};
+use super::{Refusal, Unheard};
 use crate::App;
 
 /// Stripe keeps what it answered to a key for a day at least. Later the same question could give the money back twice.
@@ -55,6 +60,73 @@ pub(crate) async fn work(app: &App, stripe: &Stripe, due: &Due) -> Result<(), St
             refund::again(&app.db, id, true, &text, Some(now + pause(due.attempts)), app.clock.now()).await
         }
     }
+}
+
+/// Works on the report that money of a payment, which has succeeded, has gone back. How much in all is what Stripe says now: a
+/// report that comes late tells of refunds that have failed since.
+pub(super) async fn of_payment(
+    app: &App,
+    stripe: &Stripe,
+    payment: &Payment,
+    payment_intent: &str,
+) -> Result<Outcome, StoreError> {
+    let Some(all) = asked(app, payment, stripe.given(payment_intent, false).await) else { return Ok(Outcome::Later) };
+    let total = all.iter().filter(|given| !matches!(given.status, Status::Failed(_))).map(|given| given.amount);
+    let Some(total) = total.reduce(|sum, one| Money { minor: sum.minor + one.minor, ..sum }) else {
+        return Ok(Outcome::Duplicate);
+    };
+    match refund::heard(&app.db, payment.id, Some(total), app.clock.now()).await? {
+        Heard::Ours => Ok(Outcome::Noted),
+        Heard::Known => Ok(Outcome::Duplicate),
+        Heard::Elsewhere(amount) => {
+            tracing::warn!(payment = %payment.id, %amount, "money was given back in Stripe's dashboard; it is booked, and what it bought goes on");
+            Ok(Outcome::Noted)
+        }
+        Heard::Unclear => {
+            tracing::error!(payment = %payment.id, %total, "money was given back in Stripe's dashboard, and is not in the ledger");
+            Ok(Outcome::Queued)
+        }
+    }
+}
+
+/// Works on the report that something became of one refund of a payment.
+pub(super) async fn of_refund(
+    app: &App,
+    stripe: &Stripe,
+    payment: &Payment,
+    payment_intent: &str,
+    id: &str,
+) -> Result<Outcome, StoreError> {
+    let Some(given) = asked(app, payment, stripe.given_by_name(id).await) else { return Ok(Outcome::Later) };
+    if given.payment_intent.as_deref().is_some_and(|other| other != payment_intent) {
+        return Ok(Outcome::Unmatched);
+    }
+    let stands = match &given.status {
+        Status::Done => Stands::Done,
+        Status::Pending => Stands::Pending,
+        Status::Failed(reason) => Stands::Failed(reason),
+    };
+    let told = Told { reference: &given.id, ours: given.ours, amount: given.amount, stands };
+    match refund::told(&app.db, payment.id, &told, app.clock.now()).await? {
+        Followed::Known => Ok(Outcome::Duplicate),
+        Followed::Done => Ok(Outcome::Noted),
+        Followed::Failed => {
+            let amount = given.amount;
+            tracing::error!(payment = %payment.id, refund = %given.id, %amount, ?stands, "a card did not take money that went back: it is owed to the customer as before");
+            Ok(Outcome::Noted)
+        }
+    }
+}
+
+/// What Stripe has answered, if that is of use; counted.
+fn asked<T>(app: &App, payment: &Payment, answer: Result<T, Unheard>) -> Option<T> {
+    let result = if answer.is_ok() { "ok" } else { "unknown" };
+    app.metrics.stripe_requests.with_label_values(&["refund_status", result]).inc();
+    answer
+        .inspect_err(|why| {
+            tracing::warn!(payment = %payment.id, %why, "it is not known what went back of a payment; it is asked again");
+        })
+        .ok()
 }
 
 fn count(app: &App, result: &str) {

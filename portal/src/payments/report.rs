@@ -10,13 +10,13 @@ use store::StoreError;
 use store::payment::{self, Event, Payment};
 use store::settlement::{Evidence, Settled};
 
-use super::Query;
 use super::callback::Callback;
 use super::check::ask;
 use super::gateway::Gateway;
 use super::mpesa::Mpesa;
 use super::reason::{Reason, Retry};
 use super::settle::{fail, fail_by_report, settle};
+use super::{Query, again};
 use crate::App;
 
 /// A report that cannot be confirmed is taken up this often, about a minute apart, before it is left alone: by
@@ -113,8 +113,7 @@ pub(super) async fn of_prompt(app: &App, mpesa: &Mpesa, event: &Event) -> Result
     let says_paid = callback.result_code == "0";
     let said = Said { reference: &callback.checkout_request_id, says_paid, evidence: &evidence };
     match (callback.result_code.as_str(), payment.state.as_str()) {
-        // Only the receipt can be new.
-        ("0", "succeeded") => settle(app, &payment, &evidence).await.map(|_| Outcome::Duplicate),
+        ("0", "succeeded") => again::judge(app, mpesa, event, &payment, &evidence).await,
         (_, "succeeded") => Ok(Outcome::Duplicate),
         ("0", _) => {
             let now = app.clock.now();
@@ -184,6 +183,8 @@ pub(super) async fn confirm<G: Gateway>(
             match settle(app, payment, &evidence).await? {
                 Settled::Granted { .. } | Settled::RefundDue => Ok(Outcome::Settled),
                 Settled::Already => Ok(Outcome::Duplicate),
+                // It was settled meanwhile, with another receipt: it is looked at anew, as one that is.
+                Settled::Another => Ok(Outcome::Later),
             }
         }
         Query::Ended { code, text } if Reason::of(&code).is_final() => {

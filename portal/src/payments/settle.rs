@@ -40,14 +40,15 @@ pub(crate) async fn note(app: &App, payment: &Payment, settled: Settled) {
             ended(app, payment, "refund_due");
             tracing::warn!(payment = %payment.id, order = %payment.order_id, "money came that buys nothing: a refund is due");
         }
-        Settled::Already => {}
+        Settled::Already | Settled::Another => {}
     }
 }
 
-/// Notes that a payment ended without money.
+/// Notes that a payment ended without money. What ended before, or was settled meanwhile, is not counted.
 pub(crate) async fn fail(app: &App, payment: &Payment, code: &str, text: &str) -> Result<(), StoreError> {
-    payment::failed(&app.db, payment.id, code, text, app.clock.now()).await?;
-    note_failed(app, payment, code);
+    if payment::failed(&app.db, payment.id, code, text, app.clock.now()).await? {
+        note_failed(app, payment, code);
+    }
     Ok(())
 }
 
@@ -59,8 +60,9 @@ pub(crate) async fn fail_by_report(
     text: &str,
     next_check: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    payment::reported_failed(&app.db, payment.id, code, text, app.clock.now(), next_check).await?;
-    note_failed(app, payment, code);
+    if payment::reported_failed(&app.db, payment.id, code, text, app.clock.now(), next_check).await? {
+        note_failed(app, payment, code);
+    }
     Ok(())
 }
 

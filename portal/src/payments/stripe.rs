@@ -9,6 +9,7 @@
 //!
 //! * [`Stripe::checkout`] makes a session, [`Stripe::session`] asks about it, [`Stripe::expire`] closes it,
 //!   [`Stripe::refund`] gives money back;
+//! * [`books`] – what stands in Stripe's own books: what it keeps of a payment, what went back, who disputes it;
 //! * [`webhook`] – what proves that a report is Stripe's, and what it says;
 //! * `amount` – Stripe's spelling of amounts; `wire` – HTTP within bounds.
 //!
@@ -25,6 +26,7 @@ use url::Url;
 use uuid::Uuid;
 
 mod amount;
+pub mod books;
 pub mod webhook;
 mod wire;
 

@@ -383,9 +383,19 @@ pub(crate) struct ReceiptPage {
     /// Masked.
     pub(crate) phone: String,
     /// The provider's receipt.
-    pub(crate) reference: Option<String>,
+    pub(crate) reference: Option<Reference>,
+    /// How much went back, and when.
+    pub(crate) given_back: Option<String>,
     pub(crate) code: String,
     pub(crate) back: String,
+}
+
+/// The receipt of a provider.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    /// Whose it is, in words.
+    pub(crate) label: String,
+    pub(crate) number: String,
 }
 
 /// The page of an order, in whatever stage it is.
@@ -786,7 +796,8 @@ mod tests {
                 paid_at: NASTY.into(),
                 savings: vec![NASTY.into()],
                 phone: NASTY.into(),
-                reference: Some(NASTY.into()),
+                reference: Some(Reference { label: NASTY.into(), number: NASTY.into() }),
+                given_back: Some(NASTY.into()),
                 code: NASTY.into(),
                 back: "/o/x".into(),
             }

@@ -22,6 +22,10 @@ pub(crate) enum Account {
     RefundsDue,
     /// Money that came and of which nobody knows yet what it is for.
     Unmatched,
+    /// What providers keep for their work.
+    Fees,
+    /// Payments that banks took back.
+    Disputes,
 }
 
 impl Account {
@@ -41,6 +45,8 @@ impl Account {
             Account::Sales => "sales",
             Account::RefundsDue => "refunds_due",
             Account::Unmatched => "unmatched",
+            Account::Fees => "fees",
+            Account::Disputes => "disputes",
         }
     }
 }
@@ -51,7 +57,7 @@ pub(crate) async fn book(
     key: &str,
     order: Option<Uuid>,
     description: &str,
-    (debit, credit): (Account, Account),
+    accounts: (Account, Account),
     amount: Money,
     now: OffsetDateTime,
 ) -> Result<()> {
@@ -66,12 +72,52 @@ pub(crate) async fn book(
     )
     .execute(&mut *tx)
     .await?;
+    write_entries(tx, id, accounts, amount, now).await
+}
+
+/// The same, where somebody else may have booked the key. Returns whether it is booked only now.
+pub(crate) async fn book_once(
+    tx: &mut PgConnection,
+    key: &str,
+    order: Option<Uuid>,
+    description: &str,
+    accounts: (Account, Account),
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<bool> {
+    let id = rng::id(now);
+    let made = sqlx::query!(
+        "INSERT INTO ledger_transactions (id, key, order_id, description, posted_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (key) DO NOTHING",
+        id,
+        key,
+        order,
+        description,
+        now
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if made == 0 {
+        return Ok(false);
+    }
+    write_entries(tx, id, accounts, amount, now).await?;
+    Ok(true)
+}
+
+async fn write_entries(
+    tx: &mut PgConnection,
+    transaction: Uuid,
+    (debit, credit): (Account, Account),
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<()> {
     for (account, minor) in [(debit, amount.minor), (credit, -amount.minor)] {
         sqlx::query!(
             "INSERT INTO ledger_entries (id, transaction_id, account_id, amount_minor, currency)
              SELECT $1, $2, id, $4, $5 FROM ledger_accounts WHERE code = $3",
             rng::id(now),
-            id,
+            transaction,
             account.code(),
             minor,
             amount.currency.as_str()

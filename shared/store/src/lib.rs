@@ -1,11 +1,11 @@
 //! The only SQL and the only Redis of the system.
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
-//! [`payment`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`], [`admin`],
-//! [`api_token`], [`security`], [`backup`]; and a file for each path that
-//! crosses them in one transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid
-//! money becomes access), [`for_another`] (a package that one pays for another), [`history`] (looking back), [`directory`] (what
-//! radiusd must know), [`drill`] (what must hold in a restored database), [`seed`] (test and demo data).
+//! [`payment`], [`refund`], [`fee`], [`dispute`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`],
+//! [`admin`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
+//! (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that one pays for another),
+//! [`returned`] (where money is that went back), [`history`] (looking back), [`directory`] (what radiusd must know), [`drill`] (what must
+//! hold in a restored database), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -19,9 +19,11 @@ pub mod command;
 mod db;
 pub mod directory;
 pub mod discount;
+pub mod dispute;
 pub mod drill;
 pub mod entitlement;
 mod error;
+pub mod fee;
 pub mod for_another;
 mod grace;
 pub mod history;
@@ -35,6 +37,7 @@ pub mod package;
 pub mod payment;
 pub mod redis;
 pub mod refund;
+pub mod returned;
 pub mod router_login;
 pub mod security;
 pub mod seed;

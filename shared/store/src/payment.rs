@@ -1,8 +1,11 @@
 //! Payments: attempts to collect an order's money, and the raw words of the provider.
 //!
 //! A payment's state only moves forward, except that success may come after failure: money that arrived
-//! late is still money. Success itself is [`crate::settlement`].
+//! late is still money. Success itself is [`crate::settlement`]. What is told of a payment that is settled, and does not fit
+//! what is booked, is noted ([`told_otherwise`]) and books nothing.
 
+mod list;
+mod otherwise;
 mod page;
 mod recent;
 
@@ -10,12 +13,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::money::Money;
-use shared::phone::Phone;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::page::{Attempt, NewPage, by_reference, latest, page_made};
+pub use self::list::{Listed, list};
+pub use self::otherwise::told_otherwise;
+pub(crate) use self::page::close_others;
+pub use self::page::{Attempt, NewPage, by_reference, is_over, latest, page_made};
 pub use self::recent::{Recent, recent, times_paid};
 use crate::{Db, Result, StoreError, discount, grace};
 
@@ -134,20 +139,22 @@ pub async fn prompted(
 
 /// We do not know whether the provider heard us. Nothing may be charged again until we do.
 pub async fn unknown(db: &Db, id: Uuid, text: &str, now: OffsetDateTime, next_check: OffsetDateTime) -> Result<()> {
-    move_on(db, id, "unknown", &["created"], ("", text), now, Some(next_check)).await
+    move_on(db, id, "unknown", &["created"], ("", text), now, Some(next_check)).await.map(drop)
 }
 
 /// The provider says paid; the answer is being checked.
 pub async fn confirming(db: &Db, id: Uuid, now: OffsetDateTime, next_check: OffsetDateTime) -> Result<()> {
-    move_on(db, id, "confirming", &["created", "prompted", "unknown", "failed"], ("", ""), now, Some(next_check)).await
+    let from = ["created", "prompted", "unknown", "failed"];
+    move_on(db, id, "confirming", &from, ("", ""), now, Some(next_check)).await.map(drop)
 }
 
-/// The provider says that no money came, with its code and text.
-pub async fn failed(db: &Db, id: Uuid, code: &str, text: &str, now: OffsetDateTime) -> Result<()> {
+/// The provider says that no money came, with its code and text. Returns whether that is new.
+pub async fn failed(db: &Db, id: Uuid, code: &str, text: &str, now: OffsetDateTime) -> Result<bool> {
     move_on(db, id, "failed", &["created", "prompted", "unknown", "confirming"], (code, text), now, None).await
 }
 
 /// A report of the provider says so, and the report that puts it right may be lost: the provider is asked at `next_check`.
+/// Returns whether it is new.
 pub async fn reported_failed(
     db: &Db,
     id: Uuid,
@@ -155,7 +162,7 @@ pub async fn reported_failed(
     text: &str,
     now: OffsetDateTime,
     next_check: OffsetDateTime,
-) -> Result<()> {
+) -> Result<bool> {
     let from = ["created", "prompted", "unknown", "confirming"];
     move_on(db, id, "failed", &from, (code, text), now, Some(next_check)).await
 }
@@ -168,7 +175,7 @@ async fn lock_order(tx: &mut sqlx::PgConnection, payment: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Moves a payment and its order from one of `from` to `to`; elsewhere it changes nothing.
+/// Moves a payment from one of `from` to `to`, and its order with it; elsewhere it changes nothing. Returns whether it did.
 async fn move_on(
     db: &Db,
     id: Uuid,
@@ -177,7 +184,7 @@ async fn move_on(
     (code, text): (&str, &str),
     now: OffsetDateTime,
     next_check: Option<OffsetDateTime>,
-) -> Result<()> {
+) -> Result<bool> {
     let mut tx = db.pool.begin().await?;
     lock_order(&mut tx, id).await?;
     let from: Vec<String> = from.iter().map(|&state| state.to_owned()).collect();
@@ -196,20 +203,44 @@ async fn move_on(
     .fetch_optional(&mut *tx)
     .await?;
     if let Some(order) = order {
-        sqlx::query!(
-            "UPDATE orders SET state = $2, reason = $3, updated_at = $4 WHERE id = $1 AND state NOT IN ('paid', 'refund_due')",
-            order,
-            to,
-            code,
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
+        move_order_on(&mut tx, order, to, code, now).await?;
         if to == "failed" {
             grace::end_of_payment(&mut tx, id, now).await?;
         }
     }
     tx.commit().await?;
+    Ok(order.is_some())
+}
+
+/// An order stands where the customer has to look: what was paid stays paid, and while an attempt is open, another one that
+/// has ended says nothing. The caller holds the order.
+pub(crate) async fn move_order_on(
+    tx: &mut sqlx::PgConnection,
+    order: Uuid,
+    to: &str,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let open = sqlx::query_scalar!(
+        "SELECT state FROM payments WHERE order_id = $1 AND state IN ('created', 'prompted', 'unknown', 'confirming')
+         ORDER BY state = 'confirming' DESC, created_at DESC, id DESC LIMIT 1",
+        order
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let (state, reason) = match &open {
+        Some(open) => (open.as_str(), ""),
+        None => (to, reason),
+    };
+    sqlx::query!(
+        "UPDATE orders SET state = $2, reason = $3, updated_at = $4 WHERE id = $1 AND state NOT IN ('paid', 'refund_due')",
+        order,
+        state,
+        reason,
+        now
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -401,63 +432,6 @@ pub async fn finish_event(db: &Db, id: Uuid, outcome: &str, now: OffsetDateTime)
     Ok(())
 }
 
-/// A payment as the desk lists it.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// Its identity.
-    pub id: Uuid,
-    /// The order's code.
-    pub order_code: String,
-    /// The order's state.
-    pub order_state: String,
-    /// Who pays.
-    pub phone: Option<Phone>,
-    /// The package's name.
-    pub package: String,
-    /// The amount.
-    pub amount: Money,
-    /// Its state.
-    pub state: String,
-    /// The provider's receipt.
-    pub receipt: Option<String>,
-    /// The provider's code and text, if it failed.
-    pub result: Option<String>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-}
-
-/// The newest payments.
-pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
-    let rows = sqlx::query!(
-        r#"SELECT y.id, o.code, o.state AS order_state, o.phone, o.package->>'name' AS "package!", y.amount_minor, y.currency, y.state,
-                  y.receipt, y.result_text, y.created_at
-           FROM payments y JOIN orders o ON o.id = y.order_id
-           ORDER BY y.created_at DESC, y.id LIMIT $1"#,
-        i64::from(limit)
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Listed {
-                amount: Money {
-                    minor: row.amount_minor,
-                    currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", row.id, error))?,
-                },
-                phone: row.phone.parse().ok(),
-                id: row.id,
-                order_code: row.code,
-                order_state: row.order_state,
-                package: row.package,
-                state: row.state,
-                receipt: row.receipt,
-                result: row.result_text,
-                created_at: row.created_at,
-            })
-        })
-        .collect()
-}
-
 /// Payments from which news may still come, for the desk.
 pub async fn count_waiting(db: &Db) -> Result<u64> {
     let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM payments WHERE next_check_at IS NOT NULL"#)
@@ -476,13 +450,22 @@ pub async fn came_from_its_phone(db: &Db, order: Uuid) -> Result<bool> {
     .await?)
 }
 
+/// A provider's receipt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// Whose it is.
+    pub provider: String,
+    /// As the provider writes it.
+    pub number: String,
+}
+
 /// The provider's receipt of an order that was paid, if the provider has told it.
-pub async fn receipt_of(db: &Db, order: Uuid) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar!(
-        "SELECT receipt FROM payments WHERE order_id = $1 AND state = 'succeeded' ORDER BY created_at LIMIT 1",
+pub async fn receipt_of(db: &Db, order: Uuid) -> Result<Option<Receipt>> {
+    let row = sqlx::query!(
+        "SELECT provider, receipt FROM payments WHERE order_id = $1 AND state = 'succeeded' ORDER BY created_at LIMIT 1",
         order
     )
     .fetch_optional(&db.pool)
-    .await?
-    .flatten())
+    .await?;
+    Ok(row.and_then(|row| Some(Receipt { provider: row.provider, number: row.receipt? })))
 }

@@ -2,8 +2,9 @@
 //!
 //! [`ask`] decides in one transaction: what the money bought is taken back, the ledger owes it to the customer, and a row waits
 //! here to be sent. A job [`claim`]s it and asks the provider with the row's identity, which gives back once for each; what
-//! it answers is [`done`], [`pending`], [`over`] or [`again`]. The provider's own report of it is [`heard`]; what was given back
-//! elsewhere is booked by it too, so that the ledger has what the provider has.
+//! it answers is [`done`], [`pending`], [`over`] or [`again`]. What the provider says of a payment's refunds later is [`heard`]: what
+//! was given back elsewhere is booked by it too, so that the ledger has what the provider has. What it says of one of them is
+//! [`told()`]: a card may not take the money that was on its way, and then it is owed as before.
 //!
 //! M-Pesa's reversals stand in [`crate::mpesa_request`]: they are answered minutes later and have no key that could be repeated.
 
@@ -17,7 +18,13 @@ use uuid::Uuid;
 
 use crate::ledger::{self, Account};
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, dispute, fee};
+
+mod list;
+mod told;
+
+pub use self::list::{Listed, count_stuck, list};
+pub use self::told::{Followed, Stands, Told, told};
 
 /// Whose payments are given back from here.
 const PROVIDER: &str = "stripe";
@@ -74,6 +81,12 @@ pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Resul
     }
     if let Some(asked) = asked_before(&mut tx, payment).await? {
         return Ok(asked);
+    }
+    if dispute::holds(&mut tx, payment).await? {
+        return Err(StoreError::Conflict(format!(
+            "the customer's bank has taken the money of order {} back: it is decided in Stripe's dashboard who gets it",
+            order.code
+        )));
     }
     let (came, bought) = booked(&mut tx, payment).await?;
     let amount = Money { minor: came.minor - given(&mut tx, payment).await?, ..came };
@@ -136,7 +149,7 @@ async fn owe(
 }
 
 /// How much of a payment has gone back, minor units.
-async fn given(tx: &mut PgConnection, payment: Uuid) -> Result<i64> {
+pub(crate) async fn given(tx: &mut PgConnection, payment: Uuid) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"SELECT coalesce(sum(amount_minor), 0)::bigint AS "given!" FROM refunds WHERE payment_id = $1 AND state = 'done'"#,
         payment
@@ -146,7 +159,7 @@ async fn given(tx: &mut PgConnection, payment: Uuid) -> Result<i64> {
 }
 
 /// What came with a payment, and whether it is still booked as a sale.
-async fn booked(tx: &mut PgConnection, payment: Uuid) -> Result<(Money, bool)> {
+pub(crate) async fn booked(tx: &mut PgConnection, payment: Uuid) -> Result<(Money, bool)> {
     let row = sqlx::query!(
         r#"SELECT -l.amount_minor AS "minor!", l.currency, a.code = 'sales' AS "bought!",
                   EXISTS (SELECT FROM ledger_transactions WHERE key = $2) AS "due!"
@@ -162,7 +175,15 @@ async fn booked(tx: &mut PgConnection, payment: Uuid) -> Result<(Money, bool)> {
 }
 
 /// Takes back what an order gave: its own entitlement, the grace that became it, or the voucher for another.
-async fn take_back(tx: &mut PgConnection, (order, code): (Uuid, &str), by: &str, now: OffsetDateTime) -> Result<()> {
+///
+/// # Errors
+/// [`StoreError::Conflict`]: it is one with what other orders bought, and nothing was changed.
+pub(crate) async fn take_back(
+    tx: &mut PgConnection,
+    (order, code): (Uuid, &str),
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<()> {
     let row = sqlx::query!(
         r#"SELECT e.id, e.order_id IS NOT DISTINCT FROM $1::uuid OR c.before->>'package_id' IS NULL AS "is_its_own!",
                   EXISTS (SELECT FROM entitlement_changes later WHERE later.entitlement_id = e.id AND later.order_id <> $1) AS "is_changed!"
@@ -247,8 +268,8 @@ async fn finish(tx: &mut PgConnection, id: Uuid, reference: Option<&str>, now: O
     let row = sqlx::query!(
         r#"UPDATE refunds r SET state = 'done', reference = coalesce($2, r.reference), reason = '', next_attempt_at = NULL, updated_at = $3
          FROM payments p JOIN orders o ON o.id = p.order_id
-         WHERE r.id = $1 AND p.id = r.payment_id AND r.state <> 'done'
-         RETURNING r.amount_minor, r.currency, o.id AS "order_id!", o.code AS "code!""#,
+         WHERE r.id = $1 AND p.id = r.payment_id AND r.state NOT IN ('done', 'failed')
+         RETURNING r.amount_minor, r.currency, r.payment_id, o.id AS "order_id!", o.code AS "code!""#,
         id,
         reference,
         now
@@ -259,7 +280,9 @@ async fn finish(tx: &mut PgConnection, id: Uuid, reference: Option<&str>, now: O
     let amount = money(id, row.amount_minor, &row.currency)?;
     let what = format!("the money of order {} has gone back", row.code);
     let accounts = (Account::RefundsDue, Account::Stripe);
-    ledger::book(tx, &format!("refund:{id}"), Some(row.order_id), &what, accounts, amount, now).await?;
+    ledger::book(&mut *tx, &format!("refund:{id}"), Some(row.order_id), &what, accounts, amount, now).await?;
+    // The provider may keep something of this too.
+    fee::ask_again(tx, row.payment_id).await?;
     Ok(true)
 }
 

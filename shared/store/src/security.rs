@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::mac::Mac;
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::package::whole_seconds;
@@ -28,10 +29,14 @@ pub enum Kind {
     CodeGuessing,
     /// A report in the name of a provider of payments was signed by somebody else, or is a copy.
     ForgedReport,
+    /// The owner of a card says to the bank that a payment was not theirs.
+    CardDisputed,
+    /// A payment that is settled was told of with another receipt, or another amount.
+    MoneyDiffers,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 9] = [
         Kind::DeviceLocked,
         Kind::LoginLocked,
         Kind::RouterGuessing,
@@ -39,6 +44,8 @@ impl Kind {
         Kind::SessionStolen,
         Kind::CodeGuessing,
         Kind::ForgedReport,
+        Kind::CardDisputed,
+        Kind::MoneyDiffers,
     ];
 
     /// The word in the database and in metrics.
@@ -51,6 +58,8 @@ impl Kind {
             Kind::SessionStolen => "session_stolen",
             Kind::CodeGuessing => "code_guessing",
             Kind::ForgedReport => "forged_report",
+            Kind::CardDisputed => "card_disputed",
+            Kind::MoneyDiffers => "money_differs",
         }
     }
 
@@ -74,6 +83,13 @@ pub struct Event {
     pub detail: String,
 }
 
+impl Event {
+    /// Something that has to do with no router and no device.
+    pub fn of(kind: Kind, detail: String) -> Event {
+        Event { kind, nas: None, mac: None, user_name: None, detail }
+    }
+}
+
 /// The beginning of a name that was typed: it may be somebody's code.
 pub fn masked(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
@@ -83,6 +99,12 @@ pub fn masked(name: &[u8]) -> String {
 
 /// Writes something down.
 pub async fn record(db: &Db, event: &Event, now: OffsetDateTime) -> Result<()> {
+    let mut connection = db.pool.acquire().await?;
+    record_in(&mut connection, event, now).await
+}
+
+/// The same together with what it tells of.
+pub(crate) async fn record_in(tx: &mut PgConnection, event: &Event, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "INSERT INTO security_events (id, at, kind, nas_id, mac, user_name, detail) VALUES ($1, $2, $3, $4, $5::text::macaddr, $6, $7)",
         rng::id(now),
@@ -93,7 +115,7 @@ pub async fn record(db: &Db, event: &Event, now: OffsetDateTime) -> Result<()> {
         event.user_name,
         event.detail
     )
-    .execute(&db.pool)
+    .execute(tx)
     .await?;
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::ledger::{self, Account};
 use crate::order::Wish;
 use crate::package::{Package, Starts};
 use crate::unmatched::{self, Origin};
-use crate::{Db, Result, StoreError, entitlement, for_another, grace};
+use crate::{Db, Result, StoreError, entitlement, for_another, grace, payment};
 
 /// What a provider confirmed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,6 +45,8 @@ pub enum Settled {
     },
     /// It was settled before; perhaps the receipt is new.
     Already,
+    /// It was settled before, with another receipt. Nothing is booked: whether this one is money, the provider has to be asked.
+    Another,
     /// The money came, but it buys nothing: the order was paid already, or the amount is not the price.
     RefundDue,
 }
@@ -80,10 +82,11 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
             // A card proves no phone.
             let received = Received { receipt, amount, from, by_the_phone: is_mpesa };
             let settled = settle_in(&mut tx, payment, &received, now).await?;
-            if let (Settled::Already, Some(receipt)) = (settled, told_twice) {
-                unmatched::second(&mut tx, payment, receipt, amount, now).await?;
-            }
-            settled
+            let is_other = match told_twice.filter(|_| settled == Settled::Already) {
+                Some(receipt) => !unmatched::is_own(&mut tx, payment, receipt).await?,
+                None => false,
+            };
+            if is_other { Settled::Another } else { settled }
         }
     };
     tx.commit().await?;
@@ -129,6 +132,8 @@ pub(crate) async fn settle_in(
     if row.state == "succeeded" {
         return Ok(Settled::Already);
     }
+    // Nobody shall pay once more, on a page that is open.
+    payment::close_others(&mut *tx, order.id, payment, now).await?;
     let amount = received.amount.unwrap_or(price);
     let key = format!("payment:{payment}");
     if amount != price || matches!(order.state.as_str(), "paid" | "refund_due") {

@@ -7,6 +7,8 @@
 //! [`given_back`]). What waits is [`list`]ed with the orders that it may be for ([`suggestions`]); what is not for the Wi-Fi at
 //! all is [`ignore`]d.
 //!
+//! A second receipt that is told for one prompt is kept here too, and booked later ([`second()`]).
+//!
 //! Everything that touches a receipt holds it first ([`hold`]), before any order: a report of a prompt, a confirmation and a
 //! person at the desk come one after the other, and the second one finds what the first one did. What is matched by a
 //! masked number is matched only where no other customer can be meant; what is not certain is left to a person.
@@ -14,6 +16,7 @@
 mod matching;
 mod origin;
 mod queue;
+mod second;
 mod suggest;
 
 use sha2::{Digest as _, Sha256};
@@ -26,8 +29,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::matching::{Found, Matched, expected, has_prompt, is_known, match_confirmation};
-pub(crate) use self::origin::{Origin, claim, hold, origin, second, spent};
+pub(crate) use self::origin::{Origin, claim, hold, is_own, origin, spent};
 pub use self::queue::{Ignored, Listed, MAX_REASON, count_waiting, get, heed, ignore, list};
+pub(crate) use self::second::book_waiting;
+pub use self::second::second;
 pub use self::suggest::{Because, Suggestion, suggestions};
 use crate::ledger::{self, Account};
 use crate::order::{self, NewOrder, Wish};
@@ -159,6 +164,7 @@ pub struct Assigned {
 pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now: OffsetDateTime) -> Result<Assigned> {
     let mut tx = db.pool.begin().await?;
     let amount = waiting(&mut tx, receipt).await?;
+    book_waiting(&mut tx, receipt, now).await?;
     let order = match purpose {
         Purpose::Order(code) => open_order(&mut tx, code).await?,
         Purpose::Package { phone, package } => new_order(&mut tx, phone, package, now).await?,
@@ -197,6 +203,7 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
 pub async fn refund_due(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<Money> {
     let mut tx = db.pool.begin().await?;
     let amount = waiting(&mut tx, receipt).await?;
+    book_waiting(&mut tx, receipt, now).await?;
     let key = format!("received:{PROVIDER}:{receipt}:refund");
     let what = format!("receipt {receipt} goes back to its payer");
     ledger::book(&mut tx, &key, None, &what, (Account::Unmatched, Account::RefundsDue), amount, now).await?;

@@ -7,8 +7,15 @@ use crate::App;
 use crate::admin::Refusal;
 use crate::payments::c2b;
 
+/// Of money that is told of beside the receipt of a prompt, and that nobody could say anything of.
+const NOT_BOOKED: &str = "M-Pesa’s report of a prompt that is paid named this receipt beside its own, and M-Pesa has not confirmed it: look at its \
+                          statement first. It is not booked before you decide.";
+
 /// Why this money waits.
 pub(super) async fn of(app: &App, money: &Listed, now: OffsetDateTime) -> Result<String, Refusal> {
+    if !money.is_booked {
+        return Ok(NOT_BOOKED.into());
+    }
     let reference = c2b::reference(&money.typed);
     let found = unmatched::expected(&app.db, &reference, money.amount, now).await?;
     Ok(in_words(money, &reference, found))

@@ -27,6 +27,7 @@ use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use store::entitlement::{self, Usage};
 use store::order::{self, OrderState};
+use store::returned::{self, Returned};
 use store::{StoreError, notification, user};
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ use crate::middleware::language::{Speech, Wanted};
 use crate::session::customer::{self, Customer, Presented};
 use crate::urls;
 use crate::views::customer::{
-    AccountPage, GoingOnlinePage, MessageChoice, OwnedCard, PaidLine, ReceiptPage, SignedInLine,
+    AccountPage, GoingOnlinePage, MessageChoice, OwnedCard, PaidLine, ReceiptPage, Reference, SignedInLine,
 };
 use crate::views::text::say;
 use crate::views::{Site, page, time, words};
@@ -321,6 +322,17 @@ pub(crate) async fn receipt(
     let Some(paid_at) = order.paid_at else { return Err(AppError::NotFound) };
     let speech = wanted.speech(visit::language_of(&order.visit), None);
     let page_of_order = urls::order(app.db.seal(), order.id);
+    let reference = store::payment::receipt_of(&app.db, order.id).await?.map(|receipt| Reference {
+        label: say(speech.language, words::receipt(&receipt.provider)).to_string(),
+        number: receipt.number,
+    });
+    let given_back = match returned::of_order(&app.db, order.id).await? {
+        Some(Returned::Gone { amount, at, .. } | Returned::TakenBack { amount, at }) => {
+            let when = time::stamp(speech.language, at);
+            Some(say(speech.language, "receipt-given-back-line").with("amount", amount).with("when", when).to_string())
+        }
+        Some(Returned::OnItsWay { .. }) | None => None,
+    };
     let view = ReceiptPage {
         site: Site::of(&app, speech).at(&urls::receipt(&page_of_order)),
         package: order.package_in(speech.language).to_owned(),
@@ -328,7 +340,8 @@ pub(crate) async fn receipt(
         paid_at: time::stamp(speech.language, paid_at),
         savings: order_page::savings(&app, speech.language, &order).await?,
         phone: order.phone.masked(),
-        reference: store::payment::receipt_of(&app.db, order.id).await?,
+        reference,
+        given_back,
         code: order.code.clone(),
         back: speech.to(&page_of_order),
     };

@@ -10,6 +10,7 @@ use store::payment::Event;
 
 use super::super::mpesa::{Mpesa, Prompt};
 use super::super::report::{self, Outcome};
+use super::super::stripe::Expired;
 use super::super::{C2B, MPESA, MPESA_REPORTS, Push, Query, RESULT, RESULT_TIMEOUT, asked, reached_at, received};
 use super::{Answer, Gateway, Moments, Wish};
 use crate::metrics::Metrics;
@@ -59,6 +60,11 @@ impl Gateway for Mpesa {
 
     async fn query(&self, reference: &str) -> Query {
         Mpesa::query(self, reference).await
+    }
+
+    /// A phone cannot be told to stop asking.
+    async fn close(&self, _reference: &str) -> Option<Expired> {
+        None
     }
 
     async fn judge(&self, app: &App, event: &Event) -> Result<Outcome, StoreError> {

@@ -7,13 +7,12 @@ use prometheus::IntCounterVec;
 use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::payment::{self, Event, Payment};
-use store::refund::{self, Heard};
 use store::settlement::Evidence;
 
 use super::super::report::{self, Outcome, Said};
 use super::super::stripe::webhook::{self, News, Step};
-use super::super::stripe::{Checkout, Created, Stripe};
-use super::super::{Query, STRIPE};
+use super::super::stripe::{Checkout, Created, Expired, Stripe};
+use super::super::{Query, STRIPE, dispute, refund};
 use super::{Answer, Gateway, Moments, Page, Wish};
 use crate::metrics::Metrics;
 use crate::{App, urls};
@@ -78,6 +77,10 @@ impl Gateway for Stripe {
         self.session(reference).await
     }
 
+    async fn close(&self, reference: &str) -> Option<Expired> {
+        Some(self.expire(reference).await)
+    }
+
     async fn judge(&self, app: &App, event: &Event) -> Result<Outcome, StoreError> {
         let Ok(told) = webhook::Event::parse(&event.body) else { return Ok(Outcome::Unreadable) };
         // A secret of test mode beside a live key, or the other way round: that money is not ours.
@@ -89,35 +92,18 @@ impl Gateway for Stripe {
                 let Some(payment) = find(app, event, session).await? else { return Ok(Outcome::Unmatched) };
                 of_session(app, self, &payment, session, step).await
             }
-            News::Refunded { payment_intent, total, .. } => {
-                let Some(payment) = find(app, event, payment_intent).await? else { return Ok(Outcome::Unmatched) };
-                if payment.state != "succeeded" {
-                    // It was paid before it went back; that is found out first.
-                    return Ok(Outcome::Later);
-                }
-                match refund::heard(&app.db, payment.id, *total, app.clock.now()).await? {
-                    Heard::Ours => Ok(Outcome::Noted),
-                    Heard::Known => Ok(Outcome::Duplicate),
-                    Heard::Elsewhere(amount) => {
-                        tracing::warn!(payment = %payment.id, %amount, "money was given back in Stripe's dashboard; it is booked, and what it bought goes on");
-                        Ok(Outcome::Noted)
-                    }
-                    Heard::Unclear => {
-                        tracing::error!(payment = %payment.id, ?total, "money was given back in Stripe's dashboard, and is not in the ledger");
-                        Ok(Outcome::Queued)
-                    }
-                }
-            }
-            News::Disputed { dispute, payment_intent, amount, reason } => {
-                tracing::error!(
-                    dispute,
-                    payment_intent,
-                    ?amount,
-                    reason,
-                    "a payment by card is disputed: answer in Stripe's dashboard"
-                );
-                Ok(Outcome::Queued)
-            }
+            News::Refunded { payment_intent, .. } => match paid(app, event, payment_intent).await? {
+                Ok(payment) => refund::of_payment(app, self, &payment, payment_intent).await,
+                Err(outcome) => Ok(outcome),
+            },
+            News::RefundChanged { refund, payment_intent } => match paid(app, event, payment_intent).await? {
+                Ok(payment) => refund::of_refund(app, self, &payment, payment_intent, refund).await,
+                Err(outcome) => Ok(outcome),
+            },
+            News::Disputed { dispute, payment_intent } => match paid(app, event, payment_intent).await? {
+                Ok(payment) => dispute::judge(app, self, &payment, payment_intent, dispute).await,
+                Err(outcome) => Ok(outcome),
+            },
             News::Other => Ok(Outcome::Noted),
             News::Unreadable => Ok(Outcome::Unreadable),
         }
@@ -134,6 +120,16 @@ async fn find(app: &App, event: &Event, reference: &str) -> Result<Option<Paymen
         Some(id) => payment::get(&app.db, id).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// The payment that a report about money speaks of, which has come. It was paid before it went back: where that is not known yet, it
+/// is found out first.
+async fn paid(app: &App, event: &Event, reference: &str) -> Result<Result<Payment, Outcome>, StoreError> {
+    Ok(match find(app, event, reference).await? {
+        Some(payment) if payment.state == "succeeded" => Ok(payment),
+        Some(_) => Err(Outcome::Later),
+        None => Err(Outcome::Unmatched),
+    })
 }
 
 async fn of_session(

@@ -105,16 +105,19 @@ pub enum News {
         /// All that was given back of it so far, this time included.
         total: Option<Money>,
     },
-    /// `charge.dispute.created`: the bank takes the money back until it is decided who is right.
+    /// `refund.updated`, `refund.failed`: something became of money that was on its way back.
+    RefundChanged {
+        /// Stripe's name of it, `re_…`.
+        refund: String,
+        /// The payment that it was given back from, `pi_…`.
+        payment_intent: String,
+    },
+    /// `charge.dispute.…`: the owner of a card says to the bank that a payment is not theirs, or it is decided who is right.
     Disputed {
         /// Stripe's name of the dispute.
         dispute: String,
         /// The payment that is disputed, `pi_…`.
         payment_intent: String,
-        /// How much of it.
-        amount: Option<Money>,
-        /// What the owner of the card says, such as `fraudulent`.
-        reason: String,
     },
     /// A kind that nothing is done about.
     Other,
@@ -233,7 +236,7 @@ impl Event {
     pub fn payment(&self) -> Option<Uuid> {
         match &self.news {
             News::Session { payment, .. } | News::Refunded { payment, .. } => *payment,
-            News::Disputed { .. } | News::Other | News::Unreadable => None,
+            News::RefundChanged { .. } | News::Disputed { .. } | News::Other | News::Unreadable => None,
         }
     }
 }
@@ -246,7 +249,13 @@ impl News {
             "checkout.session.async_payment_failed" => Step::Failed,
             "checkout.session.expired" => Step::Expired,
             "charge.refunded" => return News::refunded(object),
-            "charge.dispute.created" => return News::disputed(object),
+            // The last is what the first two were called in older versions.
+            "refund.updated" | "refund.failed" | "charge.refund.updated" => return News::refund_changed(object),
+            "charge.dispute.created"
+            | "charge.dispute.updated"
+            | "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated"
+            | "charge.dispute.closed" => return News::disputed(object),
             _ => return Some(News::Other),
         };
         Some(News::Session { session: id(object)?, payment: payment_of(object), step })
@@ -260,13 +269,12 @@ impl News {
         })
     }
 
+    fn refund_changed(refund: &Value) -> Option<News> {
+        Some(News::RefundChanged { refund: id(refund)?, payment_intent: refund.get("payment_intent").and_then(id)? })
+    }
+
     fn disputed(dispute: &Value) -> Option<News> {
-        Some(News::Disputed {
-            dispute: id(dispute)?,
-            payment_intent: dispute.get("payment_intent").and_then(id)?,
-            amount: money(dispute, "amount"),
-            reason: dispute.get("reason").and_then(Value::as_str).map(code).unwrap_or_default(),
-        })
+        Some(News::Disputed { dispute: id(dispute)?, payment_intent: dispute.get("payment_intent").and_then(id)? })
     }
 }
 
@@ -461,20 +469,23 @@ mod tests {
         assert_eq!(event("charge.refunded", charge).news, expected);
         let dispute = json!({ "id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1", "amount": 7000,
                               "currency": "kes", "reason": "fraudulent", "status": "needs_response" });
-        let expected = News::Disputed {
-            dispute: "dp_1".into(),
-            payment_intent: "pi_1".into(),
-            amount: Some(Money::kes(7000)),
-            reason: "fraudulent".into(),
-        };
-        assert_eq!(event("charge.dispute.created", dispute).news, expected);
+        let expected = News::Disputed { dispute: "dp_1".into(), payment_intent: "pi_1".into() };
+        for kind in ["created", "updated", "funds_withdrawn", "funds_reinstated", "closed"] {
+            assert_eq!(event(&format!("charge.dispute.{kind}"), dispute.clone()).news, expected, "{kind}");
+        }
+        let refund =
+            json!({ "id": "re_1", "payment_intent": "pi_1", "amount": 2000, "currency": "kes", "status": "failed" });
+        let expected = News::RefundChanged { refund: "re_1".into(), payment_intent: "pi_1".into() };
+        for kind in ["refund.updated", "refund.failed", "charge.refund.updated"] {
+            assert_eq!(event(kind, refund.clone()).news, expected, "{kind}");
+        }
     }
 
     #[test]
     fn other_kinds_are_kept_and_listed_ones_without_their_object_are_unreadable() {
         assert_eq!(event("customer.created", json!({ "id": "cus_1" })).news, News::Other);
         assert_eq!(event("v2.core.event", Value::Null).news, News::Other);
-        for kind in ["checkout.session.completed", "charge.refunded", "charge.dispute.created"] {
+        for kind in ["checkout.session.completed", "charge.refunded", "charge.dispute.created", "refund.failed"] {
             for object in [Value::Null, json!({}), json!({ "id": 7, "payment_intent": null })] {
                 assert_eq!(event(kind, object).news, News::Unreadable, "{kind}");
             }

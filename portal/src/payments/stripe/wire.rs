@@ -124,7 +124,7 @@ impl Silence {
 
 impl Answer {
     /// The value at a JSON pointer.
-    fn at(&self, pointer: &str) -> Option<&Value> {
+    pub(super) fn at(&self, pointer: &str) -> Option<&Value> {
         self.json.as_ref()?.pointer(pointer)
     }
 

@@ -1,5 +1,5 @@
-//! Payments that are made on a page of the provider's: its address and its end, which a reopened browser must find again, and
-//! the newest attempt to pay an order, as the order's page shows it.
+//! Payments that are made on a page of the provider's: its address and its end, which a reopened browser must find again, that it
+//! is closed when the order was paid elsewhere, and the attempt to pay an order that its page shows.
 
 use std::time::Duration;
 
@@ -86,11 +86,11 @@ impl Attempt {
     }
 }
 
-/// The newest attempt to pay an order; `None`: there was none.
+/// The attempt to pay an order that matters: one that succeeded, else one that is open, else the newest. `None`: there was none.
 pub async fn latest(db: &Db, order: Uuid) -> Result<Option<Attempt>> {
     let row = sqlx::query!(
         "SELECT id, provider, state, created_at, pay_url, grace_id FROM payments WHERE order_id = $1
-         ORDER BY created_at DESC, id DESC LIMIT 1",
+         ORDER BY state = 'succeeded' DESC, state <> 'failed' DESC, created_at DESC, id DESC LIMIT 1",
         order
     )
     .fetch_optional(&db.pool)
@@ -114,4 +114,35 @@ pub async fn by_reference(db: &Db, provider: &str, reference: &str) -> Result<Op
     )
     .fetch_optional(&db.pool)
     .await?)
+}
+
+/// Whether a payment can still be made though its order is paid, so that somebody could pay twice.
+pub async fn is_over(db: &Db, payment: Uuid) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM payments p JOIN orders o ON o.id = p.order_id
+             WHERE p.id = $1 AND p.state IN ('created', 'prompted', 'unknown') AND o.state IN ('paid', 'refund_due')) AS "is_over!""#,
+        payment
+    )
+    .fetch_one(&db.pool)
+    .await?)
+}
+
+/// Has the pages closed on which an order could be paid that is paid now: whoever checks payments finds them due. The caller
+/// holds the order.
+pub(crate) async fn close_others(
+    tx: &mut sqlx::PgConnection,
+    order: Uuid,
+    paid: Uuid,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE payments SET next_check_at = $3
+         WHERE order_id = $1 AND id <> $2 AND pay_until > $3 AND state IN ('created', 'prompted', 'unknown')",
+        order,
+        paid,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }

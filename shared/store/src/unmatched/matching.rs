@@ -14,6 +14,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::second::told_again;
 use super::{PROVIDER, Payer, Reference, Told, Trust, attempt, hold};
 use crate::ledger::{self, Account};
 use crate::settlement::{Received, Settled, settle_in};
@@ -161,6 +162,7 @@ impl Confirmation<'_> {
         .fetch_one(&mut *tx)
         .await?;
         if is_written {
+            told_again(tx, receipt, self.trust, self.now).await?;
             return Ok(Matched::Known);
         }
         if let Some((order, state)) = self.booked_before(&mut *tx).await? {

@@ -4,15 +4,14 @@
 //! whatever order they come, are one booking.
 
 use shared::money::Money;
-use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{PROVIDER, decide, money};
-use crate::Result;
+use super::{PROVIDER, book_waiting, decide, money};
 use crate::ledger::{self, Account};
 use crate::settlement::{Received, Settled, settle_in};
+use crate::{Result, payment};
 
 /// Where the money of a receipt is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,14 +72,19 @@ pub(crate) async fn claim(
     let received =
         Received { receipt: Some(receipt), amount: Some(amount), from: Account::Unmatched, by_the_phone: true };
     let settled = settle_in(&mut *tx, payment, &received, now).await?;
+    // Whatever it is booked as, it is booked from what waits.
+    if settled != Settled::Already {
+        book_waiting(&mut *tx, receipt, now).await?;
+    }
     let own = sqlx::query!("SELECT order_id, receipt FROM payments WHERE id = $1", payment).fetch_one(&mut *tx).await?;
     let state = match settled {
         Settled::Granted { .. } => "matched",
         Settled::RefundDue => "refunded",
         // The payment is settled with another receipt: this is other money, and goes on waiting.
-        Settled::Already if own.receipt.as_deref() != Some(receipt) => return Ok(settled),
-        Settled::Already => {
+        Settled::Already | Settled::Another if own.receipt.as_deref() != Some(receipt) => return Ok(settled),
+        Settled::Already | Settled::Another => {
             // It was settled before anyone knew its receipt, so the same money is booked twice: once of that is taken back.
+            book_waiting(&mut *tx, receipt, now).await?;
             let key = format!("received:{PROVIDER}:{receipt}:known");
             let what = format!("receipt {receipt} is booked with its payment");
             let accounts = (Account::Unmatched, Account::Mpesa);
@@ -92,44 +96,15 @@ pub(crate) async fn claim(
     Ok(settled)
 }
 
-/// A payment that is settled is reported once more, with another receipt: that is other money, and waits for a person. If the
-/// receipt is the payment's own, it is no news.
-pub(crate) async fn second(
-    tx: &mut PgConnection,
-    payment: Uuid,
-    receipt: &str,
-    amount: Option<Money>,
-    now: OffsetDateTime,
-) -> Result<()> {
-    let own = sqlx::query!(
-        "SELECT p.receipt, p.amount_minor, p.currency, o.code FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = $1",
-        payment
+/// Whether a settled payment has this receipt.
+pub(crate) async fn is_own(tx: &mut PgConnection, payment: Uuid, receipt: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT receipt IS NOT DISTINCT FROM $2 AS "is_own!" FROM payments WHERE id = $1"#,
+        payment,
+        receipt
     )
-    .fetch_one(&mut *tx)
-    .await?;
-    if own.receipt.as_deref() == Some(receipt) {
-        return Ok(());
-    }
-    let amount = match amount {
-        Some(amount) => amount,
-        None => money(receipt, own.amount_minor, &own.currency)?,
-    };
-    sqlx::query!(
-        "INSERT INTO received_money (id, provider, receipt, amount_minor, currency, reference, received_at, state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'unmatched')",
-        rng::id(now),
-        PROVIDER,
-        receipt,
-        amount.minor,
-        amount.currency.as_str(),
-        own.code,
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
-    let key = format!("received:{PROVIDER}:{receipt}");
-    let what = format!("receipt {receipt}, a second payment of order {}", own.code);
-    ledger::book(tx, &key, None, &what, (Account::Mpesa, Account::Unmatched), amount, now).await
+    .fetch_one(tx)
+    .await?)
 }
 
 /// Ends a payment whose money has been used under the same receipt: nothing is booked, and it is not asked about again.
@@ -150,15 +125,8 @@ pub(crate) async fn spent(tx: &mut PgConnection, payment: Uuid, now: OffsetDateT
     .execute(&mut *tx)
     .await?
     .rows_affected();
-    if ended > 0 {
-        sqlx::query!(
-            "UPDATE orders SET state = 'failed', reason = 'used', updated_at = $2
-             WHERE id = $1 AND state NOT IN ('paid', 'refund_due')",
-            order,
-            now
-        )
-        .execute(tx)
-        .await?;
+    if let (Some(order), true) = (order, ended > 0) {
+        payment::move_order_on(tx, order, "failed", "used", now).await?;
     }
     Ok(Settled::Already)
 }

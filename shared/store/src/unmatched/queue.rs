@@ -30,6 +30,8 @@ pub struct Listed {
     pub at: OffsetDateTime,
     /// Whether the provider, asked by us, said the same.
     pub is_confirmed: bool,
+    /// Whether it is in the ledger. What is told beside the receipt of a prompt, and not confirmed, is not.
+    pub is_booked: bool,
     /// `unmatched`, `matched`, `assigned` or `refunded`.
     pub state: String,
     /// Code of the order that it pays for.
@@ -66,6 +68,7 @@ struct Row {
     reference: String,
     at: OffsetDateTime,
     confirmed_at: Option<OffsetDateTime>,
+    is_booked: bool,
     state: String,
     order: Option<String>,
     price_minor: Option<i64>,
@@ -92,6 +95,7 @@ impl TryFrom<Row> for Listed {
             typed: row.reference,
             at: row.at,
             is_confirmed: row.confirmed_at.is_some(),
+            is_booked: row.is_booked,
             state: row.state,
             order: row.order,
             rest: rest.filter(|rest| rest.minor > 0),
@@ -109,7 +113,7 @@ macro_rules! receipts {
         sqlx::query_as!(
             Row,
             r#"SELECT m.receipt, m.amount_minor, m.currency, m.payer_name, m.payer_number, m.reference,
-                      coalesce(m.paid_at, m.received_at) AS "at!", m.confirmed_at, m.state, o.code AS "order?",
+                      coalesce(m.paid_at, m.received_at) AS "at!", m.confirmed_at, m.is_booked, m.state, o.code AS "order?",
                       o.amount_minor AS "price_minor?", m.decided_by, m.given_back_at, m.given_back_proof,
                       m.ignored_at, m.ignored_by, m.ignored_reason
                FROM received_money m LEFT JOIN orders o ON o.id = m.order_id "# + $rest,
