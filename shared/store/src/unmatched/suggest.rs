@@ -121,6 +121,7 @@ mod tests {
             typed: String::new(),
             at: at(100),
             is_confirmed: false,
+            is_booked: true,
             state: "unmatched".into(),
             order: None,
             rest: None,
