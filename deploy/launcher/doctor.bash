@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # `doctor`: what is wrong with this machine or this deployment, in words.
 #
-# One line a finding: OK, NOTE (works, but could be better) or PROBLEM (with what to do). It changes
-# nothing, and ends with 1 when there is a problem.
+# One line a finding: OK, NOTE (works, but could be better) or PROBLEM (with what to do). This machine's tools are looked at
+# here; what a deployment without a checkout can have wrong too is found by `portal doctor`, which is called where it is built.
+# It changes nothing, and ends with 1 when there is a problem.
 
 # What clocks may differ by before sessions are cut visibly early or late, seconds.
 readonly CLOCK_SKEW_MAX=2
@@ -24,7 +25,7 @@ cmd_doctor() {
     examine_settings
     if [[ -n $running ]]; then
         examine_programs
-        examine_database
+        examine_deployment
         examine_backups
     else
         ok "Mlango is not running here; ./mlango up starts it"
@@ -133,8 +134,29 @@ examine_programs() {
     done < <(grep -o 'http://[^ ]*/readyz' "$RUN/ready")
 }
 
+# What concerns a deployment, here or elsewhere, the portal itself examines.
+examine_deployment() {
+    local bin said
+    bin=${MLANGO_BIN_DIR:-$(target_dir 2>/dev/null || true)/debug}
+    if [[ ! -x $bin/portal || ! -r $CONFIG ]]; then
+        note "the portal is not built, so only the database's clock and fsync were looked at"
+        examine_database
+        return
+    fi
+    # It fails if it finds a problem, and prints what it found all the same.
+    said=$("$bin/portal" --config "$CONFIG" doctor 2>&1) || true
+    if ! grep -qE '^(OK|NOTE|PROBLEM) ' <<<"$said"; then
+        problem "the portal could not examine the deployment: ${said##*$'\n'}"
+        return
+    fi
+    # Its last line counts its problems, which are counted here with the others.
+    sed '/^portal: /d' <<<"$said"
+    PROBLEMS=$((PROBLEMS + $(grep -c '^PROBLEM ' <<<"$said" || true)))
+}
+
+# Without the portal: what psql tells.
 examine_database() {
-    local url=${SAID[DATABASE_URL]:-} psql=${PG_BIN:-}/psql now theirs skew said bin
+    local url=${SAID[DATABASE_URL]:-} psql=${PG_BIN:-}/psql now theirs skew
     [[ -x $psql ]] || psql=$(command -v psql || true)
     if [[ -z $psql ]]; then
         note "without psql the database cannot be asked about its clock and its fsync"
@@ -144,13 +166,5 @@ examine_database() {
         now=$(date +%s) skew=$((now - theirs))
         if ((${skew#-} <= CLOCK_SKEW_MAX)); then ok "this machine's clock agrees with PostgreSQL's"; else problem "this machine's clock is $skew seconds from PostgreSQL's: set both by NTP"; fi
         if [[ $("$psql" -X -A -t -d "$url" -c 'SHOW fsync') == on ]]; then ok "PostgreSQL's fsync is on"; else problem "PostgreSQL's fsync is off, so a power cut loses what was acknowledged: set fsync = on"; fi
-    fi
-    bin=${MLANGO_BIN_DIR:-$(target_dir 2>/dev/null || true)/debug}
-    if [[ ! -x $bin/portal ]]; then
-        note "the portal is not built, so migrations were not checked"
-    elif said=$("$bin/portal" --config "$CONFIG" migrate --check 2>&1); then
-        ok "the database's schema is this version's"
-    else
-        problem "the database's schema is not this version's: ${said##*$'\n'}"
     fi
 }

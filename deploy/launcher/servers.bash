@@ -130,6 +130,6 @@ start_redis() {
     closed_directory "$REDIS_USER" "$(dirname "$REDIS_SOCKET")"
     start_child redis TERM "$REDIS_USER" "$REDIS_SERVER" --port 0 --unixsocket "$REDIS_SOCKET" --unixsocketperm 700 \
         --save '' --appendonly no --dir "$REDIS_HOME" --daemonize no --loglevel warning \
-        --maxmemory 256mb --maxmemory-policy volatile-lru
+        --maxmemory 256mb --maxmemory-policy noeviction
     await redis 20 "open its socket" test -S "$REDIS_SOCKET"
 }

@@ -12,6 +12,7 @@
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
+//! * `doctor` – what may be wrong with a deployment;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
 //!
 //! The crate refuses to hold truth: money, access and sessions are PostgreSQL's, through `store`. Any number of
@@ -21,6 +22,7 @@ pub mod admin;
 pub mod api;
 mod backups;
 pub mod cli;
+mod doctor;
 pub mod error;
 pub mod jobs;
 mod live;

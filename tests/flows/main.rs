@@ -18,6 +18,7 @@ mod desk_money;
 mod desk_packages;
 mod desk_vouchers;
 mod discounts;
+mod doctor;
 mod feed;
 mod for_another;
 mod ghosts;

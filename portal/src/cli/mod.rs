@@ -15,6 +15,7 @@ mod check;
 mod customer;
 mod demo;
 mod discount;
+mod doctor;
 mod message;
 mod migrate;
 mod money;
@@ -68,6 +69,8 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date.
     Migrate(migrate::Migrate),
+    /// Say what is wrong with this deployment, and what to do.
+    Doctor(doctor::Doctor),
     /// Staff who sign in at the desk.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -173,8 +176,11 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.config)?;
     let runtime = tokio::runtime::Runtime::new().context("the program's threads could not be started")?;
+    if let Some(Command::Doctor(doctor)) = &arguments.command {
+        return runtime.block_on(doctor.run(&arguments.config));
+    }
+    let config = Config::load(&arguments.config)?;
     runtime.block_on(async {
         if arguments.check_config {
             return check::check(config).await;
@@ -196,7 +202,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve => Ok(()),
+        // Both went their own way before.
+        Command::Serve | Command::Doctor(_) => Ok(()),
         Command::Migrate(command) => command.run(context).await,
         Command::Admin(command) => command.run(context).await,
         Command::Token(command) => command.run(context).await,
@@ -269,6 +276,8 @@ mod tests {
             "portal --config F --check-config",
             "portal --config F migrate",
             "portal --config F migrate --check --json",
+            "portal --config F doctor",
+            "portal doctor --json --radiusd http://10.0.0.1:9812",
             "portal admin create --email a@b --password-stdin --config F",
             "portal admin create --email a@b --password-stdin --json",
             "portal token create --name n --json",

@@ -5,7 +5,7 @@
 //! [`admin`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
 //! (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that one pays for another),
 //! [`returned`] (where money is that went back), [`history`] (looking back), [`directory`] (what radiusd must know), [`drill`] (what must
-//! hold in a restored database), [`seed`] (test and demo data).
+//! hold in a restored database), [`examine`] (what may be set wrongly), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -23,6 +23,7 @@ pub mod dispute;
 pub mod drill;
 pub mod entitlement;
 mod error;
+pub mod examine;
 pub mod fee;
 pub mod for_another;
 mod grace;

@@ -12,6 +12,7 @@
 mod axe;
 mod browser;
 mod cluster;
+mod doctor;
 pub mod lab;
 mod pair;
 mod program;
@@ -32,6 +33,7 @@ use store::accounting::{Event, Report, SessionKey};
 pub use axe::{Axe, Violation};
 pub use browser::Browser;
 pub use cluster::Cluster;
+pub use doctor::Verdicts;
 pub use program::{Program, binary};
 pub use tap::Tap;
 

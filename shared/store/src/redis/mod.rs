@@ -8,6 +8,7 @@ mod customer_session;
 mod guessing;
 pub mod key;
 mod screen;
+mod state;
 mod tries;
 mod web_session;
 
@@ -19,6 +20,7 @@ use crate::Result;
 
 pub use code::Tried;
 pub use guessing::Digest;
+pub use state::ServerState;
 pub use tries::Tries;
 
 /// Longest wait for an answer.
