@@ -10,3 +10,4 @@ mod kill;
 mod orders;
 mod portal;
 mod reports;
+mod rolling;

@@ -134,7 +134,7 @@ impl Stage {
 }
 
 /// While radiusd is dead, no connection of somebody else's may be given the port at which it tells how it is.
-fn keep_the_port_for_operators(world: &World) {
+pub(crate) fn keep_the_port_for_operators(world: &World) {
     let text = std::fs::read_to_string(world.config()).unwrap();
     let kept = format!("admin_listen = \"127.0.0.1:{}\"", free_port(Ipv4Addr::LOCALHOST));
     std::fs::write(world.config(), text.replace("admin_listen = \"127.0.0.1:0\"", &kept)).unwrap();

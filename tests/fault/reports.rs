@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tests::nas::{Delivery, Mac, Nas, ReportKind, Router};
+use tests::nas::{Delivery, Mac, Nas, NasConfig, ReportKind, Router};
 use tests::world::{World, eventually};
 use tokio::task::JoinHandle;
 
@@ -29,7 +29,12 @@ pub(crate) struct Busy {
 impl Busy {
     /// Logs the guests in and lets them use data without pause. radiusd must run.
     pub(crate) async fn start(world: &World) -> Busy {
-        let router = world.router("cafe", |_| {}).await;
+        Busy::start_with(world, |_| {}).await
+    }
+
+    /// The same behind a router that is set otherwise.
+    pub(crate) async fn start_with(world: &World, change: impl FnOnce(&mut NasConfig)) -> Busy {
+        let router = world.router("cafe", change).await;
         let package = world.package("a-week", |p| p.rules.device_limit = 100).await;
         world.grant(&package, "amina", "siri").await;
         for number in 0..GUESTS {

@@ -49,4 +49,5 @@ mod settlement;
 mod told_again;
 mod trouble;
 mod updates;
+mod upgrade;
 mod vouchers;

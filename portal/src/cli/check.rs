@@ -22,6 +22,9 @@ pub(super) async fn check(config: Config) -> anyhow::Result<()> {
         MigrationState::Behind { pending } => println!(
             "The configuration is in order; PostgreSQL and Redis answer. {pending} migration(s) wait: run `portal migrate`."
         ),
+        MigrationState::Newer => println!(
+            "The configuration is in order; PostgreSQL and Redis answer. The database is newer than this version, which can work with it."
+        ),
         MigrationState::Ahead => context.db.expect_current_schema().await?,
     }
     if context.config.mpesa.is_none() {

@@ -33,9 +33,13 @@ impl Migrate {
     }
 
     async fn report(self, context: &Context) -> anyhow::Result<()> {
-        if let MigrationState::Current = context.db.migration_state().await? {
-            return self.answer.give(&json!({ "state": "current" }), "The database is up to date.");
+        match context.db.migration_state().await? {
+            MigrationState::Current => self.answer.give(&json!({ "state": "current" }), "The database is up to date."),
+            MigrationState::Newer => {
+                let text = "The database is newer than this version, which can work with it.";
+                self.answer.give(&json!({ "state": "newer" }), text)
+            }
+            MigrationState::Behind { .. } | MigrationState::Ahead => Ok(context.db.expect_current_schema().await?),
         }
-        Ok(context.db.expect_current_schema().await?)
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Whether our tables can be looked into.
     pub(super) fn schema_is_ours(&self) -> bool {
-        self.schema == MigrationState::Current
+        matches!(self.schema, MigrationState::Current | MigrationState::Newer)
     }
 }
 
@@ -271,6 +271,11 @@ fn schema(state: MigrationState) -> Finding {
             format!("{pending} migration(s) are missing, so no program of this version starts"),
             "run `portal migrate`; what runs now goes on meanwhile",
         ),
+        MigrationState::Newer => Finding::note(
+            NAME,
+            "the database was migrated by a newer version of Mlango, which this one can work with",
+            "upgrade the programs too, as in docs/operations/upgrade.md",
+        ),
         MigrationState::Ahead => Finding::problem(
             NAME,
             "the database was migrated by a newer version of Mlango than this one",
@@ -429,6 +434,7 @@ mod tests {
     fn the_schema_is_this_versions() {
         expect(&schema(MigrationState::Current), "database-schema", Ok);
         expect(&schema(MigrationState::Behind { pending: 1 }), "database-schema", Problem);
+        expect(&schema(MigrationState::Newer), "database-schema", Note);
         expect(&schema(MigrationState::Ahead), "database-schema", Problem);
         expect(&months(true), "database-months", Ok);
         expect(&months(false), "database-months", Note);

@@ -18,6 +18,7 @@ pub(crate) async fn alive() -> &'static str {
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let (database, current) = match app.db.migration_state().await {
         Ok(MigrationState::Current) => ("ok".to_owned(), true),
+        Ok(MigrationState::Newer) => ("ok: migrated by a newer version".to_owned(), true),
         Ok(MigrationState::Behind { pending }) => (format!("{pending} migration(s) are missing"), false),
         Ok(MigrationState::Ahead) => ("migrated by a newer version".to_owned(), false),
         Err(error) => (error.to_string(), false),

@@ -54,7 +54,9 @@ pub enum MigrationState {
         /// How many.
         pending: usize,
     },
-    /// A newer program has migrated it.
+    /// A newer program has migrated it, and has taken nothing away that this one reads: it may run.
+    Newer,
+    /// A newer program has migrated it, and this one may not run on it.
     Ahead,
 }
 
@@ -93,6 +95,11 @@ impl Db {
     pub async fn migrate(&self) -> Result<usize> {
         let pending = match self.migration_state().await? {
             MigrationState::Current => 0,
+            // All of ours are applied; the others are not ours to look at.
+            MigrationState::Newer => {
+                self.make_partitions().await?;
+                return Ok(0);
+            }
             MigrationState::Behind { pending } => pending,
             MigrationState::Ahead => return Err(StoreError::Schema(
                 "the database was migrated by a newer version of Mlango: start that version, or restore an older backup"
@@ -145,7 +152,9 @@ impl Db {
         let applied: Vec<i64> =
             sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(&self.pool).await?;
         if applied.iter().any(|version| !known.contains(version)) {
-            return Ok(MigrationState::Ahead);
+            let is_whole = known.iter().all(|version| applied.contains(version));
+            let may_run = is_whole && self.schema_floor().await?.is_some_and(|floor| known.contains(&floor));
+            return Ok(if may_run { MigrationState::Newer } else { MigrationState::Ahead });
         }
         match known.iter().filter(|version| !applied.contains(version)).count() {
             0 => Ok(MigrationState::Current),
@@ -153,10 +162,21 @@ impl Db {
         }
     }
 
-    /// Refuses to go on with a schema that is not this program's.
+    /// The migration that a program must know to run on this schema, if that is newer than its own.
+    async fn schema_floor(&self) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar!("SELECT version FROM schema_floor").fetch_optional(&self.pool).await?)
+    }
+
+    /// Refuses to go on with a schema that this program cannot work with.
     pub async fn expect_current_schema(&self) -> Result<()> {
         match self.migration_state().await? {
             MigrationState::Current => Ok(()),
+            MigrationState::Newer => {
+                tracing::warn!(
+                    "the database was migrated by a newer version of Mlango, which this one can work with for a while"
+                );
+                Ok(())
+            }
             MigrationState::Behind { pending } => Err(StoreError::Schema(format!(
                 "the database lacks {pending} migration(s): run `portal migrate` first"
             ))),

@@ -66,7 +66,11 @@ pub struct NasConfig {
     pub auth: SocketAddr,
     /// Where Accounting-Requests go.
     pub acct: SocketAddr,
-    /// The secret shared with that server.
+    /// Another server, asked after the first one has not answered three times: where Access-Requests and where
+    /// Accounting-Requests go. Each request begins with the first one again; when RouterOS would spare itself that is not
+    /// documented.
+    pub backup: Option<(SocketAddr, SocketAddr)>,
+    /// The secret shared with these servers.
     pub secret: Secret,
     /// Wait after each of the three transmissions. RouterOS: 300 ms in old versions, 1100 ms in new ones.
     pub timeout: Duration,
@@ -113,6 +117,7 @@ impl NasConfig {
             pool: Ipv4Net::new_assert(Ipv4Addr::new(10, 5, 50, 0), 24),
             auth,
             acct,
+            backup: None,
             secret: Secret::new(secret)?,
             timeout: Duration::from_millis(300),
             require_message_auth: true,

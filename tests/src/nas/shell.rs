@@ -6,7 +6,7 @@
 //! of the simulator.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -284,22 +284,20 @@ impl Shell {
         });
     }
 
-    /// One request to the server, counted.
+    /// One request to the server, and to the backup if that does not answer, counted.
     async fn exchange(self: &Arc<Self>, bytes: &[u8], access: bool) -> Outcome {
-        let request = client::Request {
-            bind: self.config.bind,
-            server: if access { self.config.auth } else { self.config.acct },
-            bytes,
-            secret: &self.config.secret,
-            timeout: self.config.timeout,
-            // RouterOS asks for Message-Authenticator in answers to Access-Requests only.
-            require_message_auth: access && self.config.require_message_auth,
-        };
-        let outcome = client::exchange(&request, || !self.misbehaviour().lose_replies).await;
-        let outcome = outcome.unwrap_or_else(|error| {
-            warn!(%error, "cannot open a socket for a RADIUS request");
-            Outcome::default()
-        });
+        let first = if access { self.config.auth } else { self.config.acct };
+        let mut outcome = self.exchange_with(first, bytes, access).await;
+        let backup = self.config.backup.filter(|_| outcome.reply.is_none());
+        if let Some((auth, acct)) = backup {
+            let second = self.exchange_with(if access { auth } else { acct }, bytes, access).await;
+            outcome = Outcome {
+                transmissions: outcome.transmissions.saturating_add(second.transmissions),
+                bad_replies: outcome.bad_replies + second.bad_replies,
+                lost_replies: outcome.lost_replies + second.lost_replies,
+                ..second
+            };
+        }
         self.with(|router, _| {
             let stats = &mut router.stats;
             *(if access { &mut stats.requests } else { &mut stats.acct_requests }) += 1;
@@ -315,6 +313,24 @@ impl Shell {
             }
         });
         outcome
+    }
+
+    /// One request to one server.
+    async fn exchange_with(self: &Arc<Self>, server: SocketAddr, bytes: &[u8], access: bool) -> Outcome {
+        let request = client::Request {
+            bind: self.config.bind,
+            server,
+            bytes,
+            secret: &self.config.secret,
+            timeout: self.config.timeout,
+            // RouterOS asks for Message-Authenticator in answers to Access-Requests only.
+            require_message_auth: access && self.config.require_message_auth,
+        };
+        let outcome = client::exchange(&request, || !self.misbehaviour().lose_replies).await;
+        outcome.unwrap_or_else(|error| {
+            warn!(%error, "cannot open a socket for a RADIUS request");
+            Outcome::default()
+        })
     }
 
     /// Does what becomes due, when it becomes due.

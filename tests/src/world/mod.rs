@@ -16,6 +16,7 @@ mod doctor;
 pub mod lab;
 mod pair;
 mod program;
+mod schema;
 mod tap;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub use browser::Browser;
 pub use cluster::Cluster;
 pub use doctor::Verdicts;
 pub use program::{Program, binary};
+pub use schema::released;
 pub use tap::Tap;
 
 use crate::daraja::{Daraja, DarajaConfig};
@@ -112,6 +114,8 @@ pub struct Settings {
     pub has_spool: bool,
     /// Another PostgreSQL than all tests share.
     pub server: Option<String>,
+    /// The last migration of the schema; `None`: all are applied.
+    pub schema: Option<i64>,
     /// Where the spool lies; `None`: in the world's folder.
     pub spool: Option<PathBuf>,
     /// `radius.auth_listen`.
@@ -133,6 +137,7 @@ impl Default for Settings {
             accounting_queue: 8192,
             accounting: "commit = \"database\"\n".to_owned(),
             server: None,
+            schema: None,
             spool: None,
             has_spool: true,
             auth_listen: vec!["127.0.0.1:0".to_owned()],
@@ -202,7 +207,12 @@ impl World {
         // The test's own store goes straight to the server, so that it can look while the programs are cut off.
         let straight = shared::config::Database { write: direct_url(&options, &name), ..database.clone() };
         let db = Db::open(&straight, seal).expect("a valid URL");
-        db.migrate().await.expect("the migrations apply");
+        match settings.schema {
+            None => {
+                db.migrate().await.expect("the migrations apply");
+            }
+            Some(last) => schema::migrate_until(&pool, last).await,
+        }
         let mut world = World {
             pool,
             db,

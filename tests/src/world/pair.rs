@@ -1,4 +1,4 @@
-//! A second portal beside the first one: the same database, seal key and Redis, another port.
+//! A second portal beside the first one, and a second radiusd: the same database, seal key and Redis, other ports.
 //!
 //! Guests reach both, as behind a balancer that sends them anywhere. M-Pesa reports to the portal that has asked it, so each
 //! of them is told things and each of them can be the one that is not there to hear.
@@ -30,6 +30,28 @@ impl World {
         let config = folder.join("mlango.toml");
         std::fs::write(&config, text).expect("the configuration is written");
         Program::start("portal", &config, &folder).await
+    }
+
+    /// Starts a second radiusd on these ports, or starts it again, and waits until it answers. Its spool is its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn radiusd_beside(&self, auth: &str, acct: &str) -> Program {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let folder = self.directory.0.join("beside");
+        std::fs::create_dir_all(&folder).expect("a folder for it");
+        let (spool, other) = (self.directory.0.join("spool"), folder.join("spool"));
+        let text = text.replace(&spool.display().to_string(), &other.display().to_string());
+        let line = |line: &str| match line.split(" = ").next() {
+            Some("auth_listen") => format!("auth_listen = [\"{auth}\"]"),
+            Some("acct_listen") => format!("acct_listen = [\"{acct}\"]"),
+            Some("admin_listen") => "admin_listen = \"127.0.0.1:0\"".to_owned(),
+            _ => line.to_owned(),
+        };
+        let config = folder.join("mlango.toml");
+        let text: Vec<String> = text.lines().map(line).collect();
+        std::fs::write(&config, text.join("\n")).expect("the configuration is written");
+        Program::start("radiusd", &config, &folder).await
     }
 
     /// What all portals of this world have logged, those that were killed too: a line each, with the name of its file.
