@@ -12,7 +12,7 @@
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
-//! * `doctor` – what may be wrong with a deployment;
+//! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
 //!
 //! The crate refuses to hold truth: money, access and sessions are PostgreSQL's, through `store`. Any number of
@@ -35,6 +35,7 @@ pub mod pages;
 pub mod password;
 pub mod payments;
 pub mod radiusd;
+mod retention;
 mod routeros;
 pub mod routes;
 mod serve;

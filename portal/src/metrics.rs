@@ -61,6 +61,8 @@ pub struct Metrics {
     pub(crate) job_success: IntGaugeVec,
     /// `mlango_backup_…` and `mlango_restore_drill_…`.
     pub(crate) backups: backups::Backups,
+    /// `mlango_retention_rows_total{rule}`.
+    pub(crate) let_go: IntCounterVec,
     pool: IntGaugeVec,
 }
 
@@ -178,6 +180,12 @@ impl Metrics {
                 &["job"],
             ),
             backups: backups::Backups::new(&registry),
+            let_go: counters(
+                &registry,
+                "mlango_retention_rows_total",
+                "Rows that were deleted, or lost what told who it was, since they were kept long enough.",
+                &["rule"],
+            ),
             pool: gauges(&registry, "mlango_db_pool_connections", "Connections to the database.", &["store", "state"]),
             registry,
         }

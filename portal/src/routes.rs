@@ -8,7 +8,9 @@ use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 
 use crate::middleware::{headers, language, observe, problem};
-use crate::pages::{account, assets, brand, buy, capport, health, hotspot, order, refusal, scanned, screen, voucher};
+use crate::pages::{
+    account, assets, brand, buy, capport, health, hotspot, order, privacy, refusal, scanned, screen, voucher,
+};
 use crate::{App, admin, api, onboarding, urls, webhooks};
 
 /// Largest form that a guest sends, in octets: a sealed visit, a package, a phone number.
@@ -44,12 +46,14 @@ pub fn public(app: App) -> Router {
         .route("/account/sessions", post(account::end_session))
         .route("/account/language", post(account::choose_language))
         .route("/account/messages", post(account::choose_messages))
+        .route("/account/offers", post(account::offers::choose))
         .route("/account/sign-out", post(account::sign_out))
         .route("/brand/{version}/portal.css", get(brand::sheet))
         .route("/account/email", post(account::email::name))
         .route("/account/email/first", post(account::email::choose))
         .route("/account/email/remove", post(account::email::forget))
         .route("/e/{token}", get(account::email::ask).post(account::email::prove))
+        .route(urls::PRIVACY, get(privacy::show))
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
         .layer(from_fn_with_state(app.clone(), language::remember))

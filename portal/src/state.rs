@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::email::Email;
 use crate::notify::sms::Sms;
+use crate::pages::privacy::Texts;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::trouble::Trouble;
@@ -50,6 +51,8 @@ pub struct Inner {
     pub(crate) sms: Option<Sms>,
     /// E-mail, where it is configured.
     pub(crate) email: Option<Email>,
+    /// What the operator says about people's data.
+    pub(crate) privacy: Texts,
     /// How often forms were sent.
     pub(crate) throttle: Throttle,
     /// What open pages are told at once.
@@ -97,10 +100,12 @@ impl App {
         let brand = Brand::open(&sheet, accent, accent_dark, portal.logo.as_deref())?;
         let email =
             config.email.as_ref().map(|settings| Email::new(settings, &config.portal.public_url)).transpose()?;
+        let privacy = Texts::open(&config.privacy)?;
         Ok(App(Arc::new(Inner {
             brand,
             sms,
             email,
+            privacy,
             throttle: Throttle::default(),
             live: Live::default(),
             trouble: Trouble::default(),

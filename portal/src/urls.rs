@@ -23,6 +23,8 @@ pub const SCREEN: &str = "/screen";
 pub const STRIPE_REPORTS: &str = "/webhooks/stripe";
 /// Path of what a customer has.
 pub const ACCOUNT: &str = "/account";
+/// Path of what is done with data about people.
+pub const PRIVACY: &str = "/privacy";
 /// Query parameter with which a router sends a guest back to the order's page after login.
 pub const BACK: &str = "back";
 /// Query parameter with the language that was chosen.
@@ -61,6 +63,11 @@ pub fn scanned(code: &str) -> String {
 /// What a customer has, for a visit.
 pub fn account(visit: &str) -> String {
     format!("{ACCOUNT}?visit={visit}")
+}
+
+/// What is done with data about people, with the way back to the packages for a visit; an empty one: there is none.
+pub fn privacy(visit: &str) -> String {
+    if visit.is_empty() { PRIVACY.to_owned() } else { format!("{PRIVACY}?visit={visit}") }
 }
 
 /// An address with the language that was chosen. An empty one stands for the page that it is on.

@@ -9,6 +9,7 @@
 mod accounting;
 mod email;
 mod mpesa;
+mod retention;
 mod routers;
 mod sms;
 mod stripe;
@@ -28,6 +29,7 @@ use crate::language::Language;
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
+pub use self::retention::{Privacy, Retention};
 pub use self::routers::{Routers, Tunnel};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
 pub use self::stripe::Stripe;
@@ -92,6 +94,12 @@ pub struct Config {
     pub stripe: Option<Stripe>,
     /// E-mail; without the section none is sent.
     pub email: Option<Email>,
+    /// How long what tells something about people is kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// What the page about people's data says.
+    #[serde(default)]
+    pub privacy: Privacy,
 }
 
 /// `[database]`
@@ -448,6 +456,7 @@ impl Config {
         range("radius.stale_after_ms", radius.stale_after_ms, 100, 10_000)?;
         range("radius.workers", radius.workers as u64, 1, 64)?;
         self.accounting.check()?;
+        self.retention.check()?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
         if let Some(radsec) = &self.radsec {
             range("radsec.idle_seconds", radsec.idle_seconds, 60, 86_400)?;

@@ -37,6 +37,7 @@ mod outages;
 mod packages;
 mod pairing;
 mod plans;
+mod privacy;
 mod purchase;
 mod radsec;
 mod refusals;

@@ -435,6 +435,14 @@ account-join-first = Join the Wi-Fi with the device that shall go online, and pr
 account-package-used-up = That package is used up.
 account-session-ended = That sign-in is ended.
 account-messages-chosen = We will tell you what you have chosen.
+account-offers = Offers
+account-offers-question = May we also write to you about offers, such as lower prices? You can change your mind here at any time.
+# A button.
+account-offers-yes = Yes, tell me of offers
+account-offers-on = We tell you of offers.
+# A button.
+account-offers-stop = Tell me of no more offers
+account-offers-chosen = Thank you, we have written that down.
 
 ## Adding a TV, a console or a laptop to a package
 
@@ -546,6 +554,40 @@ receipt-given-back = Given back
 receipt-given-back-line = { $amount }, { $when }
 receipt-order = Order
 receipt-back = Back
+
+## What we do with data about people: the sentence under a field for a number, and the page that its link leads to
+
+privacy-phone = We use your number for the payment, to let you in, and to tell you about what you bought.
+# The link behind that sentence, and behind the one about a code by SMS.
+privacy-link = Your data
+privacy-sign-in = We use your number to send you the code, and to find what you bought.
+privacy-title = Your data
+# $who is a name and an address, as the operator gave them.
+privacy-responsible = { $who } is responsible for your data here.
+privacy-what = What we keep
+privacy-what-number = Your phone number, and a name or an e-mail address if you gave one: to let you in, to find what you bought, and to tell you about it.
+privacy-what-devices = The Wi-Fi addresses of your devices, and the addresses that they were given here: to let them in.
+privacy-what-orders = What you bought and paid, and the receipt of the payment provider: for you, and for the books.
+privacy-what-sessions = When and where you were online, and how much data you used. We do not record what you do online; only the page that you wanted to open when you joined is kept with your order.
+privacy-who-else = The payment provider and whoever carries our messages learn what they need for that. Nobody else does.
+privacy-offers = Offers are sent only to those who asked for them, on the page of their packages.
+privacy-how-long = How long
+privacy-kept-sessions = { $months ->
+    [0] Devices and addresses of past sessions are kept.
+   *[other] Devices and addresses of past sessions are deleted after { $months } months.
+}
+privacy-kept-messages = { $days ->
+    [0] Messages that we sent you are kept.
+   *[other] Messages that we sent you are deleted after { $days } days.
+}
+privacy-kept-orders = What you paid stays in our books, as the law asks for. If you are erased, it stays without your number.
+privacy-rights = Your rights
+privacy-rights-text = You can see what we keep about you, have it corrected, or have it erased.
+# $contact is a telephone number or an address.
+privacy-ask = Ask us: { $contact }
+privacy-ask-staff = Ask the staff.
+privacy-complain = You can also complain to the Data Protection Commissioner.
+privacy-back = Back to the packages
 
 ## When there is no page: a heading, and what to do
 

@@ -391,6 +391,12 @@ account-join-first = Jiunge na Wi-Fi kwa kifaa kitakachoingia mtandaoni, kisha b
 account-package-used-up = Kifurushi hicho kimekwisha.
 account-session-ended = Akaunti yako imefungwa huko.
 account-messages-chosen = Tutakujulisha ulichochagua.
+account-offers = Ofa
+account-offers-question = Je, tukuandikie pia kuhusu ofa, kama vile bei za chini? Unaweza kubadili uamuzi wako hapa wakati wowote.
+account-offers-yes = Ndiyo, nijulishe ofa
+account-offers-on = Unajulishwa kuhusu ofa.
+account-offers-stop = Usinijulishe ofa tena
+account-offers-chosen = Asante, tumeandika.
 
 ## Adding a TV, a console or a laptop to a package
 
@@ -493,6 +499,37 @@ receipt-given-back = Zilizorudishwa
 receipt-given-back-line = { $amount }, { $when }
 receipt-order = Oda
 receipt-back = Rudi
+
+## What we do with data about people: the sentence under a field for a number, and the page that its link leads to
+
+privacy-phone = Tunatumia namba yako kwa malipo, ili uingie mtandaoni, na kukujulisha kuhusu ulichonunua.
+privacy-link = Taarifa zako
+privacy-sign-in = Tunatumia namba yako kukutumia namba ya kuthibitisha, na kupata ulichonunua.
+privacy-title = Taarifa zako
+privacy-responsible = Anayewajibika kwa taarifa zako hapa ni { $who }.
+privacy-what = Tunachohifadhi
+privacy-what-number = Namba yako ya simu, na jina au barua pepe ukitupa: ili uingie mtandaoni, tupate ulichonunua, na tukujulishe.
+privacy-what-devices = Anwani za Wi-Fi za vifaa vyako, na anwani vilizopewa hapa: ili viingie mtandaoni.
+privacy-what-orders = Ulichonunua na ulicholipa, na risiti ya mtoa huduma ya malipo: kwa ajili yako, na kwa vitabu vya hesabu.
+privacy-what-sessions = Ulikuwa mtandaoni lini na wapi, na ulitumia data kiasi gani. Haturekodi unachofanya mtandaoni; ni ukurasa uliotaka kufungua ulipojiunga tu unaohifadhiwa pamoja na oda yako.
+privacy-who-else = Mtoa huduma ya malipo na anayebeba ujumbe wetu hupata wanachohitaji kwa kazi hiyo tu. Hakuna mwingine anayepata.
+privacy-offers = Ofa hutumwa tu kwa walioziomba, kwenye ukurasa wa vifurushi vyao.
+privacy-how-long = Kwa muda gani
+privacy-kept-sessions = { $months ->
+    [0] Vifaa na anwani za nyakati ulizokuwa mtandaoni hubaki.
+   *[other] Vifaa na anwani za nyakati ulizokuwa mtandaoni hufutwa baada ya miezi { $months }.
+}
+privacy-kept-messages = { $days ->
+    [0] Ujumbe tuliokutumia hubaki.
+   *[other] Ujumbe tuliokutumia hufutwa baada ya siku { $days }.
+}
+privacy-kept-orders = Ulicholipa hubaki kwenye vitabu vyetu, kama sheria inavyotaka. Taarifa zako zikifutwa, hubaki bila namba yako.
+privacy-rights = Haki zako
+privacy-rights-text = Unaweza kuona tunachohifadhi kukuhusu, kuomba kirekebishwe, au kuomba kifutwe.
+privacy-ask = Tuulize: { $contact }
+privacy-ask-staff = Muulize mhudumu.
+privacy-complain = Unaweza pia kulalamika kwa Kamishna wa Ulinzi wa Data.
+privacy-back = Rudi kwenye vifurushi
 
 ## When there is no page: a heading, and what to do
 

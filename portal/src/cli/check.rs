@@ -7,6 +7,7 @@ use store::redis::Redis;
 
 use super::Context;
 use crate::notify::email::Email;
+use crate::pages::privacy::Texts;
 use crate::urls;
 
 /// Checks every value, then PostgreSQL, its schema and Redis. The first thing that is wrong is the error.
@@ -14,6 +15,7 @@ pub(super) async fn check(config: Config) -> anyhow::Result<()> {
     let redis = Redis::open(&config.redis)?;
     // Nothing is sent, but its files are read.
     config.email.as_ref().map(|settings| Email::new(settings, &config.portal.public_url)).transpose()?;
+    Texts::open(&config.privacy)?;
     let context = Context::open(config)?;
     let state = context.db.migration_state().await?;
     redis.ping().await?;

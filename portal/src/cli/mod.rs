@@ -22,6 +22,8 @@ mod money;
 mod nas;
 mod outage;
 mod package;
+mod person;
+mod retention;
 mod router_login;
 mod routeros;
 mod seed;
@@ -115,6 +117,12 @@ enum Command {
     /// Our end of the tunnel that routers come through.
     #[command(subcommand, name = "wireguard")]
     WireGuard(wireguard::WireGuard),
+    /// What is known of somebody: handed over, or taken out.
+    #[command(subcommand)]
+    Person(person::Person),
+    /// How long what tells something about people is kept.
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -220,6 +228,8 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Message(command) => command.run(context).await,
         Command::Backup(command) => command.run(context).await,
         Command::WireGuard(command) => command.run(context).await,
+        Command::Person(command) => command.run(context).await,
+        Command::Retention(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }
@@ -322,6 +332,12 @@ mod tests {
             "portal message set ended --subject s --text t --json",
             "portal message off trouble",
             "portal message address",
+            "portal person export --phone 0712345678",
+            "portal person erase --phone 0712345678 --json",
+            "portal person erase --phone 0712345678 --give-up-access",
+            "portal person offers --json",
+            "portal retention show --json",
+            "portal retention run",
             "portal session list --json",
             "portal backup status --json",
             "portal backup list",
@@ -359,6 +375,8 @@ mod tests {
             "portal admin create --email a@b",
             "portal seed",
             "portal nas remove",
+            "portal person erase",
+            "portal person export --phone x",
             "portal nas set",
             "portal nas rotate-secret n",
             "portal nas rotate-secret n --generate --secret-stdin",

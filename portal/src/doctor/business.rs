@@ -70,11 +70,10 @@ fn shop(facts: &Facts, now: OffsetDateTime) -> Finding {
             "the desk's first page names them, and what they cost; see routers-commands",
         );
     }
-    let (unmatched, due) = (facts.unmatched, shop.refunds_due);
-    if unmatched > 0 || due > 0 {
-        let what = format!(
-            "{unmatched} payment(s) wait for a person to say whose they are, and {due} order(s) for their money"
-        );
+    let unmatched = facts.unmatched;
+    if unmatched > 0 || shop.owed_minor != 0 {
+        let owed = if shop.owed_minor == 0 { "" } else { ", and the ledger owes customers money" };
+        let what = format!("{unmatched} payment(s) wait for a person to say whose they are{owed}");
         return Finding::note(NAME, what, "at the desk under Money, or `portal money list`");
     }
     if shop.locked_staff > 0 {
@@ -221,7 +220,7 @@ mod tests {
 
     fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
         let shop =
-            Shop { packages: 3, staff: 1, locked_staff: 0, news_since: None, reports_since: None, refunds_due: 0 };
+            Shop { packages: 3, staff: 1, locked_staff: 0, news_since: None, reports_since: None, owed_minor: 0 };
         let mut facts = Facts { shop, places: Vec::new(), unmatched: 0, leaking: 0 };
         change(&mut facts);
         facts
@@ -240,7 +239,7 @@ mod tests {
             (facts(|f| f.shop.news_since = Some(at(1_800_009_000))), Ok),
             (facts(|f| f.leaking = 2), Problem),
             (facts(|f| f.unmatched = 1), Note),
-            (facts(|f| f.shop.refunds_due = 1), Note),
+            (facts(|f| f.shop.owed_minor = 2_000), Note),
             (facts(|f| f.shop.locked_staff = 1), Note),
         ] {
             expect(&shop(&facts, now), "shop", verdict);

@@ -1,5 +1,6 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
-//! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, and backups to be told of.
+//! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
+//! kept long enough to be let go of.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -44,6 +45,7 @@ enum Job {
     News,
     Trouble,
     Backups,
+    Retention,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -54,7 +56,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 11] = [
+    const ALL: [Job; 12] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -66,6 +68,7 @@ impl Job {
         Job::News,
         Job::Trouble,
         Job::Backups,
+        Job::Retention,
     ];
 
     fn name(self) -> &'static str {
@@ -81,6 +84,7 @@ impl Job {
             Job::News => "news",
             Job::Trouble => "trouble",
             Job::Backups => "backups",
+            Job::Retention => "retention",
         }
     }
 
@@ -92,6 +96,8 @@ impl Job {
             Job::Fees | Job::Expiry => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
+            // Within its hour of the night it finds what the round before has left.
+            Job::Retention => Duration::from_secs(600),
         }
     }
 
@@ -108,7 +114,8 @@ impl Job {
             | Job::Ending
             | Job::News
             | Job::Trouble
-            | Job::Backups => &never,
+            | Job::Backups
+            | Job::Retention => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -157,6 +164,7 @@ impl Job {
             Job::News => news(app, hands).await,
             Job::Trouble => trouble::watch(app).await.map(|()| false),
             Job::Backups => backups(app).await,
+            Job::Retention => crate::retention::nightly(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

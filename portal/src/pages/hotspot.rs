@@ -183,6 +183,7 @@ pub(crate) async fn show(app: &App, wanted: Wanted, visit: Visit, typed: Typed) 
         pay: app.mpesa.is_some() || card_choice.is_some(),
         card_choice,
         account,
+        privacy: speech.to(&urls::privacy(&token)),
         phone: typed.phone,
         phone_error: typed.phone_error,
         code: typed.code,

@@ -12,6 +12,7 @@
 //! * [`refusal`] – where the link in an e-mail ends e-mails;
 //! * [`visit`] – what a visit is, and how it travels through forms without cookies or storage;
 //! * [`capport`] – the captive-portal API, for devices instead of people;
+//! * [`privacy`] – what is done with data about people;
 //! * [`login`] – the form that goes to the router, with PAP or CHAP;
 //! * [`assets`], [`brand`], [`health`] – files, the operator's colours, and checks.
 //!
@@ -27,6 +28,7 @@ pub(crate) mod health;
 pub(crate) mod hotspot;
 pub(crate) mod login;
 pub(crate) mod order;
+pub(crate) mod privacy;
 pub(crate) mod refusal;
 pub(crate) mod refused;
 pub(crate) mod scanned;

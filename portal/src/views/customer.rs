@@ -32,6 +32,8 @@ pub(crate) struct PackagesPage {
     pub(crate) card_choice: Option<CardChoice>,
     /// Where a customer finds what was bought with the number before.
     pub(crate) account: String,
+    /// Where it stands what is done with the number.
+    pub(crate) privacy: String,
     /// The number as it was typed.
     pub(crate) phone: String,
     /// What is wrong with it.
@@ -173,6 +175,33 @@ pub(crate) struct SignInPage {
     pub(crate) phone_error: Option<String>,
     /// The packages, where the page was opened through a router.
     pub(crate) back: Option<String>,
+    /// Where it stands what is done with the number.
+    pub(crate) privacy: String,
+}
+
+/// `/privacy`: what is done with data about people.
+#[derive(Debug, Template)]
+#[template(path = "customer/privacy.html")]
+pub(crate) struct PrivacyPage {
+    pub(crate) site: Site,
+    /// Who is responsible.
+    pub(crate) responsible: String,
+    /// How long things are kept, a sentence each.
+    pub(crate) kept: Vec<String>,
+    /// Whom to ask; `None`: the staff.
+    pub(crate) contact: Option<String>,
+    /// What the operator adds.
+    pub(crate) own: Option<OwnWords>,
+    /// The packages, where the page was opened through a router.
+    pub(crate) back: Option<String>,
+}
+
+/// An operator's own text.
+#[derive(Debug)]
+pub(crate) struct OwnWords {
+    /// Its language, which may not be the page's.
+    pub(crate) lang: &'static str,
+    pub(crate) paragraphs: Vec<String>,
 }
 
 /// The code that was sent.
@@ -206,6 +235,8 @@ pub(crate) struct AccountPage {
     pub(crate) messages: Vec<MessageChoice>,
     /// News by e-mail; `None`: none is sent here.
     pub(crate) email: Option<EmailCard>,
+    /// Whether the customer wants to hear of offers; `None`: nothing is sent here.
+    pub(crate) offers: Option<bool>,
     pub(crate) sessions: Vec<SignedInLine>,
 }
 
@@ -618,6 +649,7 @@ mod tests {
                 MessageChoice { name: "trouble", words: NASTY.into(), wanted: false },
             ],
             email: Some(email(Some(NASTY), true)),
+            offers: Some(true),
             sessions: vec![signed_in(true), signed_in(false)],
         }
     }
@@ -630,6 +662,18 @@ mod tests {
             notice: Some(NASTY.into()),
             phone: NASTY.into(),
             phone_error: Some(NASTY.into()),
+            back: Some("/packages?visit=v".into()),
+            privacy: "/privacy?visit=v".into(),
+        }
+    }
+
+    fn privacy(language: Language, own: Option<OwnWords>) -> PrivacyPage {
+        PrivacyPage {
+            site: site(language),
+            responsible: NASTY.into(),
+            kept: vec![NASTY.into()],
+            contact: own.as_ref().map(|_| NASTY.into()),
+            own,
             back: Some("/packages?visit=v".into()),
         }
     }
@@ -665,6 +709,7 @@ mod tests {
             pay: true,
             card_choice: Some(CardChoice { from: Some("KSh 70".into()), only: false, chosen: true }),
             account: "/account?visit=v".into(),
+            privacy: format!("/privacy?visit={}", "v".repeat(500)),
             phone: NASTY.into(),
             phone_error: Some("Please check the number.".into()),
             code: NASTY.into(),
@@ -768,7 +813,10 @@ mod tests {
             account(language).render(),
             AccountPage { packages: Vec::new(), ..account(language) }.render(),
             AccountPage { email: Some(email(Some(NASTY), false)), ..account(language) }.render(),
-            AccountPage { email: Some(email(None, false)), ..account(language) }.render(),
+            AccountPage { email: Some(email(None, false)), offers: Some(false), ..account(language) }.render(),
+            AccountPage { offers: None, ..account(language) }.render(),
+            privacy(language, Some(OwnWords { lang: "en", paragraphs: vec![NASTY.into()] })).render(),
+            privacy(language, None).render(),
             AccountPage { email: Some(EmailCard { is_first: false, ..email(Some(NASTY), true) }), ..account(language) }
                 .render(),
             AccountPage {

@@ -105,8 +105,8 @@ pub struct Shop {
     pub news_since: Option<OffsetDateTime>,
     /// Since when the oldest report of a provider waits to be worked on.
     pub reports_since: Option<OffsetDateTime>,
-    /// Orders whose money we have and could not use.
-    pub refunds_due: i64,
+    /// What the ledger owes to customers, minor units.
+    pub owed_minor: i64,
 }
 
 /// Looks into the shop.
@@ -118,7 +118,8 @@ pub async fn shop(db: &Db, now: OffsetDateTime) -> Result<Shop> {
                   (SELECT count(*) FROM admin_users WHERE locked_until > $1) AS "locked_staff!",
                   (SELECT min(next_attempt_at) FROM notifications WHERE state = 'pending') AS "news_since?",
                   (SELECT min(received_at) FROM payment_events WHERE processed_at IS NULL) AS "reports_since?",
-                  (SELECT count(*) FROM orders WHERE state = 'refund_due') AS "refunds_due!""#,
+                  (SELECT coalesce(-sum(l.amount_minor), 0)::bigint FROM ledger_entries l
+                   JOIN ledger_accounts a ON a.id = l.account_id WHERE a.code = 'refunds_due') AS "owed_minor!""#,
         now
     )
     .fetch_one(&db.pool)

@@ -5,7 +5,8 @@
 //! [`admin`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
 //! (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that one pays for another),
 //! [`returned`] (where money is that went back), [`history`] (looking back), [`directory`] (what radiusd must know), [`drill`] (what must
-//! hold in a restored database), [`examine`] (what may be set wrongly), [`seed`] (test and demo data).
+//! hold in a restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting
+//! go), [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -36,8 +37,10 @@ pub mod order;
 pub mod outage;
 pub mod package;
 pub mod payment;
+pub mod person;
 pub mod redis;
 pub mod refund;
+pub mod retention;
 pub mod returned;
 pub mod router_login;
 pub mod security;

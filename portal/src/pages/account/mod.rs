@@ -4,10 +4,11 @@
 //! Whoever is signed in is known from a cookie, or in captive browsers, which keep none, from the sealed token that all forms of
 //! the page carry. So every answer to a form is a page, not a redirect: nothing secret stands in an address, and
 //! nothing is lost without cookies. [`sign_in`] is the way here; [`adding`] adds a TV or a laptop; [`email`] is the address for
-//! news by e-mail; [`crate::session::customer`] keeps who is in.
+//! news by e-mail; [`offers`] the consent to be told of offers; [`crate::session::customer`] keeps who is in.
 
 pub(crate) mod adding;
 pub(crate) mod email;
+pub(crate) mod offers;
 pub(crate) mod sign_in;
 
 use std::time::Duration;
@@ -386,6 +387,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         wanted: !muted.contains(&notice),
     });
     let email = email::card(app, customer).await?;
+    let offers = if tells { Some(store::person::wants_offers(&app.db, customer.user.id).await?) } else { None };
     let token = here.form.as_ref().map_or_else(String::new, |form| {
         let form = Form { session: Some(customer.session.clone()), ..Form::new(form.visit.clone(), now) };
         form.seal(app.db.seal())
@@ -399,6 +401,7 @@ async fn account(app: &App, here: &Here, notice: Option<&'static str>) -> Result
         phone: customer.user.phone.masked(),
         messages: messages.collect(),
         email,
+        offers,
         packages,
         paid: paid.into_iter().map(|paid| paid_line(app, speech, paid, now)).collect(),
         sessions: sessions.into_iter().map(|session| signed_in_line(language, session, now)).collect(),

@@ -91,6 +91,7 @@ fn phone_page(
     let view = SignInPage {
         site: Site::of(app, speech).at(&address),
         back: token.as_ref().map(|token| speech.to(&urls::packages(token))),
+        privacy: speech.to(&urls::privacy(token.as_deref().unwrap_or_default())),
         visit: token.unwrap_or_default(),
         can_send: app.sms.is_some(),
         notice: notice.map(sentence),

@@ -43,6 +43,18 @@ impl Redis {
         Ok(())
     }
 
+    /// Ends all sessions of a customer.
+    pub async fn end_customer_sessions(&self, user: Uuid) -> Result<()> {
+        let (list, mut connection) = (key::customer_sessions(&self.prefix, user), self.connection.clone());
+        let names: Vec<String> = connection.smembers(&list).await?;
+        let mut pipe = ::redis::pipe();
+        for name in names {
+            pipe.del(key::customer_session(&self.prefix, &name)).ignore();
+        }
+        pipe.del(&list).ignore().query_async::<()>(&mut connection).await?;
+        Ok(())
+    }
+
     /// The sessions of a customer that are open. Those that have run out are taken off the list.
     pub async fn customer_sessions(&self, user: Uuid) -> Result<Vec<(Digest, Vec<u8>)>> {
         let (list, mut connection) = (key::customer_sessions(&self.prefix, user), self.connection.clone());

@@ -1,0 +1,173 @@
+//! What is known of a person, as one JSON value: to be handed over on request. Everything is as of one moment.
+//!
+//! Secrets are not in it, the person's own included: passwords, codes of vouchers, links that open pages.
+
+use serde_json::{Value, json};
+use shared::phone::Phone;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Db, Result};
+
+/// Most rows of one kind: more than a customer leaves in a life.
+const ROWS_MAX: i64 = 100_000;
+
+/// All that is known of the person with that number. `None`: nobody is known by it.
+pub async fn export(db: &Db, phone: &Phone) -> Result<Option<Value>> {
+    let mut tx = db.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let found =
+        sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str()).fetch_optional(&mut *tx).await?;
+    let Some(user) = found else { return Ok(None) };
+    let whole = json!({
+        "customer": customer(&mut tx, user).await?,
+        "devices": devices(&mut tx, user).await?,
+        "packages": packages(&mut tx, user).await?,
+        "orders": orders(&mut tx, user, phone).await?,
+        "payments": payments(&mut tx, user).await?,
+        "sessions": sessions(&mut tx, user).await?,
+        "messages": messages(&mut tx, user).await?,
+        "security": security(&mut tx, user).await?,
+        "audit": audit(&mut tx, user, phone).await?,
+    });
+    tx.commit().await?;
+    Ok(Some(whole))
+}
+
+async fn customer(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT jsonb_build_object('phone', phone, 'phone_proved_at', otp_verified_at, 'name', name, 'email', email,
+                      'email_proved_at', email_verified_at, 'news_by', news_by, 'not_told', muted, 'language', locale, 'status', status,
+                      'wants_offers', offers, 'said_so_at', offers_said_at, 'known_since', created_at) AS "v!"
+           FROM users WHERE id = $1"#,
+        user
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn devices(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(jsonb_build_object('mac', mac, 'label', label, 'since', bound_at) ORDER BY bound_at), '[]') AS "v!"
+           FROM devices WHERE user_id = $1"#,
+        user
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn packages(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'since'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('package', e.package_name, 'state', e.state, 'since', e.created_at, 'starts_at', e.starts_at,
+                          'expires_at', e.expires_at, 'used_seconds', u.seconds, 'used_up_octets', u.input_octets,
+                          'used_down_octets', u.output_octets, 'voucher', v.state, 'redeemed_at', v.redeemed_at,
+                          'redeemed_on', v.redeemed_mac,
+                          'devices', (SELECT coalesce(jsonb_agg(d.mac ORDER BY d.bound_at), '[]') FROM entitlement_devices d
+                                      WHERE d.entitlement_id = e.id)) AS line
+               FROM entitlements e LEFT JOIN entitlement_usage u ON u.entitlement_id = e.id
+                    LEFT JOIN vouchers v ON v.entitlement_id = e.id
+               WHERE e.user_id = $1 ORDER BY e.created_at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn orders(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('code', o.code, 'at', o.created_at, 'package', o.package->>'name', 'amount_minor', o.amount_minor,
+                          'currency', o.currency, 'state', o.state, 'reason', o.reason, 'paid_at', o.paid_at, 'device', o.mac,
+                          'visit', o.visit, 'paid_for', CASE WHEN o.user_id = $1 THEN a.recipient END, 'paid_by_another', o.user_id <> $1,
+                          'discounts', (SELECT coalesce(jsonb_agg(d.name ORDER BY d.name), '[]') FROM order_discounts t
+                                        JOIN discounts d ON d.id = t.discount_id WHERE t.order_id = o.id)) AS line
+               FROM orders o LEFT JOIN orders_for_another a ON a.order_id = o.id
+               WHERE o.user_id = $1 OR a.recipient = $2 ORDER BY o.created_at LIMIT $3) lines"#,
+        user,
+        phone.as_str(),
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn payments(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('order', o.code, 'at', p.created_at, 'by', p.provider, 'amount_minor', p.amount_minor,
+                          'currency', p.currency, 'state', p.state, 'receipt', p.receipt, 'result', p.result_text,
+                          'payer_name', m.payer_name, 'payer_number', m.payer_number, 'typed', m.reference,
+                          'reports', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', v.received_at, 'outcome', v.outcome,
+                                                                    'octets', octet_length(v.body)) ORDER BY v.received_at), '[]')
+                                      FROM payment_events v WHERE v.payment_id = p.id)) AS line
+               FROM payments p JOIN orders o ON o.id = p.order_id
+                    LEFT JOIN received_money m ON m.provider = p.provider AND m.receipt = p.receipt
+               WHERE o.user_id = $1 ORDER BY p.created_at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn sessions(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'from'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('from', s.started_at, 'until', s.ended_at, 'router', n.name, 'site', t.name, 'device', s.mac,
+                          'address', host(s.framed_ip), 'login', s.user_name, 'seconds', s.session_seconds,
+                          'up_octets', s.input_octets, 'down_octets', s.output_octets, 'ended_by', s.terminate_cause) AS line
+               FROM (SELECT nas_id, entitlement_id, started_at, ended_at, mac, framed_ip, user_name, session_seconds, input_octets,
+                            output_octets, terminate_cause FROM sessions
+                     UNION ALL
+                     SELECT nas_id, entitlement_id, started_at, ended_at, mac, framed_ip, user_name, session_seconds, input_octets,
+                            output_octets, terminate_cause FROM sessions_ended) s
+                    JOIN entitlements e ON e.id = s.entitlement_id
+                    LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN sites t ON t.id = n.site_id
+               WHERE e.user_id = $1 ORDER BY s.started_at DESC LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn messages(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('kind', template, 'about', payload - 'claim', 'state', state, 'by', coalesce(channel, 'sms'),
+                          'at', created_at, 'sent_at', sent_at, 'delivered_at', delivered_at) AS line
+               FROM notifications WHERE user_id = $1 ORDER BY created_at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+async fn security(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(jsonb_build_object('at', at, 'kind', kind, 'device', mac, 'login', user_name, 'detail', detail)
+                                     ORDER BY at), '[]') AS "v!"
+           FROM security_events
+           WHERE mac IN (SELECT mac FROM devices WHERE user_id = $1
+                         UNION SELECT d.mac FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id WHERE e.user_id = $1
+                         UNION SELECT mac FROM orders WHERE user_id = $1 AND mac IS NOT NULL)"#,
+        user
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Lines of the audit log that name this person. They stay when everything else goes.
+async fn audit(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(jsonb_build_object('at', at, 'action', action, 'object', object) ORDER BY id), '[]') AS "v!"
+           FROM admin_logs
+           WHERE actor = 'customer ' || $1::uuid::text OR object LIKE '%' || $1::uuid::text || '%' OR object LIKE '%' || replace($1::uuid::text, '-', '') || '%' OR object LIKE '%' || $2::text || '%'"#,
+        user,
+        phone.as_str()
+    )
+    .fetch_one(tx)
+    .await?)
+}
