@@ -191,7 +191,7 @@ summary() { # DEMO?
     cat <<TEXT
 
   Portal          $(portal_url)
-  Admin sign-in   $(portal_url)/admin as $ADMIN_EMAIL; the password is ADMIN_PASSWORD in .mlango/env
+  Admin sign-in   $(portal_url)/admin as $ADMIN_EMAIL; the password is ADMIN_PASSWORD in .mlango/env; the first sign-in sets up a second factor
   RADIUS          port $AUTH_PORT (authentication) and $ACCT_PORT (accounting); the secret for 127.0.0.1 is RADIUS_SECRET
   Health          http://127.0.0.1:$ADMIN_PORT/readyz and http://127.0.0.1:$METRICS_PORT/readyz
 TEXT

@@ -5,7 +5,10 @@
 //! does not exist costs the same as one that does: [`verify`] without a hash checks against a hash that no
 //! password has.
 //!
-//! Refused here: passwords that are too short, and telling a caller why a password did not match.
+//! Refused here: passwords that are too short or that everybody tries first (`common`), and telling a caller why a password did not
+//! match.
+
+mod common;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -21,7 +24,9 @@ const LANES: u32 = 1;
 /// Hashes at the same time in the whole process: two need 38 MiB.
 const AT_ONCE: usize = 2;
 /// Least characters of a password that staff choose. Default and minimum; there is no setting for it.
-pub const MIN_LENGTH: usize = 10;
+pub const MIN_LENGTH: usize = 12;
+/// Fewer characters than this beside one's own address are no password.
+const MIN_OWN: usize = 8;
 /// Most octets of a password: longer ones are somebody's joke at the price of our time.
 pub const MAX_LENGTH: usize = 1024;
 
@@ -36,9 +41,27 @@ pub enum PasswordError {
     /// Longer than anyone types.
     #[error("the password is too long: give at most {MAX_LENGTH} octets")]
     TooLong,
+    /// One of those that everybody tries first.
+    #[error("that password is among the first that are tried: take a few words that do not belong together")]
+    Common,
+    /// Hardly more than the address that it is for.
+    #[error("the password is hardly more than your address: take a few words that do not belong together")]
+    Address,
     /// The hash could not be computed, for want of memory or randomness.
     #[error("the password could not be hashed: is there enough memory?")]
     NotHashed,
+}
+
+/// Hashes the password that whoever has this address chose.
+pub async fn choose(password: &str, email: &str) -> Result<String, PasswordError> {
+    let (text, email) = (password.to_lowercase(), email.to_lowercase());
+    let name = email.split('@').next().unwrap_or_default();
+    let left = text.replace(&email, "");
+    let left = if name.chars().count() > 2 { left.replace(name, "") } else { left };
+    if text.chars().count() >= MIN_LENGTH && left.chars().count() < MIN_OWN {
+        return Err(PasswordError::Address);
+    }
+    hash(password).await
 }
 
 /// Hashes a password that staff chose, in the PHC spelling that `admin_users` keeps.
@@ -48,6 +71,9 @@ pub async fn hash(password: &str) -> Result<String, PasswordError> {
     }
     if password.len() > MAX_LENGTH {
         return Err(PasswordError::TooLong);
+    }
+    if common::is_common(password) {
+        return Err(PasswordError::Common);
     }
     let password = password.to_owned();
     in_a_slot(move || argon2().hash_password(password.as_bytes()).map(|hash| hash.to_string()).ok())
@@ -121,8 +147,18 @@ mod tests {
 
     #[tokio::test]
     async fn short_and_endless_passwords_are_refused() {
-        assert_eq!(hash("123456789").await, Err(PasswordError::TooShort));
+        assert_eq!(hash("two goats!!").await, Err(PasswordError::TooShort));
         assert_eq!(hash(&"x".repeat(MAX_LENGTH + 1)).await, Err(PasswordError::TooLong));
-        assert!(hash("1234567890").await.is_ok());
+        assert!(hash("two goats on").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn passwords_that_everybody_tries_are_refused() {
+        assert_eq!(hash("password1234").await, Err(PasswordError::Common));
+        for password in ["amina.wanjiru1", "Amina.Wanjiru@example.org"] {
+            assert_eq!(choose(password, "amina.wanjiru@example.org").await, Err(PasswordError::Address), "{password}");
+        }
+        assert!(choose("two goats on the roof", "amina.wanjiru@example.org").await.is_ok());
+        assert_eq!(choose("short", "amina@example.org").await, Err(PasswordError::TooShort));
     }
 }

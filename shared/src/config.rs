@@ -235,6 +235,10 @@ pub struct Portal {
     pub logo: Option<PathBuf>,
     /// A page about the place, for the captive-portal API; default: none.
     pub venue_url: Option<Url>,
+    /// A session of the desk ends after this long without a page, minutes. Default 30, 5–1440.
+    pub desk_idle_minutes: u32,
+    /// A session of the desk ends this long after the sign-in, hours. Default 12, 1–168.
+    pub desk_hours: u32,
     /// Proxies whose `X-Forwarded-For` is believed. Default: those on this machine, `127.0.0.0/8` and `::1/128`.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -405,6 +409,8 @@ impl Default for Portal {
             accent_dark: None,
             logo: None,
             venue_url: None,
+            desk_idle_minutes: 30,
+            desk_hours: 12,
             trusted_proxies: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).into(),
         }
     }
@@ -457,6 +463,8 @@ impl Config {
         range("radius.workers", radius.workers as u64, 1, 64)?;
         self.accounting.check()?;
         self.retention.check()?;
+        range("portal.desk_idle_minutes", u64::from(self.portal.desk_idle_minutes), 5, 1440)?;
+        range("portal.desk_hours", u64::from(self.portal.desk_hours), 1, 168)?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
         if let Some(radsec) = &self.radsec {
             range("radsec.idle_seconds", radsec.idle_seconds, 60, 86_400)?;

@@ -13,7 +13,7 @@
 //! * [`sale`] – when, where, for how much and under what words a package is sold;
 //! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`routeros`] – where a router's REST API is reached;
-//! * [`staff`] – what each role may do at the desk;
+//! * [`staff`] – what each role may do at the desk, and [`totp`] – the codes by which staff prove themselves twice;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
@@ -43,4 +43,5 @@ pub mod stacking;
 pub mod staff;
 pub mod time;
 pub mod token;
+pub mod totp;
 pub mod voucher;

@@ -222,7 +222,7 @@ mod tests {
         let page = include_str!("../../docs/operations/staff.md");
         let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| {
             let (name, cells) = line.split_once('`')?;
-            let marks: Vec<bool> = cells.split('|').skip(2).take(Role::ALL.len()).map(|c| c.trim() == "yes").collect();
+            let marks: Vec<bool> = cells.split('|').skip(1).take(Role::ALL.len()).map(|c| c.trim() == "yes").collect();
             (marks.len() == Role::ALL.len()).then(|| (name.to_owned(), marks))
         });
         rows.collect()

@@ -46,14 +46,18 @@ async fn the_operator_sees_a_session_and_disconnects_it() {
 
     browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
     browser.wait_for("Sign in").await;
+    world.give_second_factor("owner@example.org").await;
     for (password, expected) in
-        [("wrong horse battery", "do not belong together"), ("correct horse battery", "Sign out")]
+        [("wrong horse battery", "do not belong together"), ("correct horse battery", "Your code")]
     {
         browser.fill("email", "owner@example.org").await;
         browser.fill("password", password).await;
         browser.press("main form button").await;
         browser.wait_for(expected).await;
     }
+    browser.fill("code", &world.code("owner@example.org").await).await;
+    browser.press("main form button").await;
+    browser.wait_for("Sign out").await;
     for page in PAGES {
         browser.client.goto(&format!("{}/admin{page}", world.portal_url())).await.unwrap();
         browser.picture(&format!("desk{}", page.replace('/', "-"))).await;

@@ -3,11 +3,12 @@
 use reqwest::header::{CONTENT_DISPOSITION, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
-use tests::world::World;
+use shared::staff::Role;
+use tests::world::{Browser, World};
 
 /// Who is signed in.
 pub(crate) const EMAIL: &str = "owner@example.org";
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A page as it was answered, after redirects.
 #[derive(Debug)]
@@ -31,27 +32,73 @@ impl Seen {
 pub(crate) struct Operator {
     client: Client,
     portal: String,
-    cookie: String,
+    pub(crate) cookie: String,
     csrf: String,
 }
 
 impl Operator {
-    /// Signs in at the running portal.
+    /// Signs in at the running portal as its owner, with password and code.
     pub(crate) async fn sign_in(world: &World) -> Operator {
-        let create = ["admin", "create", "--email", EMAIL, "--password-stdin"];
-        world.portal_command(&create, PASSWORD).await;
+        Operator::sign_in_as(world, EMAIL, Role::Owner).await
+    }
+
+    /// The same as somebody else, whose account is made, with a second factor where it is compulsory.
+    pub(crate) async fn sign_in_as(world: &World, email: &str, role: Role) -> Operator {
+        make(world, email, role).await;
+        Operator::again(world, email).await
+    }
+
+    /// Signs in with an account that is there.
+    pub(crate) async fn again(world: &World, email: &str) -> Operator {
+        let mut visitor = Operator::visitor(world).await;
+        let mut answer = visitor.credentials(email, PASSWORD).await;
+        if answer.status() == 200 {
+            let ticket = hidden(&answer.text().await.unwrap(), "ticket");
+            answer = visitor.second_step(&ticket, &world.code(email).await).await;
+        }
+        assert_eq!(answer.status(), 303, "{email} cannot sign in");
+        visitor.adopt(&answer).await;
+        visitor
+    }
+
+    /// Somebody before the sign-in, with its form open.
+    pub(crate) async fn visitor(world: &World) -> Operator {
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
         let portal = world.portal_url();
-        let address = format!("{portal}/admin/sign-in");
-        let form = client.get(&address).send().await.unwrap();
+        let form = client.get(format!("{portal}/admin/sign-in")).send().await.unwrap();
         let cookie = cookies(&form);
-        let csrf = secret(&form.text().await.unwrap());
-        let credentials = [("csrf", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD)];
-        let signed_in = client.post(&address).header("cookie", cookie).form(&credentials).send().await.unwrap();
-        assert_eq!(signed_in.status(), 303);
-        let mut operator = Operator { cookie: cookies(&signed_in), client, portal, csrf };
-        operator.csrf = secret(&operator.get("/admin").await.text);
-        operator
+        let csrf = hidden(&form.text().await.unwrap(), "csrf");
+        Operator { client, portal, cookie, csrf }
+    }
+
+    /// The first step of signing in.
+    pub(crate) async fn credentials(&self, email: &str, password: &str) -> Response {
+        self.send("/admin/sign-in", &self.csrf, &[("email", email), ("password", password)]).await
+    }
+
+    /// The second one.
+    pub(crate) async fn second_step(&self, ticket: &str, code: &str) -> Response {
+        self.send("/admin/sign-in/code", &self.csrf, &[("ticket", ticket), ("code", code)]).await
+    }
+
+    /// Goes on with the session that an answer has begun.
+    pub(crate) async fn adopt(&mut self, answer: &Response) {
+        self.cookie = cookies(answer);
+        let page = self.get("/admin/me/second-factor").await;
+        self.csrf = hidden(&page.text, "csrf");
+    }
+
+    /// What is answered, wherever that leads.
+    pub(crate) async fn ask(&self, method: &str, path: &str) -> Response {
+        match method {
+            "POST" => self.send(path, &self.csrf, &[]).await,
+            _ => self.client.get(format!("{}{path}", self.portal)).header("cookie", &self.cookie).send().await.unwrap(),
+        }
+    }
+
+    /// Sends a form of this session.
+    pub(crate) async fn answer(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        self.send(path, &self.csrf, fields).await
     }
 
     /// A page of the desk.
@@ -101,6 +148,15 @@ impl Operator {
     }
 }
 
+/// Makes an account, with a second factor where it is compulsory.
+pub(crate) async fn make(world: &World, email: &str, role: Role) {
+    let create = ["admin", "create", "--email", email, "--password-stdin", "--role", role.as_str()];
+    world.portal_command(&create, PASSWORD).await;
+    if role.must_have_second_factor() {
+        world.give_second_factor(email).await;
+    }
+}
+
 /// What the audit log has of this kind: each with who did it, the oldest first.
 pub(crate) async fn audited(world: &World, action: &str) -> Vec<(String, String)> {
     sqlx::query_as("SELECT actor, object FROM admin_logs WHERE action = $1 ORDER BY id")
@@ -115,13 +171,30 @@ pub(crate) fn by_operator(objects: &[&str]) -> Vec<(String, String)> {
     objects.iter().map(|object| (EMAIL.to_owned(), (*object).to_owned())).collect()
 }
 
-fn cookies(answer: &Response) -> String {
+/// Signs in by a browser, with the code of who has a second factor.
+pub(crate) async fn by_browser(world: &World, browser: &Browser, email: &str) {
+    browser.client.goto(&format!("{}/admin/sign-in", world.portal_url())).await.unwrap();
+    browser.fill("email", email).await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("main form button").await;
+    let has_one = "SELECT totp_since IS NOT NULL FROM admin_users WHERE email = $1";
+    if sqlx::query_scalar::<_, bool>(has_one).bind(email).fetch_one(&world.pool).await.unwrap() {
+        browser.wait_for("Your code").await;
+        browser.fill("code", &world.code(email).await).await;
+        browser.press("main form button").await;
+    }
+    browser.wait_for("Sign out").await;
+}
+
+pub(crate) fn cookies(answer: &Response) -> String {
     let pairs = answer.headers().get_all(SET_COOKIE).iter();
     let pairs = pairs.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
     pairs.filter(|pair| !pair.ends_with('=')).collect::<Vec<_>>().join("; ")
 }
 
-fn secret(page: &str) -> String {
-    let after = page.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form: {page}"));
+/// The value of a hidden field.
+pub(crate) fn hidden(page: &str, name: &str) -> String {
+    let mark = format!("name=\"{name}\" value=\"");
+    let after = page.split(&mark).nth(1).unwrap_or_else(|| panic!("no {name}: {page}"));
     after.split('"').next().unwrap().to_owned()
 }

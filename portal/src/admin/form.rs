@@ -30,6 +30,11 @@ impl Fields {
         self.0.get(name).map(|text| text.trim()).unwrap_or_default()
     }
 
+    /// The same with the blanks: for what is a secret.
+    pub(super) fn exact(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
     /// Whether something was typed, or a box was ticked.
     pub(super) fn is_on(&self, name: &str) -> bool {
         !self.text(name).is_empty()
@@ -248,6 +253,11 @@ impl Filled<'_> {
     /// A line of text.
     pub(super) fn text(self, name: &str, label: &str) -> Field {
         self.field(name, label, Shape::Line("text"))
+    }
+
+    /// A password, which never comes back.
+    pub(super) fn password(self, name: &str, label: &str) -> Field {
+        Field { value: String::new(), ..self.field(name, label, Shape::Line("password")) }
     }
 
     /// A number. Not of the type `number`, which takes nothing where its browser cannot read what was typed.

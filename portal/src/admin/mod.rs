@@ -5,7 +5,7 @@
 //! [`Posted`](crate::session::csrf::Posted), so neither can be had without the checks. Pages are made on the server and work without scripts; lists of what is going
 //! on reload themselves.
 //!
-//! Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
+//! What must not be done with a stolen session takes [`Proved`](proof::Proved) in place of `Posted`. Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
 //! who did it.
 //!
 //! Refused here: secrets on a page, but for the line that sets a router up, once; and a word like "disconnected" before the router has proved it.
@@ -13,9 +13,11 @@
 mod access;
 mod accounting;
 mod audit;
+mod audit_log;
 mod backups;
 mod discounts;
 mod form;
+mod me;
 mod messages;
 mod money;
 mod outages;
@@ -23,13 +25,17 @@ mod overview;
 mod packages;
 mod page;
 mod payments;
+mod proof;
 mod refusal;
 mod routers;
+mod second_step;
 mod security;
 mod sessions;
 mod sign_in;
+mod staff;
 mod story;
 mod throttle;
+mod tries;
 mod vouchers;
 mod words;
 
@@ -43,7 +49,7 @@ use axum::{Extension, Router, middleware};
 use shared::staff::Permission;
 
 use crate::App;
-use access::{group, own};
+use access::{group, own, unfinished};
 pub use refusal::Refusal;
 use throttle::Throttle;
 
@@ -51,6 +57,8 @@ use throttle::Throttle;
 const FORM_LIMIT: usize = 16 * 1024;
 /// Where the sign-in page is.
 pub const SIGN_IN: &str = "/admin/sign-in";
+/// Where a second factor is set up.
+const SECOND_FACTOR: &str = "/admin/me/second-factor";
 /// Where the overview is.
 const OVERVIEW: &str = "/admin";
 
@@ -61,6 +69,9 @@ const OVERVIEW: &str = "/admin";
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/code", post(second_step::prove))
+        .route("/invitation/{secret}", get(staff::invitation::show).post(staff::invitation::accept))
+        .merge(unfinished(app, unfinished_routes()))
         .merge(own(app, own_routes()))
         .merge(group(app, Permission::See, see_routes()))
         .merge(group(app, Permission::SeeMoney, see_money_routes()))
@@ -69,14 +80,29 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::MoveMoney, move_money_routes()))
         .merge(group(app, Permission::EditOffers, edit_offers_routes()))
         .merge(group(app, Permission::EditRouters, edit_routers_routes()))
+        .merge(group(app, Permission::ManageStaff, manage_staff_routes()))
+        .merge(group(app, Permission::SeeAudit, see_audit_routes()))
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .layer(middleware::map_response(own_referrer))
 }
 
+/// What is reached before there is a second factor where it is compulsory.
+fn unfinished_routes() -> Router<App> {
+    Router::new()
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/me/second-factor", get(me::second_factor::show).post(me::second_factor::enrol))
+}
+
 fn own_routes() -> Router<App> {
-    Router::new().route("/sign-out", post(sign_in::sign_out))
+    Router::new()
+        .route("/me", get(me::show))
+        .route("/me/password", post(me::set_password))
+        .route("/me/recovery-codes", post(me::second_factor::new_recovery_codes))
+        .route("/me/second-factor/off", post(me::second_factor::off))
+        .route("/me/sessions/end-others", post(me::end_others))
+        .route("/me/sessions/{handle}/end", post(me::end_session))
 }
 
 fn see_routes() -> Router<App> {
@@ -167,8 +193,26 @@ fn edit_offers_routes() -> Router<App> {
         .route("/messages/texts/{name}/{locale}/reset", post(messages::texts::reset))
 }
 
-/// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No
-/// address of the desk holds a secret.
+fn manage_staff_routes() -> Router<App> {
+    Router::new()
+        .route("/staff", get(staff::list).post(staff::invite))
+        .route("/staff/{id}", get(staff::member::show))
+        .route("/staff/{id}/access", post(staff::member::set_access))
+        .route("/staff/{id}/link", post(staff::member::renew_link))
+        .route("/staff/{id}/suspend", post(staff::member::suspend))
+        .route("/staff/{id}/restore", post(staff::member::restore))
+        .route("/staff/{id}/unlock", post(staff::member::unlock))
+        .route("/staff/{id}/reset-second-factor", post(staff::member::reset_second_factor))
+        .route("/staff/{id}/sign-out", post(staff::member::sign_out))
+        .route("/staff/{id}/sessions/{handle}/end", post(staff::member::end_session))
+}
+
+fn see_audit_routes() -> Router<App> {
+    Router::new().route("/audit", get(audit_log::list))
+}
+
+/// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No address of
+/// the desk holds a secret but that of an invitation, which is told to our own pages alone and worth nothing once it was used.
 async fn own_referrer(mut response: Response) -> Response {
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response

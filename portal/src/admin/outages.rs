@@ -73,7 +73,7 @@ pub(super) async fn list(
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let outages = store::outage::list(&app.db, SHOWN).await?;
+    let outages = store::outage::list_at(&app.db, staff.sites(), SHOWN).await?;
     let page = Outages {
         page: Page::new(&app, &staff, Tab::Routers).refreshed(REFRESH),
         style: style(),
@@ -91,6 +91,7 @@ pub(super) async fn give_back(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
+    store::site::reaches_outage(&app.db, posted.staff.sites(), outage).await?;
     match store::outage::give_back(&app.db, outage, actor, now).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(Redirect::to("/admin/outages?late=1").into_response()),
@@ -107,6 +108,9 @@ pub(super) async fn give_back_site(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
+    if !posted.staff.sites().covers(Some(site)) {
+        return Err(Refusal::NotFound);
+    }
     for outage in store::outage::to_give_back(&app.db, site).await? {
         match store::outage::give_back(&app.db, outage, actor, now).await {
             // Somebody else was quicker.

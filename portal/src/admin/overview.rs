@@ -50,9 +50,12 @@ struct Router {
 /// `GET /admin`.
 pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let online = store::session::count_open(&app.db).await?;
-    let sales = store::order::sales_since(&app.db, words::start_of_day(now)).await?;
-    let routers = store::nas::all(&app.db).await?;
+    let online = store::session::count_open_at(&app.db, staff.sites()).await?;
+    let sales = store::order::sales_since_at(&app.db, staff.sites(), words::start_of_day(now)).await?;
+    let mut routers = store::nas::all(&app.db).await?;
+    if let Some(theirs) = store::site::routers(&app.db, staff.sites()).await? {
+        routers.retain(|nas| theirs.contains(&nas.id));
+    }
     let page = Overview {
         page: Page::new(&app, &staff, Tab::Overview).refreshed(REFRESH),
         style: style(),
@@ -62,8 +65,8 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
         payments_waiting: store::payment::count_waiting(&app.db).await?,
         unmatched: store::unmatched::count_waiting(&app.db).await?,
         cards: store::dispute::count_open(&app.db).await? + store::refund::count_stuck(&app.db).await?,
-        leaking: store::session::count_leaking(&app.db, now).await?,
-        dark: store::outage::count_open(&app.db).await?,
+        leaking: store::session::count_leaking_at(&app.db, staff.sites(), now).await?,
+        dark: store::outage::count_open_at(&app.db, staff.sites()).await?,
         routers: routers.iter().map(|nas| router(nas, &online, now)).collect(),
     };
     answer(StatusCode::OK, &page)

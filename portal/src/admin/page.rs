@@ -23,10 +23,12 @@ pub(super) enum Tab {
     Routers,
     Security,
     Backups,
+    Staff,
+    Me,
 }
 
 impl Tab {
-    const ALL: [Tab; 10] = [
+    const ALL: [Tab; 12] = [
         Tab::Overview,
         Tab::Sessions,
         Tab::Accounting,
@@ -37,6 +39,8 @@ impl Tab {
         Tab::Routers,
         Tab::Security,
         Tab::Backups,
+        Tab::Staff,
+        Tab::Me,
     ];
 
     /// What one must be allowed to do to go there.
@@ -44,6 +48,7 @@ impl Tab {
         match self {
             Tab::Payments => Permission::SeeMoney,
             Tab::Security => Permission::Support,
+            Tab::Staff => Permission::ManageStaff,
             _ => Permission::See,
         }
     }
@@ -61,6 +66,8 @@ impl Tab {
             Tab::Routers => ("/admin/routers", "Routers"),
             Tab::Security => ("/admin/security", "Security"),
             Tab::Backups => ("/admin/backups", "Backups"),
+            Tab::Staff => ("/admin/staff", "Staff"),
+            Tab::Me => ("/admin/me", "You"),
         }
     }
 }

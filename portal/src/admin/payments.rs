@@ -48,7 +48,7 @@ struct Row {
 /// `GET /admin/payments`.
 pub(super) async fn list(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let payments = store::payment::list(&app.db, SHOWN).await?;
+    let payments = store::payment::list_at(&app.db, staff.sites(), SHOWN).await?;
     let page = Payments {
         page: Page::new(&app, &staff, Tab::Payments).refreshed(REFRESH),
         style: style(),

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use shared::staff::Permission;
 use store::StoreError;
 
-use super::{SIGN_IN, page};
+use super::{SECOND_FACTOR, SIGN_IN, page};
 
 /// Why a request to the desk is not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,8 @@ pub enum Refusal {
     SignIn,
     /// The form did not come from a page of this session.
     Forged,
+    /// Whoever is signed in has to make a second factor first; the page for that comes instead.
+    NoSecondFactor,
     /// Whoever is signed in may not do that.
     NotYours(Permission),
     /// There is no such page or thing.
@@ -55,6 +57,7 @@ impl Refusal {
                 let text = format!("{} Ask whoever manages staff.", permission.sentence());
                 return (StatusCode::FORBIDDEN, "That is not for your role", text.into());
             }
+            Refusal::NoSecondFactor => (StatusCode::SEE_OTHER, "One more step", "Set up your authenticator app first."),
             Refusal::SignIn => (StatusCode::SEE_OTHER, "Sign in", "Sign in first."),
             Refusal::Forged => (
                 StatusCode::FORBIDDEN,
@@ -118,8 +121,10 @@ pub(super) struct Notice {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, title, text) = self.words();
-        if self == Refusal::SignIn {
-            return Redirect::to(SIGN_IN).into_response();
+        match self {
+            Refusal::SignIn => return Redirect::to(SIGN_IN).into_response(),
+            Refusal::NoSecondFactor => return Redirect::to(SECOND_FACTOR).into_response(),
+            _ => {}
         }
         let notice = Notice { title, text: text.into_owned(), style: page::style() };
         let html = notice.render().unwrap_or(notice.text);
@@ -144,6 +149,7 @@ pub(super) mod tests {
     fn each_refusal_has_its_status() {
         for (refusal, status) in [
             (Refusal::SignIn, 303),
+            (Refusal::NoSecondFactor, 303),
             (Refusal::Forged, 403),
             (Refusal::NotYours(Permission::ManageStaff), 403),
             (Refusal::NotFound, 404),

@@ -92,7 +92,10 @@ struct Connect {
 /// `GET /admin/routers`.
 pub(super) async fn list(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let routers = store::nas::all(&app.db).await?;
+    let mut routers = store::nas::all(&app.db).await?;
+    if let Some(theirs) = store::site::routers(&app.db, staff.sites()).await? {
+        routers.retain(|nas| theirs.contains(&nas.id));
+    }
     let known = Known {
         online: store::session::count_open(&app.db).await?,
         outcomes: store::nas::outcomes(&app.db, now - LATELY).await?,

@@ -61,6 +61,8 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
             Kind::ForgedReport => "Somebody reports payments in Stripe's name",
             Kind::CardDisputed => "A customer's bank takes back a payment by card",
             Kind::MoneyDiffers => "A payment was told of once more, and otherwise",
+            Kind::StaffLocked => "Somebody tries to sign in at the desk as one of you",
+            Kind::StaffGuessing => "Many passwords or codes of the desk are tried from one address",
         },
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),

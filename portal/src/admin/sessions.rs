@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::staff::Role;
 use shared::time::OffsetDateTime;
+use store::accounting::SessionKey;
 use store::session::{Leak, Session};
 
 use super::Refusal;
@@ -106,7 +107,7 @@ pub(super) async fn list(
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     let (now, role) = (app.clock.now(), staff.admin.role);
-    let sessions = store::session::open(&app.db, SHOWN).await?;
+    let sessions = store::session::open_at(&app.db, staff.sites(), SHOWN).await?;
     let page = Open {
         sessions: sessions.iter().map(|session| open_row(session, role, now)).collect(),
         asked: after.asked.is_some(),
@@ -118,7 +119,7 @@ pub(super) async fn list(
 /// `GET /admin/sessions/leaking`: the open sessions that a router was asked to end and has not proved to have ended in time.
 pub(super) async fn list_leaking(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let (now, role) = (app.clock.now(), staff.admin.role);
-    let leaks = store::session::leaking(&app.db, now, SHOWN).await?;
+    let leaks = store::session::leaking_at(&app.db, staff.sites(), now, SHOWN).await?;
     let page = Open {
         sessions: leaks.iter().map(|leak| leaking_row(leak, role, now)).collect(),
         leaking_only: true,
@@ -133,8 +134,8 @@ async fn empty_page(app: &App, staff: &Staff) -> Result<Open, Refusal> {
         page: Page::new(app, staff, Tab::Sessions).refreshed(REFRESH),
         style: style(),
         sessions: Vec::new(),
-        total: store::session::count_open(&app.db).await?.iter().map(|(_, count)| count).sum(),
-        leaking: store::session::count_leaking(&app.db, app.clock.now()).await?,
+        total: store::session::count_open_at(&app.db, staff.sites()).await?.iter().map(|(_, count)| count).sum(),
+        leaking: store::session::count_leaking_at(&app.db, staff.sites(), app.clock.now()).await?,
         leaking_only: false,
         lost: String::new(),
         asked: false,
@@ -144,7 +145,7 @@ async fn empty_page(app: &App, staff: &Staff) -> Result<Open, Refusal> {
 /// `GET /admin/sessions/ended`.
 pub(super) async fn list_ended(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let (now, role) = (app.clock.now(), staff.admin.role);
-    let sessions = store::session::ended(&app.db, SHOWN).await?;
+    let sessions = store::session::ended_at(&app.db, staff.sites(), SHOWN).await?;
     let page = Ended {
         page: Page::new(&app, &staff, Tab::Sessions),
         style: style(),
@@ -160,8 +161,9 @@ pub(super) async fn disconnect(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     let session = id::read(Kind::Session, &session).ok_or(Refusal::NotFound)?;
-    let now = app.clock.now();
-    store::session::disconnect(&app.db, session, now).await?;
+    let key = SessionKey::of(session).ok_or(Refusal::NotFound)?;
+    store::site::reaches_session(&app.db, posted.staff.sites(), key).await?;
+    store::session::disconnect(&app.db, session, app.clock.now()).await?;
     let spelt = id::spell(Kind::Session, session);
     audit(&app, &posted.staff, "session.disconnect", &spelt).await?;
     Ok(Redirect::to("/admin/sessions?asked=1").into_response())

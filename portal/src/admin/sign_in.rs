@@ -1,16 +1,15 @@
 //! Signing in and out.
 //!
-//! Whoever fails learns nothing: a wrong password, an account that does not exist and one that rests after ten
-//! failures each have the same answer for every address that can be typed, after the same work. Failures are
-//! counted by account and by where they come from ([`super::throttle`]), and stand in the audit log.
+//! Whoever fails learns nothing: a wrong password, an account that does not exist, one that is suspended and one that rests after
+//! ten failures each have the same answer for every address that can be typed, after the same work. Who has a second factor is
+//! asked for it next ([`super::second_step`]); without it there is no session.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
@@ -18,20 +17,17 @@ use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 use shared::rng;
 use shared::time::OffsetDateTime;
-use store::admin::{Admin, Audit};
-use uuid::Uuid;
+use store::admin::Admin;
 
 use super::audit::audit;
 use super::page::{answer, style};
-use super::throttle::{Name, Throttle};
-use super::{OVERVIEW, Refusal, SIGN_IN};
+use super::throttle::Throttle;
+use super::tries::{Try, Wrong};
+use super::{OVERVIEW, Refusal, SIGN_IN, second_step};
 use crate::middleware::client::ClientAddress;
 use crate::session::csrf::{self, Nothing, Posted, Protected};
 use crate::session::{self, Staff, cookie};
 use crate::{App, password};
-
-/// Longest address that is looked at or written down, in characters.
-const MAX_EMAIL: usize = 200;
 
 const WRONG: &str = "That address and password do not belong together.";
 
@@ -43,6 +39,8 @@ pub(super) struct SignIn {
     csrf: String,
     email: String,
     problem: String,
+    /// What was done just now.
+    done: &'static str,
     /// Without Redis there is no form.
     possible: bool,
 }
@@ -54,12 +52,19 @@ pub(super) struct Credentials {
     password: String,
 }
 
+/// What the redirect after an invitation carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    welcome: Option<String>,
+}
+
 /// `GET /admin/sign-in`.
 pub(super) async fn show(
     State(app): State<App>,
     jar: CookieJar,
     headers: HeaderMap,
     ClientAddress(from): ClientAddress,
+    Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     if Staff::signed_in(&app, &headers, from).await.is_ok() {
         return Ok(Redirect::to(OVERVIEW).into_response());
@@ -67,7 +72,8 @@ pub(super) async fn show(
     if let Err(error) = app.redis.ping().await {
         return without_sessions(&app, Refusal::sessions_away(error));
     }
-    form(&app, jar, StatusCode::OK, "", String::new())
+    let done = after.welcome.map_or("", |_| "Your password is set. Sign in with it now.");
+    form(&app, jar, StatusCode::OK, SignIn { done, ..empty(&app) })
 }
 
 /// `POST /admin/sign-in`.
@@ -80,32 +86,45 @@ pub(super) async fn sign_in(
     sent: Result<Form<Protected<Credentials>>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let Form(sent) = sent.map_err(|_| Refusal::Forged)?;
-    let public_url = &app.config.portal.public_url;
-    let secret = jar.get(cookie::form_name(public_url)).map_or("", |cookie| cookie.value());
-    if !csrf::from_our_pages(&headers, public_url) || !csrf::same(&sent.csrf, secret) {
-        return Err(Refusal::Forged);
-    }
+    let secret = from_our_form(&app, &jar, &headers, &sent.csrf)?;
     if let Err(error) = app.redis.ping().await {
         return without_sessions(&app, Refusal::sessions_away(error));
     }
-    let try_of = Try { email: typed(&sent.form.email), from: Some(from) };
-    let known = store::admin::by_email(&app.db, &try_of.email).await?;
+    let someone = Try::new(&sent.form.email, from, throttle);
+    let known = store::admin::by_email(&app.db, &someone.email).await?;
     let now = app.clock.now();
-    if let Some(rest) = try_of.rests(&throttle, known.as_ref(), now, app.clock.monotonic()) {
-        return resting(&app, jar, try_of.email, rest);
+    if let Some(rest) = someone.rests(known.as_ref(), now, app.clock.monotonic()) {
+        return resting(&app, jar, someone.email, rest);
     }
     let right = password::verify(&sent.form.password, known.as_ref().map(|admin| admin.password_hash.as_str())).await;
-    let Some(admin) = known.as_ref().filter(|_| right) else {
-        try_of.failed(&app, &throttle, known.as_ref(), now).await?;
-        return form(&app, jar, StatusCode::FORBIDDEN, &try_of.email, WRONG.into());
+    let Some(admin) = known.as_ref().filter(|admin| right && !admin.is_suspended) else {
+        someone.failed(&app, known.as_ref(), Wrong::Password, now).await?;
+        let page = SignIn { email: someone.email, problem: WRONG.into(), ..empty(&app) };
+        return form(&app, jar, StatusCode::FORBIDDEN, page);
     };
-    let value = match session::begin(&app, &jar, admin, now).await {
-        Err(refusal @ Refusal::SessionsAway) => return without_sessions(&app, refusal),
+    if admin.has_second_factor {
+        return second_step::ask(&app, jar, admin, secret, now);
+    }
+    enter(&app, jar, &headers, &someone, admin, now).await
+}
+
+/// Lets somebody in who has proved all that is asked for.
+pub(super) async fn enter(
+    app: &App,
+    jar: CookieJar,
+    headers: &HeaderMap,
+    someone: &Try,
+    admin: &Admin,
+    now: OffsetDateTime,
+) -> Result<Response, Refusal> {
+    let (value, _) = match session::begin(app, headers, someone.from, admin, now).await {
+        Err(refusal @ Refusal::SessionsAway) => return without_sessions(app, refusal),
         other => other?,
     };
-    throttle.succeeded(&Name::Account(try_of.email.clone()));
+    someone.succeeded(admin);
     store::admin::signed_in(&app.db, admin.id, true, now).await?;
-    try_of.audit(&app, "sign-in", now).await?;
+    someone.audit(app, "sign-in", now).await?;
+    let public_url = &app.config.portal.public_url;
     let jar = jar.add(cookie::session(public_url, value)).add(cookie::gone(public_url, cookie::form_name(public_url)));
     Ok((jar, Redirect::to(OVERVIEW)).into_response())
 }
@@ -116,96 +135,67 @@ pub(super) async fn sign_out(
     jar: CookieJar,
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
-    posted.staff.sign_out().await?;
+    posted.staff.sign_out(&app).await?;
     audit(&app, &posted.staff, "sign-out", "").await?;
     let public_url = &app.config.portal.public_url;
     Ok((jar.add(cookie::gone(public_url, cookie::session_name(public_url))), Redirect::to(SIGN_IN)).into_response())
 }
 
-/// Somebody who tries to sign in.
-struct Try {
-    email: String,
-    from: Option<IpAddr>,
-}
-
-impl Try {
-    /// How long the account or the address still rests. A lock in the database looks like one in memory.
-    fn rests(
-        &self,
-        throttle: &Throttle,
-        known: Option<&Admin>,
-        now: OffsetDateTime,
-        uptime: Duration,
-    ) -> Option<Duration> {
-        let locked = known.and_then(|admin| admin.locked_until).and_then(|until| Duration::try_from(until - now).ok());
-        let account = throttle.rests(&Name::Account(self.email.clone()), uptime);
-        let address = self.from.and_then(|ip| throttle.rests(&Name::Address(ip), uptime));
-        [locked, account, address].into_iter().flatten().filter(|rest| !rest.is_zero()).max()
-    }
-
-    /// Counts and writes down a failure. For an account that is not there the same statements are run.
-    async fn failed(
-        &self,
-        app: &App,
-        throttle: &Throttle,
-        known: Option<&Admin>,
-        now: OffsetDateTime,
-    ) -> Result<(), Refusal> {
-        let uptime = app.clock.monotonic();
-        throttle.failed(Name::Account(self.email.clone()), uptime);
-        if let Some(ip) = self.from {
-            throttle.failed(Name::Address(ip), uptime);
-        }
-        store::admin::signed_in(&app.db, known.map_or(Uuid::nil(), |admin| admin.id), false, now).await?;
-        self.audit(app, "sign-in.failed", now).await
-    }
-
-    async fn audit(&self, app: &App, action: &str, now: OffsetDateTime) -> Result<(), Refusal> {
-        let line = Audit { actor: &self.email, action, object: "", address: self.from };
-        Ok(store::admin::audit(&app.db, &line, now).await?)
-    }
-}
-
-/// The form, with its secret in a cookie and in a field.
-fn form(app: &App, jar: CookieJar, status: StatusCode, email: &str, problem: String) -> Result<Response, Refusal> {
+/// The secret of the forms before the sign-in, if this form has it.
+pub(super) fn from_our_form(app: &App, jar: &CookieJar, headers: &HeaderMap, sent: &str) -> Result<String, Refusal> {
     let public_url = &app.config.portal.public_url;
-    let present = jar.get(cookie::form_name(public_url)).map(|cookie| cookie.value().to_owned());
-    let csrf = present.filter(|value| value.len() >= 40).unwrap_or_else(rng::secret);
-    let page = SignIn {
-        brand: app.config.portal.brand.clone(),
-        style: style(),
-        csrf: csrf.clone(),
-        email: email.to_owned(),
-        problem,
-        possible: true,
-    };
-    Ok((jar.add(cookie::form(public_url, csrf)), answer(status, &page)?).into_response())
+    let secret = jar.get(cookie::form_name(public_url)).map_or("", |cookie| cookie.value());
+    if !csrf::from_our_pages(headers, public_url) || !csrf::same(sent, secret) {
+        return Err(Refusal::Forged);
+    }
+    Ok(secret.to_owned())
 }
 
-fn resting(app: &App, jar: CookieJar, email: String, rest: Duration) -> Result<Response, Refusal> {
-    let minutes = rest.as_secs().div_ceil(60);
-    let problem = format!("There were too many wrong passwords. Signing in rests for {minutes} min; then try again.");
-    let mut response = form(app, jar, StatusCode::TOO_MANY_REQUESTS, &email, problem)?;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(rest.as_secs().max(1)));
-    Ok(response)
+/// The secret of the forms before the sign-in: the browser's, or a new one.
+pub(super) fn form_secret(app: &App, jar: &CookieJar) -> String {
+    let present = jar.get(cookie::form_name(&app.config.portal.public_url)).map(|cookie| cookie.value().to_owned());
+    present.filter(|value| value.len() >= 40).unwrap_or_else(rng::secret)
 }
 
-fn without_sessions(app: &App, refusal: Refusal) -> Result<Response, Refusal> {
-    let (status, title, text) = refusal.words();
-    let page = SignIn {
+fn empty(app: &App) -> SignIn {
+    SignIn {
         brand: app.config.portal.brand.clone(),
         style: style(),
         csrf: String::new(),
         email: String::new(),
-        problem: format!("{title}. {text}"),
-        possible: false,
-    };
-    answer(status, &page)
+        problem: String::new(),
+        done: "",
+        possible: true,
+    }
 }
 
-/// The address as it was typed, fit for a log: one line, small letters, not endless.
-fn typed(email: &str) -> String {
-    email.trim().chars().filter(|c| !c.is_control()).take(MAX_EMAIL).collect::<String>().to_lowercase()
+/// The form, with its secret in a cookie and in a field.
+fn form(app: &App, jar: CookieJar, status: StatusCode, page: SignIn) -> Result<Response, Refusal> {
+    let csrf = form_secret(app, &jar);
+    let page = SignIn { csrf: csrf.clone(), ..page };
+    Ok((jar.add(cookie::form(&app.config.portal.public_url, csrf)), answer(status, &page)?).into_response())
+}
+
+/// What is said while signing in rests.
+pub(super) fn resting_words(rest: Duration) -> String {
+    let minutes = rest.as_secs().div_ceil(60);
+    format!("There were too many wrong passwords or codes. Signing in rests for {minutes} min; then try again.")
+}
+
+/// Says to programs as well how long it rests.
+pub(super) fn rested(mut response: Response, rest: Duration) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(rest.as_secs().max(1)));
+    response
+}
+
+fn resting(app: &App, jar: CookieJar, email: String, rest: Duration) -> Result<Response, Refusal> {
+    let page = SignIn { email, problem: resting_words(rest), ..empty(app) };
+    Ok(rested(form(app, jar, StatusCode::TOO_MANY_REQUESTS, page)?, rest))
+}
+
+fn without_sessions(app: &App, refusal: Refusal) -> Result<Response, Refusal> {
+    let (status, title, text) = refusal.words();
+    answer(status, &SignIn { problem: format!("{title}. {text}"), possible: false, ..empty(app) })
 }
 
 #[cfg(test)]
@@ -220,6 +210,7 @@ pub(super) mod tests {
             csrf: "the-secret".into(),
             email: HOSTILE.into(),
             problem: WRONG.into(),
+            done: "Your password is set.",
             possible: true,
         }
     }
@@ -231,21 +222,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn typed_addresses_are_fit_for_the_log() {
-        assert_eq!(typed(" Me@Example.org\r\n"), "me@example.org");
-        assert_eq!(typed("a\nb\u{1b}[31m@c"), "ab[31m@c");
-        assert_eq!(typed(&"x".repeat(1000)).len(), MAX_EMAIL);
-    }
-
-    #[test]
-    fn an_account_that_does_not_exist_rests_like_one_that_does() {
-        let throttle = Throttle::default();
-        let someone = Try { email: "a@b".into(), from: None };
-        let now = OffsetDateTime::UNIX_EPOCH;
-        for _ in 0..store::admin::MAX_FAILED_LOGINS {
-            assert!(someone.rests(&throttle, None, now, Duration::ZERO).is_none());
-            throttle.failed(Name::Account("a@b".into()), Duration::ZERO);
-        }
-        assert_eq!(someone.rests(&throttle, None, now, Duration::ZERO), Some(store::admin::LOCK));
+    fn a_rest_is_said_in_minutes() {
+        assert!(resting_words(Duration::from_secs(61)).contains("rests for 2 min"));
     }
 }

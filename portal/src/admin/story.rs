@@ -46,6 +46,7 @@ pub(super) async fn show(
     staff: Staff,
 ) -> Result<Response, Refusal> {
     let key = id::read(Kind::Session, &session).and_then(SessionKey::of).ok_or(Refusal::NotFound)?;
+    store::site::reaches_session(&app.db, staff.sites(), key).await?;
     let (story, now) = (history::story(&app.db, key).await?, app.clock.now());
     let mut page = Page::new(&app, &staff, Tab::Sessions);
     if story.session.ended_at.is_none() {

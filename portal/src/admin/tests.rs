@@ -55,6 +55,11 @@ const PAGES: &[&str] = &[
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
     "/admin/messages",
     "/admin/messages/texts/ended/sw",
+    "/admin/me",
+    "/admin/me/second-factor",
+    "/admin/staff",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/audit",
 ];
 const CHANGES: &[&str] = &[
     "/admin/sign-out",
@@ -80,6 +85,19 @@ const CHANGES: &[&str] = &[
     "/admin/messages/texts/ended/off",
     "/admin/messages/texts/ended/on",
     "/admin/messages/texts/ended/sw/reset",
+    "/admin/me/password",
+    "/admin/me/recovery-codes",
+    "/admin/me/second-factor/off",
+    "/admin/me/sessions/end-others",
+    "/admin/me/sessions/00/end",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/access",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/link",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/reset-second-factor",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/restore",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/sessions/00/end",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/sign-out",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/suspend",
+    "/admin/staff/0192e4a0-0000-7000-8000-000000000001/unlock",
 ];
 /// Addresses that show a form, and take it.
 const FORMS: &[&str] = &[
@@ -87,6 +105,8 @@ const FORMS: &[&str] = &[
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
     "/admin/routers",
     "/admin/routers/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/staff",
+    "/admin/me/second-factor",
     "/admin/vouchers",
     "/admin/discounts",
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
@@ -136,7 +156,7 @@ async fn the_sign_in_form_needs_its_own_secret() {
 
 #[tokio::test]
 async fn without_redis_the_desk_says_so_and_nobody_is_signed_in() {
-    let session = "mlango-desk=AAAAAAAAAAAAAAAAAAAAAA";
+    let session = "mlango-desk=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let form = "csrf=secret&email=a@b&password=x";
     for request in [Request::get(SIGN_IN), Request::get("/admin").header("cookie", session)] {
         let (status, headers, body) = ask(request, "").await;
@@ -164,8 +184,10 @@ fn routes_of_the_source() -> Vec<String> {
         .filter_map(|text| Some((text.split('(').next()?, text.split("\n}").next()?)))
         .collect();
     let of = |name: &str| functions.iter().find(|(known, _)| *known == name).map_or("", |(_, body)| *body);
-    let mut groups =
-        vec![("open".to_owned(), of("routes").to_owned()), ("own".to_owned(), of("own_routes").to_owned())];
+    let mut groups: Vec<(String, String)> =
+        [("open", "routes"), ("unfinished", "unfinished_routes"), ("own", "own_routes")]
+            .map(|(group, function)| (group.to_owned(), of(function).to_owned()))
+            .into();
     for group in of("routes").split("group(app, Permission::").skip(1) {
         let (permission, rest) = group.split_once(", ").expect("a permission and its routes");
         let permission = Permission::all().find(|known| format!("{known:?}") == permission).expect("a permission");
@@ -234,7 +256,17 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&messages::texts::tests::form(page()));
     assert_whole(&form::tests::sample(page()));
     assert_whole(&form::tests::asked_twice(page()));
+    assert_whole(&me::tests::sample(page()));
+    assert_whole(&me::second_factor::tests::sample(page()));
+    assert_whole(&me::second_factor::tests::codes(page()));
+    assert_whole(&proof::tests::sample(page()));
+    assert_whole(&staff::tests::sample(page()));
+    assert_whole(&staff::tests::link(page()));
+    assert_whole(&staff::member::tests::sample(page()));
+    assert_whole(&staff::invitation::tests::sample());
+    assert_whole(&audit_log::tests::sample(page()));
     assert_whole(&sign_in::tests::sample());
+    assert_whole(&second_step::tests::sample());
     assert_whole(&refusal::tests::sample());
 }
 
@@ -250,12 +282,15 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         names,
         [
             "accounting.html",
+            "audit.html",
             "backups.html",
             "discounts.html",
             "field.html",
             "form.html",
             "form_page.html",
+            "invitation.html",
             "layout.html",
+            "me.html",
             "message_texts.html",
             "messages.html",
             "money.html",
@@ -267,15 +302,22 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "package.html",
             "packages.html",
             "payments.html",
+            "recovery_codes.html",
             "router.html",
             "router_line.html",
             "router_script.html",
             "routers.html",
+            "second_factor.html",
             "security.html",
             "session.html",
             "sessions.html",
             "sessions_ended.html",
             "sign_in.html",
+            "sign_in_code.html",
+            "staff.html",
+            "staff_link.html",
+            "staff_member.html",
+            "staff_sessions.html",
             "voucher_batch.html",
             "vouchers.html",
         ],

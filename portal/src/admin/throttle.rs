@@ -10,9 +10,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use store::admin::{LOCK, MAX_FAILED_LOGINS};
+use uuid::Uuid;
 
 /// Failures within [`LOCK`] after which an address rests. Several people may share one.
 const MAX_FROM_ADDRESS: i32 = 30;
+/// Wrong codes within [`LOCK`] after which an account rests, whose password was right: of a million codes three are good.
+const MAX_WRONG_CODES: i32 = 5;
 /// Most names that are counted at the same time; when full, the oldest half is forgotten.
 const CAPACITY: usize = 10_000;
 
@@ -23,6 +26,8 @@ pub(super) enum Name {
     Address(IpAddr),
     /// The account that it tries, in lower case.
     Account(String),
+    /// The account whose second factor it tries.
+    Code(Uuid),
 }
 
 impl Name {
@@ -30,6 +35,7 @@ impl Name {
         match self {
             Name::Address(_) => MAX_FROM_ADDRESS,
             Name::Account(_) => MAX_FAILED_LOGINS,
+            Name::Code(_) => MAX_WRONG_CODES,
         }
     }
 }
@@ -53,8 +59,8 @@ impl Throttle {
         LOCK.checked_sub(now.saturating_sub(count.since)).filter(|left| !left.is_zero())
     }
 
-    /// Counts a failure.
-    pub(super) fn failed(&self, name: Name, now: Duration) {
+    /// Counts a failure. Returns whether it is the one with which the name begins to rest.
+    pub(super) fn failed(&self, name: Name, now: Duration) -> bool {
         let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if counts.len() >= CAPACITY && !counts.contains_key(&name) {
             make_room(&mut counts);
@@ -68,6 +74,7 @@ impl Throttle {
         if count.failures == limit {
             count.since = now;
         }
+        count.failures == limit
     }
 
     /// Forgets a name: it has proved itself.

@@ -10,6 +10,7 @@
 //! input. Commands write no log, so that nothing stands between a script and its answer; `serve` does.
 
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod customer;
@@ -79,6 +80,9 @@ enum Command {
     /// Tokens of the REST interface.
     #[command(subcommand)]
     Token(admin::Token),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Routers.
     #[command(subcommand)]
     Nas(nas::Nas),
@@ -215,6 +219,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Migrate(command) => command.run(context).await,
         Command::Admin(command) => command.run(context).await,
         Command::Token(command) => command.run(context).await,
+        Command::Audit(command) => command.run(context).await,
         Command::Nas(command) => command.run(context).await,
         Command::RouterLogin(command) => command.run(context).await,
         Command::Customer(command) => command.run(context).await,
@@ -290,6 +295,17 @@ mod tests {
             "portal doctor --json --radiusd http://10.0.0.1:9812",
             "portal admin create --email a@b --password-stdin --config F",
             "portal admin create --email a@b --password-stdin --json",
+            "portal admin create --email a@b --password-stdin --role cashier",
+            "portal admin list --json",
+            "portal admin set-role a@b manager",
+            "portal admin set-role a@b support --site Market --site Beach --json",
+            "portal admin set-role a@b support --all-sites",
+            "portal admin suspend a@b",
+            "portal admin restore a@b --json",
+            "portal admin unlock a@b",
+            "portal admin reset-2fa a@b --json",
+            "portal audit verify --json",
+            "portal audit verify --noted 7:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "portal token create --name n --json",
             "portal nas add --name n --address 10.0.0.0/24 --secret-stdin --identifier i --site s --coa-port 3799 \
              --hotspot-host 10.5.50.1 --hotspot-host h:8090 --json",
@@ -373,6 +389,10 @@ mod tests {
         for line in [
             "portal nosuch",
             "portal admin create --email a@b",
+            "portal admin set-role a@b root",
+            "portal admin set-role a@b support --site Market --all-sites",
+            "portal admin reset-2fa",
+            "portal audit verify --noted 7",
             "portal seed",
             "portal nas remove",
             "portal person erase",

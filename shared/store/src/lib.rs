@@ -2,7 +2,7 @@
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
 //! [`payment`], [`refund`], [`fee`], [`dispute`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`],
-//! [`admin`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
+//! [`admin`], [`audit`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
 //! (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that one pays for another),
 //! [`returned`] (where money is that went back), [`history`] (looking back), [`directory`] (what radiusd must know), [`drill`] (what must
 //! hold in a restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting
@@ -15,6 +15,7 @@
 pub mod accounting;
 pub mod admin;
 pub mod api_token;
+pub mod audit;
 pub mod backup;
 pub mod command;
 mod db;

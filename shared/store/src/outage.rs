@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use shared::notice::Notice;
+use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -175,9 +176,18 @@ pub async fn note(db: &Db, silence: Duration, now: OffsetDateTime) -> Result<Not
 
 /// How many routers are dark now.
 pub async fn count_open(db: &Db) -> Result<u64> {
-    let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM outages WHERE ended_at IS NULL"#)
-        .fetch_one(&db.pool)
-        .await?;
+    count_open_at(db, &SiteScope::All).await
+}
+
+/// The same at some sites.
+pub async fn count_open_at(db: &Db, sites: &SiteScope) -> Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM outages WHERE ended_at IS NULL
+           AND ($1::uuid[] IS NULL OR nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($1)))"#,
+        sites.filter()
+    )
+    .fetch_one(&db.pool)
+    .await?;
     Ok(unsigned(count))
 }
 
@@ -217,16 +227,24 @@ pub struct GivenBack {
 
 /// The outages, the newest first.
 pub async fn list(db: &Db, limit: u32) -> Result<Vec<Outage>> {
+    list_at(db, &SiteScope::All, limit).await
+}
+
+/// The same at some sites.
+pub async fn list_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Outage>> {
     let rows = sqlx::query!(
         r#"SELECT o.id, coalesce(n.name, '(removed router)') AS "nas!", t.id AS "site_id?", t.name AS "site?", o.cause, o.started_at, o.ended_at,
                   o.given_back_at, o.given_back_by, a.customers AS "customers!", a.credited AS "credited!", a.seconds AS "seconds!"
-           FROM (SELECT * FROM outages ORDER BY started_at DESC, id LIMIT $1) o
+           FROM (SELECT * FROM outages
+                 WHERE $2::uuid[] IS NULL OR nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($2))
+                 ORDER BY started_at DESC, id LIMIT $1) o
                 LEFT JOIN nas n ON n.id = o.nas_id LEFT JOIN sites t ON t.id = n.site_id,
                 LATERAL (SELECT count(*) AS customers, count(*) FILTER (WHERE seconds > 0 OR online_seconds > 0) AS credited,
                                 coalesce(sum(seconds + coalesce(online_seconds, 0)), 0)::bigint AS seconds
                          FROM outage_entitlements WHERE outage_id = o.id) a
            ORDER BY o.started_at DESC, o.id"#,
-        i64::from(limit)
+        i64::from(limit),
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?;

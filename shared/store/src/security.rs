@@ -33,10 +33,14 @@ pub enum Kind {
     CardDisputed,
     /// A payment that is settled was told of with another receipt, or another amount.
     MoneyDiffers,
+    /// An account of the desk rests after too many wrong passwords or codes.
+    StaffLocked,
+    /// So many passwords or codes of the desk were tried from one address that it rests.
+    StaffGuessing,
 }
 
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 11] = [
         Kind::DeviceLocked,
         Kind::LoginLocked,
         Kind::RouterGuessing,
@@ -46,6 +50,8 @@ impl Kind {
         Kind::ForgedReport,
         Kind::CardDisputed,
         Kind::MoneyDiffers,
+        Kind::StaffLocked,
+        Kind::StaffGuessing,
     ];
 
     /// The word in the database and in metrics.
@@ -60,6 +66,8 @@ impl Kind {
             Kind::ForgedReport => "forged_report",
             Kind::CardDisputed => "card_disputed",
             Kind::MoneyDiffers => "money_differs",
+            Kind::StaffLocked => "staff_locked",
+            Kind::StaffGuessing => "staff_guessing",
         }
     }
 

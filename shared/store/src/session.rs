@@ -8,6 +8,7 @@ use shared::mac::Mac;
 use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
+use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -99,6 +100,11 @@ impl From<Row> for Session {
 
 /// The open sessions, newest first.
 pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
+    open_at(db, &SiteScope::All, limit).await
+}
+
+/// The same at some sites.
+pub async fn open_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Session>> {
     Ok(sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
@@ -108,8 +114,10 @@ pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
                    ORDER BY c.created_at DESC LIMIT 1) AS cut
            FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
                 LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.ended_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT $1"#,
-        i64::from(limit)
+           WHERE s.ended_at IS NULL AND ($2::uuid[] IS NULL OR n.site_id = ANY ($2))
+           ORDER BY s.started_at DESC, s.id LIMIT $1"#,
+        i64::from(limit),
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?
@@ -135,6 +143,11 @@ pub struct Leak {
 
 /// The leaking sessions, the longest leaking first.
 pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Leak>> {
+    leaking_at(db, &SiteScope::All, now, limit).await
+}
+
+/// The same at some sites.
+pub async fn leaking_at(db: &Db, sites: &SiteScope, now: OffsetDateTime, limit: u32) -> Result<Vec<Leak>> {
     let sessions = sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
@@ -144,11 +157,12 @@ pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Lea
            FROM nas_commands c JOIN sessions s ON s.id = c.session_id LEFT JOIN nas n ON n.id = s.nas_id
                 LEFT JOIN entitlements e ON e.id = s.entitlement_id LEFT JOIN users u ON u.id = e.user_id
            WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
-             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $3)
+             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $3) AND ($4::uuid[] IS NULL OR n.site_id = ANY ($4))
            ORDER BY c.created_at, s.id LIMIT $2"#,
         now - PROOF_WITHIN,
         i64::from(limit),
-        now
+        now,
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?;
@@ -185,12 +199,19 @@ pub async fn leaking(db: &Db, now: OffsetDateTime, limit: u32) -> Result<Vec<Lea
 
 /// How many sessions leak.
 pub async fn count_leaking(db: &Db, now: OffsetDateTime) -> Result<u64> {
+    count_leaking_at(db, &SiteScope::All, now).await
+}
+
+/// The same at some sites.
+pub async fn count_leaking_at(db: &Db, sites: &SiteScope, now: OffsetDateTime) -> Result<u64> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM nas_commands c JOIN sessions s ON s.id = c.session_id
            WHERE c.state NOT IN ('proved', 'abandoned') AND c.kind = 'disconnect' AND s.ended_at IS NULL AND c.created_at <= $1
-             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $2)"#,
+             AND (c.reason IN ('operator', 'moved') OR s.cutoff_at <= $2)
+             AND ($3::uuid[] IS NULL OR s.nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($3)))"#,
         now - PROOF_WITHIN,
-        now
+        now,
+        sites.filter()
     )
     .fetch_one(&db.pool)
     .await?;
@@ -199,6 +220,11 @@ pub async fn count_leaking(db: &Db, now: OffsetDateTime) -> Result<u64> {
 
 /// The sessions that ended last, newest first, with whether a cut was proved.
 pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
+    ended_at(db, &SiteScope::All, limit).await
+}
+
+/// The same at some sites.
+pub async fn ended_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Session>> {
     Ok(sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
@@ -206,11 +232,14 @@ pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
                   s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
                   (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
                    ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM (SELECT * FROM sessions_ended ORDER BY started_at DESC, id LIMIT $1) s
+           FROM (SELECT * FROM sessions_ended
+                 WHERE $2::uuid[] IS NULL OR nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($2))
+                 ORDER BY started_at DESC, id LIMIT $1) s
                 LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
                 LEFT JOIN users u ON u.id = e.user_id
            ORDER BY s.started_at DESC, s.id"#,
-        i64::from(limit)
+        i64::from(limit),
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?
@@ -221,9 +250,16 @@ pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
 
 /// How many sessions are open, for the metrics: router name and count.
 pub async fn count_open(db: &Db) -> Result<Vec<(String, u64)>> {
+    count_open_at(db, &SiteScope::All).await
+}
+
+/// The same at some sites.
+pub async fn count_open_at(db: &Db, sites: &SiteScope) -> Result<Vec<(String, u64)>> {
     let rows = sqlx::query!(
         r#"SELECT coalesce(n.name, '(removed router)') AS "nas!", count(*) AS "count!" FROM sessions s
-           LEFT JOIN nas n ON n.id = s.nas_id WHERE s.ended_at IS NULL GROUP BY 1"#
+           LEFT JOIN nas n ON n.id = s.nas_id
+           WHERE s.ended_at IS NULL AND ($1::uuid[] IS NULL OR n.site_id = ANY ($1)) GROUP BY 1"#,
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?;

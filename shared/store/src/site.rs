@@ -1,9 +1,13 @@
 //! Sites: the places where routers stand, with their name, position and time zone.
 
+use std::collections::HashSet;
+
+use shared::staff::SiteScope;
 use shared::time::{OffsetDateTime, Zone};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::accounting::SessionKey;
 use crate::{Db, Result, StoreError};
 
 /// The site of that name, made if it is not there.
@@ -43,4 +47,42 @@ pub(crate) async fn zone(connection: &mut PgConnection, site: Option<Uuid>) -> R
         None => None,
     };
     Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_default())
+}
+
+/// The routers at some sites. `None`: all routers.
+pub async fn routers(db: &Db, sites: &SiteScope) -> Result<Option<HashSet<Uuid>>> {
+    let Some(sites) = sites.filter() else { return Ok(None) };
+    let ids = sqlx::query_scalar!("SELECT id FROM nas WHERE site_id = ANY ($1)", sites).fetch_all(&db.pool).await?;
+    Ok(Some(ids.into_iter().collect()))
+}
+
+/// Refuses a session that is or was at none of these sites, as if it were not there.
+pub async fn reaches_session(db: &Db, sites: &SiteScope, key: SessionKey) -> Result<()> {
+    let Some(sites) = sites.filter() else { return Ok(()) };
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM (SELECT nas_id FROM sessions WHERE id = $2
+                            UNION ALL SELECT nas_id FROM sessions_ended WHERE opened_on = $1 AND id = $2) s
+               JOIN nas n ON n.id = s.nas_id WHERE n.site_id = ANY ($3)) AS "is_there!""#,
+        key.opened_on,
+        key.id,
+        sites
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    if is_there { Ok(()) } else { Err(StoreError::missing("session", key.id)) }
+}
+
+/// Refuses an outage that is at none of these sites, as if it were not there.
+pub async fn reaches_outage(db: &Db, sites: &SiteScope, id: Uuid) -> Result<()> {
+    let Some(sites) = sites.filter() else { return Ok(()) };
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM outages o JOIN nas n ON n.id = o.nas_id
+                          WHERE o.id = $1 AND n.site_id = ANY ($2)) AS "is_there!""#,
+        id,
+        sites
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    if is_there { Ok(()) } else { Err(StoreError::missing("outage", id)) }
 }

@@ -17,6 +17,7 @@ pub mod lab;
 mod pair;
 mod program;
 mod schema;
+mod staff;
 mod tap;
 
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! What a person decides about money that waits, or goes back. What cannot be undone is asked twice.
+//! What a person decides about money that waits, or goes back. What cannot be undone is asked twice, and what gives money
+//! back of whoever has proved lately to be who they are.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Form, Problems, confirmation, told};
 use crate::admin::page::{Page, Tab, answer};
+use crate::admin::proof::Proved;
 use crate::cli::values;
 use crate::payments::asked::Asking;
 use crate::payments::mpesa::operations::Asked;
@@ -63,9 +65,9 @@ pub(in crate::admin) async fn assign(
 pub(in crate::admin) async fn refund(
     State(app): State<App>,
     Path(receipt): Path<String>,
-    posted: Posted<Fields>,
+    proved: Proved<Fields>,
 ) -> Result<Response, Refusal> {
-    let (staff, sent) = (&posted.staff, &posted.form);
+    let (staff, sent) = (&proved.staff, &proved.form);
     let receipt = spelt(&receipt)?;
     let money = unmatched::get(&app.db, &receipt).await?;
     if !sent.is_confirmed() {
@@ -88,9 +90,9 @@ pub(in crate::admin) async fn refund(
 pub(in crate::admin) async fn reverse(
     State(app): State<App>,
     Path(receipt): Path<String>,
-    posted: Posted<Fields>,
+    proved: Proved<Fields>,
 ) -> Result<Response, Refusal> {
-    let (staff, sent) = (&posted.staff, &posted.form);
+    let (staff, sent) = (&proved.staff, &proved.form);
     let receipt = spelt(&receipt)?;
     let money = unmatched::get(&app.db, &receipt).await?;
     if !can_reverse(&app) {
@@ -145,9 +147,9 @@ async fn ask_mpesa(app: &App, receipt: &str, amount: Money, by: &str) -> Result<
 pub(in crate::admin) async fn given_back(
     State(app): State<App>,
     Path(receipt): Path<String>,
-    posted: Posted<Fields>,
+    proved: Proved<Fields>,
 ) -> Result<Response, Refusal> {
-    let (staff, sent) = (&posted.staff, &posted.form);
+    let (staff, sent) = (&proved.staff, &proved.form);
     let receipt = spelt(&receipt)?;
     let money = unmatched::get(&app.db, &receipt).await?;
     let mut problems = Problems::default();

@@ -106,7 +106,7 @@ pub(in crate::admin) async fn show(
     staff: Staff,
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
-    let known = know(&app, id).await?;
+    let known = know(&app, &staff, id).await?;
     let (fields, problems) = (fields(&known), Problems::default());
     let page = Page::new(&app, &staff, Tab::Routers);
     let page = router(page, &known, Filled { sent: &fields, problems: &problems }, app.clock.now());
@@ -118,12 +118,18 @@ pub(in crate::admin) async fn show(
     answer(StatusCode::OK, &Router { done, ..page })
 }
 
-async fn find(app: &App, id: Uuid) -> Result<Nas, Refusal> {
+/// A router at another site than somebody's own is not there for them.
+async fn find(app: &App, staff: &Staff, id: Uuid) -> Result<Nas, Refusal> {
+    if let Some(theirs) = store::site::routers(&app.db, staff.sites()).await?
+        && !theirs.contains(&id)
+    {
+        return Err(Refusal::NotFound);
+    }
     store::nas::all(&app.db).await?.into_iter().find(|nas| nas.id == id).ok_or(Refusal::NotFound)
 }
 
-async fn know(app: &App, id: Uuid) -> Result<Known, Refusal> {
-    let (nas, now) = (find(app, id).await?, app.clock.now());
+async fn know(app: &App, staff: &Staff, id: Uuid) -> Result<Known, Refusal> {
+    let (nas, now) = (find(app, staff, id).await?, app.clock.now());
     let since = now - LATELY;
     let ask = async {
         match &nas.rest {
@@ -339,6 +345,7 @@ pub(in crate::admin) async fn edit(
     Path(id): Path<Uuid>,
     posted: Posted<Fields>,
 ) -> Result<Response, Refusal> {
+    find(&app, &posted.staff, id).await?;
     let (sent, mut problems) = (&posted.form, Problems::default());
     let name = problems.keep("name", router_name(sent.text("name")));
     let site = problems.optional(sent, "site", values::name);
@@ -363,6 +370,7 @@ pub(in crate::admin) async fn place(
     Path(id): Path<Uuid>,
     posted: Posted<Fields>,
 ) -> Result<Response, Refusal> {
+    find(&app, &posted.staff, id).await?;
     let (sent, mut problems) = (&posted.form, Problems::default());
     let latitude = problems.optional(sent, "latitude", |text| degrees(text, 90.0));
     let longitude = problems.optional(sent, "longitude", |text| degrees(text, 180.0));
@@ -375,7 +383,7 @@ pub(in crate::admin) async fn place(
     let position = latitude.zip(longitude).map(|(latitude, longitude)| Position { latitude, longitude });
     match told(store::nas::set_position(&app.db, id, position).await)? {
         Ok(()) => {
-            let name = find(&app, id).await?.name;
+            let name = find(&app, &posted.staff, id).await?.name;
             audit(&app, &posted.staff, "site.place", &name).await?;
             Ok(Redirect::to(&format!("/admin/routers/{id}?done=placed")).into_response())
         }
@@ -396,7 +404,7 @@ async fn again(
     problems: &Problems,
     problem: String,
 ) -> Result<Response, Refusal> {
-    let known = know(app, id).await?;
+    let known = know(app, &posted.staff, id).await?;
     let mut sent = fields(&known);
     for name in ["name", "site", "hosts", "latitude", "longitude"] {
         if posted.form.is_on(name) || problems.has(name) {
@@ -412,13 +420,13 @@ async fn again(
     answer(status, &Router { problem, ..page })
 }
 
-/// `POST /admin/routers/{id}/line`: another line for a router that was set up by one.
+/// `POST /admin/routers/{id}/line`: another line for a router that was set up by one. The script behind it has the router's secret.
 pub(in crate::admin) async fn line(
     State(app): State<App>,
     Path(id): Path<Uuid>,
-    posted: Posted<Nothing>,
+    posted: Proved<Nothing>,
 ) -> Result<Response, Refusal> {
-    let nas = find(&app, id).await?;
+    let nas = find(&app, &posted.staff, id).await?;
     let enrolment = store::nas::enrolment(&app.db, id).await?.ok_or(Refusal::NotFound)?;
     let plan: Plan = serde_json::from_value(enrolment.plan).map_err(Refusal::broken)?;
     let token = rng::secret();
@@ -433,7 +441,7 @@ pub(in crate::admin) async fn preview(
     Path(id): Path<Uuid>,
     staff: Staff,
 ) -> Result<Response, Refusal> {
-    let nas = find(&app, id).await?;
+    let nas = find(&app, &staff, id).await?;
     let enrolment = store::nas::enrolment(&app.db, id).await?.ok_or(Refusal::NotFound)?;
     let settings = Settings::of(&app.config, &nas, &enrolment, "");
     let script = settings.and_then(|settings| Ok(onboarding::render(&settings.blanked())?.text));

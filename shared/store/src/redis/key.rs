@@ -1,8 +1,13 @@
 //! Every key in Redis and its lifetime, in one place, so that nothing is kept by accident.
 
-/// A web session of the desk: `<prefix>:web-session:{<id>}`, lives as long as the session's own expiry.
-pub(crate) fn web_session(prefix: &str, id: &str) -> String {
-    format!("{prefix}:web-session:{{{id}}}")
+/// A session of the desk: `<prefix>:staff-session:{<digest>}`, lives as long as it may rest, and no longer than it may last.
+pub(crate) fn staff_session(prefix: &str, digest: &str) -> String {
+    format!("{prefix}:staff-session:{{{digest}}}")
+}
+
+/// The digests of the sessions of a member of staff: `<prefix>:staff-sessions:{<admin>}`, lives longer than any of them.
+pub(crate) fn staff_sessions(prefix: &str, admin: uuid::Uuid) -> String {
+    format!("{prefix}:staff-sessions:{{{admin}}}")
 }
 
 /// Wrong guesses of one who guesses: `<prefix>:guesses:{<digest>}`, lives as long as guesses are added up.

@@ -8,9 +8,9 @@ mod customer_session;
 mod guessing;
 pub mod key;
 mod screen;
+mod staff_session;
 mod state;
 mod tries;
-mod web_session;
 
 use std::time::Duration;
 
