@@ -1,8 +1,8 @@
 //! `[retention]`: how long what tells something about people is kept, by table; and `[privacy]`: what the page `/privacy` says.
 //!
 //! Money is not among it. Orders, payments and the ledger, and the audit log, are deleted by nothing, since the law asks for books
-//! to be kept for years (in Kenya seven is what to reckon with); a person's part of them is taken out when that person is erased. How long the
-//! history of sessions is kept as a whole is `accounting.keep_months`.
+//! to be kept for years (in Kenya seven is what to reckon with); a person's part of them is taken out when that person is erased.
+//! How long the history of sessions is kept as a whole is `accounting.keep_months`.
 
 use std::path::PathBuf;
 
@@ -79,8 +79,8 @@ impl Retention {
             ("retention.commands_days", self.commands_days, 7, DAYS_MAX),
             ("retention.customers_months", self.customers_months, 12, 1200),
         ];
-        let set = days.into_iter().filter(|(_, value, ..)| *value > 0);
-        set.into_iter().try_for_each(|(name, value, min, max)| range(name, u64::from(value), min, max))
+        let mut set = days.into_iter().filter(|(_, value, ..)| *value > 0);
+        set.try_for_each(|(name, value, min, max)| range(name, u64::from(value), min, max))
     }
 }
 

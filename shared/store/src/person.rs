@@ -1,4 +1,4 @@
-//! A person, across all tables: what is known of one ([`export`]), and taking that out ([`erase`]).
+//! A person, across all tables: what is known of one ([`export()`]), and taking that out ([`erase()`]).
 //!
 //! A person is a customer, known by a phone number. What stays after an erasure is what the law asks for and tells of nobody: orders,
 //! payments and the ledger, under a number that nobody can have, and the audit log. Refused: to erase somebody who is online, who can

@@ -21,6 +21,7 @@ use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Filled, Form, Problems, told};
 use crate::admin::overview::is_silent;
+use crate::admin::proof::Proved;
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::admin::words::{self, Said, Tone, said};
 use crate::cli::values;

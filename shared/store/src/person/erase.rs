@@ -1,6 +1,6 @@
 //! Taking a person out: one transaction over all tables, each in a statement that finds its rows by the customer.
 //!
-//! Whoever adds a table or a column that tells something about people adds it here, to [`super::export`], and to the table in
+//! Whoever adds a table or a column that tells something about people adds it here, beside it in `export.rs`, and to the table in
 //! `docs/operations/data-protection.md`.
 
 use std::time::Duration;
