@@ -226,7 +226,7 @@ impl Link {
         let app = app.clone();
         app.clone().background.spawn(async move {
             let Some(mail) = &app.email else { return };
-            let message = Message { id: rng::id(now), to: &to, subject: &subject, text: &text };
+            let message = Message { id: rng::id(now), to: &to, subject: &subject, text: &text, refuse: None };
             let sent = mail.send(&message, now).await;
             app.metrics.email.with_label_values(&["staff", sent.label()]).inc();
             if !matches!(sent, crate::notify::sms::Sent::Accepted { .. }) {

@@ -120,7 +120,7 @@ pub(super) fn router_user(text: &str) -> Result<String, &'static str> {
 }
 
 /// An address to sign in with, in lower case.
-pub(super) fn email(text: &str) -> Result<String, &'static str> {
+pub(crate) fn email(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
     match parts {

@@ -70,7 +70,7 @@ pub(super) fn judge(routers: &[Router]) -> Vec<Finding> {
 }
 
 /// The names of those that are so.
-fn named<'r>(routers: &'r [Router], is_so: impl Fn(&Router) -> bool) -> Vec<&'r str> {
+fn named(routers: &[Router], is_so: impl Fn(&Router) -> bool) -> Vec<&str> {
     routers.iter().filter(|router| is_so(router)).map(|router| router.name.as_str()).collect()
 }
 
