@@ -7,9 +7,9 @@
 # MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PAMTESTER, MLANGO_PAM_RADIUS (the PAM module's file),
 # MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PGBACKREST,
 # MLANGO_PYRAD (a Python that has pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), MLANGO_STEADY, MLANGO_EMULATE and MLANGO_WIREMOCK (programs), MLANGO_AXE (the
-# file axe.min.js), MLANGO_LOCALSTRIPE, MLANGO_MPESAKIT and MLANGO_ROUTEROS_LSP (a Python that has them), and MLANGO_FULL=1 with
-# --full. A variable that is not there means that the tests that need it are skipped; with MLANGO_CI, which .ci/run sets, those with a
-# mail server and those that restore a backup fail instead.
+# file axe.min.js), MLANGO_LOCALSTRIPE, MLANGO_MPESAKIT and MLANGO_ROUTEROS_LSP (a Python that has them), MLANGO_NGINX and the other programs
+# of tools.bash, and MLANGO_FULL=1 with --full. A variable that is not there means that the tests that need it are skipped; with
+# MLANGO_CI, which .ci/run sets, those with a mail server, those that restore a backup and those of deploy/ fail instead.
 
 readonly TEST_HOME=$STATE/test
 # Every test opens pools of its own.
@@ -102,6 +102,7 @@ test_environment() { # FULL?
     [[ -z $WIREMOCK ]] || export MLANGO_WIREMOCK=$WIREMOCK
     [[ -z $AXE ]] || export MLANGO_AXE=$AXE
     [[ -z $FAKES_PYTHON ]] || export MLANGO_LOCALSTRIPE=$FAKES_PYTHON MLANGO_MPESAKIT=$FAKES_PYTHON MLANGO_ROUTEROS_LSP=$FAKES_PYTHON
+    export_tools
 }
 
 export_program() { # VARIABLE WHAT NAME...

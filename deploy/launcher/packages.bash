@@ -46,6 +46,7 @@ install_for_test() {
         want pgbackrest pgbackrest "backs a database up, and restores it"
         want strace strace "shows that an answer follows its fsync"
         want java default-jre-headless "runs WireMock, an M-Pesa that breaks connections"
+        want_tools
     fi
     want_servers yes yes
     install_wanted
@@ -55,6 +56,7 @@ install_for_test() {
     install_python_package PYRAD_PYTHON "$PYRAD" "a second RADIUS implementation"
     install_python_package AIOSMTPD_PYTHON "$AIOSMTPD" "a mail server"
     install_contract
+    install_tools
 }
 
 # The file of FreeRADIUS' PAM module, or nothing.
@@ -111,8 +113,9 @@ apt_install() {
     "${apt[@]}" update </dev/null || fail "apt-get update failed: the reason stands above; without a network, install these by hand: $*"
     if [[ " $* " == *" postgresql "* ]]; then hold_cluster "${apt[@]}"; fi
     local name
-    for name in redis-server freeradius radsecproxy hostapd wpasupplicant; do
-        if [[ " $* " == *" $name "* ]]; then idle+=("$name"); fi
+    for name in redis-server freeradius radsecproxy hostapd wpasupplicant nginx-light prometheus prometheus-alertmanager; do
+        # Debian's package nginx-light has nginx' service.
+        if [[ " $* " == *" $name "* ]]; then idle+=("${name%-light}"); fi
     done
     "${apt[@]}" install "$@" </dev/null || fail "apt-get could not install $*: the reason stands above."
     # Installed only for their programs: their services must not start at the next boot either.
