@@ -12,7 +12,7 @@
 # Secrets are never arguments: pgBackRest reads the pass phrase from conf.d, and the portal its own files.
 
 readonly CONFIG=${MLANGO_BACKUP_CONFIG:-/etc/pgbackrest/pgbackrest.conf}
-readonly INCLUDE=$(dirname "$CONFIG")/conf.d
+readonly INCLUDE=${CONFIG%/*}/conf.d
 readonly CIPHER=$INCLUDE/cipher.conf
 readonly STANZA=${MLANGO_BACKUP_STANZA:-mlango}
 readonly DATABASE=${MLANGO_BACKUP_DATABASE:-mlango}
