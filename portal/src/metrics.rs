@@ -57,6 +57,8 @@ pub struct Metrics {
     pub(crate) outbox_age: IntGaugeVec,
     /// `mlango_forms_throttled_total{form}`.
     pub(crate) throttled: IntCounterVec,
+    /// `mlango_visit_records_lost_total{reason}`.
+    pub(crate) visits_lost: IntCounterVec,
     /// `mlango_job_last_success_timestamp_seconds{job}`.
     pub(crate) job_success: IntGaugeVec,
     /// `mlango_backup_…` and `mlango_restore_drill_…`.
@@ -172,6 +174,12 @@ impl Metrics {
                 "mlango_forms_throttled_total",
                 "Public forms that were refused because they were sent too often, by what was counted.",
                 &["form"],
+            ),
+            visits_lost: counters(
+                &registry,
+                "mlango_visit_records_lost_total",
+                "Visits of guests that are not remembered: busy, failed.",
+                &["reason"],
             ),
             job_success: gauges(
                 &registry,

@@ -17,6 +17,7 @@ use store::Db;
 use store::directory::Entry;
 use store::entitlement::Activation;
 use store::nas::Nas;
+use store::refusal::Refused;
 use tokio::sync::mpsc;
 
 use crate::client::Registry;
@@ -27,6 +28,7 @@ use crate::listen::Endpoint;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Arrival, Duplicates, Pipeline, Port};
+use crate::refusals::Refusals;
 use crate::road::{Road, Sink};
 use crate::strangers::Strangers;
 use crate::throttle::Throttle;
@@ -38,6 +40,7 @@ pub struct Harness {
     records: mpsc::Receiver<Job>,
     /// Held so that the queue stays open.
     _activations: mpsc::Receiver<Activation>,
+    _refused: mpsc::Receiver<Refused>,
 }
 
 /// The last answer, in room that is made once.
@@ -80,6 +83,7 @@ impl Harness {
         }
         let (journal, records) = Entrance::detached(metrics.clone());
         let (logins, activations) = Logins::detached(metrics.clone());
+        let (refusals, refused) = Refusals::detached(metrics.clone());
         let settings = config::Radius { reject_delay_ms: 0, ..config::Radius::default() };
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let endpoint = |port, number| Endpoint::bind(loopback, port, number).map(Arc::new);
@@ -92,6 +96,7 @@ impl Harness {
             administrators: Arc::default(),
             directory,
             logins,
+            refusals,
             journal,
             metrics,
             // A fuzzer makes a harness for every input: room that nobody fills would be most of its work.
@@ -105,7 +110,7 @@ impl Harness {
             settings,
             clock,
         });
-        Ok(Harness { pipeline, endpoints, records, _activations: activations })
+        Ok(Harness { pipeline, endpoints, records, _activations: activations, _refused: refused })
     }
 
     /// Hands a datagram to the authentication port, or to the accounting port. Returns the answer, if there is one at

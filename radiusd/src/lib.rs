@@ -36,6 +36,7 @@ pub mod metrics;
 mod pipeline;
 pub mod policy;
 pub mod radsec;
+mod refusals;
 mod road;
 pub mod routeros;
 mod strangers;
@@ -109,6 +110,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let duplicates = pipeline::Duplicates::new();
     let (logins, login_writer) = logins::start(db.clone(), metrics.clone(), stop_background.clone());
+    let (refusals, refusal_writer) =
+        refusals::start(db.clone(), clock.clone(), metrics.clone(), stop_background.clone());
     let interim = Duration::from_secs(u64::from(config.radius.interim_seconds));
     let lines = Arc::new(lines::Lines::new(interim));
     let journal = journal::Journal::start(
@@ -121,6 +124,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         Arc::clone(&duplicates),
     )?;
     vital.spawn("the writer of logins", login_writer);
+    vital.spawn("the writer of refusals", refusal_writer);
     let (live, replies) = radsec::Live::new(metrics.clone());
     let (reached, over_tls) = (Arc::clone(&clients), (Arc::clone(&live), replies));
     let by_rest = Arc::new(routeros);
@@ -170,6 +174,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         administrators,
         directory,
         logins,
+        refusals,
         journal: journal.entrance(),
         metrics,
         duplicates,

@@ -116,6 +116,8 @@ pub struct Inner {
     pub old_secret_in_use: IntGaugeVec,
     /// Logins whose record could not wait for PostgreSQL.
     pub logins_lost: IntCounter,
+    /// Refused logins that are not remembered.
+    pub refusals_lost: IntCounter,
     /// Open RadSec connections, by router.
     pub radsec_connections: IntGaugeVec,
     /// RadSec connections that were let in or turned away, by result.
@@ -229,6 +231,7 @@ impl Metrics {
                 &["nas"],
             )?,
             logins_lost: counter(r, "mlango_login_records_lost_total", "Logins that could not be recorded.")?,
+            refusals_lost: counter(r, "mlango_refusal_records_lost_total", "Refused logins that are not remembered.")?,
             hot: Hot::new(&received, &duplicates, &services, &methods, &duration),
             radsec_connections: gauges(r, "mlango_radsec_connections", "Open RadSec connections.", &["nas"])?,
             radsec_handshakes: counters(

@@ -14,10 +14,11 @@ const FILES: [&str; 2] = ["portal/locales/en/customer.ftl", "portal/locales/sw/c
 const LAYOUT: &str = "portal/templates/layout.html";
 const PAGES: &str = "portal/templates/customer/";
 /// Where customers' pages are made. The desk and the command line speak English.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "portal/src/error.rs",
     "portal/src/middleware/",
     "portal/src/notify/",
+    "portal/src/onboarding/page.rs",
     "portal/src/pages/",
     "portal/src/session/",
     "portal/src/views/",

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, backup, entitlement, fee, notification, payment, refund, unmatched};
+use store::{StoreError, backup, entitlement, fee, notification, payment, refund, unmatched, visit};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -160,7 +160,11 @@ impl Job {
             Job::CardChecks => checks::<Stripe>(app, hands).await,
             Job::Refunds => refunds(app, hands).await,
             Job::Fees => fees(app, hands).await,
-            Job::Ending => notification::note_ending(&app.db, app.clock.now()).await.map(|_| false),
+            Job::Ending => {
+                notification::note_ending(&app.db, app.clock.now()).await?;
+                // Also the visits that were kept long enough.
+                visit::forget(&app.db, app.clock.now()).await
+            }
             Job::News => news(app, hands).await,
             Job::Trouble => trouble::watch(app).await.map(|()| false),
             Job::Backups => backups(app).await,

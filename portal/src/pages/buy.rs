@@ -15,10 +15,12 @@ use shared::phone::{NotAPhone, Phone};
 use store::entitlement::{self, Usage};
 use store::order::{self, NewOrder, OrderState};
 use store::package::{self, Package};
+use store::visit::Step;
 use store::{StoreError, for_another, settlement};
 
 use super::account::sign_in::{self, Then};
 use super::hotspot::{Typed, name, open, show};
+use super::remember;
 use super::visit::{Form, Visit};
 use crate::App;
 use crate::error::AppError;
@@ -110,6 +112,7 @@ pub(crate) async fn buy(
         return show(&app, wanted, form.visit, Typed { notice, ..typed() }).await;
     };
     app.metrics.step("package_chosen", visit.site_name.as_deref());
+    remember::note(&app, visit, Step::Chosen);
     let phone = match payer(&app, visit, &wish).await? {
         Ok(phone) => phone,
         Err(problem) => {
@@ -162,7 +165,10 @@ pub(crate) async fn buy(
             return show(&app, wanted, form.visit, Typed { notice, by_card: false, ..typed() }).await;
         }
         match collect::pay(&app, &order, way).await? {
-            collect::Begun::Now => app.metrics.step("pay_started", visit.site_name.as_deref()),
+            collect::Begun::Now => {
+                app.metrics.step("pay_started", visit.site_name.as_deref());
+                remember::note(&app, visit, Step::Paying);
+            }
             collect::Begun::Before => {}
         }
     }

@@ -20,10 +20,11 @@ use store::entitlement::{self, Usage};
 use store::nas::{self, Hotspot};
 use store::order::{self, Order, OrderState};
 use store::package::{self, Package};
+use store::visit::Step;
 use url::Url;
 
 use super::visit::{self, Arrival, Chap, Form, Visit};
-use super::{login, refused, scanned, trouble};
+use super::{login, refused, remember, scanned, trouble};
 use crate::App;
 use crate::error::AppError;
 use crate::middleware::language::{Speech, Wanted};
@@ -63,6 +64,7 @@ pub(crate) async fn arrive(
         language: wanted.chosen(None),
     };
     app.metrics.step("shown", visit.site_name.as_deref());
+    remember::note(&app, &visit, Step::Shown);
     let now = app.clock.now();
     if let Some(order) = under_way(&app, mac, now).await? {
         let language = visit.language.or_else(|| visit::language_of(&order.visit));

@@ -31,6 +31,7 @@ pub(crate) mod order;
 pub(crate) mod privacy;
 pub(crate) mod refusal;
 pub(crate) mod refused;
+pub(crate) mod remember;
 pub(crate) mod scanned;
 pub(crate) mod screen;
 pub(crate) mod trouble;

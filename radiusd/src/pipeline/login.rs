@@ -175,6 +175,7 @@ impl Pipeline {
         exchange.client.figures().refused(denial.label());
         tracing::debug!(nas = %exchange.client.name, service = Service::of(packet).label(),
             reason = denial.label(), "login refused");
+        self.remember(&exchange, packet, denial);
         let delay = Duration::from_millis(self.settings.reject_delay_ms) * self.note_guess(&exchange, packet, denial);
         // A device that knocks by itself guesses nothing, and its guest is waiting for the page; nor does EAP, which has
         // not come to a password yet, and whose access point counts the seconds.
@@ -193,6 +194,18 @@ impl Pipeline {
             pipeline.send_reject(&mut Direct, &exchange, &packet, denial);
             drop(permit);
         });
+    }
+
+    /// Has a refusal written down for those who help customers; a device that knocks by itself has typed no name. Who wants to
+    /// sign in to the router itself is no customer.
+    fn remember(&self, exchange: &Exchange, packet: &Packet<'_>, denial: Denial) {
+        if denial == Denial::RouterLogin {
+            return;
+        }
+        let name = packet.get(rfc2865::USER_NAME).unwrap_or_default();
+        let mac = packet.get(rfc2865::CALLING_STATION_ID).and_then(Mac::from_bytes);
+        let typed: &[u8] = if mac.is_some() && Mac::from_bytes(name) == mac { &[] } else { name };
+        self.refusals.write(exchange.client.id, mac, typed, denial, self.clock.now());
     }
 
     /// Counts a wrong guess. Returns how many times as long as usual its answer is held back.

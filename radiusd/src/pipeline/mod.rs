@@ -39,6 +39,7 @@ use crate::guard::Guard;
 use crate::journal::Entrance;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 use crate::road::{Road, Sink};
 use crate::strangers::Strangers;
 use crate::throttle::Throttle;
@@ -91,6 +92,7 @@ pub(crate) struct Pipeline {
     pub(crate) administrators: Arc<ArcSwap<Administrators>>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) logins: Logins,
+    pub(crate) refusals: Refusals,
     pub(crate) journal: Entrance,
     pub(crate) metrics: Metrics,
     pub(crate) duplicates: Arc<Duplicates>,

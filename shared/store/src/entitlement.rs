@@ -4,6 +4,7 @@
 //! deadlines of open sessions follow in the same transaction.
 
 mod adding;
+mod moving;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::adding::{Added, NewDevice, add_device};
+pub(crate) use self::moving::move_device;
 use crate::package::{Package, RuleColumns, Starts, rule_columns, unsigned, whole_seconds};
 use crate::{Db, Result, StoreError, notification, session, voucher};
 

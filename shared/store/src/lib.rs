@@ -2,11 +2,12 @@
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
 //! [`payment`], [`refund`], [`fee`], [`dispute`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`],
-//! [`admin`], [`audit`], [`api_token`], [`security`], [`backup`]; and a file for each path that crosses them in one transaction: [`accounting`]
-//! (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that one pays for another),
-//! [`returned`] (where money is that went back), [`history`] (looking back), [`directory`] (what radiusd must know), [`drill`] (what must
-//! hold in a restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting
-//! go), [`seed`] (test and demo data).
+//! [`admin`], [`audit`], [`api_token`], [`security`], [`refusal`], [`visit`], [`backup`]; and a file for each path that crosses them in one
+//! transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that
+//! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
+//! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
+//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go),
+//! [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -41,6 +42,7 @@ pub mod payment;
 pub mod person;
 pub mod redis;
 pub mod refund;
+pub mod refusal;
 pub mod retention;
 pub mod returned;
 pub mod router_login;
@@ -49,8 +51,11 @@ pub mod seed;
 pub mod session;
 pub mod settlement;
 pub mod site;
+pub mod support;
+pub mod timeline;
 pub mod unmatched;
 pub mod user;
+pub mod visit;
 pub mod voucher;
 
 pub use db::{Channel, Db, Listener, MigrationState, PoolState};

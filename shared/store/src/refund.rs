@@ -66,6 +66,13 @@ pub struct Asked {
 /// was there before.
 pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Result<Asked> {
     let mut tx = db.pool.begin().await?;
+    let asked = ask_in(&mut tx, payment, by, now).await?;
+    tx.commit().await?;
+    Ok(asked)
+}
+
+/// The same within a transaction.
+pub(crate) async fn ask_in(tx: &mut PgConnection, payment: Uuid, by: &str, now: OffsetDateTime) -> Result<Asked> {
     let order = sqlx::query!(
         "SELECT id, code FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
         payment
@@ -79,23 +86,23 @@ pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Resul
     if row.provider != PROVIDER || row.state != "succeeded" || row.receipt.is_none() {
         return Err(StoreError::Conflict(format!("order {} has no payment by card that could go back", order.code)));
     }
-    if let Some(asked) = asked_before(&mut tx, payment).await? {
+    if let Some(asked) = asked_before(tx, payment).await? {
         return Ok(asked);
     }
-    if dispute::holds(&mut tx, payment).await? {
+    if dispute::holds(tx, payment).await? {
         return Err(StoreError::Conflict(format!(
             "the customer's bank has taken the money of order {} back: it is decided in Stripe's dashboard who gets it",
             order.code
         )));
     }
-    let (came, bought) = booked(&mut tx, payment).await?;
-    let amount = Money { minor: came.minor - given(&mut tx, payment).await?, ..came };
+    let (came, bought) = booked(tx, payment).await?;
+    let amount = Money { minor: came.minor - given(tx, payment).await?, ..came };
     if amount.minor <= 0 {
         return Err(StoreError::Conflict(format!("the money of order {} has gone back already", order.code)));
     }
     if bought {
-        take_back(&mut tx, (order.id, &order.code), by, now).await?;
-        owe(&mut tx, &due_key(payment), (order.id, &order.code), amount, now).await?;
+        take_back(tx, (order.id, &order.code), by, now).await?;
+        owe(tx, &due_key(payment), (order.id, &order.code), amount, now).await?;
         sqlx::query!(
             "UPDATE orders SET state = 'refund_due', updated_at = $2 WHERE id = $1 AND state = 'paid'",
             order.id,
@@ -117,7 +124,6 @@ pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Resul
     )
     .execute(&mut *tx)
     .await?;
-    tx.commit().await?;
     Ok(Asked { id, amount, is_new: true })
 }
 

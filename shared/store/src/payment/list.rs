@@ -1,4 +1,5 @@
-//! Payments as the desk lists them.
+//! Payments as the desk lists them: the newest, with what became of each, at all sites or at some. What a report told otherwise later stands
+//! beside the amount; nothing is changed here.
 
 use shared::money::Money;
 use shared::phone::Phone;
