@@ -81,7 +81,7 @@ fn row(message: &Listed, now: OffsetDateTime) -> Row {
 }
 
 /// What kind of news it is.
-fn name(notice: Notice) -> &'static str {
+pub(super) fn name(notice: Notice) -> &'static str {
     match notice {
         Notice::PaymentReceived => "payment received",
         Notice::EndsSoon => "time ends soon",
@@ -97,7 +97,7 @@ fn name(notice: Notice) -> &'static str {
 }
 
 /// What became of it.
-fn state(state: &str) -> Said {
+pub(super) fn state(state: &str) -> Said {
     match state {
         "pending" => said(Tone::Busy, "waits"),
         "sent" => said(Tone::Good, "sent"),

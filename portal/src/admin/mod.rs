@@ -34,6 +34,7 @@ mod sessions;
 mod sign_in;
 mod staff;
 mod story;
+mod support;
 mod throttle;
 mod tries;
 mod vouchers;
@@ -147,6 +148,12 @@ fn support_routes() -> Router<App> {
         .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
         .route("/security", get(security::list))
         .route("/sessions/{id}/disconnect", post(sessions::disconnect))
+        .route("/support", get(support::ask).post(support::look_up))
+        .route("/support/disconnect", post(support::fixes::disconnect))
+        .route("/support/grant", post(support::fixes::grant))
+        .route("/support/move", post(support::fixes::move_device))
+        .route("/support/resend", post(support::fixes::resend))
+        .route("/support/{kind}/{name}", get(support::show))
 }
 
 /// What money is for, and money that goes back.
@@ -158,6 +165,7 @@ fn move_money_routes() -> Router<App> {
         .route("/money/{receipt}/given-back", post(money::changes::given_back))
         .route("/money/{receipt}/ignore", post(money::changes::ignore))
         .route("/money/{receipt}/heed", post(money::changes::heed))
+        .route("/support/refund", post(support::fixes::refund))
 }
 
 /// A new router in one paste, and where one is.

@@ -14,6 +14,7 @@ use crate::views::assets;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Tab {
     Overview,
+    Support,
     Sessions,
     Accounting,
     Payments,
@@ -28,8 +29,9 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 12] = [
+    const ALL: [Tab; 13] = [
         Tab::Overview,
+        Tab::Support,
         Tab::Sessions,
         Tab::Accounting,
         Tab::Payments,
@@ -47,7 +49,7 @@ impl Tab {
     fn needs(self) -> Permission {
         match self {
             Tab::Payments => Permission::SeeMoney,
-            Tab::Security => Permission::Support,
+            Tab::Security | Tab::Support => Permission::Support,
             Tab::Staff => Permission::ManageStaff,
             _ => Permission::See,
         }
@@ -57,6 +59,7 @@ impl Tab {
     fn link(self) -> (&'static str, &'static str) {
         match self {
             Tab::Overview => ("/admin", "Overview"),
+            Tab::Support => ("/admin/support", "Support"),
             Tab::Sessions => ("/admin/sessions", "Online"),
             Tab::Accounting => ("/admin/accounting", "Accounting"),
             Tab::Payments => ("/admin/payments", "Payments"),
@@ -181,7 +184,7 @@ pub(super) mod tests {
         let labels = |role| page_of(role).tabs().map(|(_, label, _)| label).collect::<Vec<_>>();
         assert_eq!(labels(Role::Owner).len(), Tab::ALL.len());
         assert!(!labels(Role::Cashier).contains(&"Payments") && labels(Role::Cashier).contains(&"Vouchers"));
-        assert!(!labels(Role::ReadOnly).contains(&"Security"));
+        assert!(!labels(Role::ReadOnly).contains(&"Security") && !labels(Role::ReadOnly).contains(&"Support"));
     }
 
     #[test]

@@ -51,23 +51,28 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
     let event = &logged.event;
     Row {
         when: words::moment(logged.at, now),
-        what: match event.kind {
-            Kind::DeviceLocked => "A device guessed too often and is locked",
-            Kind::LoginLocked => "A device tried one name too often and is locked out of it",
-            Kind::RouterGuessing => "So many codes are guessed here that new logins wait",
-            Kind::MacCloned => "A device is online at several routers at once",
-            Kind::SessionStolen => "A customer's sign-in was used from another device",
-            Kind::CodeGuessing => "Codes by SMS or of screens are asked for or tried too often",
-            Kind::ForgedReport => "Somebody reports payments in Stripe's name",
-            Kind::CardDisputed => "A customer's bank takes back a payment by card",
-            Kind::MoneyDiffers => "A payment was told of once more, and otherwise",
-            Kind::StaffLocked => "Somebody tries to sign in at the desk as one of you",
-            Kind::StaffGuessing => "Many passwords or codes of the desk are tried from one address",
-        },
+        what: what(event.kind),
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),
         name: event.user_name.clone().unwrap_or_default(),
         detail: event.detail.clone(),
+    }
+}
+
+/// What happened.
+pub(super) fn what(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DeviceLocked => "A device guessed too often and is locked",
+        Kind::LoginLocked => "A device tried one name too often and is locked out of it",
+        Kind::RouterGuessing => "So many codes are guessed here that new logins wait",
+        Kind::MacCloned => "A device is online at several routers at once",
+        Kind::SessionStolen => "A customer's sign-in was used from another device",
+        Kind::CodeGuessing => "Codes by SMS or of screens are asked for or tried too often",
+        Kind::ForgedReport => "Somebody reports payments in Stripe's name",
+        Kind::CardDisputed => "A customer's bank takes back a payment by card",
+        Kind::MoneyDiffers => "A payment was told of once more, and otherwise",
+        Kind::StaffLocked => "Somebody tries to sign in at the desk as one of you",
+        Kind::StaffGuessing => "Many passwords or codes of the desk are tried from one address",
     }
 }
 

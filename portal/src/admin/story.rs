@@ -26,6 +26,7 @@ const REFRESH: u32 = 10;
 pub(super) struct SessionStory {
     page: Page,
     style: String,
+    id: String,
     name: String,
     facts: Vec<(&'static str, String)>,
     events: Vec<Event>,
@@ -72,7 +73,14 @@ fn told(page: Page, story: &Story, now: OffsetDateTime) -> SessionStory {
         ("Down / up", format!("{} / {}", words::data(session.output_octets), words::data(session.input_octets))),
         ("Must end", session.cutoff_at.map_or_else(|| "no limit in time".into(), |at| words::moment(at, now))),
     ];
-    SessionStory { name, page, style: style(), facts, events: events(story, now) }
+    SessionStory {
+        id: id::spell(Kind::Session, session.id),
+        name,
+        page,
+        style: style(),
+        facts,
+        events: events(story, now),
+    }
 }
 
 fn events(story: &Story, now: OffsetDateTime) -> Vec<Event> {

@@ -39,6 +39,8 @@ const PAGES: &[&str] = &[
     "/admin/routers/0192e4a0-0000-7000-8000-000000000001",
     "/admin/routers/0192e4a0-0000-7000-8000-000000000001/script",
     "/admin/security",
+    "/admin/support",
+    "/admin/support/device/02:00:00:00:00:01",
     "/admin/sessions",
     "/admin/sessions/leaking",
     "/admin/sessions/ended",
@@ -77,6 +79,11 @@ const CHANGES: &[&str] = &[
     "/admin/money/RKTQDM7W6S/given-back",
     "/admin/money/RKTQDM7W6S/ignore",
     "/admin/money/RKTQDM7W6S/heed",
+    "/admin/support/disconnect",
+    "/admin/support/grant",
+    "/admin/support/move",
+    "/admin/support/resend",
+    "/admin/support/refund",
     "/admin/vouchers/42/file",
     "/admin/vouchers/42/give",
     "/admin/vouchers/42/sell",
@@ -101,6 +108,7 @@ const CHANGES: &[&str] = &[
 ];
 /// Addresses that show a form, and take it.
 const FORMS: &[&str] = &[
+    "/admin/support",
     "/admin/packages",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001",
     "/admin/routers",
@@ -242,6 +250,8 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&sessions::tests::leaking(page()));
     assert_whole(&sessions::tests::ended(page()));
     assert_whole(&story::tests::sample(page()));
+    assert_whole(&support::tests::sample(page()));
+    assert_whole(&support::tests::asked(page()));
     assert_whole(&accounting::tests::sample(page()));
     assert_whole(&payments::tests::sample(page()));
     assert_whole(&money::tests::sample(page()));
@@ -318,6 +328,8 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "staff_link.html",
             "staff_member.html",
             "staff_sessions.html",
+            "support.html",
+            "support_story.html",
             "voucher_batch.html",
             "vouchers.html",
         ],

@@ -76,7 +76,9 @@ pub struct Story {
     pub people: Vec<Person>,
     /// The devices.
     pub devices: Vec<Mac>,
-    /// The clock of the site where it happened last.
+    /// The router where it happened last.
+    pub router: Option<Uuid>,
+    /// The clock of its site.
     pub zone: Zone,
     /// What happened, the oldest first.
     pub lines: Vec<Line>,
@@ -143,10 +145,11 @@ pub async fn story(db: &Db, subject: &Subject, before: Option<OffsetDateTime>, n
     news::security(db, &scope, window, &mut found).await?;
     news::outages(db, &scope, window, &mut found).await?;
     news::help(db, &scope, window, &mut found).await?;
-    let zone = zone(db, &mut found.routers).await?;
+    let router = found.routers.iter().max_by_key(|(at, _)| *at).map(|(_, nas)| *nas);
+    let zone = zone(db, router).await?;
     let people = scope::people(db, &scope.owners).await?;
     let (lines, older) = newest(found.lines, window);
-    Ok(Story { people, devices: scope.macs, zone, lines, older })
+    Ok(Story { people, devices: scope.macs, router, zone, lines, older })
 }
 
 /// The newest lines before the end of the window, the oldest first, and where what is older begins. Those of one moment stay together.
@@ -160,12 +163,10 @@ fn newest(mut lines: Vec<Line>, window: Window) -> (Vec<Line>, Option<OffsetDate
     (lines, Some(cut))
 }
 
-/// The clock of the site where something happened last.
-async fn zone(db: &Db, routers: &mut [(OffsetDateTime, Uuid)]) -> Result<Zone> {
-    routers.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let Some((_, nas)) = routers.first() else { return Ok(Zone::default()) };
+/// The clock of a router's site.
+async fn zone(db: &Db, router: Option<Uuid>) -> Result<Zone> {
     let name =
-        sqlx::query_scalar!("SELECT s.time_zone FROM nas n JOIN sites s ON s.id = n.site_id WHERE n.id = $1", nas)
+        sqlx::query_scalar!("SELECT s.time_zone FROM nas n JOIN sites s ON s.id = n.site_id WHERE n.id = $1", router)
             .fetch_optional(&db.pool)
             .await?;
     Ok(name.as_deref().and_then(Zone::named).unwrap_or_default())

@@ -90,6 +90,41 @@ pub async fn record(db: &Db, visited: &Visited, now: OffsetDateTime) -> Result<(
     Ok(())
 }
 
+/// A device that was at the portal and has no access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stranger {
+    /// Its address, as the redirect said.
+    pub mac: Mac,
+    /// When it was last there.
+    pub at: OffsetDateTime,
+}
+
+/// The devices that a router has sent to the portal since then and that have no access, the newest first: one of them may be a phone
+/// that has made itself a new address.
+pub async fn strangers(
+    db: &Db,
+    nas: Uuid,
+    since: OffsetDateTime,
+    limit: u32,
+    now: OffsetDateTime,
+) -> Result<Vec<Stranger>> {
+    let rows = sqlx::query!(
+        r#"SELECT v.mac::text AS "mac!", max(v.last_at) AS "at!" FROM device_visits v
+           WHERE v.nas_id = $1 AND v.hour >= $2 AND v.last_at >= $3
+             AND NOT EXISTS (SELECT FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id
+                             WHERE d.mac = v.mac AND e.state = 'active' AND (e.expires_at IS NULL OR e.expires_at > $4))
+           GROUP BY v.mac ORDER BY max(v.last_at) DESC LIMIT $5"#,
+        nas,
+        hour_of(since),
+        since,
+        now,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some(Stranger { mac: row.mac.parse().ok()?, at: row.at })).collect())
+}
+
 /// Forgets what has been kept long enough, some thousands at a time. Returns whether there is more.
 pub async fn forget(db: &Db, now: OffsetDateTime) -> Result<bool> {
     let gone = sqlx::query!(
