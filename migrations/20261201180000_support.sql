@@ -62,5 +62,4 @@ CREATE INDEX support_actions_by_device ON support_actions (mac, at) WHERE mac IS
 -- What a story is looked up by.
 CREATE INDEX sessions_by_device ON sessions (mac) WHERE mac IS NOT NULL;
 CREATE INDEX sessions_ended_by_device ON sessions_ended (mac, started_at) WHERE mac IS NOT NULL;
-CREATE INDEX payment_events_by_payment ON payment_events (payment_id, received_at) WHERE payment_id IS NOT NULL;
 CREATE INDEX users_by_email ON users (lower(email)) WHERE email IS NOT NULL;

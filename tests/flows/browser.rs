@@ -258,7 +258,11 @@ async fn a_card_is_chosen_declined_and_pays() {
     // When the money has gone back, the page says so.
     let code: String = sqlx::query_scalar("SELECT code FROM orders").fetch_one(&world.pool).await.unwrap();
     world.portal_command(&["money", "refund", &code], "").await;
-    browser.wait_for("Your money has gone back").await;
+    eventually("the page says so when it is read again", || async {
+        browser.client.refresh().await.unwrap();
+        browser.client.source().await.unwrap().contains("Your money has gone back").then_some(())
+    })
+    .await;
     browser.picture("18-refunded").await;
     browser.close().await;
 }

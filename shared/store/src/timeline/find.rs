@@ -172,7 +172,7 @@ async fn by_mac(db: &Db, mac: Mac) -> Result<Vec<Match>> {
     )
     .fetch_one(&db.pool)
     .await?;
-    Ok(is_known.then(|| Match { subject: Subject::Device(mac), named: Named::Device { mac } }).into_iter().collect())
+    Ok(is_known.then_some(Match { subject: Subject::Device(mac), named: Named::Device { mac } }).into_iter().collect())
 }
 
 async fn by_code(db: &Db, code: &str) -> Result<Vec<Match>> {
@@ -249,7 +249,7 @@ macro_rules! sessions {
     ($rest:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
-            r#"SELECT s.id, n.name AS "nas?", s.mac::text AS mac, s.started_at, s.ended_at FROM "# + $rest,
+            r#"SELECT s.id AS "id!", n.name AS "nas?", s.mac::text AS mac, s.started_at AS "started_at!", s.ended_at FROM "# + $rest,
             $($argument),+
         )
     };

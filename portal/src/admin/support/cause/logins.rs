@@ -58,6 +58,12 @@ fn refusal_in_words(
             "Read the code from the paper once more: it has eleven letters and digits, never 0, 1, I or O.",
             None,
         ),
+        Denial::VoucherOver => bad(
+            Cause::WrongCode,
+            "nobody used the voucher by its last day",
+            "The last day stands on the paper and on the page of the batch; give out another one if it was promised longer.",
+            None,
+        ),
         Denial::MistypedCode => bad(
             Cause::WrongCode,
             "one character of the code is wrong",
