@@ -50,6 +50,7 @@ mod rotation;
 mod router_login;
 mod routers;
 mod settlement;
+mod support;
 mod told_again;
 mod trouble;
 mod updates;
