@@ -11,6 +11,7 @@
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences;
+//! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
@@ -19,6 +20,7 @@
 //! portals run side by side, and one that is killed at any moment loses nothing but its open pages.
 
 pub mod admin;
+mod alerts;
 pub mod api;
 mod backups;
 pub mod cli;

@@ -8,7 +8,9 @@ mod backups;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use shared::alert::Severity;
 use store::PoolState;
+use store::alert::{Alert, State};
 
 /// HTTP durations in seconds, as OpenTelemetry's conventions have them.
 const HTTP_SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -61,6 +63,10 @@ pub struct Metrics {
     pub(crate) visits_lost: IntCounterVec,
     /// `mlango_job_last_success_timestamp_seconds{job}`.
     pub(crate) job_success: IntGaugeVec,
+    /// `mlango_alerts_open{severity}`.
+    alerts_open: IntGaugeVec,
+    /// `mlango_alerts_raised_total{kind}`.
+    pub(crate) alerts_raised: IntCounterVec,
     /// `mlango_backup_…` and `mlango_restore_drill_…`.
     pub(crate) backups: backups::Backups,
     /// `mlango_retention_rows_total{rule}`.
@@ -187,6 +193,18 @@ impl Metrics {
                 "When a background job last went through.",
                 &["job"],
             ),
+            alerts_open: gauges(
+                &registry,
+                "mlango_alerts_open",
+                "Alerts that are not over, acknowledged ones included.",
+                &["severity"],
+            ),
+            alerts_raised: counters(
+                &registry,
+                "mlango_alerts_raised_total",
+                "Alerts that this portal has raised, or raised again.",
+                &["kind"],
+            ),
             backups: backups::Backups::new(&registry),
             let_go: counters(
                 &registry,
@@ -210,6 +228,15 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+
+    /// Tells how many alerts are not over, by how grave they are.
+    pub(crate) fn show_alerts(&self, present: &[Alert]) {
+        for severity in Severity::ALL {
+            let is_such = |alert: &&Alert| alert.severity == severity && alert.state != State::Resolved;
+            let count = present.iter().filter(is_such).count();
+            self.alerts_open.with_label_values(&[severity.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts one step of the way from the first page to being online.

@@ -33,12 +33,26 @@ pub fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
 ///
 /// # Errors
 /// If nothing answers there in time, or something else than radiusd.
-pub async fn ask<T: DeserializeOwned>(mut url: Url, page: &str) -> anyhow::Result<T> {
+pub async fn ask<T: DeserializeOwned>(url: Url, page: &str) -> anyhow::Result<T> {
+    let answer = get(&url, page).await?;
+    answer.json::<T>().await.with_context(|| format!("what answers at {url} is not radiusd"))
+}
+
+/// Asks for one of its pages that is text.
+///
+/// # Errors
+/// If nothing answers there in time, or it breaks off.
+pub(crate) async fn ask_text(url: Url, page: &str) -> anyhow::Result<String> {
+    let answer = get(&url, page).await?;
+    answer.text().await.with_context(|| format!("the answer at {url} breaks off"))
+}
+
+async fn get(url: &Url, page: &str) -> anyhow::Result<reqwest::Response> {
+    let mut url = url.clone();
     url.set_path(page);
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
-    let answer = answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))?;
-    answer.json::<T>().await.with_context(|| format!("what answers at {url} is not radiusd"))
+    answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))
 }
 
 /// Who has been heard that nobody has registered: `/strangers`.

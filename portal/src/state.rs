@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alerts::Alerts;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::email::Email;
@@ -61,6 +62,8 @@ pub struct Inner {
     pub(crate) stopping: CancellationToken,
     /// Whether M-Pesa fails for everybody just now.
     pub(crate) trouble: Trouble,
+    /// What pages of the desk show of alerts, and who is told when PostgreSQL is away.
+    pub(crate) alerts: Alerts,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
@@ -109,6 +112,7 @@ impl App {
             throttle: Throttle::default(),
             live: Live::default(),
             trouble: Trouble::default(),
+            alerts: Alerts::default(),
             stopping: CancellationToken::new(),
             db,
             redis,

@@ -98,6 +98,8 @@ pub struct Inner {
     pub leaking: IntGauge,
     /// Logins that were locked, by what was locked.
     pub login_locks: IntCounterVec,
+    /// Wrong passwords and codes, by router.
+    pub login_guesses: IntCounterVec,
     /// Devices that were found to be online in two places.
     pub clones: IntCounter,
     /// Routers that are dark though customers were online there.
@@ -211,6 +213,7 @@ impl Metrics {
                 &["operation", "result"],
             )?,
             login_locks: counters(r, "mlango_login_locks_total", "Locked after wrong guesses.", &["kind"])?,
+            login_guesses: counters(r, "mlango_login_guesses_total", "Wrong passwords and codes.", &["nas"])?,
             clones: counter(r, "mlango_devices_cloned_total", "Devices found online at two routers at once.")?,
             outages: gauge(r, "mlango_outages_open", "Routers that went dark while customers were online.")?,
             leaking: gauge(r, "mlango_sessions_leaking", "Sessions that go on half a minute after they should end.")?,

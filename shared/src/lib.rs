@@ -14,12 +14,14 @@
 //! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`routeros`] – where a router's REST API is reached;
 //! * [`staff`] – what each role may do at the desk, and [`totp`] – the codes by which staff prove themselves twice;
+//! * [`alert`] – what somebody is told of who minds the place, and by which rules;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
 //!
 //! The crate refuses to do I/O beyond reading its configuration at start (`config`) and writing log
 //! lines (`log`), has no async code, and knows neither SQL nor RADIUS.
 
+pub mod alert;
 pub mod config;
 pub mod denial;
 pub mod discount;

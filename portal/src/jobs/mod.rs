@@ -1,6 +1,6 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
-//! kept long enough to be let go of.
+//! kept long enough to be let go of, alerts to be raised and sent.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::App;
+use crate::alerts;
 use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::gateway::Gateway;
@@ -46,6 +47,8 @@ enum Job {
     Trouble,
     Backups,
     Retention,
+    Alerts,
+    AlertMessages,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -56,7 +59,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 12] = [
+    const ALL: [Job; 14] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -69,6 +72,8 @@ impl Job {
         Job::Trouble,
         Job::Backups,
         Job::Retention,
+        Job::Alerts,
+        Job::AlertMessages,
     ];
 
     fn name(self) -> &'static str {
@@ -85,15 +90,21 @@ impl Job {
             Job::Trouble => "trouble",
             Job::Backups => "backups",
             Job::Retention => "retention",
+            Job::Alerts => "alerts",
+            Job::AlertMessages => "alert_messages",
         }
     }
 
     fn pause(self) -> Duration {
         match self {
-            Job::Reports | Job::Checks | Job::CardReports | Job::CardChecks | Job::Refunds | Job::News => {
-                Duration::from_secs(1)
-            }
-            Job::Fees | Job::Expiry => Duration::from_secs(2),
+            Job::Reports
+            | Job::Checks
+            | Job::CardReports
+            | Job::CardChecks
+            | Job::Refunds
+            | Job::News
+            | Job::AlertMessages => Duration::from_secs(1),
+            Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             // Within its hour of the night it finds what the round before has left.
@@ -115,7 +126,9 @@ impl Job {
             | Job::News
             | Job::Trouble
             | Job::Backups
-            | Job::Retention => &never,
+            | Job::Retention
+            | Job::Alerts
+            | Job::AlertMessages => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -169,6 +182,8 @@ impl Job {
             Job::Trouble => trouble::watch(app).await.map(|()| false),
             Job::Backups => backups(app).await,
             Job::Retention => crate::retention::nightly(app).await,
+            Job::Alerts => alerts::look(app).await.map(|()| false),
+            Job::AlertMessages => alerts::deliver::send_due(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

@@ -83,6 +83,15 @@ pub(crate) async fn watch(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a provider is in trouble, by what was decided `before`. A page for a card may stay open as long as it likes, so that nobody
+/// has answered it yet proves nothing.
+pub(crate) async fn of_provider(app: &App, provider: &str, before: bool) -> Result<bool, StoreError> {
+    let now = app.clock.now();
+    let evidence = weigh(&payment::recent(&app.db, provider, now - WINDOW, LOOKED_AT).await?, now);
+    let silent = if provider == MPESA { evidence.silent } else { 0 };
+    Ok(is_in_trouble(before, Evidence { silent, ..evidence }))
+}
+
 /// Customers by how their newest attempt went.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Evidence {

@@ -216,6 +216,9 @@ impl Pipeline {
         if mac.is_some() && Mac::from_bytes(name) == mac {
             return 1;
         }
+        if matches!(denial, Denial::BadPassword | Denial::UnknownUser) {
+            self.metrics.login_guesses.with_label_values(&[&exchange.client.name]).inc();
+        }
         self.guard.note(exchange.client.id, mac, name, denial, self.clock.monotonic())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A file an aggregate: [`nas`], [`site`], [`user`], [`package`], [`discount`], [`entitlement`], [`voucher`], [`order`],
 //! [`payment`], [`refund`], [`fee`], [`dispute`], [`unmatched`], [`mpesa_request`], [`session`], [`command`], [`outage`], [`notification`],
-//! [`admin`], [`audit`], [`api_token`], [`security`], [`refusal`], [`visit`], [`backup`]; and a file for each path that crosses them in one
+//! [`admin`], [`audit`], [`api_token`], [`security`], [`alert`], [`refusal`], [`visit`], [`backup`]; and a file for each path that crosses them in one
 //! transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that
 //! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
@@ -15,6 +15,7 @@
 
 pub mod accounting;
 pub mod admin;
+pub mod alert;
 pub mod api_token;
 pub mod audit;
 pub mod backup;
