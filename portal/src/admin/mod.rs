@@ -12,6 +12,7 @@
 
 mod access;
 mod accounting;
+mod alerts;
 mod audit;
 mod audit_log;
 mod backups;
@@ -83,6 +84,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::EditRouters, edit_routers_routes()))
         .merge(group(app, Permission::ManageStaff, manage_staff_routes()))
         .merge(group(app, Permission::SeeAudit, see_audit_routes()))
+        .merge(group(app, Permission::Settings, settings_routes()))
         .fallback(async || Refusal::NotFound)
         .layer(Extension(Arc::new(Throttle::default())))
         .layer(DefaultBodyLimit::max(FORM_LIMIT))
@@ -104,11 +106,15 @@ fn own_routes() -> Router<App> {
         .route("/me/second-factor/off", post(me::second_factor::off))
         .route("/me/sessions/end-others", post(me::end_others))
         .route("/me/sessions/{handle}/end", post(me::end_session))
+        .route("/alerts/mine", get(alerts::mine::show).post(alerts::mine::save))
 }
 
 fn see_routes() -> Router<App> {
     Router::new()
         .route("/", get(overview::show))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/rules", get(alerts::rules::list))
+        .route("/alerts/{id}", get(alerts::show))
         .route("/backups", get(backups::show))
         .route("/outages", get(outages::list))
         .route("/packages", get(packages::list))
@@ -144,6 +150,9 @@ fn sell_routes() -> Router<App> {
 
 fn support_routes() -> Router<App> {
     Router::new()
+        .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/alerts/rules/{kind}/mute", get(alerts::rules::ask_mute).post(alerts::rules::mute))
+        .route("/alerts/rules/{kind}/unmute", post(alerts::rules::unmute))
         .route("/outages/{id}/give-back", post(outages::give_back))
         .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
         .route("/security", get(security::list))
@@ -217,6 +226,11 @@ fn manage_staff_routes() -> Router<App> {
 
 fn see_audit_routes() -> Router<App> {
     Router::new().route("/audit", get(audit_log::list))
+}
+
+/// What holds for the whole installation.
+fn settings_routes() -> Router<App> {
+    Router::new().route("/alerts/rules/{kind}", get(alerts::rules::show).post(alerts::rules::save))
 }
 
 /// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No address of

@@ -7,6 +7,7 @@ use shared::staff::{Permission, Role};
 
 use super::Refusal;
 use crate::App;
+use crate::alerts::standing::Shown;
 use crate::session::Staff;
 use crate::views::assets;
 
@@ -24,6 +25,7 @@ pub(super) enum Tab {
     Routers,
     Security,
     Backups,
+    Alerts,
     Staff,
     Me,
 }
@@ -41,6 +43,7 @@ impl Tab {
         Tab::Routers,
         Tab::Security,
         Tab::Backups,
+        Tab::Alerts,
         Tab::Staff,
         Tab::Me,
     ];
@@ -69,6 +72,7 @@ impl Tab {
             Tab::Routers => ("/admin/routers", "Routers"),
             Tab::Security => ("/admin/security", "Security"),
             Tab::Backups => ("/admin/backups", "Backups"),
+            Tab::Alerts => (super::alerts::LIST, "Alerts"),
             Tab::Staff => ("/admin/staff", "Staff"),
             Tab::Me => ("/admin/me", "You"),
         }
@@ -88,6 +92,8 @@ pub(super) struct Page {
     pub(super) csrf: String,
     /// Where one is.
     pub(super) tab: Tab,
+    /// What it shows of alerts, wherever one is.
+    pub(super) alerts: Shown,
     /// Seconds after which the page is read again by itself, until somebody pauses it (`static/again.js`).
     pub(super) refresh: Option<u32>,
 }
@@ -101,7 +107,16 @@ impl Page {
             role: staff.admin.role,
             csrf: staff.csrf.clone(),
             tab,
+            alerts: app.alerts.standing.to(staff.admin.role, staff.sites()),
             refresh: None,
+        }
+    }
+
+    /// How many alerts there are, behind the label of their tab.
+    pub(super) fn badge(&self, address: &str) -> String {
+        match self.alerts.count {
+            count if count > 0 && address == super::alerts::LIST => format!(" ({count})"),
+            _ => String::new(),
         }
     }
 
@@ -146,6 +161,7 @@ pub(super) fn answer(status: StatusCode, template: &impl Template) -> Result<Res
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::alerts::standing::Alarm;
 
     /// A text that shows whether a template escapes.
     pub(in crate::admin) const HOSTILE: &str = "<script>alert(\"x\")</script>";
@@ -157,6 +173,7 @@ pub(super) mod tests {
             role: Role::Owner,
             csrf: "the-secret".into(),
             tab: Tab::Sessions,
+            alerts: Shown { count: 2, alarm: Some(Alarm { address: "/admin/alerts".into(), text: HOSTILE.into() }) },
             refresh: Some(10),
         }
     }
@@ -185,6 +202,13 @@ pub(super) mod tests {
         assert_eq!(labels(Role::Owner).len(), Tab::ALL.len());
         assert!(!labels(Role::Cashier).contains(&"Payments") && labels(Role::Cashier).contains(&"Vouchers"));
         assert!(!labels(Role::ReadOnly).contains(&"Security") && !labels(Role::ReadOnly).contains(&"Support"));
+    }
+
+    #[test]
+    fn only_the_tab_of_alerts_says_how_many_there_are() {
+        assert_eq!(page().badge("/admin/alerts"), " (2)");
+        assert_eq!(page().badge("/admin"), "");
+        assert_eq!(Page { alerts: Shown::default(), ..page() }.badge("/admin/alerts"), "");
     }
 
     #[test]

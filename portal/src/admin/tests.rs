@@ -235,6 +235,12 @@ fn every_route_is_in_the_group_that_is_written_down() {
 #[test]
 fn every_page_renders_with_sample_data() {
     assert_whole(&overview::tests::sample(page()));
+    assert_whole(&alerts::tests::sample(page()));
+    assert_whole(&alerts::tests::single(page()));
+    assert_whole(&alerts::rules::tests::sample(page()));
+    assert_whole(&alerts::rules::tests::form(page()));
+    assert_whole(&alerts::rules::tests::muting(page()));
+    assert_whole(&alerts::mine::tests::sample(page()));
     assert_whole(&backups::tests::sample(page()));
     assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
@@ -292,6 +298,9 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         names,
         [
             "accounting.html",
+            "alert.html",
+            "alert_rules.html",
+            "alerts.html",
             "audit.html",
             "backups.html",
             "discounts.html",
