@@ -112,4 +112,4 @@ CREATE TABLE alert_samples (
 );
 
 -- Sign-ins that failed lately.
-CREATE INDEX admin_logs_failed ON admin_logs (at) WHERE action = 'sign-in.failed';
+CREATE INDEX admin_logs_failed ON admin_logs (at) WHERE action IN ('sign-in.failed', 'sign-in.code_failed');

@@ -22,8 +22,10 @@ use shared::time::OffsetDateTime;
 use store::alert::outbox::NewMessage;
 use store::alert::rules::{Person, Wish};
 use store::alert::{Alert, Change, Seen, State};
+use uuid::Uuid;
 
 use super::rules::Finding;
+use super::standing::may_see;
 
 /// For how long a cause must be gone before its alert is over.
 const CLEAR_AFTER: Duration = Duration::from_secs(120);
@@ -146,7 +148,8 @@ impl Round<'_> {
                 (id, Change::Open { id, kind: self.judged.kind, subject: finding.subject.clone(), seen })
             }
         };
-        let tell = (!self.judged.is_muted).then(|| Change::Tell { id, messages: self.messages() });
+        let site = finding.site.as_ref().map(|site| site.id);
+        let tell = (!self.judged.is_muted).then(|| Change::Tell { id, messages: self.messages(site) });
         std::iter::once(raise).chain(tell).collect()
     }
 
@@ -156,7 +159,7 @@ impl Round<'_> {
             return None;
         }
         if alert.told_at.is_none() {
-            return Some(Change::Tell { id: alert.id, messages: self.messages() });
+            return Some(Change::Tell { id: alert.id, messages: self.messages(alert.site) });
         }
         let after = Duration::from_secs(u64::from(self.judged.rule.escalate_minutes?) * 60);
         let is_late = alert.escalated_at.is_none() && self.now - alert.opened_at >= after;
@@ -170,9 +173,9 @@ impl Round<'_> {
         (self.now - since >= must_last).then_some(Change::Resolve { id: alert.id, good_until })
     }
 
-    fn messages(&self) -> Vec<NewMessage> {
+    fn messages(&self, site: Option<Uuid>) -> Vec<NewMessage> {
         let rule = &self.judged.rule;
-        let wants = |person: &&Person| wants(person, self.judged.kind, rule.severity);
+        let wants = |person: &&Person| wants(person, self.judged.kind, rule.severity) && may_see(&person.sites, site);
         self.people.iter().filter(wants).flat_map(|person| self.to(person, rule.by_sms, rule.by_email)).collect()
     }
 
@@ -207,9 +210,9 @@ pub(super) fn wants(person: &Person, kind: Kind, severity: Severity) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use shared::staff::SiteScope;
 
-    use super::super::observe::tests::at;
+    use super::super::observe::tests::{at, place};
     use super::*;
 
     const BOTH: Ways = Ways { sms: true, email: true };
@@ -221,6 +224,7 @@ mod tests {
             email: "a@example.org".parse().ok(),
             phone: "0712345678".parse().ok(),
             wish,
+            sites: SiteScope::All,
         }
     }
 
@@ -364,6 +368,22 @@ mod tests {
         ] {
             let told = wants(&person(1, role, wish), kind, severity);
             assert_eq!(told, expected, "{role} {wish:?} {kind:?} {severity}");
+        }
+    }
+
+    #[test]
+    fn who_is_limited_to_sites_is_told_of_these_and_of_what_is_about_all() {
+        let here = place(1).expect("a site");
+        let sites = SiteScope::Only(vec![here.id]);
+        let limited = Person { sites, ..person(1, Role::Support, Wish::From(Severity::Info)) };
+        for (site, expected) in [(None, true), (place(1), true), (place(2), false)] {
+            let found = Finding { site: site.clone(), ..finding("x", true) };
+            let judged = judged(Kind::RouterUnheard, Some(vec![found]));
+            let people = [limited.clone()];
+            let changes = decide(&[], &[judged], &people, BOTH, &mut BTreeMap::new(), at(0));
+            let told =
+                changes.iter().any(|change| matches!(change, Change::Tell { messages, .. } if !messages.is_empty()));
+            assert_eq!(told, expected, "{site:?}");
         }
     }
 

@@ -151,8 +151,9 @@ async fn messages(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
     .rows_affected())
 }
 
+/// The log, and alerts that are over with what was told of them.
 async fn security(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
-    Ok(sqlx::query!(
+    let events = sqlx::query!(
         "DELETE FROM security_events WHERE id IN (
              SELECT id FROM security_events WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)",
         before,
@@ -160,7 +161,17 @@ async fn security(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
     )
     .execute(&db.pool)
     .await?
-    .rows_affected())
+    .rows_affected();
+    let alerts = sqlx::query!(
+        "DELETE FROM alerts WHERE id IN (
+             SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < $1 ORDER BY resolved_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        before,
+        most
+    )
+    .execute(&db.pool)
+    .await?
+    .rows_affected();
+    Ok(events + alerts)
 }
 
 async fn commands(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {

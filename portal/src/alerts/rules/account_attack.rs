@@ -1,5 +1,6 @@
 //! Somebody is after accounts or money by way of the portal: codes by SMS or of screens are tried too often, a customer's sign-in was
-//! used from another device, or a payment was reported in a provider's name with a signature that is not the provider's.
+//! used from another device, a payment was reported in a provider's name by somebody else or told of otherwise after it was settled,
+//! or the owner of a card says that it was not they who paid.
 //!
 //! The security log has them, and writes the same down once an hour at most.
 
@@ -8,13 +9,18 @@ use shared::alert::Rule;
 use super::{Finding, NOWHERE, counted, lines};
 use crate::alerts::observe::Observed;
 
+/// What the security log calls them.
+const KINDS: [&str; 5] = ["session_stolen", "code_guessing", "forged_report", "card_disputed", "money_differs"];
+
 pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
     let words = |kind: &str| match kind {
         "session_stolen" => "a customer's sign-in was used from another device",
         "forged_report" => "a payment was reported in a provider's name by somebody else",
+        "card_disputed" => "the owner of a card says that a payment was not theirs",
+        "money_differs" => "a payment that is settled was told of otherwise",
         _ => "codes by SMS or of screens are asked for or tried too often",
     };
-    let events: Vec<_> = observed.events_of(&["session_stolen", "code_guessing", "forged_report"], rule).collect();
+    let events: Vec<_> = observed.events_of(&KINDS, rule).collect();
     let count = events.len() as u64;
     if count * 2 < u64::from(rule.threshold) || events.is_empty() {
         return Vec::new();

@@ -1,7 +1,9 @@
 //! A device is online at two routers at once: its address was copied, most likely to use what somebody else has paid for.
 //!
 //! radiusd writes each into the security log once an hour as long as it goes on, so the window is longer than that. The alert is at
-//! the site to which the device came last.
+//! the site to which the device came last, and leaves it to the log to say which device it is.
+
+use std::collections::BTreeSet;
 
 use shared::alert::Rule;
 
@@ -9,16 +11,11 @@ use super::{Finding, at_site, by_site, counted, lines, subject};
 use crate::alerts::observe::Observed;
 
 pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
-    let device = |event: &store::alert::facts::Event| {
-        let mac = event.mac.map_or_else(|| "a device".to_owned(), |mac| mac.to_string());
-        format!("{mac}: {}", event.detail)
-    };
     let events = observed.events_of(&["mac_cloned"], rule);
-    by_site(events.map(|event| (event.site.clone(), device(event))))
+    by_site(events.map(|event| (event.site.clone(), event)))
         .into_iter()
-        .map(|(site, mut devices)| {
-            devices.sort();
-            devices.dedup();
+        .map(|(site, events)| {
+            let devices: BTreeSet<_> = events.iter().map(|event| event.mac.map(|mac| mac.0)).collect();
             Finding {
                 subject: subject(site.as_ref()),
                 title: format!(
@@ -27,7 +24,7 @@ pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
                     at_site(site.as_ref())
                 ),
                 raises: devices.len() as u64 >= u64::from(rule.threshold),
-                lines: lines(devices),
+                lines: lines(events.iter().map(|event| format!("at routers {}", event.detail))),
                 site,
             }
         })

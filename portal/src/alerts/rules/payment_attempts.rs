@@ -17,7 +17,7 @@ pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
         .map(|(site, payers)| {
             let name = |payer: &&store::alert::facts::Payer| match (&payer.phone, payer.mac) {
                 (Some(phone), _) => phone.masked(),
-                (None, Some(mac)) => mac.to_string(),
+                (None, Some(_)) => "a device".to_owned(),
                 (None, None) => "a phone".to_owned(),
             };
             Finding {

@@ -89,7 +89,7 @@ pub async fn failed_sign_ins(db: &Db, since: OffsetDateTime, now: OffsetDateTime
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", count(DISTINCT actor) AS "accounts!", count(DISTINCT address) AS "addresses!",
                   (SELECT count(*) FROM admin_users WHERE locked_until > $2) AS "resting!"
-           FROM admin_logs WHERE action = 'sign-in.failed' AND at > $1"#,
+           FROM admin_logs WHERE action IN ('sign-in.failed', 'sign-in.code_failed') AND at > $1"#,
         since,
         now
     )

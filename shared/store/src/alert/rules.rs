@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::alert::{Kind, Rule, Severity};
 use shared::email::EmailAddress;
 use shared::phone::Phone;
-use shared::staff::Role;
+use shared::staff::{Role, SiteScope};
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -147,15 +147,16 @@ pub struct Person {
     pub phone: Option<Phone>,
     /// What they want to be told.
     pub wish: Wish,
+    /// The sites that they are limited to.
+    pub sites: SiteScope,
 }
 
-/// All staff who can be told something. Who is suspended, or has not accepted an invitation, is not: asked so that it holds
-/// whether or not the table has these columns.
+/// All staff who can be told something: not who is suspended, or has not accepted an invitation.
 pub async fn people(db: &Db) -> Result<Vec<Person>> {
     let rows = sqlx::query!(
-        r#"SELECT u.id, u.role, u.email, u.alert_phone, u.alert_min_severity FROM admin_users u
-           WHERE to_jsonb(u) ->> 'suspended_at' IS NULL AND coalesce(to_jsonb(u) ->> 'invited', 'false') = 'false'
-           ORDER BY u.created_at, u.id LIMIT 200"#
+        r#"SELECT u.id, u.role, u.email, u.alert_phone, u.alert_min_severity,
+                  ARRAY(SELECT s.site_id FROM admin_sites s WHERE s.admin_id = u.id ORDER BY s.site_id) AS "sites!"
+           FROM admin_users u WHERE u.suspended_at IS NULL AND NOT u.invited ORDER BY u.created_at, u.id LIMIT 200"#
     )
     .fetch_all(&db.pool)
     .await?;
@@ -168,6 +169,7 @@ pub async fn people(db: &Db) -> Result<Vec<Person>> {
                 email: row.email.parse().ok(),
                 phone: phone.map_err(|error| StoreError::corrupt("admin_users", row.id, error))?,
                 wish: Wish::read(row.alert_min_severity.as_deref()),
+                sites: SiteScope::of(row.sites),
                 id: row.id,
             })
         })
