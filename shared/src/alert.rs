@@ -99,7 +99,7 @@ pub enum Kind {
 /// A number of a rule that an operator can change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dial {
-    /// What it counts, behind the number.
+    /// What it counts, before the number.
     pub words: &'static str,
     /// What it is unless somebody says otherwise.
     pub default: u32,
@@ -376,7 +376,7 @@ mod tests {
     fn row(kind: Kind) -> String {
         let (terms, rule) = (kind.terms(), Rule::of(kind));
         let number =
-            |dial: Option<Dial>| dial.map_or("–".to_owned(), |dial| format!("{} {}", dial.default, dial.words));
+            |dial: Option<Dial>| dial.map_or("–".to_owned(), |dial| format!("{}: {}", dial.words, dial.default));
         let escalates = rule.escalate_minutes.map_or("never".to_owned(), |minutes| format!("after {minutes} min"));
         let ways = if rule.by_sms { "SMS, e-mail" } else { "e-mail" };
         format!(

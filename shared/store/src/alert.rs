@@ -241,7 +241,7 @@ pub async fn acknowledge(db: &Db, id: Uuid, by: &str, note: &str, now: OffsetDat
     .rows_affected();
     if done == 0 {
         return match get(db, id).await?.acknowledged {
-            Some((other, _)) => Err(StoreError::Conflict(format!("{other} minds this alert already"))),
+            Some((other, _)) => Err(StoreError::Conflict(format!("this alert is minded by {other} already"))),
             None => Err(StoreError::Conflict("this alert is over".into())),
         };
     }

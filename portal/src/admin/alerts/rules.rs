@@ -154,7 +154,7 @@ pub(in crate::admin) async fn unmute(
 
 fn row(kind: Kind, rule: &Rule, muted: Option<String>) -> Row {
     let terms = kind.terms();
-    let number = |dial: Option<Dial>, value: u32| dial.map(|dial| format!("{value} {}", dial.words));
+    let number = |dial: Option<Dial>, value: u32| dial.map(|dial| format!("{}: {value}", dial.words));
     let when = [number(terms.threshold, rule.threshold), number(terms.window, rule.window_minutes)];
     let when = when.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Row {

@@ -22,20 +22,21 @@ pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
             }
             false => format!("So many codes are guessed{} that new logins wait", at_site(site.as_ref())),
         };
-        let router =
-            |event: &store::alert::facts::Event| format!("router {}", event.router.as_deref().unwrap_or("(removed)"));
         let mut locks_at: BTreeMap<String, u64> = BTreeMap::new();
         for event in &locked {
             *locks_at.entry(router(event)).or_default() += 1;
         }
         let waiting = waiting.iter().map(|event| format!("{}: new logins wait", router(event)));
-        let locked =
-            locks_at.into_iter().map(|(router, count)| format!("{router}: {}", counted(count, "lock", "locks")));
+        let locked = locks_at.into_iter().map(|(name, count)| format!("{name}: {}", counted(count, "lock", "locks")));
         let found =
             || Finding { subject: subject(site.as_ref()), lines: lines(waiting.chain(locked)), site, title, raises };
         (raises || locks * 2 >= u64::from(rule.threshold)).then(found)
     };
     sites.into_iter().filter_map(finding).collect()
+}
+
+fn router(event: &store::alert::facts::Event) -> String {
+    format!("router {}", event.router.as_deref().unwrap_or("(removed)"))
 }
 
 #[cfg(test)]
