@@ -119,7 +119,7 @@ pub struct Payer {
 /// Phones and devices with at least so many attempts since then that became no payment.
 pub async fn busy_payers(db: &Db, since: OffsetDateTime, least: u32) -> Result<Vec<Payer>> {
     let by_phone = sqlx::query!(
-        r#"SELECT o.phone, s.id AS "site_id?", s.name AS "site?", count(*) AS "attempts!"
+        r#"SELECT o.phone AS "phone!", s.id AS "site_id?", s.name AS "site?", count(*) AS "attempts!"
            FROM payments p JOIN orders o ON o.id = p.order_id LEFT JOIN nas n ON n.id = o.nas_id LEFT JOIN sites s ON s.id = n.site_id
            WHERE p.created_at > $1 AND p.state <> 'succeeded'
            GROUP BY o.phone, s.id, s.name HAVING count(*) >= $2 ORDER BY count(*) DESC, o.phone LIMIT 50"#,
@@ -362,7 +362,7 @@ pub async fn sampled(db: &Db, kind: &str, since: OffsetDateTime, now: OffsetDate
     let kept = now - time::Duration::days(KEPT_DAYS);
     sqlx::query!("DELETE FROM alert_samples WHERE kind = $1 AND at < $2", kind, kept).execute(&db.pool).await?;
     let rows = sqlx::query!(
-        r#"SELECT subject, coalesce(sum(value) FILTER (WHERE at > $2), 0)::bigint AS "lately!",
+        r#"SELECT subject AS "subject!", coalesce(sum(value) FILTER (WHERE at > $2), 0)::bigint AS "lately!",
                   coalesce(sum(value) FILTER (WHERE at <= $2), 0)::bigint AS "before!"
            FROM alert_samples WHERE kind = $1 GROUP BY subject ORDER BY subject"#,
         kind,
