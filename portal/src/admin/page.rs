@@ -107,7 +107,11 @@ impl Page {
             role: staff.admin.role,
             csrf: staff.csrf.clone(),
             tab,
-            alerts: app.alerts.standing.to(staff.admin.role, staff.sites()),
+            // Who has still to make a second factor is nobody here yet.
+            alerts: match staff.lacks_second_factor() {
+                true => Shown::default(),
+                false => app.alerts.standing.to(staff.admin.role, staff.sites()),
+            },
             refresh: None,
         }
     }

@@ -17,6 +17,7 @@ use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Filled, Form, FormPage, Problems, number};
 use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::proof::Proved;
 use crate::admin::words::{self, Said};
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
@@ -88,11 +89,11 @@ pub(in crate::admin) async fn show(
     answer(StatusCode::OK, &form_page(page, kind, &fields(&rule), &Problems::default()))
 }
 
-/// `POST /admin/alerts/rules/{kind}`.
+/// `POST /admin/alerts/rules/{kind}`. Whoever has stolen a session shall not switch off what would tell of it.
 pub(in crate::admin) async fn save(
     State(app): State<App>,
     Path(kind): Path<String>,
-    posted: Posted<Fields>,
+    posted: Proved<Fields>,
 ) -> Result<Response, Refusal> {
     let kind = Kind::parse(&kind).ok_or(Refusal::NotFound)?;
     let (staff, sent) = (&posted.staff, &posted.form);
