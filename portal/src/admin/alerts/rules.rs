@@ -8,10 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::alert::{Dial, ESCALATE_MOST, Kind, Rule, Severity};
-use shared::staff::Permission;
 use store::alert::rules;
 
-use super::{Asked, LIST, severity};
+use super::{Asked, severity};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
