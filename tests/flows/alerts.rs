@@ -200,10 +200,11 @@ async fn a_router_that_is_silent_and_minded_by_nobody_is_told_to_the_owners() {
     let session = SessionKey { id: shared::rng::id(begin), opened_on: begin.date() };
     let report = Report { session, ..first_report(nas, begin) };
     accounting::record(&world.db, &[report], begin).await.unwrap();
+    let (db, clock) = (world.db.clone(), world.clock.clone());
     let heard = async |at| {
         let heard = Heard { nas, at, proved_generation: None, clock_offset_seconds: None };
-        store::nas::seen(&world.db, &[heard]).await.unwrap();
-        outage::note(&world.db, Duration::from_secs(90), world.clock.now()).await.unwrap()
+        store::nas::seen(&db, &[heard]).await.unwrap();
+        outage::note(&db, Duration::from_secs(90), clock.now()).await.unwrap()
     };
     assert_eq!(heard(begin).await.began, ["cafe"]);
     world.start_portal().await;

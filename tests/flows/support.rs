@@ -371,7 +371,7 @@ async fn whatever_a_customer_can_read_out_is_found_and_stands_in_no_address() {
     stage.change("UPDATE users SET email = 'amina@example.org', email_verified_at = now()").await;
     let package = store::package::by_slug(&stage.world.db, "one-hour").await.unwrap();
     let code = shared::voucher::new_code();
-    store::voucher::print_batch(&stage.world.db, &package, None, "", &[code], "test", stage.world.clock.now())
+    store::voucher::print_batch(&stage.world.db, &package, &store::voucher::Paper::default(), &[code], "test", stage.world.clock.now())
         .await
         .unwrap();
     let order = stage.text("SELECT code FROM orders").await;

@@ -31,7 +31,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 13] = [
+    const ALL: [Tab; 14] = [
         Tab::Overview,
         Tab::Support,
         Tab::Sessions,
