@@ -6,7 +6,8 @@
 //! transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that
 //! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
-//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go),
+//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`listing`] (the desk's
+//! long lists), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! [`seed`] (test and demo data).
 //! [`redis`] holds every key and its lifetime.
 //!
@@ -19,6 +20,7 @@ pub mod alert;
 pub mod api_token;
 pub mod audit;
 pub mod backup;
+pub mod bulk;
 pub mod command;
 mod db;
 pub mod directory;
@@ -33,11 +35,13 @@ pub mod for_another;
 mod grace;
 pub mod history;
 pub mod ledger;
+pub mod listing;
 pub mod mpesa_request;
 pub mod nas;
 pub mod notification;
 pub mod order;
 pub mod outage;
+pub mod overview;
 pub mod package;
 pub mod payment;
 pub mod person;
@@ -46,6 +50,7 @@ pub mod refund;
 pub mod refusal;
 pub mod retention;
 pub mod returned;
+pub mod rollup;
 pub mod router_login;
 pub mod security;
 pub mod seed;

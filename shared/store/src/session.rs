@@ -54,6 +54,7 @@ pub struct Session {
     pub cut: Option<String>,
 }
 
+#[derive(sqlx::FromRow)]
 pub(crate) struct Row {
     pub(crate) id: Uuid,
     pub(crate) nas: Option<String>,

@@ -1,5 +1,7 @@
 //! Sites: the places where routers stand, with their name, position and time zone.
 
+pub mod desk;
+
 use std::collections::HashSet;
 
 use shared::staff::SiteScope;
