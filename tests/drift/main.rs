@@ -2,7 +2,7 @@
 //!
 //! Each rule is a checker, a function from text to findings, in a file of its own: [`arrows`] (who may know
 //! whom), [`homes`] (SQL, Redis, the clock and randomness each have one home), [`heads`], [`lints`],
-//! [`migrations`], [`manifests`] (versions and licences), [`metrics`], [`alerts`], [`links`] (what documents point at),
+//! [`migrations`], [`manifests`] (versions and licences), [`metrics`], [`alerts`], [`links`] (what documents point at), [`handbook`] (it speaks the words of the screen),
 //! [`sentences`] (what customers read is there in every language), [`statements`] (what the RFCs demand has a test), [`styles`] (the customers' sheet has what its templates name) and [`words`]. [`tree`] finds the files, [`source`] reads Rust. Beside the test that runs a checker over the tree
 //! stand tests that show that it can fail.
 //!
@@ -11,6 +11,7 @@
 
 mod alerts;
 mod arrows;
+mod handbook;
 mod heads;
 mod homes;
 mod links;

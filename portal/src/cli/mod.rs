@@ -17,6 +17,8 @@ mod customer;
 mod demo;
 mod discount;
 mod doctor;
+#[cfg(test)]
+mod handbook;
 mod message;
 mod migrate;
 mod money;
