@@ -8,18 +8,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use shared::config::Config;
 use url::Url;
 use uuid::Uuid;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where radiusd answers on this machine.
+/// Where radiusd answers: `portal.radiusd_url`, else on this machine.
 ///
 /// # Errors
 /// If the configuration leaves its port to chance.
-pub fn admin_url(listen: SocketAddr) -> anyhow::Result<Url> {
-    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with --radiusd URL");
+pub fn admin_url(config: &Config) -> anyhow::Result<Url> {
+    config.portal.radiusd_url.clone().map_or_else(|| on_this_machine(config.radius.admin_listen), Ok)
+}
+
+/// The same port, as this machine reaches it.
+pub(crate) fn on_this_machine(listen: SocketAddr) -> anyhow::Result<Url> {
+    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with portal.radiusd_url");
     let host = match listen.ip() {
         any if any.is_unspecified() && any.is_ipv4() => "127.0.0.1".into(),
         any if any.is_unspecified() => "[::1]".into(),
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn radiusd_is_found_where_the_configuration_says() {
-        let url = |listen: &str| admin_url(listen.parse().expect("an address")).map(|url| url.to_string()).ok();
+        let url = |listen: &str| on_this_machine(listen.parse().expect("an address")).map(|url| url.to_string()).ok();
         assert_eq!(url("127.0.0.1:9812").as_deref(), Some("http://127.0.0.1:9812/"));
         assert_eq!(url("0.0.0.0:9812").as_deref(), Some("http://127.0.0.1:9812/"));
         assert_eq!(url("[::]:9812").as_deref(), Some("http://[::1]:9812/"));

@@ -223,6 +223,8 @@ pub struct Portal {
     pub metrics_listen: SocketAddr,
     /// How browsers reach the portal, without a trailing slash. Default `http://127.0.0.1:8080`.
     pub public_url: Url,
+    /// Where the portal reaches radiusd's admin port, if not at `radius.admin_listen` of the same machine.
+    pub radiusd_url: Option<Url>,
     /// Name that customers see. Default `Mlango Wi-Fi`.
     pub brand: String,
     /// Number that customers may call; empty: none is shown.
@@ -403,6 +405,7 @@ impl Default for Portal {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9813)),
             public_url: Url::parse("http://127.0.0.1:8080").expect("a valid URL"),
+            radiusd_url: None,
             brand: "Mlango Wi-Fi".into(),
             support_phone: String::new(),
             accent: None,

@@ -65,7 +65,7 @@ struct Usage {
 pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     let now = app.clock.now();
     let from = words::start_of_day(now);
-    let told = match radiusd::admin_url(app.config.radius.admin_listen) {
+    let told = match radiusd::admin_url(&app.config) {
         Ok(url) => radiusd::ask::<Accounting>(url, "/accounting").await,
         Err(error) => Err(error),
     };

@@ -134,7 +134,7 @@ async fn heard(app: &App) -> Option<Heard> {
 type Heard = (BTreeMap<Uuid, Figures>, Vec<Stranger>);
 
 async fn ask_radiusd(app: &App) -> anyhow::Result<Heard> {
-    let url = radiusd::admin_url(app.config.radius.admin_listen)?;
+    let url = radiusd::admin_url(&app.config)?;
     tokio::try_join!(radiusd::routers(url.clone()), radiusd::strangers(url))
 }
 

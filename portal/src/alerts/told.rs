@@ -44,7 +44,7 @@ pub(super) enum Radiusd {
 
 /// Asks it.
 pub(super) async fn ask(app: &App) -> Radiusd {
-    let Ok(url) = radiusd::admin_url(app.config.radius.admin_listen) else { return Radiusd::Unknown };
+    let Ok(url) = radiusd::admin_url(&app.config) else { return Radiusd::Unknown };
     match radiusd::ask_text(url, "/metrics").await {
         Ok(text) => Radiusd::Told(read(&text)),
         Err(error) => {

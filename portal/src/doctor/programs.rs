@@ -11,7 +11,7 @@ use shared::time::OffsetDateTime;
 use url::Url;
 
 use super::{Finding, about};
-use crate::radiusd::{Accounting, admin_url};
+use crate::radiusd::{Accounting, admin_url, on_this_machine};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ impl Told {
 }
 
 pub(super) async fn look_at_radiusd(config: &Config, given: Option<Url>) -> Told {
-    let url = match given.map_or_else(|| admin_url(config.radius.admin_listen), Ok) {
+    let url = match given.map_or_else(|| admin_url(config), Ok) {
         Ok(url) => url,
         Err(error) => return Told::silent("radius.admin_listen".to_owned(), error.to_string()),
     };
@@ -71,7 +71,7 @@ pub(super) async fn look_at_radiusd(config: &Config, given: Option<Url>) -> Told
 }
 
 pub(super) async fn look_at_portal(config: &Config) -> Told {
-    let url = match admin_url(config.portal.metrics_listen) {
+    let url = match on_this_machine(config.portal.metrics_listen) {
         Ok(url) => url,
         Err(_) => return Told::silent("portal.metrics_listen".to_owned(), "it names no port".to_owned()),
     };

@@ -45,7 +45,7 @@ pub(in crate::cli) struct Adopt {
 
 impl Adopt {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let url = self.radiusd.clone().map_or_else(|| radiusd::admin_url(context.config.radius.admin_listen), Ok)?;
+        let url = self.radiusd.clone().map_or_else(|| radiusd::admin_url(&context.config), Ok)?;
         let strangers = radiusd::strangers(url).await?;
         let (Some(address), Some(name)) = (self.address, &self.name) else {
             return self.answer.give(&strangers, list(&strangers));
