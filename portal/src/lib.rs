@@ -10,7 +10,7 @@
 //! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
-//! * [`backups`] – how backups stand, in sentences;
+//! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough;
@@ -26,6 +26,7 @@ mod backups;
 pub mod cli;
 mod doctor;
 pub mod error;
+mod hooks;
 pub mod jobs;
 mod live;
 pub mod metrics;

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub(crate) outbox_pending: IntGaugeVec,
     /// `mlango_outbox_oldest_age_seconds{kind}`.
     pub(crate) outbox_age: IntGaugeVec,
+    /// `mlango_outbox_deliveries_total{kind,result}`.
+    pub(crate) outbox_deliveries: IntCounterVec,
     /// `mlango_forms_throttled_total{form}`.
     pub(crate) throttled: IntCounterVec,
     /// `mlango_visit_records_lost_total{reason}`.
@@ -174,6 +176,12 @@ impl Metrics {
                 "mlango_outbox_oldest_age_seconds",
                 "How long ago the oldest that waits was due.",
                 &["kind"],
+            ),
+            outbox_deliveries: counters(
+                &registry,
+                "mlango_outbox_deliveries_total",
+                "Tries to tell other programs of something: delivered, failed.",
+                &["kind", "result"],
             ),
             throttled: counters(
                 &registry,

@@ -67,7 +67,7 @@ pub fn public(app: App) -> Router {
         .route("/u/{token}", get(refusal::ask).post(refusal::refuse))
         .route("/admin/", get(|| async { Redirect::permanent("/admin") }))
         .nest("/admin", admin::routes(&app))
-        .nest("/api/v1", api::routes())
+        .nest("/api/v1", api::routes(&app))
         .fallback(hotspot::nowhere)
         .layer(from_fn_with_state(app.clone(), problem::render))
         .layer(from_fn_with_state(app.clone(), headers::secure))

@@ -50,6 +50,13 @@ pub(crate) struct Throttle {
     redis_rests_until: AtomicU64,
 }
 
+/// How often something was tried in the present window, this time included, and in how many seconds the window ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tally {
+    pub(crate) tries: u32,
+    pub(crate) ends_in: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Count {
     tries: u32,
@@ -78,6 +85,15 @@ impl Throttle {
         wait.map_or(Ok(()), |wait| Err(AppError::TooOften(wait)))
     }
 
+    /// Counts a try, and says what that comes to; whoever asks decides.
+    pub(crate) async fn tally(&self, app: &App, limit: &Limit) -> Tally {
+        let name = limit.name(app);
+        match self.in_redis(app, &name, limit).await {
+            Some(tries) => Tally { tries: tries.count, ends_in: tries.forgotten_in.max(1) },
+            None => self.here(name, limit, app.clock.monotonic()),
+        }
+    }
+
     /// Counts a try for all processes; `None`: Redis is away.
     async fn in_redis(&self, app: &App, name: &str, limit: &Limit) -> Option<Tries> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -96,6 +112,12 @@ impl Throttle {
 
     /// Counts a try. Returns how long there is to wait if it is one too many.
     fn count(&self, name: String, limit: &Limit, now: Duration) -> Option<Duration> {
+        let tally = self.here(name, limit, now);
+        (tally.tries > limit.times).then(|| Duration::from_secs(tally.ends_in))
+    }
+
+    /// Counts a try in this process alone.
+    fn here(&self, name: String, limit: &Limit, now: Duration) -> Tally {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= CAPACITY && !counts.contains_key(&name) {
             let mut ages: Vec<Duration> = counts.values().map(|count| count.since).collect();
@@ -108,7 +130,8 @@ impl Throttle {
             *count = Count { tries: 0, since: now };
         }
         count.tries = count.tries.saturating_add(1);
-        (count.tries > limit.times).then(|| limit.within.saturating_sub(now.saturating_sub(count.since)))
+        let left = limit.within.saturating_sub(now.saturating_sub(count.since));
+        Tally { tries: count.tries, ends_in: left.as_secs().max(1) }
     }
 }
 

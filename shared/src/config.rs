@@ -7,6 +7,7 @@
 //! The meaning of each key, with default, range and unit, is documented on its field.
 
 mod accounting;
+mod api;
 mod email;
 mod mpesa;
 mod retention;
@@ -27,6 +28,7 @@ use url::Url;
 use crate::language::Language;
 
 pub use self::accounting::{Accounting, After, Commit};
+pub use self::api::Api;
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::retention::{Privacy, Retention};
@@ -100,6 +102,9 @@ pub struct Config {
     /// What the page about people's data says.
     #[serde(default)]
     pub privacy: Privacy,
+    /// The REST interface and webhooks.
+    #[serde(default)]
+    pub api: Api,
 }
 
 /// `[database]`
@@ -489,6 +494,7 @@ impl Config {
             }
         }
         self.routers.check()?;
+        self.api.check()?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
         self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)
@@ -615,6 +621,19 @@ mod tests {
         assert!(error.to_string().contains("certificate"), "{error}");
         let error = load(&format!("{SMALL}\n[radsec]\n{files}\nidle_seconds = 5")).expect_err("too short");
         assert_eq!(error.to_string(), "configuration: radsec.idle_seconds is 5; it must be between 60 and 86400");
+    }
+
+    #[test]
+    fn programs_may_ask_so_often_and_webhooks_stay_away_from_our_own_networks() {
+        let api = load(SMALL).expect("valid").api;
+        assert_eq!((api.requests_per_minute, api.webhook_networks.len()), (600, 0));
+        let own = load(&format!("{SMALL}\n[api]\nwebhook_networks = [\"10.1.0.0/16\"]")).expect("valid").api;
+        assert_eq!(own.webhook_networks, ["10.1.0.0/16".parse().expect("a network")]);
+        let error = load(&format!("{SMALL}\n[api]\nrequests_per_minute = 0")).expect_err("nobody could ask");
+        assert_eq!(
+            error.to_string(),
+            "configuration: api.requests_per_minute is 0; it must be between 1 and 100000"
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //! * [`sale`] – when, where, for how much and under what words a package is sold;
 //! * [`discount`] – what lowers a price, and what is paid in the end;
 //! * [`routeros`] – where a router's REST API is reached;
-//! * [`staff`] – what each role may do at the desk, and [`totp`] – the codes by which staff prove themselves twice;
+//! * [`staff`] – what each role may do at the desk, and [`totp`] – the codes by which staff prove themselves twice; [`scope`] – what a
+//!   token of the REST interface may do;
 //! * [`alert`] – what somebody is told of who minds the place, and by which rules;
 //! * [`seal`] and [`token`] – secrets at rest, and unguessable signed references;
 //! * [`config`] and [`log`] – the one configuration file and the one log format.
@@ -39,6 +40,7 @@ pub mod rng;
 pub mod routeros;
 pub mod rules;
 pub mod sale;
+pub mod scope;
 pub mod seal;
 pub mod sms;
 pub mod stacking;

@@ -1,31 +1,63 @@
-//! Who asks: a bearer token in the `Authorization` header, and nowhere else.
+//! Who asks: a bearer token in the `Authorization` header, and nowhere else. [`super::door`] looks at it and hands it on; a
+//! handler takes it as an argument to write its name into the audit log.
+
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use shared::scope::Scopes;
+use store::admin::Audit;
+use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
 use crate::App;
+use crate::middleware::client::ClientAddress;
 
 /// Longest token that is looked at; ours have 47 characters.
 const MAX_TOKEN: usize = 200;
 
-/// A program that showed a token which is good now.
+/// A program that showed a token which is good now, here.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The token's name, for the audit log.
-    pub name: String,
+    /// The token's identity.
+    pub id: Uuid,
+    /// Who did it, in the audit log: `token NAME`.
+    pub actor: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// From where it asks.
+    pub from: IpAddr,
+}
+
+impl Token {
+    /// The token that a request shows, if it is good now and may be used from there.
+    pub(super) async fn shown(app: &App, parts: &mut Parts) -> Result<Token, Problem> {
+        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        let shown = shown.ok_or_else(|| Problem::new(Kind::Unauthorized))?;
+        let digest = store::api_token::digest(shown);
+        let good = store::api_token::check(&app.db, &digest, app.clock.now()).await?;
+        let good = good.ok_or_else(|| Problem::new(Kind::Unauthorized))?;
+        let Ok(ClientAddress(from)) = ClientAddress::from_request_parts(parts, app).await;
+        if !good.allowed_from.is_empty() && !good.allowed_from.iter().any(|network| network.contains(&from)) {
+            return Err(Problem::new(Kind::Forbidden).because("The token may not be used from this address."));
+        }
+        Ok(Token { id: good.id, actor: format!("token {}", good.name), scopes: good.scopes, from })
+    }
+
+    /// Leaves a line in the audit log. Actions and objects are spelt as the command line spells them.
+    pub(super) async fn audit(&self, app: &App, action: &str, object: &str) -> Result<(), Problem> {
+        let line = Audit { actor: &self.actor, action, object, address: Some(self.from) };
+        Ok(store::admin::audit(&app.db, &line, app.clock.now()).await?)
+    }
 }
 
 impl FromRequestParts<App> for Token {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Token, Problem> {
-        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let token = shown.ok_or_else(|| Problem::new(Kind::Unauthorized))?;
-        let digest = store::api_token::digest(token);
-        let name = store::api_token::check(&app.db, &digest, app.clock.now()).await?;
-        name.map(|name| Token { name }).ok_or_else(|| Problem::new(Kind::Unauthorized))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Token, Problem> {
+        // Without the door in front there is none, and nobody is let in.
+        parts.extensions.get::<Token>().cloned().ok_or_else(|| Problem::new(Kind::Unauthorized))
     }
 }
 

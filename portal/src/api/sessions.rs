@@ -2,25 +2,41 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use store::admin::Audit;
+use store::rest;
+use store::session::Session;
 
 use super::auth::Token;
-use super::id::{self, Kind as Thing};
-use super::list::{Limit, page};
-use super::problem::{Kind, Problem};
+use super::id::{self, Kind as Thing, in_path};
+use super::json;
+use super::list::Asked;
+use super::problem::Problem;
+use super::single::Single;
 use crate::App;
 
-pub(super) async fn list(State(app): State<App>, _: Token, Limit(limit): Limit) -> Result<Response, Problem> {
-    let sessions = store::session::open(&app.db, limit).await?;
-    Ok(page(sessions.iter().map(super::json::Session::from).collect()))
+fn spelt(session: &Session) -> json::Session {
+    session.into()
 }
 
-pub(super) async fn list_ended(State(app): State<App>, _: Token, Limit(limit): Limit) -> Result<Response, Problem> {
-    let sessions = store::session::ended(&app.db, limit).await?;
-    Ok(page(sessions.iter().map(super::json::Session::from).collect()))
+pub(super) async fn list(State(app): State<App>, asked: Asked) -> Result<Response, Problem> {
+    let sessions = rest::session::open(&app.db, asked.after(&app)?, asked.rows()).await?;
+    Ok(asked.page(&app, sessions, |session| (session.started_at, session.id), spelt))
+}
+
+pub(super) async fn list_ended(State(app): State<App>, asked: Asked) -> Result<Response, Problem> {
+    let sessions = rest::session::ended(&app.db, asked.after(&app)?, asked.rows()).await?;
+    Ok(asked.page(&app, sessions, |session| (session.started_at, session.id), spelt))
+}
+
+pub(super) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = rest::session::get(&app.db, in_path(Thing::Session, &id)?).await?;
+    Ok(Single::new(spelt(&session)).read(&headers))
 }
 
 /// `POST /sessions/{id}/disconnects`: asks the router to end an open session. While a command is under way
@@ -30,13 +46,10 @@ pub(super) async fn disconnect(
     token: Token,
     Path(session): Path<String>,
 ) -> Result<Response, Problem> {
-    let session = id::read(Thing::Session, &session).ok_or_else(|| Problem::new(Kind::NotFound))?;
-    let now = app.clock.now();
-    store::session::disconnect(&app.db, session, now).await?;
+    let session = in_path(Thing::Session, &session)?;
+    store::session::disconnect(&app.db, session, app.clock.now()).await?;
     let spelt = id::spell(Thing::Session, session);
-    let actor = format!("token {}", token.name);
-    let line = Audit { actor: &actor, action: "session.disconnect", object: &spelt, address: None };
-    store::admin::audit(&app.db, &line, now).await?;
+    token.audit(&app, "session.disconnect", &spelt).await?;
     let answer = json!({ "data": { "session": spelt, "state": "asked" } });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }

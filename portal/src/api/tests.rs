@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use super::operations::{Key, Operation};
 use super::*;
 
 /// The interface of an installation whose PostgreSQL is away.
@@ -17,7 +18,7 @@ fn interface() -> Router {
         "secrets": { "seal_key": "5a".repeat(32) },
     });
     let app = App::open(serde_json::from_value(config).expect("a configuration")).expect("nothing is connected yet");
-    routes().with_state(app)
+    routes(&app).with_state(app)
 }
 
 async fn ask(method: &str, path: &str, token: Option<&str>) -> Response {
@@ -30,14 +31,20 @@ async fn ask(method: &str, path: &str, token: Option<&str>) -> Response {
 
 /// The path of an operation with something in its places.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "ses_0192e4a0000070008000000000000001").replace("{code}", "invalid")
+    path.replace("{id}", "ses_0192e4a0000070008000000000000001")
+        .replace("{code}", "invalid")
+        .replace("{receipt}", "RKTQDM7W6S")
+        .replace("{name}/{language}", "ended/en")
 }
 
 #[tokio::test]
 async fn every_operation_is_routed_and_closed_unless_it_says_otherwise() {
     let described = description();
-    for (method, path) in OPERATIONS {
-        let open = described["paths"][path][method].get("security").is_some();
+    for Operation { method, path, scope, .. } in OPERATIONS {
+        let open = scope.is_none();
+        let security = &described["paths"][path][method]["security"];
+        let expected = scope.map_or(json!([]), |scope| json!([{ "token": [scope.as_str()] }]));
+        assert_eq!(*security, expected, "{method} {path}");
         for token in [None, Some("Basic bWx0"), Some("Bearer ")] {
             let response = ask(&method.to_uppercase(), &filled(path), token).await;
             assert_eq!(response.status().as_u16(), if open { 200 } else { 401 }, "{method} {path} {token:?}");
@@ -79,7 +86,8 @@ fn the_description_lists_every_operation_and_no_other() {
             item.as_object().expect("an object").keys().map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
         })
         .collect();
-    let ours: BTreeSet<(String, String)> = OPERATIONS.iter().map(|(m, p)| ((*m).to_owned(), (*p).to_owned())).collect();
+    let ours: BTreeSet<(String, String)> =
+        OPERATIONS.iter().map(|operation| (operation.method.to_owned(), operation.path.to_owned())).collect();
     assert_eq!(listed, ours);
 }
 
@@ -87,14 +95,18 @@ fn the_description_lists_every_operation_and_no_other() {
 fn every_operation_has_an_identity_a_tag_and_its_errors() {
     let described = description();
     let mut identities = BTreeSet::new();
-    for (method, path) in OPERATIONS {
+    for Operation { method, path, scope, key } in OPERATIONS {
         let operation = &described["paths"][path][method];
         assert!(identities.insert(operation["operationId"].as_str().expect("operationId").to_owned()));
         assert!(operation["tags"][0].is_string() && operation["summary"].is_string(), "{path}");
         let responses = operation["responses"].as_object().expect("responses");
         assert!(responses.contains_key("405"), "{path}");
-        let open = operation.get("security").is_some();
-        assert!(open || responses.contains_key("401") && responses.contains_key("503"), "{path}");
+        let closed = ["401", "403", "429", "500", "503"].iter().all(|status| responses.contains_key(*status));
+        assert!(scope.is_none() || closed, "{path}");
+        let parameters = operation["parameters"].to_string();
+        assert_eq!(parameters.contains("#/components/parameters/IdempotencyKey"), key != Key::None, "{method} {path}");
+        let changes = matches!(method, "patch" | "delete");
+        assert_eq!(parameters.contains("#/components/parameters/IfMatch"), changes, "{method} {path}");
     }
 }
 
@@ -122,6 +134,34 @@ fn every_reference_of_the_description_leads_somewhere() {
         let pointer = reference.strip_prefix('#').expect("a reference within the document");
         assert!(described.pointer(pointer).is_some(), "{reference}");
     }
+}
+
+/// Each kind of problem is told where it can happen, and each is explained.
+#[test]
+fn what_is_not_a_success_is_a_problem_document_everywhere() {
+    let described = description();
+    for Operation { method, path, .. } in OPERATIONS {
+        for (status, response) in described["paths"][path][method]["responses"].as_object().expect("responses") {
+            let reference = response["$ref"].as_str().unwrap_or_default();
+            let is_problem = reference.strip_prefix('#').and_then(|pointer| described.pointer(pointer));
+            let is_problem = is_problem.is_some_and(|known| !known["content"]["application/problem+json"].is_null());
+            assert_eq!(is_problem, status.starts_with(['4', '5']), "{method} {path} {status}");
+        }
+    }
+}
+
+/// What is taken is bounded: no field of a body may be anything.
+#[test]
+fn bodies_take_no_field_that_is_not_described() {
+    let described = description();
+    let mut bodies = 0;
+    for (name, schema) in described["components"]["schemas"].as_object().expect("schemas") {
+        if name.starts_with("New") || name.ends_with("Change") {
+            bodies += 1;
+            assert_eq!(schema["additionalProperties"], false, "{name}");
+        }
+    }
+    assert!(bodies > 10, "{bodies}");
 }
 
 /// What an object of ours looks like is what its schema requires, field by field.

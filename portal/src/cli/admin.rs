@@ -1,4 +1,4 @@
-//! `portal admin` and `portal token`: who may come to the desk, and which programs may use the REST interface.
+//! `portal admin`: who may come to the desk, as what, and at which sites.
 //!
 //! What is done here needs no session: whoever may run it holds the server. So it is the way back when nobody can sign in any more.
 
@@ -188,32 +188,5 @@ impl One {
     async fn done(self, context: &Context, action: &str, what: &str) -> anyhow::Result<()> {
         context.audit(action, &self.email).await?;
         self.answer.give(&json!({ "email": self.email, "result": "done" }), format!("{} {what}.", self.email))
-    }
-}
-
-/// Tokens of the REST interface.
-#[derive(Debug, Subcommand)]
-pub(super) enum Token {
-    /// Make a token; an earlier one of that name is worthless from now on. It is shown this once.
-    Create(CreateToken),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CreateToken {
-    /// What the token is for; names it in the audit log.
-    #[arg(long, value_parser = values::name)]
-    name: String,
-    #[command(flatten)]
-    answer: Answer,
-}
-
-impl Token {
-    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let Token::Create(create) = self;
-        let token = format!("mlt_{}", shared::rng::secret());
-        let digest = store::api_token::digest(&token);
-        store::api_token::replace(&context.db, &create.name, &digest, context.now()).await?;
-        context.audit("token.create", &create.name).await?;
-        create.answer.give(&json!({ "token": token }), &token)
     }
 }

@@ -32,6 +32,7 @@ mod routeros;
 mod seed;
 mod serve;
 mod session;
+mod token;
 pub(crate) mod values;
 mod voucher;
 mod wireguard;
@@ -81,7 +82,7 @@ enum Command {
     Admin(admin::Admin),
     /// Tokens of the REST interface.
     #[command(subcommand)]
-    Token(admin::Token),
+    Token(token::Token),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -309,6 +310,9 @@ mod tests {
             "portal audit verify --json",
             "portal audit verify --noted 7:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "portal token create --name n --json",
+            "portal token create --name n --scope packages:* --scope *:read --expires 90d --from 10.0.0.0/24 --from 10.1.0.1",
+            "portal token list --json",
+            "portal token revoke n",
             "portal nas add --name n --address 10.0.0.0/24 --secret-stdin --identifier i --site s --coa-port 3799 \
              --hotspot-host 10.5.50.1 --hotspot-host h:8090 --json",
             "portal nas add --name n --address 10.0.0.1 --secret-stdin --require-message-authenticator yes \
@@ -396,6 +400,8 @@ mod tests {
             "portal admin reset-2fa",
             "portal audit verify --noted 7",
             "portal seed",
+            "portal token create --name n --expires soon",
+            "portal token revoke",
             "portal nas remove",
             "portal person erase",
             "portal person export --phone x",

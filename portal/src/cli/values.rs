@@ -86,7 +86,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
 }
 
 /// A name in a certificate, in its one spelling.
-pub(super) fn certificate_name(text: &str) -> Result<String, &'static str> {
+pub(crate) fn certificate_name(text: &str) -> Result<String, &'static str> {
     let name = name(text).map(|name| store::nas::radsec_name(&name)).unwrap_or_default();
     if name.is_empty() || name.contains('*') {
         return Err("write the DNS name, address or common name in the router's certificate, such as cafe.example.net");
@@ -112,7 +112,7 @@ pub(crate) fn host(text: &str) -> Result<String, &'static str> {
 }
 
 /// A user of a router, as HTTP's Basic authentication can carry it.
-pub(super) fn router_user(text: &str) -> Result<String, &'static str> {
+pub(crate) fn router_user(text: &str) -> Result<String, &'static str> {
     match name(text) {
         Ok(user) if !user.contains(':') => Ok(user),
         _ => Err("write the name of a user on the router, without a colon"),

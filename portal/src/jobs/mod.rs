@@ -1,6 +1,6 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
-//! kept long enough to be let go of, alerts to be raised and sent.
+//! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -10,7 +10,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{StoreError, backup, entitlement, fee, notification, payment, refund, unmatched, visit};
+use store::{
+    StoreError, backup, entitlement, fee, idempotency, notification, payment, refund, unmatched, visit, webhook,
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +51,8 @@ enum Job {
     Retention,
     Alerts,
     AlertMessages,
+    Webhooks,
+    Cleaning,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -59,7 +63,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 14] = [
+    const ALL: [Job; 16] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -74,6 +78,8 @@ impl Job {
         Job::Retention,
         Job::Alerts,
         Job::AlertMessages,
+        Job::Webhooks,
+        Job::Cleaning,
     ];
 
     fn name(self) -> &'static str {
@@ -92,6 +98,8 @@ impl Job {
             Job::Retention => "retention",
             Job::Alerts => "alerts",
             Job::AlertMessages => "alert_messages",
+            Job::Webhooks => "webhooks",
+            Job::Cleaning => "cleaning",
         }
     }
 
@@ -103,10 +111,12 @@ impl Job {
             | Job::CardChecks
             | Job::Refunds
             | Job::News
-            | Job::AlertMessages => Duration::from_secs(1),
+            | Job::AlertMessages
+            | Job::Webhooks => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
+            Job::Cleaning => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
             Job::Retention => Duration::from_secs(600),
         }
@@ -128,7 +138,9 @@ impl Job {
             | Job::Backups
             | Job::Retention
             | Job::Alerts
-            | Job::AlertMessages => &never,
+            | Job::AlertMessages
+            | Job::Webhooks
+            | Job::Cleaning => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -184,6 +196,8 @@ impl Job {
             Job::Retention => crate::retention::nightly(app).await,
             Job::Alerts => alerts::look(app).await.map(|()| false),
             Job::AlertMessages => alerts::deliver::send_due(app).await,
+            Job::Webhooks => webhooks(app, hands).await,
+            Job::Cleaning => clean(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -288,6 +302,41 @@ async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
         .await;
     }
     Ok(more)
+}
+
+async fn webhooks(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let (waiting, oldest) = webhook::waiting(&app.db).await?;
+    let age = oldest.map_or(0, |oldest| (app.clock.now() - oldest).whole_seconds().max(0));
+    app.metrics.outbox_pending.with_label_values(&["webhooks"]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    app.metrics.outbox_age.with_label_values(&["webhooks"]).set(age);
+    let free = free_hands(hands);
+    if free == 0 || waiting == 0 {
+        return Ok(false);
+    }
+    // The name is looked up before the request is made.
+    let lease = app.config.api.webhook_timeout() * 2 + LEASE_MARGIN;
+    let claimed = webhook::claim(&app.db, app.clock.now(), lease, free).await?;
+    let more = claimed.len() == free as usize;
+    for due in claimed {
+        hand_out(app, hands, move |app| async move {
+            if let Err(error) = crate::hooks::work(&app, &due).await {
+                tracing::error!(delivery = %due.id, %error, "a webhook could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+/// Most rows that are forgotten at once.
+const FORGOTTEN: u32 = 1000;
+
+/// Forgets answers and events that need not be kept any more.
+async fn clean(app: &App) -> Result<bool, StoreError> {
+    let now = app.clock.now();
+    let keys = idempotency::forget(&app.db, now, FORGOTTEN).await?;
+    let events = webhook::forget(&app.db, now, FORGOTTEN).await?;
+    Ok(keys.max(events) == u64::from(FORGOTTEN))
 }
 
 /// Beats for the archive, and tells the metrics how backups stand.

@@ -39,8 +39,25 @@ pub async fn grant(
     password: &[u8],
     now: OffsetDateTime,
 ) -> Result<Uuid> {
+    grant_as(db, rng::id(now), user, package, (login, password), now).await
+}
+
+/// The same under an identity of the caller's, once: the same identity again finds what was given and changes nothing.
+pub async fn grant_as(
+    db: &Db,
+    id: Uuid,
+    user: Option<Uuid>,
+    package: &Package,
+    (login, password): (&[u8], &[u8]),
+    now: OffsetDateTime,
+) -> Result<Uuid> {
     let mut tx = db.pool.begin().await?;
-    let id = rng::id(now);
+    let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM entitlements WHERE id = $1) AS "exists!""#, id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if is_there {
+        return Ok(id);
+    }
     insert(&mut tx, id, package, Sale { user, ..Sale::default() }, now).await?;
     insert_credential(db, &mut tx, id, CredentialKind::Password, login, password, now).await?;
     tx.commit().await?;

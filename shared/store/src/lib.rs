@@ -8,7 +8,8 @@
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
 //! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`listing`] (the desk's
 //! long lists), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many),
-//! [`seed`] (test and demo data).
+//! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
+//! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.
 //!
 //! Functions take a [`Db`], plain values and `now`; a change and its consequences commit together.
@@ -34,6 +35,7 @@ pub mod fee;
 pub mod for_another;
 mod grace;
 pub mod history;
+pub mod idempotency;
 pub mod ledger;
 pub mod listing;
 pub mod mpesa_request;
@@ -48,6 +50,7 @@ pub mod person;
 pub mod redis;
 pub mod refund;
 pub mod refusal;
+pub mod rest;
 pub mod retention;
 pub mod returned;
 pub mod rollup;
@@ -63,6 +66,7 @@ pub mod unmatched;
 pub mod user;
 pub mod visit;
 pub mod voucher;
+pub mod webhook;
 
 pub use db::{Channel, Db, Listener, MigrationState, PoolState};
 pub use error::StoreError;

@@ -21,7 +21,7 @@ use crate::{Db, Result, StoreError, entitlement};
 
 pub(crate) use self::custody::redeem;
 pub use self::custody::{Which, hand_over, sell, void};
-pub use self::printing::{MAX_BATCH, Paper, Printed, print_batch};
+pub use self::printing::{MAX_BATCH, Paper, Printed, print_batch, print_batch_as};
 
 /// Characters of an agent's name at most, as the table has it.
 pub const MAX_AGENT: usize = 100;

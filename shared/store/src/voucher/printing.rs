@@ -50,6 +50,22 @@ pub async fn print_batch(
     by: &str,
     now: OffsetDateTime,
 ) -> Result<Printed> {
+    print_batch_as(db, rng::id(now), package, paper, codes, by, now).await
+}
+
+/// The same under an identity of the caller's, once: the same identity again finds the batch that was printed, whatever the codes.
+///
+/// # Errors
+/// As [`print_batch`].
+pub async fn print_batch_as(
+    db: &Db,
+    id: Uuid,
+    package: &Package,
+    paper: &Paper<'_>,
+    codes: &[Code],
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<Printed> {
     if codes.is_empty() || codes.len() > MAX_BATCH {
         return Err(StoreError::Conflict(format!("a batch has at least one voucher and at most {MAX_BATCH}")));
     }
@@ -59,8 +75,12 @@ pub async fn print_batch(
     }
     // Sealed before a connection is taken: that is most of the work.
     let columns = Columns::of(db, codes, now);
-    let id = rng::id(now);
     let mut tx = db.pool.begin().await?;
+    let before =
+        sqlx::query_scalar!("SELECT number FROM voucher_batches WHERE id = $1", id).fetch_optional(&mut *tx).await?;
+    if let Some(number) = before {
+        return Ok(Printed { id, number: whole(number) });
+    }
     let number = sqlx::query_scalar!(
         "INSERT INTO voucher_batches (id, package_id, label, size, agent, package_name, price_minor, currency, created_by, created_at,
              redeem_before)
