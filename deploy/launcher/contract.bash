@@ -12,12 +12,13 @@ readonly CONTRACT_WITHIN=240
 # What emulate asks of Node. The list for Python brings a newer one, since Debian's is older.
 readonly EMULATE_NODE=22.15
 
-STEADY='' EMULATE='' WIREMOCK='' AXE='' FAKES_PYTHON=''
+STEADY='' EMULATE='' WIREMOCK='' AXE='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
 
-# Sets STEADY, EMULATE, WIREMOCK and FAKES_PYTHON to programs and AXE to axe.min.js, or to nothing.
+# Sets STEADY, EMULATE, WIREMOCK, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs and AXE to axe.min.js, or to nothing.
 install_contract() {
     mkdir -p "$CONTRACT_HOME/bin"
     install_contract_python
+    install_contract_schemathesis
     install_contract_node
     find_steady
     find_emulate
@@ -39,6 +40,22 @@ install_contract_python() {
     fi
     cp "$list" "$home/installed"
     FAKES_PYTHON=$home/bin/python
+}
+
+install_contract_schemathesis() {
+    local home=$CONTRACT_HOME/schemathesis list=$CONTRACT_LISTS/schemathesis.txt log=$CONTRACT_HOME/pip-schemathesis.log pip=()
+    SCHEMATHESIS_PYTHON=$home/bin/python
+    ! { [[ -x $SCHEMATHESIS_PYTHON ]] && cmp -s "$list" "$home/installed"; } || return 0
+    SCHEMATHESIS_PYTHON=''
+    have python3 || { skip_contract "schemathesis" "there is no python3 here" && return 0; }
+    say "Installing schemathesis and standardwebhooks (for the tests) into .mlango/contract/schemathesis."
+    python_environment "$home" || { skip_contract "schemathesis" "Python has neither venv nor pip here" && return 0; }
+    if ! within_time "$log" "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 -r "$list"; then
+        skip_contract "schemathesis" "pip could not install it ($(why_not "$log"))"
+        return 0
+    fi
+    cp "$list" "$home/installed"
+    SCHEMATHESIS_PYTHON=$home/bin/python
 }
 
 install_contract_node() {

@@ -6,7 +6,9 @@
 //! * [`twilio`]: requests against Twilio's own OpenAPI document (steady), sending and signed reports by emulate;
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
 //!   answers, calls back, or breaks the connection;
-//! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp).
+//! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
+//! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
+//!   implementation of Standard Webhooks.
 //!
 //! [`fake`] starts them as processes of their own, [`relay`] stands in between and writes down what passes, [`oracle`]
 //! asks mpesakit. `./mlango test` installs them once, below `.mlango/contract`; a test whose fake is not there says so
@@ -20,8 +22,10 @@ mod guest;
 mod oracle;
 mod relay;
 mod routeros;
+mod schemathesis;
 mod stripe;
 mod twilio;
+mod webhooks;
 
 use std::io::Write as _;
 

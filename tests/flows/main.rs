@@ -5,6 +5,11 @@
 
 mod account;
 mod alerts;
+mod api_access;
+mod api_changes;
+mod api_client;
+mod api_once;
+mod api_webhooks;
 mod browser;
 mod c2b;
 mod capport;

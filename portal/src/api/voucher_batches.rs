@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::time::{OffsetDateTime, rfc3339};
 use shared::voucher::{Code, new_code, printed};
-use store::voucher::{self, Batch, MAX_AGENT, MAX_BATCH, Voucher, Which};
+use store::voucher::{self, Batch, MAX_AGENT, Voucher, Which};
 use uuid::Uuid;
 
 use super::auth::Token;
@@ -22,6 +22,8 @@ use super::problem::Problem;
 use super::single::Single;
 use crate::App;
 
+/// Most vouchers that one request makes: their codes are sealed while it waits.
+const MOST: u32 = 1000;
 /// Most batches that are listed.
 const SHOWN: u32 = 1000;
 /// Longest label, and reason, in letters.
@@ -94,15 +96,15 @@ pub(super) async fn add(
     mut input: Input,
 ) -> Result<Response, Problem> {
     let package = input.required("package", id_of(Thing::Package));
-    let size = input.required("size", count(1..=u32::try_from(MAX_BATCH).unwrap_or(u32::MAX)));
+    let size = input.required("size", count(1..=MOST));
     let agent = input.optional("agent", line(MAX_AGENT));
     let label = input.optional("label", line_or_empty(MAX_TEXT)).unwrap_or_default();
     input.done()?;
     let package = store::package::by_id(&app.db, got(package)?).await?;
     let codes: Vec<Code> = (0..got(size)?).map(|_| new_code()).collect();
-    let paper = (agent.as_deref(), label.as_str());
+    let paper = Paper { agent: agent.as_deref(), label: &label, redeem_before: None };
     let now = app.clock.now();
-    let batch = voucher::print_batch_as(&app.db, work, &package, paper, &codes, &token.actor, now).await?;
+    let batch = voucher::print_batch_as(&app.db, work, &package, &paper, &codes, &token.actor, now).await?;
     let object = format!("batch {}: {} of {}", batch.number, codes.len(), package.slug);
     token.audit(&app, "voucher.print", &object).await?;
     let (batch, _) = voucher::batch(&app.db, batch.id).await?;
