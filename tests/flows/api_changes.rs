@@ -102,7 +102,7 @@ async fn pages_have_everybody_once_and_a_cursor_is_for_its_list() {
 
 #[tokio::test]
 async fn a_router_is_registered_given_a_secret_and_forgotten() {
-    let (_world, program) = stage().await;
+    let (world, program) = stage().await;
     let site =
         program.post("/sites", json!({ "name": "Market", "time_zone": "Africa/Nairobi" })).await.is(201).text_of("id");
     let body = json!({ "name": "edge", "address": "10.20.0.2", "site": site, "hotspot_hosts": ["10.5.50.1"] });
@@ -111,7 +111,7 @@ async fn a_router_is_registered_given_a_secret_and_forgotten() {
     let path = format!("/nas/{}", made.text_of("id"));
     let secret = program.post(&format!("{path}/secrets"), json!({ "overlap_seconds": 0 })).await.is(201);
     assert_eq!((secret.text_of("secret").len(), &secret.json["old_secret_until"]), (43, &Value::Null));
-    let reader = Program::with(&_world, "reader", &["routers:read", "routers:write"]).await;
+    let reader = Program::with(&world, "reader", &["routers:read", "routers:write"]).await;
     reader.post(&format!("{path}/secrets"), json!({})).await.is_problem(403, "forbidden");
     let etag = program.get(&path).await.header("etag").to_owned();
     let changed = program.patch(&etag, &path, json!({ "coa_port": 1700, "hotspot_hosts": [] })).await.is(200);

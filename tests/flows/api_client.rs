@@ -3,6 +3,8 @@
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use shared::scope::Scopes;
+use store::api_token::{New, replace};
 use tests::world::World;
 
 /// What was answered.
@@ -51,19 +53,24 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// One with these scopes; the portal runs.
+    /// One with these scopes, or with all; the portal runs.
     pub(crate) async fn with(world: &World, name: &str, scopes: &[&str]) -> Program {
-        let mut command = vec!["token", "create", "--name", name, "--json"];
-        for scope in scopes {
-            command.extend(["--scope", scope]);
-        }
-        Program::of(world, &command).await
+        let scopes = if scopes.is_empty() { &["*"] } else { scopes };
+        let words: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let scopes = Scopes::parse(&words).unwrap();
+        let token = format!("mlt_{}", shared::rng::secret());
+        let new = New { name, token: &token, scopes: &scopes, expires_at: None, allowed_from: &[] };
+        replace(&world.db, &new, world.clock.now()).await.unwrap();
+        Program::showing(world, token)
     }
 
     /// One with the token that this command makes.
     pub(crate) async fn of(world: &World, command: &[&str]) -> Program {
         let made: Value = serde_json::from_str(&world.portal_command(command, "").await).unwrap();
-        let token = made["token"].as_str().unwrap().to_owned();
+        Program::showing(world, made["token"].as_str().unwrap().to_owned())
+    }
+
+    fn showing(world: &World, token: String) -> Program {
         Program { http: Client::new(), base: format!("{}/api/v1", world.portal_url()), token }
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::time::{OffsetDateTime, rfc3339};
 use shared::voucher::{Code, new_code, printed};
-use store::voucher::{self, Batch, MAX_AGENT, Voucher, Which};
+use store::voucher::{self, Batch, MAX_AGENT, Paper, Voucher, Which};
 use uuid::Uuid;
 
 use super::auth::Token;
