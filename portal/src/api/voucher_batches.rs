@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use shared::time::{OffsetDateTime, rfc3339};
 use shared::voucher::{Code, new_code, printed};
-use store::voucher::{self, Batch, MAX_AGENT, Paper, Voucher, Which};
+use store::voucher::{self, Batch, MAX_AGENT, Voucher, Which};
 use uuid::Uuid;
 
 use super::auth::Token;
@@ -102,7 +102,7 @@ pub(super) async fn add(
     input.done()?;
     let package = store::package::by_id(&app.db, got(package)?).await?;
     let codes: Vec<Code> = (0..got(size)?).map(|_| new_code()).collect();
-    let paper = Paper { agent: agent.as_deref(), label: &label, redeem_before: None };
+    let paper = voucher::Paper { agent: agent.as_deref(), label: &label, redeem_before: None };
     let now = app.clock.now();
     let batch = voucher::print_batch_as(&app.db, work, &package, &paper, &codes, &token.actor, now).await?;
     let object = format!("batch {}: {} of {}", batch.number, codes.len(), package.slug);

@@ -17,16 +17,21 @@ struct Row {
     amount_minor: i64,
     currency: String,
     state: String,
+    provider: String,
     receipt: Option<String>,
     result: Option<String>,
+    told_minor: Option<i64>,
     created_at: OffsetDateTime,
 }
 
 impl TryFrom<Row> for Listed {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Listed> {
+        let told = row.told_minor.map(|minor| money("payments", row.id, minor, &row.currency)).transpose()?;
         Ok(Listed {
             amount: money("payments", row.id, row.amount_minor, &row.currency)?,
+            told,
+            provider: row.provider,
             phone: row.phone.parse().ok(),
             id: row.id,
             order_code: row.order_code,
@@ -46,7 +51,7 @@ macro_rules! payments {
         sqlx::query_as!(
             Row,
             r#"SELECT y.id, o.code AS order_code, o.state AS order_state, o.phone, o.package->>'name' AS "package!", y.amount_minor,
-                      y.currency, y.state, y.receipt, y.result_text AS result, y.created_at
+                      y.currency, y.state, y.provider, y.receipt, y.result_text AS result, y.told_minor, y.created_at
                FROM payments y JOIN orders o ON o.id = y.order_id "# + $rest,
             $($argument),+
         )

@@ -87,9 +87,10 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Session> {
     let until = made.checked_add(time::Duration::try_from(ABOUT).unwrap_or_default()).ok_or_else(missing)?;
     sqlx::query_as!(
         Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
+        r#"SELECT s.id AS "id!", n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
+                  s.user_name AS "user_name!", s.mac::text AS mac, host(s.framed_ip) AS framed_ip,
+                  s.acct_session_id AS "acct_session_id!", s.started_at AS "started_at!", s.last_heard_at AS "last_heard_at!",
+                  s.input_octets AS "input_octets!", s.output_octets AS "output_octets!", s.cutoff_at, s.ended_at, s.terminate_cause,
                   (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
                    ORDER BY c.created_at DESC LIMIT 1) AS cut
            FROM sessions_ended s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
