@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn every_scope_is_told_to_people() {
+        let page = include_str!("../../docs/operations/api.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `") && line.contains(':')).collect();
+        for scope in Scope::ALL {
+            let word = format!("`{scope}`");
+            assert_eq!(rows.iter().filter(|row| row.contains(&word)).count(), 1, "{word} in docs/operations/api.md");
+        }
+    }
+
+    #[test]
     fn a_token_may_what_its_words_say_and_nothing_else() {
         let table = [
             (given(&["*"]), true, true, true),

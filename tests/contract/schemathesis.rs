@@ -2,7 +2,7 @@
 //! refused, and every answer is one that it tells of, with all checks that schemathesis has.
 //!
 //! It runs for a bounded time over an installation with something of each kind in it. What it may not find fault with stands in
-//! `schemathesis.toml` beside this file, with why. A description that is wrong on purpose shows that faults are found.
+//! `schemathesis.toml` beside this file, with why; `schemathesis_hooks.py` gives each request a key of its own. A description that is wrong on purpose shows that faults are found.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,10 @@ impl Stage {
         // The same cases each time: a fault that is found once is found again.
         command.args(["--generation-deterministic", "--workers", "2", "--no-color", "--report", "json"]);
         command.arg("--report-dir").arg(&self.folder).args(more);
+        // A module beside where it runs is found, however its interpreter was installed.
+        let hooks = self.folder.join("schemathesis_hooks.py");
+        std::fs::copy(script("schemathesis_hooks.py"), hooks).expect("its hooks are copied");
+        command.env("SCHEMATHESIS_HOOKS", "schemathesis_hooks");
         command.current_dir(&self.folder).stdin(Stdio::null()).kill_on_drop(true);
         let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends");
         let output = output.expect("the interpreter that MLANGO_SCHEMATHESIS names starts");

@@ -42,7 +42,7 @@ const fn once(path: &'static str, scope: Scope, key: Key) -> Operation {
 }
 
 /// All of them.
-pub const OPERATIONS: [Operation; 84] = {
+pub static OPERATIONS: [Operation; 84] = {
     use Key::{Access, Money};
     use Scope as S;
     [

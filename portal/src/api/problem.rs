@@ -298,6 +298,11 @@ impl Problem {
         self.kind
     }
 
+    /// Its word for programs.
+    pub fn code(&self) -> &'static str {
+        self.kind.row().1
+    }
+
     /// The same with a detail of its own.
     pub fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
         self.detail = Some(detail.into());

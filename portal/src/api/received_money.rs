@@ -111,9 +111,9 @@ pub(super) async fn assign(
     Path(text): Path<String>,
     mut input: Input,
 ) -> Result<Response, Problem> {
-    let order = input.optional("order", read_by(order_code));
-    let phone = input.optional("phone", phone);
-    let package = input.optional("package", id_of(Thing::Package));
+    let order = input.change("order", read_by(order_code));
+    let phone = input.change("phone", phone);
+    let package = input.change("package", id_of(Thing::Package));
     if order.is_some() == (phone.is_some() && package.is_some()) || phone.is_some() != package.is_some() {
         input.note("order", "incomplete", "say order, or phone and package".into());
     }

@@ -164,6 +164,25 @@ fn bodies_take_no_field_that_is_not_described() {
     assert!(bodies > 10, "{bodies}");
 }
 
+/// Words that the description lists are those that the program knows.
+#[test]
+fn words_of_the_description_are_the_programs() {
+    let described = description();
+    let schemas = &described["components"]["schemas"];
+    let events = &schemas["NewWebhookEndpoint"]["properties"]["events"]["items"]["enum"];
+    assert_eq!(*events, json!(store::webhook::TYPES));
+    let notices: Vec<&str> = shared::notice::Notice::ALL.map(shared::notice::Notice::as_str).into();
+    assert_eq!(schemas["Text"]["properties"]["name"]["enum"], json!(notices));
+    let page = include_str!("../../../docs/operations/api.md");
+    for kind in store::webhook::TYPES {
+        assert!(page.contains(&format!("`{kind}`")), "{kind} in docs/operations/api.md");
+    }
+    for kind in Kind::ALL {
+        let code = Problem::new(kind).code();
+        assert!(page.contains(&format!("`{code}`")), "{code} in docs/operations/api.md");
+    }
+}
+
 /// What an object of ours looks like is what its schema requires, field by field.
 #[test]
 fn the_json_of_things_is_the_described_one() {
