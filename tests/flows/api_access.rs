@@ -50,7 +50,7 @@ async fn every_operation_asks_for_its_scope_and_for_nothing_else() {
         // One token that may do everything but this kind of thing, and one that may do just this.
         let other = if scope.as_str().starts_with("sites:") { "ledger:*" } else { "sites:*" };
         let stranger = Program::with(&world, "stranger", &[other]).await;
-        let refused = send(stranger.request(operation.method, &path)).await.is_problem(403, "forbidden");
+        let refused = send(stranger.request(operation.method, &path)).await.refused_as(403, "forbidden");
         assert!(refused.text.contains(scope.as_str()), "{}", refused.text);
         assert!(refused.header("www-authenticate").contains(scope.as_str()), "{path}");
         let friend = Program::with(&world, "friend", &[scope.as_str()]).await;
@@ -72,15 +72,15 @@ async fn a_token_that_is_over_revoked_or_elsewhere_is_worth_nothing() {
     let good = Program::of(&world, &make("good", &["--expires", "1h", "--from", "127.0.0.0/8"])).await;
     good.get("/sites").await.is(200);
     let elsewhere = Program::of(&world, &make("elsewhere", &["--from", "10.0.0.0/8"])).await;
-    elsewhere.get("/sites").await.is_problem(403, "forbidden");
+    elsewhere.get("/sites").await.refused_as(403, "forbidden");
     world.portal_command(&["token", "revoke", "good"], "").await;
-    good.get("/sites").await.is_problem(401, "unauthorized");
+    good.get("/sites").await.refused_as(401, "unauthorized");
     let late = Program::of(&world, &make("late", &["--expires", "1s"])).await;
     sqlx::query("UPDATE api_tokens SET expires_at = now() - interval '1 second' WHERE name = 'late'")
         .execute(&world.pool)
         .await
         .unwrap();
-    late.get("/sites").await.is_problem(401, "unauthorized");
+    late.get("/sites").await.refused_as(401, "unauthorized");
     let listed = world.portal_command(&["token", "list", "--json"], "").await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let goods: Vec<(&str, bool)> = listed
@@ -107,7 +107,7 @@ async fn a_token_that_asks_too_often_waits_and_another_does_not() {
         assert!(answer.header("ratelimit").starts_with(&format!("\"token\";r={left};t=")), "{:?}", answer.headers);
         assert_eq!(answer.header("ratelimit-policy"), "\"token\";q=3;w=60");
     }
-    let refused = busy.get("/sites").await.is_problem(429, "too-many-requests");
+    let refused = busy.get("/sites").await.refused_as(429, "too-many-requests");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 60);
     other.get("/sites").await.is(200);
 }
@@ -121,13 +121,13 @@ async fn an_identity_of_another_kind_names_nothing() {
     let id = package.id.simple().to_string();
     program.get(&format!("/packages/pkg_{id}")).await.is(200);
     for wrong in ["pkg_", "cus_", "ord_", "ent_", ""] {
-        program.get(&format!("/customers/{wrong}{id}")).await.is_problem(404, "not-found");
+        program.get(&format!("/customers/{wrong}{id}")).await.refused_as(404, "not-found");
     }
-    program.get(&format!("/packages/{}", package.id)).await.is_problem(404, "not-found");
-    program.get("/packages/pkg_%00").await.is_problem(404, "not-found");
+    program.get(&format!("/packages/{}", package.id)).await.refused_as(404, "not-found");
+    program.get("/packages/pkg_%00").await.refused_as(404, "not-found");
     // What a token cannot see by its identity it cannot reach by a body either.
     let body =
         json!({ "customer": format!("pkg_{id}"), "package": format!("pkg_{id}"), "login": "a", "password": "b" });
-    let refused = program.once("k-1", "/entitlements", body).await.is_problem(422, "invalid");
+    let refused = program.once("k-1", "/entitlements", body).await.refused_as(422, "invalid");
     assert_eq!(refused.json["errors"][0]["pointer"], "/customer");
 }

@@ -23,26 +23,26 @@ async fn a_package_is_made_changed_by_who_has_seen_it_and_looked_back_at() {
         "up_bits_per_second": 1_000_000, "down_bits_per_second": 2_000_000, "hours": "mon-fri 08:00-17:00" });
     let made = program.post("/packages", body.clone()).await.is(201);
     let path = made.header("location").trim_start_matches("/api/v1").to_owned();
-    program.post("/packages", body).await.is_problem(409, "conflict");
+    program.post("/packages", body).await.refused_as(409, "conflict");
     let read = program.get(&path).await.is(200);
     let etag = read.header("etag").to_owned();
     assert_eq!((made.header("etag"), &read.json["duration_seconds"]), (etag.as_str(), &json!(3600)));
     let again = send(program.request("get", &path).header("if-none-match", &etag)).await.is(304);
     assert!(again.text.is_empty() && again.header("etag") == etag);
 
-    send(program.request("patch", &path).json(&json!({ "name": "x" }))).await.is_problem(428, "precondition-required");
+    send(program.request("patch", &path).json(&json!({ "name": "x" }))).await.refused_as(428, "precondition-required");
     let changed = program.patch(&etag, &path, json!({ "name": "One hour", "hours": null })).await.is(200);
     assert_eq!(
         (&changed.json["name"], &changed.json["hours"], &changed.json["version"]),
         (&json!("One hour"), &Value::Null, &json!(2))
     );
     // Somebody who has not seen that.
-    program.patch(&etag, &path, json!({ "name": "Hour" })).await.is_problem(412, "precondition-failed");
+    program.patch(&etag, &path, json!({ "name": "Hour" })).await.refused_as(412, "precondition-failed");
     let now = changed.header("etag").to_owned();
     // What makes no sense is refused in a sentence, what is misspelt by its name.
-    let endless = program.patch(&now, &path, json!({ "duration_seconds": null })).await.is_problem(409, "conflict");
+    let endless = program.patch(&now, &path, json!({ "duration_seconds": null })).await.refused_as(409, "conflict");
     assert!(endless.text.contains("needs an end"), "{}", endless.text);
-    let misspelt = program.patch(&now, &path, json!({ "naem": "x", "price": 5 })).await.is_problem(422, "invalid");
+    let misspelt = program.patch(&now, &path, json!({ "naem": "x", "price": 5 })).await.refused_as(422, "invalid");
     let pointers: BTreeSet<&str> =
         misspelt.json["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/naem", "/price"].into());
@@ -58,17 +58,17 @@ async fn a_body_that_is_none_is_refused_as_what_it_is() {
     let (_world, program) = stage().await;
     let post =
         |kind: &str, body: &'static str| program.request("post", "/sites").header("content-type", kind).body(body);
-    let text = send(post("text/plain", "{}")).await.is_problem(415, "unsupported-media-type");
+    let text = send(post("text/plain", "{}")).await.refused_as(415, "unsupported-media-type");
     assert!(text.header("accept").contains("application/json"));
-    send(post("application/json", "{\"name\": ")).await.is_problem(400, "bad-request");
-    send(post("application/json", "[]")).await.is_problem(422, "invalid");
+    send(post("application/json", "{\"name\": ")).await.refused_as(400, "bad-request");
+    send(post("application/json", "[]")).await.refused_as(422, "invalid");
     let large = program.request("post", "/sites").header("content-type", "application/json").body("x".repeat(70_000));
-    send(large).await.is_problem(413, "too-large");
-    let method = send(program.request("delete", "/sites")).await.is_problem(405, "method-not-allowed");
+    send(large).await.refused_as(413, "too-large");
+    let method = send(program.request("delete", "/sites")).await.refused_as(405, "method-not-allowed");
     assert!(method.header("allow").contains("GET") && method.header("allow").contains("POST"));
-    program.get("/nosuch").await.is_problem(404, "not-found");
-    program.get("/sites?limit=0").await.is_problem(422, "invalid");
-    program.get("/sites?colour=red").await.is_problem(422, "invalid");
+    program.get("/nosuch").await.refused_as(404, "not-found");
+    program.get("/sites?limit=0").await.refused_as(422, "invalid");
+    program.get("/sites?colour=red").await.refused_as(422, "invalid");
 }
 
 #[tokio::test]
@@ -93,9 +93,9 @@ async fn pages_have_everybody_once_and_a_cursor_is_for_its_list() {
     }
     assert_eq!((seen.len(), seen.iter().cloned().collect::<BTreeSet<_>>()), (7, added));
     let cursor = path.split("cursor=").nth(1).unwrap();
-    program.get(&format!("/orders?cursor={cursor}")).await.is_problem(400, "bad-cursor");
-    program.get(&format!("/customers?phone=%2B254712345670&cursor={cursor}")).await.is_problem(400, "bad-cursor");
-    program.get("/customers?cursor=x").await.is_problem(400, "bad-cursor");
+    program.get(&format!("/orders?cursor={cursor}")).await.refused_as(400, "bad-cursor");
+    program.get(&format!("/customers?phone=%2B254712345670&cursor={cursor}")).await.refused_as(400, "bad-cursor");
+    program.get("/customers?cursor=x").await.refused_as(400, "bad-cursor");
     let one = program.get("/customers?phone=%2B254712345671").await.is(200);
     assert_eq!(one.json["data"].as_array().unwrap().len(), 1);
 }
@@ -112,13 +112,13 @@ async fn a_router_is_registered_given_a_secret_and_forgotten() {
     let secret = program.post(&format!("{path}/secrets"), json!({ "overlap_seconds": 0 })).await.is(201);
     assert_eq!((secret.text_of("secret").len(), &secret.json["old_secret_until"]), (43, &Value::Null));
     let reader = Program::with(&world, "reader", &["routers:read", "routers:write"]).await;
-    reader.post(&format!("{path}/secrets"), json!({})).await.is_problem(403, "forbidden");
+    reader.post(&format!("{path}/secrets"), json!({})).await.refused_as(403, "forbidden");
     let etag = program.get(&path).await.header("etag").to_owned();
     let changed = program.patch(&etag, &path, json!({ "coa_port": 1700, "hotspot_hosts": [] })).await.is(200);
     assert_eq!((&changed.json["coa_port"], &changed.json["site"]), (&json!(1700), &json!("Market")));
-    send(program.request("delete", &path).header("if-match", &etag)).await.is_problem(412, "precondition-failed");
+    send(program.request("delete", &path).header("if-match", &etag)).await.refused_as(412, "precondition-failed");
     send(program.request("delete", &path).header("if-match", changed.header("etag"))).await.is(204);
-    program.get(&path).await.is_problem(404, "not-found");
+    program.get(&path).await.refused_as(404, "not-found");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_discount_is_made_changed_and_ended_and_a_text_is_worded_anew() {
     let text = program.get("/texts/ended/sw").await.is(200);
     let etag = text.header("etag").to_owned();
     let bad =
-        program.patch(&etag, "/texts/ended/sw", json!({ "text": "{{ nothing }}" })).await.is_problem(409, "conflict");
+        program.patch(&etag, "/texts/ended/sw", json!({ "text": "{{ nothing }}" })).await.refused_as(409, "conflict");
     assert!(bad.text.contains("It may name"), "{}", bad.text);
     let worded = program.patch(&etag, "/texts/ended/sw", json!({ "text": "Kwaheri, {{ brand }}" })).await.is(200);
     assert_eq!((&worded.json["is_own"], &worded.json["sample"]), (&json!(true), &json!("Kwaheri, Mlango Wi-Fi")));

@@ -30,7 +30,7 @@ impl Answer {
     }
 
     /// Wants a problem document of this status and code, which names the request.
-    pub(crate) fn is_problem(self, status: u16, code: &str) -> Answer {
+    pub(crate) fn refused_as(self, status: u16, code: &str) -> Answer {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{}", answer.text);
         assert_eq!(answer.json["code"], code, "{}", answer.text);

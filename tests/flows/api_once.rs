@@ -68,19 +68,19 @@ async fn a_key_is_needed_belongs_to_one_request_and_is_free_again_after_a_mistak
     let (world, program) = stage().await;
     waits(&world).await;
     let path = |what: &str| format!("/received-money/{RECEIPT}/{what}");
-    program.post(&path("refunds"), json!({})).await.is_problem(400, "idempotency-key-missing");
-    program.once("", &path("refunds"), json!({})).await.is_problem(400, "idempotency-key-missing");
+    program.post(&path("refunds"), json!({})).await.refused_as(400, "idempotency-key-missing");
+    program.once("", &path("refunds"), json!({})).await.refused_as(400, "idempotency-key-missing");
     // A mistake of the caller's frees the key.
-    program.once("a", &path("returns"), json!({ "prof": "x" })).await.is_problem(422, "invalid");
-    let early = program.once("a", &path("returns"), json!({ "proof": "RKU1" })).await.is_problem(409, "conflict");
+    program.once("a", &path("returns"), json!({ "prof": "x" })).await.refused_as(422, "invalid");
+    let early = program.once("a", &path("returns"), json!({ "proof": "RKU1" })).await.refused_as(409, "conflict");
     // What the store says is kept: the same request hears it again.
     let same = program.once("a", &path("returns"), json!({ "proof": "RKU1" })).await.is(409);
     assert_eq!((same.header("idempotency-replayed"), &same.text), ("true", &early.text));
-    program.once("a", &path("returns"), json!({ "proof": "other" })).await.is_problem(422, "idempotency-key-reused");
+    program.once("a", &path("returns"), json!({ "proof": "other" })).await.refused_as(422, "idempotency-key-reused");
     program
         .once("a", "/received-money/AAAAAAAAA1/returns", json!({ "proof": "RKU1" }))
         .await
-        .is_problem(422, "idempotency-key-reused");
+        .refused_as(422, "idempotency-key-reused");
     // Another route, and another token, have keys of their own.
     program.once("a", &path("refunds"), json!({})).await.is(200);
     let other = Program::with(&world, "books", &["money:*"]).await;
@@ -119,7 +119,7 @@ async fn work_that_was_interrupted_is_taken_up_and_makes_one_thing() {
     assert_eq!((states(&rest.json), &rest.json["next_cursor"]), (vec!["void".to_owned()], &Value::Null));
     assert!(!vouchers.text.contains("code"), "{}", vouchers.text);
     let clerk = Program::with(&world, "clerk", &["vouchers:read", "vouchers:write"]).await;
-    clerk.get(&format!("{path}/codes")).await.is_problem(403, "forbidden");
+    clerk.get(&format!("{path}/codes")).await.refused_as(403, "forbidden");
     let codes = program.get(&format!("{path}/codes")).await.is(200);
     assert_eq!(codes.json["data"].as_array().unwrap().len(), 3);
     assert_eq!(audited(&world, "voucher.codes").await.len(), 1);
@@ -135,7 +135,7 @@ async fn access_is_given_once_and_ended() {
     let again = program.once("grant-1", "/entitlements", body.clone()).await.is(201);
     assert_eq!((again.header("idempotency-replayed"), &again.text), ("true", &given.text));
     // Another key is another wish, and the login is taken.
-    program.once("grant-2", "/entitlements", body).await.is_problem(409, "conflict");
+    program.once("grant-2", "/entitlements", body).await.refused_as(409, "conflict");
     let path = format!("/entitlements/{}", given.text_of("id"));
     let ended = program.once("end-1", &format!("{path}/endings"), json!({})).await.is(200);
     assert_eq!(ended.json["state"], "revoked");

@@ -163,7 +163,7 @@ async fn a_receiver_that_is_gone_is_told_no_more_and_a_redirect_is_not_followed(
     gone.has(2).await;
     let etag = program.get(&paths[0]).await.header("etag").to_owned();
     send(program.request("delete", &paths[0]).header("if-match", etag)).await.is(204);
-    program.get(&paths[0]).await.is_problem(404, "not-found");
+    program.get(&paths[0]).await.refused_as(404, "not-found");
 }
 
 #[tokio::test]
@@ -173,11 +173,11 @@ async fn machines_behind_us_are_no_receivers() {
         ["http://hooks.example.org/x", "https://10.0.0.1/x", "https://169.254.169.254/x", "https://[::1]/x", "ftp://x/"]
     {
         let refused = program.post("/webhook-endpoints", json!({ "url": url, "events": ["order.paid"] })).await;
-        let refused = refused.is_problem(422, "invalid");
+        let refused = refused.refused_as(422, "invalid");
         assert_eq!(refused.json["errors"][0]["pointer"], "/url", "{url}");
     }
     let none = program.post("/webhook-endpoints", json!({ "url": "https://hooks.example.org/x", "events": [] })).await;
-    none.is_problem(422, "invalid");
+    none.refused_as(422, "invalid");
     program
         .post("/webhook-endpoints", json!({ "url": "https://hooks.example.org/x", "events": ["nas.heard"] }))
         .await
