@@ -1,84 +1,11 @@
-//! `/admin/messages`: what customers were told by SMS, by whom it was sent, what it cost and what became of it. How it is worded, and what is
+//! Kinds and states of messages in words. The messages themselves are a list ([`super::lists::messages`]); how they are worded, and what is
 //! not sent at all, is on a page of its own ([`texts`]).
 
 pub(super) mod texts;
 
-use askama::Template;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
-use shared::money::Money;
 use shared::notice::Notice;
-use shared::time::OffsetDateTime;
-use store::notification::{self, Listed};
 
-use super::Refusal;
-use super::page::{Page, Tab, answer, style};
-use super::words::{self, Said, Tone, said};
-use crate::App;
-use crate::session::Staff;
-
-/// How many are shown.
-const SHOWN: u32 = 200;
-/// Seconds after which the page loads itself again.
-const REFRESH: u32 = 30;
-
-#[derive(Debug, Template)]
-#[template(path = "admin/messages.html")]
-pub(super) struct Messages {
-    page: Page,
-    style: String,
-    waiting: u64,
-    /// What messages have cost today, as far as providers tell.
-    cost: String,
-    /// Whether a provider is configured.
-    can_send: bool,
-    messages: Vec<Row>,
-    is_cut: bool,
-}
-
-#[derive(Debug)]
-struct Row {
-    when: String,
-    phone: String,
-    what: &'static str,
-    state: Said,
-    detail: String,
-    provider: String,
-    segments: String,
-    cost: String,
-}
-
-/// `GET /admin/messages`.
-pub(super) async fn list(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
-    let now = app.clock.now();
-    let messages = notification::latest(&app.db, SHOWN).await?;
-    let cost = notification::cost_since(&app.db, words::start_of_day(now)).await?;
-    let (waiting, _) = notification::waiting(&app.db).await?;
-    let page = Messages {
-        page: Page::new(&app, &staff, Tab::Messages).refreshed(REFRESH),
-        style: style(),
-        waiting,
-        cost: Money::kes(cost).to_string(),
-        can_send: app.sms.is_some(),
-        is_cut: messages.len() as u64 >= u64::from(SHOWN),
-        messages: messages.iter().map(|message| row(message, now)).collect(),
-    };
-    answer(StatusCode::OK, &page)
-}
-
-fn row(message: &Listed, now: OffsetDateTime) -> Row {
-    Row {
-        when: words::moment(message.sent_at.unwrap_or(message.created_at), now),
-        phone: message.phone.masked(),
-        what: Notice::parse(&message.name).map_or("another kind of news", name),
-        state: state(&message.state),
-        detail: message.detail.clone(),
-        provider: message.provider.clone().unwrap_or_default(),
-        segments: message.segments.map(|count| count.to_string()).unwrap_or_default(),
-        cost: message.cost.map(|cost| cost.to_string()).unwrap_or_default(),
-    }
-}
+use super::words::{Said, Tone, said};
 
 /// What kind of news it is.
 pub(super) fn name(notice: Notice) -> &'static str {
@@ -111,43 +38,8 @@ pub(super) fn state(state: &str) -> Said {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::admin::page::tests::HOSTILE;
-
-    fn message(state: &str) -> Listed {
-        Listed {
-            created_at: OffsetDateTime::UNIX_EPOCH,
-            name: "ended".into(),
-            phone: "0712345678".parse().expect("a phone"),
-            state: state.into(),
-            detail: HOSTILE.into(),
-            provider: Some(HOSTILE.into()),
-            segments: Some(1),
-            cost: Some(Money::kes(80)),
-            sent_at: None,
-        }
-    }
-
-    pub(in crate::admin) fn sample(page: Page) -> Messages {
-        let states = ["pending", "sent", "delivered", "undelivered", "failed", "expired", "skipped"];
-        let row = |state| row(&message(state), OffsetDateTime::UNIX_EPOCH);
-        Messages {
-            page,
-            style: style(),
-            waiting: 1,
-            cost: "KSh 12.80".into(),
-            can_send: false,
-            messages: states.into_iter().map(row).collect(),
-            is_cut: true,
-        }
-    }
-
-    #[test]
-    fn a_number_is_not_shown_whole() {
-        let html = sample(crate::admin::page::tests::page()).render().expect("renders");
-        assert!(html.contains("07xx xxx 678") && !html.contains("712345678"), "{html}");
-    }
 
     #[test]
     fn what_did_not_arrive_stands_out() {

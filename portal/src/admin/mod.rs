@@ -5,7 +5,8 @@
 //! [`Posted`](crate::session::csrf::Posted), so neither can be had without the checks. Pages are made on the server and work without scripts; lists of what is going
 //! on reload themselves.
 //!
-//! What must not be done with a stolen session takes [`Proved`](proof::Proved) in place of `Posted`. Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
+//! Long lists are made by [`listing`], each of [`lists`] being what one can ask it for and its columns. What must not be done with a
+//! stolen session takes [`Proved`](proof::Proved) in place of `Posted`. Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
 //! who did it.
 //!
 //! Refused here: secrets on a page, but for the line that sets a router up, once; and a word like "disconnected" before the router has proved it.
@@ -16,8 +17,13 @@ mod alerts;
 mod audit;
 mod audit_log;
 mod backups;
+mod charts;
+mod customer;
 mod discounts;
 mod form;
+mod jobs;
+mod listing;
+mod lists;
 mod me;
 mod messages;
 mod money;
@@ -25,14 +31,15 @@ mod outages;
 mod overview;
 mod packages;
 mod page;
-mod payments;
 mod proof;
 mod refusal;
 mod routers;
 mod second_step;
 mod security;
 mod sessions;
+mod settings;
 mod sign_in;
+mod sites;
 mod staff;
 mod story;
 mod support;
@@ -52,6 +59,14 @@ use shared::staff::Permission;
 
 use crate::App;
 use access::{group, own, unfinished};
+use listing::{file, show};
+use lists::customers::Customers;
+use lists::devices::Devices;
+use lists::ledger::Ledger;
+use lists::messages::Messages;
+use lists::orders::Orders;
+use lists::payments::Payments;
+use lists::sessions::{Ended, Online};
 pub use refusal::Refusal;
 use throttle::Throttle;
 
@@ -120,22 +135,41 @@ fn see_routes() -> Router<App> {
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
         .route("/routers/{id}", get(routers::one::show))
-        .route("/sessions", get(sessions::list))
+        .route("/live", get(overview::live))
+        .route("/sites", get(sites::list))
+        .route("/customers", get(show::<Customers>))
+        .route("/customers.csv", get(file::<Customers>))
+        .route("/customers/{id}", get(customer::show))
+        .route("/devices", get(show::<Devices>))
+        .route("/devices.csv", get(file::<Devices>))
+        .route("/charts", get(charts::show))
+        .route("/charts/use/{chart}", get(charts::use_data))
+        .route("/jobs", get(jobs::list))
+        .route("/sessions", get(show::<Online>))
+        .route("/sessions.csv", get(file::<Online>))
         .route("/sessions/leaking", get(sessions::list_leaking))
-        .route("/sessions/ended", get(sessions::list_ended))
+        .route("/sessions/ended", get(show::<Ended>))
+        .route("/sessions/ended.csv", get(file::<Ended>))
         .route("/sessions/{id}", get(story::show))
         .route("/accounting", get(accounting::show))
         .route("/vouchers", get(vouchers::list))
         .route("/vouchers/{number}", get(vouchers::batch::show))
         .route("/discounts", get(discounts::list))
-        .route("/messages", get(messages::list))
+        .route("/messages", get(show::<Messages>))
+        .route("/messages.csv", get(file::<Messages>))
         .route("/messages/texts", get(messages::texts::list))
 }
 
 /// Payments, and money of which nobody knows what it is for.
 fn see_money_routes() -> Router<App> {
     Router::new()
-        .route("/payments", get(payments::list))
+        .route("/payments", get(show::<Payments>))
+        .route("/payments.csv", get(file::<Payments>))
+        .route("/orders", get(show::<Orders>))
+        .route("/orders.csv", get(file::<Orders>))
+        .route("/ledger", get(show::<Ledger>))
+        .route("/ledger.csv", get(file::<Ledger>))
+        .route("/charts/data/{chart}", get(charts::money_data))
         .route("/money", get(money::list))
         .route("/money/all", get(money::list_all))
         .route("/money/{receipt}", get(money::receipt::show))
@@ -156,6 +190,8 @@ fn support_routes() -> Router<App> {
         .route("/outages/{id}/give-back", post(outages::give_back))
         .route("/outages/sites/{id}/give-back", post(outages::give_back_site))
         .route("/security", get(security::list))
+        .route("/jobs/disconnect", get(jobs::ask_disconnect).post(jobs::disconnect))
+        .route("/jobs/{id}/cancel", post(jobs::cancel))
         .route("/sessions/{id}/disconnect", post(sessions::disconnect))
         .route("/support", get(support::ask).post(support::look_up))
         .route("/support/disconnect", post(support::fixes::disconnect))
@@ -177,7 +213,7 @@ fn move_money_routes() -> Router<App> {
         .route("/support/refund", post(support::fixes::refund))
 }
 
-/// A new router in one paste, and where one is.
+/// A new router in one paste, and where one is; the sites where they stand.
 fn edit_routers_routes() -> Router<App> {
     Router::new()
         .route("/routers", post(routers::enrol::make))
@@ -186,10 +222,14 @@ fn edit_routers_routes() -> Router<App> {
         .route("/routers/{id}/position", post(routers::one::place))
         .route("/routers/{id}/line", post(routers::one::line))
         .route("/routers/{id}/script", get(routers::one::preview))
+        .route("/sites", post(sites::make))
+        .route("/sites/new", get(sites::ask))
+        .route("/sites/{id}", get(sites::show).post(sites::change))
 }
 
 fn edit_offers_routes() -> Router<App> {
     Router::new()
+        .route("/jobs/void", get(jobs::ask_void).post(jobs::void))
         .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))
         .route("/vouchers/{number}/void", post(vouchers::changes::void))
@@ -230,7 +270,9 @@ fn see_audit_routes() -> Router<App> {
 
 /// What holds for the whole installation.
 fn settings_routes() -> Router<App> {
-    Router::new().route("/alerts/rules/{kind}", get(alerts::rules::show).post(alerts::rules::save))
+    Router::new()
+        .route("/alerts/rules/{kind}", get(alerts::rules::show).post(alerts::rules::save))
+        .route("/settings", get(settings::show))
 }
 
 /// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No address of

@@ -1,6 +1,7 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
-//! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens.
+//! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
+//! the hour.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{
-    StoreError, backup, entitlement, fee, idempotency, notification, payment, refund, unmatched, visit, webhook,
+    StoreError, backup, bulk, entitlement, fee, idempotency, notification, payment, refund, rollup, unmatched, visit,
+    webhook,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +55,8 @@ enum Job {
     AlertMessages,
     Webhooks,
     Cleaning,
+    Bulk,
+    Sums,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -63,7 +67,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 16] = [
+    const ALL: [Job; 18] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -80,6 +84,8 @@ impl Job {
         Job::AlertMessages,
         Job::Webhooks,
         Job::Cleaning,
+        Job::Bulk,
+        Job::Sums,
     ];
 
     fn name(self) -> &'static str {
@@ -100,6 +106,8 @@ impl Job {
             Job::AlertMessages => "alert_messages",
             Job::Webhooks => "webhooks",
             Job::Cleaning => "cleaning",
+            Job::Bulk => "bulk",
+            Job::Sums => "sums",
         }
     }
 
@@ -112,11 +120,12 @@ impl Job {
             | Job::Refunds
             | Job::News
             | Job::AlertMessages
-            | Job::Webhooks => Duration::from_secs(1),
+            | Job::Webhooks
+            | Job::Bulk => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
-            Job::Cleaning => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
             Job::Retention => Duration::from_secs(600),
         }
@@ -140,7 +149,9 @@ impl Job {
             | Job::Alerts
             | Job::AlertMessages
             | Job::Webhooks
-            | Job::Cleaning => &never,
+            | Job::Cleaning
+            | Job::Bulk
+            | Job::Sums => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -198,6 +209,8 @@ impl Job {
             Job::AlertMessages => alerts::deliver::send_due(app).await,
             Job::Webhooks => webhooks(app, hands).await,
             Job::Cleaning => clean(app).await,
+            Job::Bulk => bulk::step(&app.db, app.clock.now()).await,
+            Job::Sums => rollup::advance(&app.db, app.clock.now()).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

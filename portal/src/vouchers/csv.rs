@@ -29,7 +29,7 @@ pub fn render(batch: &Batch<'_>, vouchers: &[Voucher]) -> Vec<u8> {
 }
 
 /// A cell that no spreadsheet calculates.
-fn cell(text: &str) -> Cow<'_, str> {
+pub(crate) fn cell(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
 }
 

@@ -118,6 +118,12 @@ pub async fn begin(db: &Db, id: Uuid, work: &Work, words: &str, by: &str, now: O
     Ok(())
 }
 
+/// The batch of vouchers with that number.
+pub async fn batch(db: &Db, number: u32) -> Result<Option<Uuid>> {
+    let Ok(number) = i32::try_from(number) else { return Ok(None) };
+    Ok(sqlx::query_scalar!("SELECT id FROM voucher_batches WHERE number = $1", number).fetch_optional(&db.pool).await?)
+}
+
 /// The newest jobs.
 pub async fn list(db: &Db) -> Result<Vec<Job>> {
     let rows = sqlx::query!(

@@ -5,7 +5,7 @@ use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Slice, Sort, Statement, Window, beginning};
-use crate::{Db, Result};
+use crate::{Db, Result, StoreError};
 
 /// What customers can be sorted by.
 pub const SORTS: [Sort; 2] = [
@@ -93,4 +93,47 @@ pub async fn page(db: &Db, filter: &Filter, window: &Window) -> Result<Slice<Lis
 /// The customer with that number in E.164.
 pub async fn by_phone(db: &Db, phone: &str) -> Result<Option<Uuid>> {
     Ok(sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone).fetch_optional(&db.pool).await?)
+}
+
+/// What a customer has bought, or was given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bought {
+    /// The package's name.
+    pub package: String,
+    /// How it stands: `active`, `exhausted`, `expired` or `revoked`.
+    pub state: String,
+    /// When its time began.
+    pub starts_at: Option<OffsetDateTime>,
+    /// When it is over.
+    pub expires_at: Option<OffsetDateTime>,
+    /// Octets that were used, both ways.
+    pub octets: i64,
+    /// Octets that may be used.
+    pub quota: Option<i64>,
+    /// When it was bought.
+    pub created_at: OffsetDateTime,
+}
+
+/// What a customer has bought, the newest first.
+pub async fn bought(db: &Db, customer: Uuid, limit: u32) -> Result<Vec<Bought>> {
+    Ok(sqlx::query_as!(
+        Bought,
+        r#"SELECT e.package_name AS package, e.state, e.starts_at, e.expires_at,
+                  e.used_input_octets + e.used_output_octets + coalesce(g.input_octets + g.output_octets, 0) AS "octets!",
+                  e.quota_octets AS quota, e.created_at
+           FROM entitlements e LEFT JOIN entitlement_usage g ON g.entitlement_id = e.id
+           WHERE e.user_id = $1 ORDER BY e.created_at DESC LIMIT $2"#,
+        customer,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?)
+}
+
+/// When a customer first came.
+pub async fn since(db: &Db, customer: Uuid) -> Result<OffsetDateTime> {
+    sqlx::query_scalar!("SELECT created_at FROM users WHERE id = $1", customer)
+        .fetch_optional(&db.pool)
+        .await?
+        .ok_or_else(|| StoreError::missing("customer", customer))
 }

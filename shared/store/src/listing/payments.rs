@@ -60,6 +60,7 @@ pub struct Listed {
     pub receipt: Option<String>,
     /// What the provider says, if it failed.
     pub result: Option<String>,
+    told_minor: Option<i64>,
     /// When it began.
     pub created_at: OffsetDateTime,
 }
@@ -72,13 +73,22 @@ impl Listed {
     pub fn amount(&self) -> Result<Money> {
         money("payments", self.id, self.amount_minor, &self.currency)
     }
+
+    /// Another amount than is booked, which a report told later.
+    ///
+    /// # Errors
+    /// If its currency is none.
+    pub fn told(&self) -> Result<Option<Money>> {
+        self.told_minor.map(|minor| money("payments", self.id, minor, &self.currency)).transpose()
+    }
 }
 
 /// The payments of a window.
 pub async fn page(db: &Db, filter: &Filter, sites: &SiteScope, window: &Window) -> Result<Slice<Listed>> {
     let mut statement = Statement::new(
         "y.id, o.code AS order_code, o.state AS order_state, o.user_id AS customer, o.phone, o.package->>'name' AS package,
-         y.amount_minor, y.currency::text AS currency, y.provider, y.state, y.receipt, y.result_text AS result, y.created_at",
+         y.amount_minor, y.currency::text AS currency, y.provider, y.state, y.receipt, y.result_text AS result,
+         y.told_minor, y.created_at",
         "payments y JOIN orders o ON o.id = y.order_id",
         window.sort,
     );

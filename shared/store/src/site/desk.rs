@@ -121,3 +121,19 @@ pub async fn clocks(db: &Db) -> Result<Vec<String>> {
     .fetch_all(&db.pool)
     .await?)
 }
+
+/// The routers at the sites that somebody is not kept from, by name: identity and name.
+pub async fn routers(db: &Db, sites: &SiteScope) -> Result<Vec<(Uuid, String)>> {
+    let rows = sqlx::query!(
+        "SELECT id, name FROM nas WHERE $1::uuid[] IS NULL OR site_id = ANY ($1) ORDER BY name, id LIMIT 2000",
+        sites.filter() as Option<&[Uuid]>
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// The routers of one site.
+pub async fn routers_of(db: &Db, site: Uuid) -> Result<Vec<Uuid>> {
+    Ok(sqlx::query_scalar!("SELECT id FROM nas WHERE site_id = $1 ORDER BY id", site).fetch_all(&db.pool).await?)
+}
