@@ -46,10 +46,10 @@ cmd_bench() {
             cargo bench -p radius-proto "$@"
             return
             ;;
-        auth | flood | directory | accounting | expiry | history | payments | pages) ;;
+        auth | flood | directory | accounting | expiry | history | desk | payments | pages) ;;
         # Otherwise the generator, which then has most to do, would take from the server what it measures.
         overload) BENCH_PIN=yes ;;
-        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history, payments, pages or codec; see ./mlango help." ;;
+        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history, desk, payments, pages or codec; see ./mlango help." ;;
     esac
     bench_options "$@"
     # A source port holds 256 logins; an overload needs hundreds.
@@ -130,7 +130,7 @@ open_bench_home() {
 # The peer comes from the system's packages; without root what is not there is left out.
 install_for_bench() { # BENCH
     local packages=() reasons=() wheels='' redis=''
-    [[ $1 != history && $1 != payments && $1 != pages ]] || redis=yes
+    [[ $1 != history && $1 != desk && $1 != payments && $1 != pages ]] || redis=yes
     want curl curl "asks radiusd whether it is ready"
     want cc build-essential "links what the Rust compiler made"
     if [[ $1 == pages ]]; then

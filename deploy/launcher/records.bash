@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # `bench accounting`: records a second and what one costs, ours beside FreeRADIUS with PostgreSQL and with its
-# buffered detail file, and a responder that stores nothing. `bench history`: what a year of sessions costs.
+# buffered detail file, and a responder that stores nothing. `bench history`: what a year of sessions costs; `bench desk`: what
+# the desk's pages do.
 #
 # A row of ours is a function of the settings that radiusd gets: see bench_accounting. Each run opens its own
 # sessions; at the end of the runs of ours, and of FreeRADIUS', all sessions are ended and the database is compared
@@ -14,6 +15,8 @@ readonly RECORD_TICKETS=120000 RECORD_TICKETS_QUICK=20000
 readonly OVERLOAD_SECONDS_QUICK=5
 # How long the histories are.
 readonly HISTORY_ROWS=(3000000 30000000) HISTORY_ROWS_QUICK=300000
+# Customers behind the desk's pages.
+readonly DESK_CUSTOMERS=1000000 DESK_CUSTOMERS_QUICK=100000
 
 # The customer with whom the next run begins: no two runs open sessions of the same one at the same time, since
 # FreeRADIUS lets nobody in who seems to be there.
@@ -187,6 +190,26 @@ history_runs() { # DATABASE LABEL
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/$1.facts"
     stop_child radiusd
     stop_child portal
+}
+
+# How long an operator waits for the desk's pages, with a million customers and as long a history as any.
+bench_desk() {
+    local customers=$DESK_CUSTOMERS rows=${HISTORY_ROWS[-1]}
+    [[ -z $BENCH_QUICK ]] || customers=$DESK_CUSTOMERS_QUICK rows=$HISTORY_ROWS_QUICK
+    [[ -z $BENCH_ROWS ]] || rows=$BENCH_ROWS
+    BENCH_FACTS_ONLY=yes
+    start_redis
+    say "$customers customers and $rows ended sessions."
+    require_history_space "$rows"
+    prepare_directory desk "$customers" --history "$rows"
+    portal admin create --email bench@example.org --password-stdin <"$SECRETS/admin.password"
+    start_portal
+    load desk --portal "$(portal_url)" --config "$CONFIG" --email bench@example.org --password-file "$SECRETS/admin.password" \
+        --facts "$BENCH_HOME/reports/desk.facts" ||
+        fail "The desk could not be asked for its pages: the reason stands above."
+    mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/desk.facts"
+    stop_child portal
+    pg_sql postgres "DROP DATABASE desk"
 }
 
 # A session takes some 700 octets with its indexes, and as much again for its usage and PostgreSQL's log.

@@ -9,6 +9,17 @@ const PHONE: Mac = Mac([0x02, 0, 0, 0, 0, 0x42]);
 /// Pages of which a picture is kept, and which fit a small phone.
 const PAGES: &[&str] = &[
     "",
+    "/customers",
+    "/devices",
+    "/orders",
+    "/ledger",
+    "/sites",
+    "/sites/new",
+    "/settings",
+    "/charts",
+    "/jobs",
+    "/jobs/disconnect",
+    "/jobs/void",
     "/packages",
     "/packages/new",
     "/routers",

@@ -20,6 +20,8 @@ mod cuts;
 mod desk;
 mod desk_audit;
 mod desk_discounts;
+mod desk_jobs;
+mod desk_lists;
 mod desk_messages;
 mod desk_money;
 mod desk_packages;

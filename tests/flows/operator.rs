@@ -108,6 +108,28 @@ impl Operator {
         Seen { status: answer.status().as_u16(), text: answer.text().await.unwrap() }
     }
 
+    /// The first thing that a page which is open would be told (server-sent events).
+    pub(crate) async fn first_event(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}{path}", self.portal)).header("cookie", &self.cookie);
+        let mut answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream", "{path}");
+        let mut told = String::new();
+        while !told.contains("\n\n") {
+            let part = answer.chunk().await.unwrap().expect("it goes on");
+            told.push_str(&String::from_utf8_lossy(&part));
+        }
+        told
+    }
+
+    /// A file that a link gives: its name and its octets.
+    pub(crate) async fn file(&self, path: &str) -> (String, Vec<u8>) {
+        let request = self.client.get(format!("{}{path}", self.portal)).header("cookie", &self.cookie);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        let name = answer.headers()[CONTENT_DISPOSITION].to_str().unwrap().to_owned();
+        (name, answer.bytes().await.unwrap().to_vec())
+    }
+
     async fn send(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> Response {
         let form: Vec<(&str, &str)> = [("csrf", csrf)].into_iter().chain(fields.iter().copied()).collect();
         let request = self.client.post(format!("{}{path}", self.portal)).header("cookie", &self.cookie);

@@ -1,8 +1,8 @@
 //! `load`: the load generator of `./mlango bench`, and what is measured beside our own server.
 //!
 //! [`login`] asks one server for logins, [`accounting`] reports to it what sessions use, both in a closed or an open
-//! loop, and every answer is checked; [`responder`] is the ceiling, a server with no logic at all. [`change`] and
-//! [`history`] measure what a person waits for, [`expiry`] how soon access ends, [`payments`] what an order takes from the
+//! loop, and every answer is checked; [`responder`] is the ceiling, a server with no logic at all. [`change`],
+//! [`history`] and [`desk`] measure what a person waits for, [`expiry`] how soon access ends, [`payments`] what an order takes from the
 //! first page to the access that it buys, and [`pages`] how soon a browser shows that page. How to run and read it all: `docs/operations/benchmarks.md`.
 //!
 //! What it refuses to do: to call a figure a figure when an answer was wrong. A run in which one was ends with an
@@ -10,6 +10,7 @@
 
 mod accounting;
 mod change;
+mod desk;
 mod engine;
 mod expiry;
 mod flood;
@@ -72,6 +73,8 @@ enum Command {
     Expiry(Box<expiry::Expiry>),
     /// How long a person waits for what a long history could make slow.
     History(history::History),
+    /// How long an operator waits for the desk's pages.
+    Desk(desk::Desk),
     /// Guests who buy from the portal, and what becomes of their money.
     Payments(Box<payments::Payments>),
     /// How soon a browser shows a guest's first page, and what it loads for that.
@@ -137,6 +140,7 @@ fn main() -> ExitCode {
         Command::Change(change) => change.run(),
         Command::Expiry(expiry) => expiry.run(),
         Command::History(history) => history.run(),
+        Command::Desk(desk) => desk.run(),
         Command::Payments(payments) => payments.run(),
         Command::Pages(pages) => pages.run(),
         Command::Idle(idle) => idle.run(),

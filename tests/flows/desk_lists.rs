@@ -1,0 +1,370 @@
+//! The desk's long lists: from page to page and back without losing or doubling anybody, filters that say what is wrong with them, files that no
+//! spreadsheet calculates, numbers as whoever asks may see them; sites; sums by the hour and the charts of them; the overview that is told what
+//! changes. Once in a browser, of which pictures are kept.
+
+use std::collections::BTreeSet;
+
+use sqlx::AssertSqlSafe;
+use tests::world::{Browser, World, at, eventually};
+
+use crate::operator::{EMAIL, Operator, audited, by_operator};
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn desk() -> (World, Operator) {
+    let mut world = World::new().await;
+    world.start_portal().await;
+    let operator = Operator::sign_in(&world).await;
+    (world, operator)
+}
+
+async fn sql(world: &World, statement: &str) {
+    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&world.pool).await.unwrap();
+}
+
+/// Customers who came in the same moment, as an import makes them, and one who came before.
+async fn customers(world: &World, count: u32) {
+    sql(
+        world,
+        &format!(
+            "INSERT INTO users (id, phone, name, created_at)
+             SELECT gen_random_uuid(), '+2547' || lpad(i::text, 8, '0'), CASE WHEN i = 7 THEN '=cmd|calc' ELSE 'Name ' || i END,
+                    '2026-01-01T00:00:00Z'::timestamptz - CASE WHEN i = 1 THEN interval '1 day' ELSE interval '0' END
+             FROM generate_series(1, {count}) i"
+        ),
+    )
+    .await;
+}
+
+/// The numbers on a page, in its order.
+fn numbers(page: &str) -> Vec<String> {
+    page.split("+2547").skip(1).map(|rest| rest.chars().take(8).collect()).collect()
+}
+
+/// Where a link of this kind leads.
+fn link(page: &str, rel: &str) -> Option<String> {
+    let before = page.split(&format!("\" rel=\"{rel}\"")).next().filter(|before| before.len() < page.len())?;
+    Some(before.rsplit("href=\"").next()?.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn a_list_is_read_from_page_to_page_and_back() {
+    let (world, operator) = desk().await;
+    customers(&world, 120).await;
+    for address in ["/admin/customers", "/admin/customers?sort=since", "/admin/customers?sort=-phone"] {
+        let mut page = operator.get(address).await.text;
+        let mut pages = vec![numbers(&page)];
+        assert_eq!(link(&page, "prev"), None, "{address}");
+        while let Some(next) = link(&page, "next") {
+            page = operator.get(&next).await.text;
+            pages.push(numbers(&page));
+        }
+        let lengths: Vec<usize> = pages.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [50, 50, 20], "{address}");
+        let all: BTreeSet<&String> = pages.iter().flatten().collect();
+        assert_eq!(all.len(), 120, "{address}: nobody twice, nobody left out");
+        page = operator.get(&link(&page, "prev").expect("a way back")).await.text;
+        assert_eq!(numbers(&page), pages[1], "{address}");
+        page = operator.get(&link(&page, "prev").expect("a way back")).await.text;
+        assert_eq!(numbers(&page), pages[0], "{address}");
+        assert_eq!(link(&page, "prev"), None, "{address}: it is the first");
+    }
+    let by_number = numbers(&operator.get("/admin/customers?sort=phone").await.text);
+    assert!(by_number.is_sorted() && by_number[0] == "00000001", "{by_number:?}");
+    let newest = numbers(&operator.get("/admin/customers").await.text);
+    assert!(!newest.contains(&"00000001".to_owned()), "who came before is on the last page");
+}
+
+#[tokio::test]
+async fn people_are_found_by_what_is_known_of_them() {
+    let (world, operator) = desk().await;
+    customers(&world, 30).await;
+    sql(&world, "INSERT INTO devices (id, user_id, mac, bound_at) SELECT gen_random_uuid(), id, '02:00:00:00:00:42', now() FROM users WHERE phone = '+254700000009'").await;
+    sql(&world, "UPDATE users SET status = 'suspended' WHERE phone = '+254700000011'").await;
+    for (query, found) in [
+        ("phone=0700000012", &["00000012"][..]),
+        ("phone=%2B2547000000", &[]),
+        ("end=025", &["00000025"]),
+        ("name=name%2022", &["00000022"]),
+        ("name=%25", &[]),
+        ("mac=02-00-00-00-00-42", &["00000009"]),
+        ("status=suspended", &["00000011"]),
+    ] {
+        let page = operator.get(&format!("/admin/customers?{query}")).await;
+        assert_eq!(page.status, 200, "{query}");
+        let shown = numbers(&page.text);
+        // What was asked for stands in its field too.
+        let rows = page.text.split("<tbody>").nth(1).unwrap_or_default();
+        if found.is_empty() && query.starts_with("phone=%2B") {
+            assert_eq!(numbers(rows).len(), 30, "{query}: {shown:?}");
+        } else {
+            assert_eq!(numbers(rows), found, "{query}");
+        }
+    }
+    let one = operator.get("/admin/customers?end=009").await.text;
+    let address = one.split("href=\"/admin/customers/cus_").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let page = operator.get(&format!("/admin/customers/cus_{address}")).await;
+    for words in ["Customer +254700000009", "Name 9", "Nothing was bought.", "Not online."] {
+        page.says(200, words);
+    }
+    operator.get("/admin/customers/cus_00000000000000000000000000000000").await.says(404, "It is not here");
+}
+
+#[tokio::test]
+async fn what_a_list_cannot_do_is_said_and_not_left_out() {
+    let (world, operator) = desk().await;
+    customers(&world, 60).await;
+    for (address, sentence) in [
+        ("/admin/customers?mac=nonsense", "aria-invalid"),
+        ("/admin/customers?phone=07", "Write three digits or more."),
+        ("/admin/customers?sort=name", "This list cannot be sorted by name."),
+        ("/admin/customers?cursor=AAAA", "begin it again"),
+        ("/admin/customers?name=a&end=678", "one of these at a time"),
+        ("/admin/orders?state=lost", "Choose one of these."),
+        ("/admin/sessions/ended?from=2026-11-30&until=2026-11-29", "Choose a day that is not before the first."),
+        ("/admin/sessions?phone=0799999999", "No customer has this number."),
+        ("/admin/customers.csv?mac=nonsense", "aria-invalid"),
+        ("/admin/charts?days=5", "Choose one of these."),
+    ] {
+        operator.get(address).await.says(422, sentence);
+    }
+    // A place in one list is none in another, nor in the same one with another filter.
+    let next = link(&operator.get("/admin/customers").await.text, "next").unwrap();
+    operator.get(&format!("{next}&name=x")).await.says(422, "begin it again");
+    operator.get(&next.replace("/admin/customers", "/admin/devices")).await.says(422, "cannot be sorted");
+}
+
+#[tokio::test]
+async fn a_file_has_the_whole_list_no_formula_and_a_line_in_the_audit_log() {
+    let (world, operator) = desk().await;
+    customers(&world, 120).await;
+    let (name, octets) = operator.file("/admin/customers.csv?name=name").await;
+    assert_eq!(name, "attachment; filename=\"customers.csv\"");
+    let text = String::from_utf8(octets).unwrap();
+    let text = text.strip_prefix('\u{feff}').expect("it says that it is UTF-8");
+    assert_eq!(text.lines().count(), 120, "a heading, and all but the one of another name");
+    assert!(text.starts_with("phone,name,package,language,status,since,id\r\n"), "{text}");
+    let (_, octets) = operator.file("/admin/customers.csv?end=00000007").await;
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("'+254700000007,'=cmd|calc,"), "{text}");
+    assert_eq!(
+        audited(&world, "list.export").await,
+        by_operator(&["/admin/customers?name=name", "/admin/customers?end=00000007"])
+    );
+}
+
+#[tokio::test]
+async fn whoever_may_not_see_people_finds_and_exports_none() {
+    let (world, operator) = desk().await;
+    customers(&world, 5).await;
+    sql(&world, "UPDATE admin_users SET role = 'read_only'").await;
+    let page = operator.get("/admin/customers").await;
+    page.says(200, "07xx xxx 003");
+    assert!(!page.text.contains("+254700") && !page.text.contains("Name 3"), "{}", page.text);
+    for query in ["phone=0700000003", "end=003", "name=name"] {
+        operator.get(&format!("/admin/customers?{query}")).await.says(422, "may see whole phone numbers");
+        operator.get(&format!("/admin/customers.csv?{query}")).await.says(422, "may see whole phone numbers");
+    }
+    operator.get("/admin/orders?phone=0700000003").await.says(422, "may see whole phone numbers");
+    let (_, octets) = operator.file("/admin/customers.csv").await;
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("07xx xxx 003") && !text.contains("254700") && !text.contains("Name 3"), "{text}");
+    assert!(audited(&world, "list.export").await.is_empty(), "nobody's number went out");
+    sql(&world, "UPDATE admin_users SET role = 'cashier'").await;
+    for path in
+        ["/admin/orders", "/admin/ledger", "/admin/payments.csv", "/admin/charts/data/revenue", "/admin/settings"]
+    {
+        operator.get(path).await.says(403, "may");
+    }
+    let overview = operator.get("/admin").await;
+    assert!(overview.status == 200 && !overview.text.contains("sold today"), "{}", overview.text);
+}
+
+#[tokio::test]
+async fn a_site_is_made_with_its_clock_and_moved_to_another() {
+    let (world, operator) = desk().await;
+    let fields = |zone: &'static str, latitude: &'static str| {
+        [("name", "Market <b>"), ("time_zone", zone), ("latitude", latitude), ("longitude", "36.8219")]
+    };
+    operator.forged("/admin/sites", &fields("Africa/Nairobi", "-1.2921")).await;
+    operator.post("/admin/sites", &fields("Africa/Atlantis", "-1.2921")).await.says(422, "Choose one of these.");
+    operator.post("/admin/sites", &fields("Africa/Nairobi", "north")).await.says(422, "Write degrees such as -1.2921");
+    let made = operator.post("/admin/sites", &fields("Africa/Nairobi", "-1.2921")).await;
+    made.says(200, "-1.2921, 36.8219");
+    assert!(!made.text.contains("Market <b>"), "it is escaped");
+    operator.post("/admin/sites", &fields("Africa/Nairobi", "-1.2921")).await.says(422, "There is a site Market");
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM sites").fetch_one(&world.pool).await.unwrap();
+    let page = format!("/admin/sites/{id}");
+    operator.get(&page).await.says(200, "<option value=\"Africa/Nairobi\" selected>");
+    operator.post(&page, &fields("Africa/Kinshasa", "")).await.says(422, "latitude and longitude both");
+    operator.post(&page, &[("name", "Beach"), ("time_zone", "Africa/Kinshasa")]).await.says(200, "Africa/Kinshasa");
+    let (name, zone, has_no_position): (String, String, bool) =
+        sqlx::query_as("SELECT name, time_zone, latitude IS NULL FROM sites").fetch_one(&world.pool).await.unwrap();
+    assert_eq!((name.as_str(), zone.as_str(), has_no_position), ("Beach", "Africa/Kinshasa", true));
+    assert_eq!(audited(&world, "site.add").await, by_operator(&["Market <b>"]));
+    assert_eq!(audited(&world, "site.change").await, by_operator(&["Beach"]));
+}
+
+/// What was sold and used at a router of a site: two orders of today, one of a week ago, and an hour of use.
+async fn sold_and_used(world: &World) {
+    let nas = world.register("cafe", b"secret", at([10, 0, 0, 1])).await;
+    let package = world.package("one-hour", |_| {}).await;
+    sql(world, "INSERT INTO sites (id, name, created_at) VALUES (gen_random_uuid(), 'Market', now())").await;
+    sql(world, "UPDATE nas SET site_id = (SELECT id FROM sites)").await;
+    customers(world, 3).await;
+    let orders = "INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, nas_id, state, paid_at, created_at, updated_at)
+         SELECT gen_random_uuid(), 'ABCD234' || i, u.id, u.phone, $1, '{\"name\":\"one hour\"}', 2000, 'KES', $2, 'paid', at, at, at
+         FROM (VALUES (1, now() - interval '1 second'), (2, now() - interval '2 seconds'), (3, now() - interval '7 days 1 second')) o (i, at),
+              (SELECT id, phone FROM users LIMIT 1) u";
+    sqlx::query(orders).bind(package.id).bind(nas).execute(&world.pool).await.unwrap();
+    let usage = "INSERT INTO usage_hourly (hour, nas_id, entitlement_id, input_octets, output_octets, seconds)
+         VALUES (date_trunc('hour', now(), 'UTC'), $1, gen_random_uuid(), 450000000, 900000000, 7200)";
+    sqlx::query(usage).bind(nas).execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn sums_by_the_hour_are_those_of_what_they_sum_up_and_charts_show_them() {
+    let mut world = World::new().await;
+    sold_and_used(&world).await;
+    world.start_portal().await;
+    let operator = Operator::sign_in(&world).await;
+    let now = world.clock.now();
+    eventually("the past is summed up", || async {
+        store::rollup::advance(&world.db, now).await.ok()?;
+        let through: Option<time::OffsetDateTime> =
+            sqlx::query_scalar("SELECT through FROM rollup_mark").fetch_optional(&world.pool).await.ok()?;
+        through.filter(|through| now - *through < std::time::Duration::from_secs(3600))
+    })
+    .await;
+    let sums = || async {
+        let sums: (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT sum(orders)::bigint FROM sales_hourly), (SELECT sum(amount_minor)::bigint FROM sales_hourly),
+                    (SELECT sum(seconds)::bigint FROM traffic_hourly)",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        sums
+    };
+    assert_eq!(sums().await, (3, 6000, 7200));
+    // Once more is the same, and money that went back is not sold.
+    sql(&world, "UPDATE orders SET state = 'refund_due' WHERE code = 'ABCD2341'").await;
+    eventually("the sums follow", || async {
+        store::rollup::advance(&world.db, now).await.ok()?;
+        (sums().await == (2, 4000, 7200)).then_some(())
+    })
+    .await;
+
+    let revenue = operator.get("/admin/charts/data/revenue?days=30").await;
+    let revenue: serde_json::Value = serde_json::from_str(&revenue.text).unwrap();
+    assert_eq!((revenue["shape"].as_str(), revenue["series"][0]["name"].as_str()), (Some("bars"), Some("KES")));
+    let total: f64 = revenue["series"][0]["values"].as_array().unwrap().iter().filter_map(|v| v.as_f64()).sum();
+    assert!((total - 40.0).abs() < 1e-9, "{revenue}");
+    let speed = operator.get("/admin/charts/use/throughput?days=7").await;
+    let speed: serde_json::Value = serde_json::from_str(&speed.text).unwrap();
+    assert_eq!(speed["series"][0]["values"][0], 2.0, "900 MB in an hour: {speed}");
+    operator.get("/admin/charts/use/revenue").await.says(404, "It is not here");
+    operator.get("/admin/charts").await.says(200, "one hour");
+}
+
+#[tokio::test]
+async fn the_overview_compares_with_last_week_and_is_told_what_changes() {
+    let mut world = World::new().await;
+    sold_and_used(&world).await;
+    world.start_portal().await;
+    let operator = Operator::sign_in(&world).await;
+    let page = operator.get("/admin").await;
+    for words in
+        ["one hour", "Market", "by this hour a week ago", "What this rests on", "does not say how it is", "PostgreSQL"]
+    {
+        page.says(200, words);
+    }
+    let told = operator.first_event("/admin/live").await;
+    assert!(told.contains("<ul class=\"figures\">") && told.contains("sold today"), "{told}");
+    sql(&world, "UPDATE admin_users SET role = 'cashier'").await;
+    let told = operator.first_event("/admin/live").await;
+    assert!(told.contains("online") && !told.contains("sold today"), "{told}");
+}
+
+/// The tables are too long here to be read from end to end: PostgreSQL goes by the indexes that were made for the lists.
+#[tokio::test]
+async fn lists_are_read_by_their_indexes() {
+    let mut world = World::new().await;
+    world.register("router1", b"secret", at([10, 0, 0, 1])).await;
+    world.portal_command(&["seed", "--customers", "20000", "--history", "60000", "--bound"], "").await;
+    sql(&world, "ANALYZE").await;
+    world.start_portal().await;
+    let operator = Operator::sign_in(&world).await;
+    for path in [
+        "/admin/customers",
+        "/admin/customers?phone=%2B99900007",
+        "/admin/customers?end=00123",
+        "/admin/sessions/ended",
+    ] {
+        operator.get(path).await.says(200, "<tbody>");
+    }
+    for index in ["users_by_time", "users_by_phone_begin", "users_by_phone_end", "sessions_ended_%started_at_id%"] {
+        eventually(&format!("{index} is used"), || async {
+            let used: i64 = sqlx::query_scalar(
+                "SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname LIKE $1",
+            )
+            .bind(index)
+            .fetch_one(&world.pool)
+            .await
+            .ok()?;
+            (used > 0).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn lists_and_charts_are_looked_at_in_a_browser() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    sold_and_used(&world).await;
+    sql(&world, "INSERT INTO users (id, phone, name, created_at) SELECT gen_random_uuid(), '+25471' || lpad(i::text, 7, '0'), 'A name of some length ' || i, now() FROM generate_series(1, 80) i").await;
+    store::rollup::advance(&world.db, world.clock.now()).await.unwrap();
+    world.start_portal().await;
+    world.portal_command(&["admin", "create", "--email", EMAIL, "--password-stdin"], PASSWORD).await;
+    browser.client.set_window_size(1100, 800).await.unwrap();
+    browser.client.goto(&format!("{}/admin/customers", world.portal_url())).await.unwrap();
+    browser.wait_for("Sign in").await;
+    browser.fill("email", EMAIL).await;
+    browser.fill("password", PASSWORD).await;
+    browser.press("main form button").await;
+    browser.wait_for("Sign out").await;
+    for (width, size) in [(1100, ""), (320, "-small")] {
+        browser.client.set_window_size(width, 800).await.unwrap();
+        for (path, words) in [
+            ("/customers", "After these"),
+            ("/customers?mac=x", "Device"),
+            ("/orders", "ABCD2341"),
+            ("/charts", "Revenue by the day"),
+            ("", "What this rests on"),
+        ] {
+            browser.client.goto(&format!("{}/admin{path}", world.portal_url())).await.unwrap();
+            browser.wait_for(words).await;
+            if path == "/charts" {
+                eventually("all charts are drawn", || async {
+                    let left = "return document.querySelectorAll('[data-chart]:not([data-drawn])').length + (document.querySelector('[data-drawn] svg') ? 0 : 1)";
+                    let left = browser.client.execute(left, Vec::new()).await.ok()?;
+                    (left.as_u64() == Some(0)).then_some(())
+                })
+                .await;
+            }
+            let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
+            let beyond = browser.client.execute(beyond, Vec::new()).await.unwrap();
+            assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{path}: {beyond} pixels");
+            let name = path.replace(['/', '?', '='], "-");
+            browser.picture(&format!("desk-lists{name}{size}")).await;
+        }
+    }
+    browser.client.goto(&format!("{}/admin/customers", world.portal_url())).await.unwrap();
+    browser.press("a[rel=next]").await;
+    browser.wait_for("Before these").await;
+    browser.press("main td a").await;
+    browser.wait_for("Proved to hold the phone").await;
+    browser.picture("desk-customer-small").await;
+    browser.close().await;
+}
