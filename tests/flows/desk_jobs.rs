@@ -30,12 +30,12 @@ async fn everybody_at_a_router_is_disconnected_once_and_nobody_elsewhere() {
     let path = "/admin/jobs/disconnect";
     let place = format!("router:{here}");
     operator.get(path).await.says(200, "beach (router)");
-    operator.forged(path, &[("place", &place)]).await;
+    operator.forged(path, &[("place", place.as_str())]).await;
     operator.post(path, &[("place", "router:nowhere")]).await.says(422, "Choose one of these.");
-    let asked = operator.post(path, &[("place", &place)]).await;
+    let asked = operator.post(path, &[("place", place.as_str())]).await;
     asked.says(200, "Disconnect everybody at cafe (router): 450 now.");
     assert_eq!(cuts(&world).await, 0, "only asked");
-    operator.post_and_confirm(path, &[("place", &place)], "Are you sure?").await.says(200, "The job is made.");
+    operator.post_and_confirm(path, &[("place", place.as_str())], "Are you sure?").await.says(200, "The job is made.");
     eventually("the job is done", || async {
         let jobs = bulk::list(&world.db).await.ok()?;
         jobs.into_iter().find(|job| job.state == "done" && (job.total, job.done, job.failed) == (450, 450, 0))
@@ -97,7 +97,7 @@ async fn vouchers_that_somebody_uses_are_left_as_they_are() {
         .post("/admin/jobs/void", &[("batch", "999999"), ("reason", "stolen")])
         .await
         .says(422, "There is no such batch.");
-    operator.post("/admin/jobs/void", &[("batch", &number), ("reason", "")]).await.says(422, "Say why");
+    operator.post("/admin/jobs/void", &[("batch", number.as_str()), ("reason", "")]).await.says(422, "Say why");
     operator.post_and_confirm("/admin/jobs/void", &fields, "2 now.").await.says(200, "The job is made.");
     eventually("the job is done", || async {
         let jobs = bulk::list(&world.db).await.ok()?;

@@ -80,7 +80,8 @@ pub(super) async fn show(
         let orders = part(&app, &orders, "Orders", "Nothing was ordered.").await?;
         parts.push(Part { all: of_number(&user, role, "/admin/orders", "All orders"), ..orders });
     }
-    let ended = part(&app, &Ended::of(customer, role, sites.clone()), "Ended sessions", "None has ended.").await?;
+    let ended =
+        part(&app, &Ended::of(customer, role, sites.clone()), "Ended sessions", "No session has ended.").await?;
     parts.push(Part { all: of_number(&user, role, "/admin/sessions/ended", "All ended sessions"), ..ended });
     let messages = part(&app, &Messages::to(customer, role), "Messages", "Nothing was told.").await?;
     parts.push(Part { all: of_number(&user, role, "/admin/messages", "All messages"), ..messages });

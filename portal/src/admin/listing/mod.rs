@@ -17,8 +17,6 @@ mod asked;
 mod file;
 mod page;
 
-use std::future::Future;
-
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;

@@ -167,7 +167,8 @@ impl Table {
         let shown = |row: Row| {
             let cells = columns.iter().zip(row.cells).filter(|(column, _)| !column.is_only_in_file);
             let cells = cells.map(|(column, cell)| Shown { label: column.label, is_number: column.is_number, cell });
-            (cells.collect(), row.action)
+            let cells: Vec<Shown> = cells.collect();
+            (cells, row.action)
         };
         let rows: Vec<(Vec<Shown>, Option<Action>)> = rows.into_iter().map(shown).collect();
         Table { has_actions: rows.iter().any(|(_, action)| action.is_some()), rows, ..self }

@@ -43,6 +43,7 @@ const COLUMNS: &[Column] = &[
     column("Sent by", "provider"),
     column("Messages", "messages").number(),
     column("Cost", "cost").number(),
+    column("Currency", "currency").only_in_file(),
     column("Sent", "sent").only_in_file(),
 ];
 
@@ -86,6 +87,7 @@ impl Listing for Messages {
 
 fn row(message: &Listed, role: Role, now: OffsetDateTime) -> Row {
     let customer = format!("/admin/customers/{}", id::spell(Kind::Customer, message.customer));
+    let cost = message.cost().ok().flatten();
     let what = Notice::parse(&message.name).map_or("another kind of news", name);
     Row::new(vec![
         Cell::moment(Some(message.created_at), now),
@@ -94,7 +96,8 @@ fn row(message: &Listed, role: Role, now: OffsetDateTime) -> Row {
         Cell::state(&state(&message.state)).small(message.detail.clone()).value(message.state.clone()),
         Cell::text(message.provider.clone().unwrap_or_default()),
         Cell::text(message.segments.map(|count| count.to_string()).unwrap_or_default()),
-        Cell::money(message.cost().ok().flatten()),
+        Cell::money(cost),
+        Cell::text(cost.map(|cost| cost.currency.as_str().to_owned()).unwrap_or_default()),
         Cell::moment(message.sent_at, now),
     ])
 }
