@@ -109,14 +109,14 @@ fn lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::column;
+    use super::super::page::tests::LIST;
     use super::*;
 
     #[test]
     fn a_file_has_no_formula_and_says_that_it_is_utf8() {
-        let list = List {
-            columns: &[super::super::column("Name", "name"), super::super::column("Phone", "phone")],
-            ..super::super::page::tests::LIST
-        };
+        const COLUMNS: &[Column] = &[column("Name", "name"), column("Phone", "phone")];
+        let list = List { columns: COLUMNS, ..LIST };
         assert_eq!(head(&list), b"\xef\xbb\xbfname,phone\r\n");
         let rows = [["=1+1", "+254712345678"], ["Asha, \"A\"", "@x"], ["-1", "\tx"], ["\rx", "plain"]];
         let written = lines(rows.iter().map(|row| row.map(str::to_owned).to_vec()));
