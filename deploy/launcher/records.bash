@@ -202,7 +202,7 @@ bench_desk() {
     say "$customers customers and $rows ended sessions."
     require_history_space "$rows"
     prepare_directory desk "$customers" --history "$rows"
-    portal admin create --email bench@example.org --password-stdin <"$SECRETS/admin.password"
+    portal admin create --email bench@example.org --password-stdin --role support <"$SECRETS/admin.password"
     start_portal
     load desk --portal "$(portal_url)" --config "$CONFIG" --email bench@example.org --password-file "$SECRETS/admin.password" \
         --facts "$BENCH_HOME/reports/desk.facts" ||

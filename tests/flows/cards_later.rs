@@ -78,7 +78,9 @@ async fn a_refunded_order_says_when_and_how_much_went_back() {
     let receipt = shop.guest.get(&format!("{order}/receipt")).await;
     assert!(receipt.text.contains("Card payment") && !receipt.text.contains("M-Pesa"), "{}", receipt.text);
     let operator = Operator::sign_in(&shop.world).await;
-    operator.get("/admin/payments").await.says(200, "Card <span class=\"code\">pi_");
+    let payments = operator.get("/admin/payments").await;
+    payments.says(200, "<td data-label=\"By\">Card</td>");
+    payments.says(200, "<span class=\"code\">pi_");
     let code = shop.code().await;
     shop.world.portal_command(&["money", "refund", &code], "").await;
     let page = shop.guest.wait_for_stage(&order, "refunded").await;

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use shared::staff::Role;
 use sqlx::AssertSqlSafe;
+use store::admin::people;
 use tests::world::{Browser, World, at, eventually};
+use uuid::Uuid;
 
-use crate::operator::{EMAIL, Operator, audited, by_operator};
-
-const PASSWORD: &str = "correct horse battery";
+use crate::operator::{EMAIL, Operator, audited, by_browser, by_operator, make};
 
 async fn desk() -> (World, Operator) {
     let mut world = World::new().await;
@@ -149,15 +150,16 @@ async fn a_file_has_the_whole_list_no_formula_and_a_line_in_the_audit_log() {
     assert!(text.contains("'+254700000007,'=cmd|calc,"), "{text}");
     assert_eq!(
         audited(&world, "list.export").await,
-        by_operator(&["/admin/customers?name=name", "/admin/customers?end=00000007"])
+        by_operator(&["/admin/customers?name=*", "/admin/customers?end=*"])
     );
 }
 
 #[tokio::test]
 async fn whoever_may_not_see_people_finds_and_exports_none() {
-    let (world, operator) = desk().await;
+    let mut world = World::new().await;
+    world.start_portal().await;
     customers(&world, 5).await;
-    sql(&world, "UPDATE admin_users SET role = 'read_only'").await;
+    let operator = Operator::sign_in_as(&world, "looks@example.org", Role::ReadOnly).await;
     let page = operator.get("/admin/customers").await;
     page.says(200, "07xx xxx 003");
     assert!(!page.text.contains("+254700") && !page.text.contains("Name 3"), "{}", page.text);
@@ -170,7 +172,7 @@ async fn whoever_may_not_see_people_finds_and_exports_none() {
     let text = String::from_utf8(octets).unwrap();
     assert!(text.contains("07xx xxx 003") && !text.contains("254700") && !text.contains("Name 3"), "{text}");
     assert!(audited(&world, "list.export").await.is_empty(), "nobody's number went out");
-    sql(&world, "UPDATE admin_users SET role = 'cashier'").await;
+    let operator = Operator::sign_in_as(&world, "cashier@example.org", Role::Cashier).await;
     for path in
         ["/admin/orders", "/admin/ledger", "/admin/payments.csv", "/admin/charts/data/revenue", "/admin/settings"]
     {
@@ -193,7 +195,7 @@ async fn a_site_is_made_with_its_clock_and_moved_to_another() {
     made.says(200, "-1.2921, 36.8219");
     assert!(!made.text.contains("Market <b>"), "it is escaped");
     operator.post("/admin/sites", &fields("Africa/Nairobi", "-1.2921")).await.says(422, "There is a site Market");
-    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM sites").fetch_one(&world.pool).await.unwrap();
+    let id: Uuid = sqlx::query_scalar("SELECT id FROM sites").fetch_one(&world.pool).await.unwrap();
     let page = format!("/admin/sites/{id}");
     operator.get(&page).await.says(200, "<option value=\"Africa/Nairobi\" selected>");
     operator.post(&page, &fields("Africa/Kinshasa", "")).await.says(422, "latitude and longitude both");
@@ -281,9 +283,76 @@ async fn the_overview_compares_with_last_week_and_is_told_what_changes() {
     }
     let told = operator.first_event("/admin/live").await;
     assert!(told.contains("<ul class=\"figures\">") && told.contains("sold today"), "{told}");
-    sql(&world, "UPDATE admin_users SET role = 'cashier'").await;
-    let told = operator.first_event("/admin/live").await;
+    let cashier = Operator::sign_in_as(&world, "cashier@example.org", Role::Cashier).await;
+    let told = cashier.first_event("/admin/live").await;
     assert!(told.contains("online") && !told.contains("sold today"), "{told}");
+}
+
+/// Two sites with an order, a payment, an open and an ended session each.
+async fn two_sites(world: &World) -> [(Uuid, Uuid); 2] {
+    let (now, package) = (world.clock.now(), world.package("one-hour", |_| {}).await);
+    let mut sites = Vec::new();
+    for (number, name) in [(1, "Market"), (2, "Beach")] {
+        let site = store::site::ensure(&world.db, shared::rng::id(now), name, now).await.unwrap();
+        let settings = store::nas::Settings { site_id: Some(site), ..at([10, 9, 0, number]) };
+        let nas = world.register(&name.to_lowercase(), b"secret", settings).await;
+        let phone = format!("071234567{number}").parse().unwrap();
+        let user = store::user::ensure(&world.db, shared::rng::id(now), &phone, "", now).await.unwrap();
+        let order = "WITH made AS (INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, nas_id, state, paid_at, created_at, updated_at)
+                 SELECT gen_random_uuid(), 'ABCD234' || $1, id, phone, $2, '{\"name\":\"one hour\"}', 2000, 'KES', $3, 'paid', now(), now(), now()
+                 FROM users WHERE id = $4 RETURNING id)
+             INSERT INTO payments (id, order_id, provider, amount_minor, currency, receipt, state, created_at, updated_at)
+             SELECT gen_random_uuid(), id, 'mpesa', 2000, 'KES', 'RECEIPT' || $1, 'succeeded', now(), now() FROM made";
+        let order = sqlx::query(order).bind(number.to_string()).bind(package.id).bind(nas).bind(user);
+        order.execute(&world.pool).await.unwrap();
+        for (table, who) in [("sessions", "guest"), ("sessions_ended", "gone")] {
+            let ended = if table == "sessions" { "NULL" } else { "now()" };
+            let session = format!(
+                "INSERT INTO {table} (id, opened_on, nas_id, user_name, acct_session_id, started_at, last_heard_at, ended_at)
+                 VALUES (gen_random_uuid(), current_date, $1, $2, $2, now(), now(), {ended})"
+            );
+            let session = sqlx::query(AssertSqlSafe(session)).bind(nas).bind(format!("{who}-{number}"));
+            session.execute(&world.pool).await.unwrap();
+        }
+        sites.push((site, user));
+    }
+    [sites[0], sites[1]]
+}
+
+#[tokio::test]
+async fn who_is_limited_to_a_site_finds_nothing_of_another_in_lists_files_and_charts() {
+    let mut world = World::new().await;
+    let [(market, _), (beach, elsewhere)] = two_sites(&world).await;
+    world.start_portal().await;
+    make(&world, "amina@example.org", Role::Support).await;
+    let id = world.staff_id("amina@example.org").await;
+    people::set_access(&world.db, id, Role::Support, &[market]).await.unwrap();
+    let amina = Operator::again(&world, "amina@example.org").await;
+    for (path, theirs, other) in [
+        ("/admin/sessions", "guest-1", "guest-2"),
+        ("/admin/sessions.csv", "guest-1", "guest-2"),
+        ("/admin/sessions/ended", "gone-1", "gone-2"),
+        ("/admin/sessions/ended.csv", "gone-1", "gone-2"),
+        ("/admin/orders", "ABCD2341", "ABCD2342"),
+        ("/admin/orders.csv", "ABCD2341", "ABCD2342"),
+        ("/admin/payments", "RECEIPT1", "RECEIPT2"),
+        ("/admin/payments.csv", "RECEIPT1", "RECEIPT2"),
+        ("/admin/sites", "Market", "Beach"),
+        ("/admin/charts", "Market", "Beach"),
+        ("/admin", "sold today, 1 orders", "beach"),
+    ] {
+        let page = amina.get(path).await;
+        page.says(200, theirs);
+        assert!(!page.text.contains(other) && !page.text.contains("beach"), "{path}: {}", page.text);
+    }
+    let told = amina.first_event("/admin/live").await;
+    assert!(told.contains("market") && !told.contains("beach"), "{told}");
+    // Nor by asking for it.
+    amina.get(&format!("/admin/sessions?site={beach}")).await.says(422, "Choose one of these.");
+    amina.get(&format!("/admin/charts/use/use?site={beach}")).await.says(404, "It is not here");
+    let page = amina.get(&format!("/admin/customers/cus_{}", elsewhere.simple())).await;
+    page.says(200, "Nothing was ordered.");
+    assert!(!page.text.contains("ABCD2342"), "{}", page.text);
 }
 
 /// The tables are too long here to be read from end to end: PostgreSQL goes by the indexes that were made for the lists.
@@ -326,14 +395,9 @@ async fn lists_and_charts_are_looked_at_in_a_browser() {
     sql(&world, "INSERT INTO users (id, phone, name, created_at) SELECT gen_random_uuid(), '+25471' || lpad(i::text, 7, '0'), 'A name of some length ' || i, now() FROM generate_series(1, 80) i").await;
     store::rollup::advance(&world.db, world.clock.now()).await.unwrap();
     world.start_portal().await;
-    world.portal_command(&["admin", "create", "--email", EMAIL, "--password-stdin"], PASSWORD).await;
+    make(&world, EMAIL, Role::Owner).await;
     browser.client.set_window_size(1100, 800).await.unwrap();
-    browser.client.goto(&format!("{}/admin/customers", world.portal_url())).await.unwrap();
-    browser.wait_for("Sign in").await;
-    browser.fill("email", EMAIL).await;
-    browser.fill("password", PASSWORD).await;
-    browser.press("main form button").await;
-    browser.wait_for("Sign out").await;
+    by_browser(&world, &browser, EMAIL).await;
     for (width, size) in [(1100, ""), (320, "-small")] {
         browser.client.set_window_size(width, 800).await.unwrap();
         for (path, words) in [

@@ -1,6 +1,6 @@
 //! `load desk`: how long an operator waits for the desk's pages, with a million customers and thirty million sessions behind them.
 //!
-//! The portal is asked as a browser asks it, by an owner who has signed in, one page at a time: the whole way is measured, with the session in
+//! The portal is asked as a browser asks it, by somebody of support, whose password is enough to sign in, one page at a time: the whole way is measured, with the session in
 //! Redis, the statements and the making of the page. A page is asked for again and again, each time with another value of its filter where it has
 //! one; a list's second page is the one that its first one names.
 //!

@@ -64,7 +64,7 @@ pub(super) async fn list(
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let jobs: Vec<Row> = bulk::list(&app.db).await?.into_iter().map(|job| row(job, now)).collect();
+    let jobs: Vec<Row> = bulk::list(&app.db, staff.sites()).await?.into_iter().map(|job| row(job, now)).collect();
     let refresh = if jobs.iter().any(|job| job.is_open) { REFRESH.0 } else { REFRESH.1 };
     let page = Page::new(&app, &staff, Tab::Sessions).refreshed(refresh);
     answer(StatusCode::OK, &Jobs { page, style: style(), jobs, done: after.done.is_some() })
@@ -235,6 +235,7 @@ pub(super) async fn cancel(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     let staff = &posted.staff;
+    bulk::reaches(&app.db, staff.sites(), id).await?;
     if bulk::cancel(&app.db, id, &staff.admin.email, app.clock.now()).await? {
         audit(&app, staff, "bulk.cancel", &id.to_string()).await?;
     }

@@ -37,7 +37,8 @@ pub(super) async fn show(State(app): State<App>, staff: Staff) -> Result<Respons
     let schema = match app.db.migration_state().await? {
         MigrationState::Current => "as this program expects it".to_owned(),
         MigrationState::Behind { pending } => format!("{pending} migrations wait: run portal migrate"),
-        MigrationState::Ahead => "made by a newer version".to_owned(),
+        MigrationState::Newer => "made by a newer version, on which this one may run".to_owned(),
+        MigrationState::Ahead => "made by a newer version, on which this one may not run".to_owned(),
     };
     let pool = app.db.pool_state();
     let mut parts = vec![Part {

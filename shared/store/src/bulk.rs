@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -124,12 +125,16 @@ pub async fn batch(db: &Db, number: u32) -> Result<Option<Uuid>> {
     Ok(sqlx::query_scalar!("SELECT id FROM voucher_batches WHERE number = $1", number).fetch_optional(&db.pool).await?)
 }
 
-/// The newest jobs.
-pub async fn list(db: &Db) -> Result<Vec<Job>> {
+/// The newest jobs. Whoever is limited to some sites sees none that is at work elsewhere too.
+pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Job>> {
     let rows = sqlx::query!(
         "SELECT id, words, total, done, failed, state, created_by, created_at, ended_at FROM bulk_jobs
+         WHERE $2::uuid[] IS NULL OR NOT EXISTS (
+             SELECT FROM jsonb_array_elements_text(coalesce(filter -> 'routers', '[]')) r (id)
+             WHERE r.id::uuid NOT IN (SELECT n.id FROM nas n WHERE n.site_id = ANY ($2)))
          ORDER BY created_at DESC, id LIMIT $1",
-        LISTED
+        LISTED,
+        sites.filter()
     )
     .fetch_all(&db.pool)
     .await?;
@@ -141,6 +146,21 @@ pub async fn list(db: &Db) -> Result<Vec<Job>> {
         .into_iter()
         .map(|r| job(r.id, r.words, [r.total, r.done, r.failed], r.state, r.created_by, r.created_at, r.ended_at))
         .collect())
+}
+
+/// Refuses a job that is not there, or that is at work where somebody sees nothing.
+pub async fn reaches(db: &Db, sites: &SiteScope, id: Uuid) -> Result<()> {
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM bulk_jobs WHERE id = $1 AND ($2::uuid[] IS NULL OR NOT EXISTS (
+                   SELECT FROM jsonb_array_elements_text(coalesce(filter -> 'routers', '[]')) r (id)
+                   WHERE r.id::uuid NOT IN (SELECT n.id FROM nas n WHERE n.site_id = ANY ($2))))) AS "is_there!""#,
+        id,
+        sites.filter()
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    if is_there { Ok(()) } else { Err(StoreError::missing("job", id)) }
 }
 
 /// Ends a job before its end. What is done stays done. Returns whether it had not ended yet.

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use shared::email::EmailAddress;
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::notice::{Channel, Notice};
 use shared::phone::Phone;
 use shared::rng;
@@ -346,64 +346,6 @@ async fn replace(tx: &mut PgConnection, message: Uuid, now: OffsetDateTime) -> R
     .await?
     .rows_affected();
     Ok(written == 1)
-}
-
-/// A message of the outbox, as the desk shows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
-    /// When it was written.
-    pub created_at: OffsetDateTime,
-    /// What kind, by its name.
-    pub name: String,
-    /// Whom it is for.
-    pub phone: Phone,
-    /// `pending`, `sent`, `delivered`, `undelivered`, `failed`, `expired` or `skipped`.
-    pub state: String,
-    /// Why it was not sent, or not delivered, or is tried again.
-    pub detail: String,
-    /// Who took it.
-    pub provider: Option<String>,
-    /// Messages that it was sent as.
-    pub segments: Option<u32>,
-    /// What it cost, if the provider tells.
-    pub cost: Option<Money>,
-    /// When it was sent.
-    pub sent_at: Option<OffsetDateTime>,
-}
-
-/// The newest messages.
-pub async fn latest(db: &Db, limit: u32) -> Result<Vec<Listed>> {
-    let rows = sqlx::query!(
-        r#"SELECT n.id, n.created_at, n.template, u.phone, n.state, n.detail, n.provider, n.segments, n.cost_minor, n.currency, n.sent_at
-           FROM notifications n JOIN users u ON u.id = n.user_id ORDER BY n.created_at DESC, n.id LIMIT $1"#,
-        i64::from(limit)
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let id = row.id;
-            let cost = match row.cost_minor.zip(row.currency) {
-                Some((minor, currency)) => {
-                    let currency = currency.parse::<Currency>();
-                    let currency = currency.map_err(|error| StoreError::corrupt("notifications", id, error))?;
-                    Some(Money { minor, currency })
-                }
-                None => None,
-            };
-            Ok(Listed {
-                created_at: row.created_at,
-                name: row.template,
-                phone: row.phone.parse().map_err(|error| StoreError::corrupt("users", id, error))?,
-                state: row.state,
-                detail: row.detail,
-                provider: row.provider,
-                segments: row.segments.and_then(|segments| u32::try_from(segments).ok()),
-                cost,
-                sent_at: row.sent_at,
-            })
-        })
-        .collect()
 }
 
 /// What messages have cost since then, in cents of a shilling.

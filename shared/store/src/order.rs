@@ -7,7 +7,6 @@ use shared::money::Money;
 use shared::phone::Phone;
 use shared::rng;
 use shared::sale::Texts;
-use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -439,43 +438,4 @@ pub async fn revisit(
     .execute(&db.pool)
     .await?;
     Ok(())
-}
-
-/// What was sold in one currency.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sales {
-    /// Paid orders.
-    pub orders: u64,
-    /// What they brought.
-    pub total: Money,
-}
-
-/// What was sold since a moment, a row a currency. Orders made more than a week before it are not looked at.
-pub async fn sales_since(db: &Db, since: OffsetDateTime) -> Result<Vec<Sales>> {
-    sales_since_at(db, &SiteScope::All, since).await
-}
-
-/// The same at some sites.
-pub async fn sales_since_at(db: &Db, sites: &SiteScope, since: OffsetDateTime) -> Result<Vec<Sales>> {
-    sqlx::query!(
-        r#"SELECT currency, count(*) AS "orders!", sum(amount_minor)::bigint AS "minor!" FROM orders
-           WHERE state = 'paid' AND paid_at >= $1 AND created_at >= $1 - interval '7 days'
-             AND ($2::uuid[] IS NULL OR nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($2)))
-           GROUP BY currency ORDER BY currency"#,
-        since,
-        sites.filter()
-    )
-    .fetch_all(&db.pool)
-    .await?
-    .into_iter()
-    .map(|row| {
-        Ok(Sales {
-            orders: u64::try_from(row.orders).unwrap_or(0),
-            total: Money {
-                minor: row.minor,
-                currency: row.currency.parse().map_err(|error| StoreError::corrupt("orders", &row.currency, error))?,
-            },
-        })
-    })
-    .collect()
 }

@@ -101,11 +101,6 @@ impl From<Row> for Session {
 
 /// The open sessions, newest first.
 pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
-    open_at(db, &SiteScope::All, limit).await
-}
-
-/// The same at some sites.
-pub async fn open_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Session>> {
     Ok(sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
@@ -115,10 +110,8 @@ pub async fn open_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Sessi
                    ORDER BY c.created_at DESC LIMIT 1) AS cut
            FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
                 LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.ended_at IS NULL AND ($2::uuid[] IS NULL OR n.site_id = ANY ($2))
-           ORDER BY s.started_at DESC, s.id LIMIT $1"#,
-        i64::from(limit),
-        sites.filter()
+           WHERE s.ended_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT $1"#,
+        i64::from(limit)
     )
     .fetch_all(&db.pool)
     .await?
@@ -221,11 +214,6 @@ pub async fn count_leaking_at(db: &Db, sites: &SiteScope, now: OffsetDateTime) -
 
 /// The sessions that ended last, newest first, with whether a cut was proved.
 pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
-    ended_at(db, &SiteScope::All, limit).await
-}
-
-/// The same at some sites.
-pub async fn ended_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Session>> {
     Ok(sqlx::query_as!(
         Row,
         r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
@@ -233,14 +221,11 @@ pub async fn ended_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Sess
                   s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
                   (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
                    ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM (SELECT * FROM sessions_ended
-                 WHERE $2::uuid[] IS NULL OR nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($2))
-                 ORDER BY started_at DESC, id LIMIT $1) s
+           FROM (SELECT * FROM sessions_ended ORDER BY started_at DESC, id LIMIT $1) s
                 LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
                 LEFT JOIN users u ON u.id = e.user_id
            ORDER BY s.started_at DESC, s.id"#,
-        i64::from(limit),
-        sites.filter()
+        i64::from(limit)
     )
     .fetch_all(&db.pool)
     .await?
@@ -251,16 +236,9 @@ pub async fn ended_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Sess
 
 /// How many sessions are open, for the metrics: router name and count.
 pub async fn count_open(db: &Db) -> Result<Vec<(String, u64)>> {
-    count_open_at(db, &SiteScope::All).await
-}
-
-/// The same at some sites.
-pub async fn count_open_at(db: &Db, sites: &SiteScope) -> Result<Vec<(String, u64)>> {
     let rows = sqlx::query!(
         r#"SELECT coalesce(n.name, '(removed router)') AS "nas!", count(*) AS "count!" FROM sessions s
-           LEFT JOIN nas n ON n.id = s.nas_id
-           WHERE s.ended_at IS NULL AND ($1::uuid[] IS NULL OR n.site_id = ANY ($1)) GROUP BY 1"#,
-        sites.filter()
+           LEFT JOIN nas n ON n.id = s.nas_id WHERE s.ended_at IS NULL GROUP BY 1"#
     )
     .fetch_all(&db.pool)
     .await?;

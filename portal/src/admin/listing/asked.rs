@@ -187,6 +187,19 @@ impl Asked {
         query.finish()
     }
 
+    /// A path with the filter as the audit log may keep it for good: without what tells who was looked for.
+    pub(super) fn told(&self, path: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for field in self.fields.iter().filter(|field| !field.value.is_empty()) {
+            let value = if PEOPLE.contains(&field.name.as_str()) { "*" } else { field.value.as_str() };
+            query.append_pair(&field.name, value);
+        }
+        match query.finish() {
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+
     /// A path with the filter, and with these parameters.
     pub(super) fn address(&self, path: &str, more: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(self.query());
@@ -208,6 +221,8 @@ impl Asked {
     }
 }
 
+/// Fields of filters that tell who was looked for.
+const PEOPLE: [&str; 4] = ["phone", "end", "name", "mac"];
 const FEW: &str = "write three digits or more";
 const NO_NUMBER: &str = "write a number such as 0712 345 678";
 
@@ -325,5 +340,14 @@ mod tests {
         assert_eq!(asked.address("/x", &[]), "/x?name=a+%26+b");
         assert_eq!(asked.address("/x", &[("sort", "-since".into())]), "/x?name=a+%26+b&sort=-since");
         assert_eq!(super::tests::asked(&[]).address("/x", &[]), "/x");
+    }
+
+    #[test]
+    fn what_is_kept_for_good_does_not_tell_who_was_looked_for() {
+        let mut asked = asked(&[("phone", "0712 345 678"), ("order", "ABCD2345")]);
+        asked.phone("phone", "Number");
+        asked.text("order", "Order", 20);
+        assert_eq!(asked.told("/x"), "/x?phone=*&order=ABCD2345");
+        assert_eq!(super::tests::asked(&[]).told("/x"), "/x");
     }
 }

@@ -55,7 +55,7 @@ pub(in crate::admin) async fn file<L: Listing>(
         return answer(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     if L::LIST.has_phones && staff.may(Permission::SeePeople) {
-        audit(&app, &staff, "list.export", &asked.asked.address(L::LIST.path, &[])).await?;
+        audit(&app, &staff, "list.export", &asked.asked.told(L::LIST.path)).await?;
     }
     // From the beginning, whichever page it was asked for on.
     let window = Window { from: None, backward: false, limit: AT_ONCE, ..asked.window };

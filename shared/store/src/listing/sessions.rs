@@ -44,7 +44,6 @@ pub async fn open(db: &Db, filter: &Filter, sites: &SiteScope, window: &Window) 
     let mut statement = Statement::new(COLUMNS, &format!("sessions s {NAMES}"), window.sort);
     statement.and("s.ended_at IS NULL");
     statement.when("s.nas_id IN (SELECT id FROM nas WHERE site_id = ?)", filter.site);
-    statement.when("s.mac = ?::text::macaddr", filter.mac.map(|mac| mac.to_string()));
     statement.when("s.cut_requested_at IS NULL AND s.cutoff_at <= ?", filter.ending_by);
     page(statement, db, filter, sites, window).await
 }
@@ -52,11 +51,6 @@ pub async fn open(db: &Db, filter: &Filter, sites: &SiteScope, window: &Window) 
 /// The ended sessions of a window.
 pub async fn ended(db: &Db, filter: &Filter, sites: &SiteScope, window: &Window) -> Result<Slice<Session>> {
     let mut statement = Statement::new(COLUMNS, &format!("sessions_ended s {NAMES}"), window.sort);
-    // Years of sessions have no index by device: those of what it was bound to are few.
-    statement.when(
-        "(s.entitlement_id, s.mac) IN (SELECT entitlement_id, mac FROM entitlement_devices WHERE mac = ?::text::macaddr)",
-        filter.mac.map(|mac| mac.to_string()),
-    );
     // Only the months in question are looked into: a session stands in that in which its ticket was made, a moment before it began.
     statement.when("s.opened_on >= (?::timestamptz AT TIME ZONE 'UTC')::date - 1", filter.from);
     statement.when("s.opened_on <= (?::timestamptz AT TIME ZONE 'UTC')::date + 1", filter.until);
@@ -90,6 +84,7 @@ async fn page(
     };
     statement.when("s.nas_id = ANY (?)", routers);
     statement.when("s.nas_id = ?", filter.router);
+    statement.when("s.mac = ?::text::macaddr", filter.mac.map(|mac| mac.to_string()));
     statement.when("s.entitlement_id = ANY (?)", owned);
     statement.when("s.started_at >= ?", filter.from);
     statement.when("s.started_at < ?", filter.until);

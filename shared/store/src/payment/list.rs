@@ -1,15 +1,14 @@
-//! Payments as the desk lists them: the newest, with what became of each, at all sites or at some. What a report told otherwise later stands
+//! The newest payments, with what became of each, for programs; the desk has a list of them all. What a report told otherwise later stands
 //! beside the amount; nothing is changed here.
 
 use shared::money::Money;
 use shared::phone::Phone;
-use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
 
-/// A payment as the desk lists it.
+/// A payment as it is listed.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Its identity.
@@ -40,19 +39,11 @@ pub struct Listed {
 
 /// The newest payments.
 pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
-    list_at(db, &SiteScope::All, limit).await
-}
-
-/// The same for orders that were made at some sites.
-pub async fn list_at(db: &Db, sites: &SiteScope, limit: u32) -> Result<Vec<Listed>> {
     let rows = sqlx::query!(
         r#"SELECT y.id, o.code, o.state AS order_state, o.phone, o.package->>'name' AS "package!", y.amount_minor, y.currency, y.state,
                   y.provider, y.receipt, y.result_text, y.told_minor, y.created_at
-           FROM payments y JOIN orders o ON o.id = y.order_id
-           WHERE $2::uuid[] IS NULL OR o.nas_id IN (SELECT id FROM nas WHERE site_id = ANY ($2))
-           ORDER BY y.created_at DESC, y.id LIMIT $1"#,
-        i64::from(limit),
-        sites.filter()
+           FROM payments y JOIN orders o ON o.id = y.order_id ORDER BY y.created_at DESC, y.id LIMIT $1"#,
+        i64::from(limit)
     )
     .fetch_all(&db.pool)
     .await?;
