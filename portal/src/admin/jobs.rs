@@ -6,7 +6,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
-use shared::staff::Permission;
 use shared::time::OffsetDateTime;
 use store::bulk::{self, Job, Work};
 use uuid::Uuid;

@@ -288,7 +288,7 @@ pub(super) fn is_silent(last_seen: Option<OffsetDateTime>, now: OffsetDateTime) 
 
 async fn health(app: &App, now: OffsetDateTime) -> Result<Vec<Health>, Refusal> {
     let accounting = async {
-        let url = radiusd::admin_url(app.config.radius.admin_listen).ok()?;
+        let url = radiusd::admin_url(&app.config).ok()?;
         tokio::time::timeout(PATIENCE, radiusd::ask::<Accounting>(url, "/accounting")).await.ok()?.ok()
     };
     let accounting = accounting.await;
