@@ -4,6 +4,7 @@
 //! spelling or its limits, the agreement lives here:
 //!
 //! * [`time`] and [`rng`] – the only doors to the clock and to randomness;
+//! * [`request`] – the name of a request, by which what it causes is found in the logs;
 //! * [`mac`], [`phone`], [`email`], [`money`], [`rate`], [`voucher`] – values with their parsing and printing;
 //! * [`denial`] – why a login is refused, in the words that a router passes on;
 //! * [`language`] – in which languages customers are spoken to;
@@ -36,6 +37,7 @@ pub mod money;
 pub mod notice;
 pub mod phone;
 pub mod rate;
+pub mod request;
 pub mod rng;
 pub mod routeros;
 pub mod rules;

@@ -60,6 +60,7 @@ mod routers;
 mod settlement;
 mod support;
 mod told_again;
+mod trace;
 mod trouble;
 mod updates;
 mod upgrade;

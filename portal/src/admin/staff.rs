@@ -29,6 +29,7 @@ use super::words::{self, Said, Tone, said};
 use crate::cli::values;
 use crate::notify::email::Message;
 use crate::session::Staff;
+use crate::trace::carried;
 use crate::{App, password, urls};
 
 /// How long a link is good.
@@ -224,7 +225,7 @@ impl Link {
         let Ok(to) = email.parse::<EmailAddress>() else { return };
         let (subject, text) = letter(&app.config.portal.brand, &self.address);
         let app = app.clone();
-        app.clone().background.spawn(async move {
+        app.clone().background.spawn(carried(async move {
             let Some(mail) = &app.email else { return };
             let message = Message { id: rng::id(now), to: &to, subject: &subject, text: &text, refuse: None };
             let sent = mail.send(&message, now).await;
@@ -232,7 +233,7 @@ impl Link {
             if !matches!(sent, crate::notify::sms::Sent::Accepted { .. }) {
                 tracing::warn!(result = sent.label(), "an invitation to the desk could not be sent");
             }
-        });
+        }));
     }
 }
 

@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use shared::request::RequestId;
 use store::idempotency::{Answer, Asked, Claim};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -23,7 +24,6 @@ use super::input::MAX_BODY;
 use super::operations::{Key, Operation};
 use super::problem::{Kind, Problem, finished};
 use crate::App;
-use crate::middleware::observe::RequestId;
 
 /// How long an answer that moved no money is kept.
 const KEEP: Duration = Duration::from_secs(48 * 3600);
@@ -76,11 +76,11 @@ pub(super) async fn once(
         Claim::Other => return Err(Problem::new(Kind::KeyReused)),
     };
     parts.extensions.insert(Work(work));
-    let id = parts.extensions.get::<RequestId>().cloned();
+    let id = parts.extensions.get::<RequestId>().copied();
     let request = Request::from_parts(parts, Body::from(body));
     let inner = app.clone();
     let working = async move {
-        let response = finished(next.run(request).await, id.as_ref());
+        let response = finished(next.run(request).await, id);
         keep_answer(&inner, &asked, work, response).await
     };
     let working = app.background.spawn(working.instrument(tracing::Span::current()));

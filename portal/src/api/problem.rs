@@ -14,10 +14,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use shared::request::RequestId;
 use shared::scope::Scope;
 use store::StoreError;
 
-use crate::middleware::observe::RequestId;
 
 /// What bodies may be sent as.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, application/merge-patch+json");
@@ -388,12 +388,12 @@ const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Around everything: every answer that is not a success is a problem document that names the request.
 pub(super) async fn finish(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    finished(next.run(request).await, id.as_ref())
+    let id = request.extensions().get::<RequestId>().copied();
+    finished(next.run(request).await, id)
 }
 
 /// The same of one answer.
-pub(super) fn finished(mut response: Response, id: Option<&RequestId>) -> Response {
+pub(super) fn finished(mut response: Response, id: Option<RequestId>) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -406,7 +406,7 @@ pub(super) fn finished(mut response: Response, id: Option<&RequestId>) -> Respon
         None if is_document => return response,
         None => of_status(status),
     };
-    let Ok(document) = serde_json::to_vec(&problem.document(id.map(|id| id.0.as_str()))) else { return response };
+    let Ok(document) = serde_json::to_vec(&problem.document(id.map(|id| id.to_string()).as_deref())) else { return response };
     if !is_document {
         let headers = response.headers().clone();
         response = problem.into_response();
@@ -495,15 +495,15 @@ mod tests {
 
     #[tokio::test]
     async fn every_refusal_becomes_a_document_that_names_the_request() {
-        let id = RequestId("5a".repeat(16));
+        let id: RequestId = "5a".repeat(16).parse().expect("a name");
         let read = async |response: Response| {
-            let body = to_bytes(finished(response, Some(&id)).into_body(), 10_000).await.expect("a body in memory");
+            let body = to_bytes(finished(response, Some(id)).into_body(), 10_000).await.expect("a body in memory");
             serde_json::from_slice::<serde_json::Value>(&body).expect("JSON")
         };
         let ours = read(Problem::new(Kind::Conflict).because("It is taken.").into_response()).await;
-        assert_eq!((&ours["instance"], &ours["detail"]), (&id.0.as_str().into(), &"It is taken.".into()));
+        assert_eq!((&ours["instance"], &ours["detail"]), (&id.to_string().into(), &"It is taken.".into()));
         let axums = read((StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded").into_response()).await;
-        assert_eq!((&axums["code"], &axums["instance"]), (&"too-large".into(), &id.0.as_str().into()));
+        assert_eq!((&axums["code"], &axums["instance"]), (&"too-large".into(), &id.to_string().into()));
         let success = finished("fine".into_response(), Some(&id));
         assert_eq!(to_bytes(success.into_body(), 100).await.expect("a body in memory"), "fine");
     }

@@ -47,6 +47,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use shared::config::Config;
+use shared::request::RequestId;
 use shared::seal::SealKey;
 use shared::time::{Clock, OffsetDateTime};
 use store::Db;
@@ -209,7 +210,9 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         if !matches!(command, Command::Migrate(_) | Command::Backup(_)) {
             context.db.expect_current_schema().await?;
         }
-        let result = dispatch(&context, command).await;
+        // Nothing is logged here; the name stands in the audit log and on what is done for the command later.
+        let request = RequestId::new(context.now());
+        let result = store::trace::scope(Some(request), dispatch(&context, command)).await;
         context.db.close().await;
         result
     })

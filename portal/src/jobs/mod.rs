@@ -11,6 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::request::RequestId;
 use store::{
     StoreError, backup, bulk, entitlement, fee, idempotency, notification, payment, refund, rollup, unmatched, visit,
     webhook,
@@ -27,6 +28,7 @@ use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::{MPESA, check, report, trouble};
+use crate::trace::followed;
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free. A hand mostly waits
 /// for a provider: where one answer in twenty is lost, each of those holds a hand for as long as an answer may take, and with 16 hands
@@ -228,8 +230,8 @@ async fn reports<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, 
     let events = payment::claim_events(&app.db, G::REPORTS, app.clock.now(), lease, free).await?;
     let more = events.len() == free as usize;
     for event in events {
-        let id = event.id;
-        hand_out(app, hands, move |app| async move {
+        let (id, of) = (event.id, ("report", event.trace));
+        hand_out(app, hands, of, move |app| async move {
             let Some(gateway) = G::of(&app) else { return };
             if let Err(error) = report::work(&app, gateway, &event).await {
                 tracing::error!(event = %id, %error, "a report could not be worked on; it is taken up again");
@@ -245,8 +247,8 @@ async fn checks<G: Gateway>(app: &App, hands: &Arc<Semaphore>) -> Result<bool, S
     let free = free_hands(hands);
     let due = payment::claim_checks(&app.db, G::NAME, app.clock.now(), gateway.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
-    for id in due {
-        hand_out(app, hands, move |app| async move {
+    for (id, request) in due {
+        hand_out(app, hands, ("check", request), move |app| async move {
             let Some(gateway) = G::of(&app) else { return };
             if let Err(error) = check::check(&app, gateway, id).await {
                 tracing::error!(payment = %id, %error, "a payment could not be looked at; it is taken up again");
@@ -263,7 +265,7 @@ async fn refunds(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> 
     let due = refund::claim(&app.db, app.clock.now(), stripe.longest() + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for due in due {
-        hand_out(app, hands, move |app| async move {
+        hand_out(app, hands, ("refund", due.trace), move |app| async move {
             let Some(stripe) = &app.stripe else { return };
             if let Err(error) = crate::payments::refund::work(&app, stripe, &due).await {
                 tracing::error!(refund = %due.id, %error, "a refund could not be worked on; it is taken up again");
@@ -281,7 +283,7 @@ async fn fees(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     let due = fee::claim(&app.db, app.clock.now(), stripe.longest() * 2 + LEASE_MARGIN, free).await?;
     let more = due.len() == free as usize;
     for due in due {
-        hand_out(app, hands, move |app| async move {
+        hand_out(app, hands, ("fee", None), move |app| async move {
             let Some(stripe) = &app.stripe else { return };
             if let Err(error) = crate::payments::fee::work(&app, stripe, &due).await {
                 tracing::error!(payment = %due.payment, %error, "a fee could not be worked on; it is taken up again");
@@ -307,7 +309,7 @@ async fn news(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
     let claimed = notification::claim(&app.db, app.clock.now(), longest + LEASE_MARGIN, free).await?;
     let more = claimed.len() == free as usize;
     for news in claimed {
-        hand_out(app, hands, move |app| async move {
+        hand_out(app, hands, ("news", news.trace), move |app| async move {
             if let Err(error) = crate::notify::news::work(&app, &news).await {
                 tracing::error!(news = %news.id, %error, "news could not be worked on; it is taken up again");
             }
@@ -363,14 +365,15 @@ fn free_hands(hands: &Semaphore) -> u32 {
     u32::try_from(hands.available_permits()).unwrap_or(u32::MAX)
 }
 
-/// Works on one row beside the others: an answer that M-Pesa keeps waiting for holds up nobody else.
-async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, work: W)
+/// Works on one row beside the others: an answer that M-Pesa keeps waiting for holds up nobody else. Of the row, its kind and the
+/// request that has left it behind stand in the log.
+async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, of: (&'static str, Option<RequestId>), work: W)
 where
     W: FnOnce(App) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let hand = Arc::clone(hands).acquire_owned().await.expect("the semaphore is never closed");
-    let work = work(app.clone());
+    let work = followed(of.0, of.1, work(app.clone()));
     app.background.spawn(async move {
         work.await;
         drop(hand);

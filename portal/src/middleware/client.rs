@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
 use crate::App;
@@ -22,11 +22,16 @@ impl FromRequestParts<App> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<ClientAddress, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
-        // Only a test serves without connections.
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let peer = peer(&parts.extensions);
         Ok(ClientAddress(behind_proxies(peer, &parts.headers, &app.config.portal.trusted_proxies)))
     }
+}
+
+/// Who is at the other end of the connection: whoever sent a request, or a proxy.
+pub(super) fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+    // Only a test serves without connections.
+    peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 /// The address behind the proxies that are trusted.

@@ -19,13 +19,14 @@ use shared::phone::Phone;
 
 use self::sms::AfterUnknown;
 use crate::App;
+use crate::trace::carried;
 use crate::views::text::say;
 
 /// Sends a code to a phone. Nobody waits for it here: who gets none asks for another.
 pub(crate) fn code(app: &App, language: Language, phone: &Phone, code: &str, good_for: Duration) {
     let text = code_text(language, &app.config.portal.brand, code, good_for);
     let (app, phone) = (app.clone(), phone.clone());
-    app.clone().background.spawn(async move {
+    app.clone().background.spawn(carried(async move {
         let Some(sms) = &app.sms else { return };
         // Somebody waits for it: better two than none.
         let sent = sms.send(&phone, &text, AfterUnknown::AskNext).await.sent;
@@ -33,7 +34,7 @@ pub(crate) fn code(app: &App, language: Language, phone: &Phone, code: &str, goo
         if !matches!(sent, sms::Sent::Accepted { .. }) {
             tracing::warn!(result = sent.label(), phone = %phone.masked(), "a code could not be sent");
         }
-    });
+    }));
 }
 
 /// The text of a code: its digits first, where phones show and fill them in.

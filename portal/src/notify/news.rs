@@ -168,6 +168,8 @@ async fn write_down(app: &App, news: &News, outcome: &Outcome) -> Result<(), Sto
     let (channel, provider) = (*channel, *provider);
     match sent {
         Sent::Accepted { reference, cost, segments } => {
+            let kind = news.notice.map_or("unknown", Notice::as_str);
+            tracing::info!(news = %news.id, channel = channel.as_str(), provider, kind, "a message was sent");
             let taken = Taken { channel, provider, reference: Some(reference), segments: *segments, cost: *cost };
             notification::sent(&app.db, news.id, &taken, now).await
         }

@@ -19,6 +19,7 @@ use super::settle::fail;
 use super::stripe::{Expired, SESSION_EXPIRED};
 use super::{STRIPE, check};
 use crate::App;
+use crate::trace::carried;
 
 /// How long a page waits for the provider's first answer, so that it usually shows the right thing at once.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -124,7 +125,7 @@ pub(crate) async fn begin<G: Gateway>(app: &App, gateway: &G, order: &Order) -> 
     };
     app.metrics.payments.with_label_values(&[G::NAME, "initiated"]).inc();
     let (task_app, order) = (app.clone(), order.clone());
-    let task = app.background.spawn(async move { ask::<G>(&task_app, &order, payment, now).await });
+    let task = app.background.spawn(carried(async move { ask::<G>(&task_app, &order, payment, now).await }));
     // The task goes on if this wait ends first.
     drop(tokio::time::timeout(PATIENCE, task).await);
     Ok(Begun::Now)

@@ -21,6 +21,7 @@ use crate::App;
 use crate::middleware::client::ClientAddress;
 use crate::payments::c2b::{self, Answer, Confirmation, Refused};
 use crate::payments::{C2B, C2B_VALIDATION};
+use crate::trace::carried;
 use crate::urls;
 
 /// Longest look at the orders before a question is answered: M-Pesa waits for some eight seconds, the payer with it.
@@ -58,11 +59,11 @@ pub(super) async fn validation(
     if let Ok(event) = kept {
         // Nobody waits for this note.
         let (task_app, now) = (app.clone(), app.clock.now());
-        app.background.spawn(async move {
+        app.background.spawn(carried(async move {
             if let Err(error) = payment::finish_event(&task_app.db, event, answer.as_str(), now).await {
                 tracing::warn!(%event, %error, "the answer to a question of M-Pesa could not be noted");
             }
-        });
+        }));
     }
     Json(answer.body()).into_response()
 }

@@ -64,6 +64,7 @@ pub(super) async fn keep(app: &App, report: Report<'_>) -> Result<Uuid, StatusCo
         Ok(Ok(None)) => Err(StatusCode::SERVICE_UNAVAILABLE),
         Ok(Ok(Some(id))) => {
             count("accepted");
+            tracing::info!(provider, event = %id, payment = ?report.payment, "a payment report came");
             if report.is_work {
                 app.events_wait.notify_one();
             }

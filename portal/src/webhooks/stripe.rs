@@ -17,6 +17,7 @@ use crate::App;
 use crate::middleware::client::ClientAddress;
 use crate::payments::STRIPE;
 use crate::payments::stripe::webhook::{self, SIGNATURE, TOLERANCE, WebhookError};
+use crate::trace::carried;
 
 /// Takes one report.
 pub(super) async fn receive(
@@ -51,8 +52,9 @@ pub(super) async fn receive(
     };
     let stored = tokio::time::timeout(STORE_WITHIN, payment::store_event(&app.db, &raw, now)).await;
     let problem = match stored {
-        Ok(Ok(Some(_))) => {
+        Ok(Ok(Some(event_id))) => {
             count("accepted");
+            tracing::info!(provider = STRIPE, event = %event_id, payment = ?raw.payment, "a payment report came");
             app.card_events_wait.notify_one();
             return StatusCode::OK.into_response();
         }
@@ -74,14 +76,14 @@ fn note(app: &App, error: WebhookError, source: IpAddr) {
         return;
     }
     let task_app = app.clone();
-    app.background.spawn(async move {
+    app.background.spawn(carried(async move {
         let detail = format!("{} from {source}", error.label());
         if let Err(error) =
             security::record_seldom(&task_app.db, Kind::ForgedReport, &detail, task_app.clock.now()).await
         {
             tracing::warn!(%error, "the security log could not be written");
         }
-    });
+    }));
 }
 
 #[cfg(test)]

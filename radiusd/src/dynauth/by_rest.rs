@@ -177,7 +177,7 @@ impl Look {
             if matches!(trouble, Trouble::Router(_) | Trouble::AnotherRouter(_)) {
                 self.left_alone.add(self.client.id, self.clock.monotonic());
             }
-            tracing::warn!(nas = %self.client.name, session = %self.command.session, %trouble, "REST did not help with a cut: it goes on without");
+            tracing::warn!(nas = %self.client.name, session = %self.command.session, request = super::asked_by(&self.command), %trouble, "REST did not help with a cut: it goes on without");
             Outcome::Unsettled
         });
         Finding { command: self.command, client: self.client, withheld, outcome }
@@ -286,6 +286,7 @@ mod tests {
             error_cause: None,
             acknowledged: true,
             due_at: NOW,
+            trace: None,
         }
     }
 

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::by_rest::{ByRest, Finding, Outcome};
 use super::verdict::{self, Gone, is_gone};
-use super::{SILENT_PAUSE, Target, request};
+use super::{SILENT_PAUSE, Target, asked_by, request};
 use crate::client::Registry;
 use crate::metrics::Metrics;
 use crate::policy::{self, Grant, Moment, Standing, Terms};
@@ -272,9 +272,10 @@ impl Clerk {
     /// Lets a device whose router refuses to change its session log in again.
     async fn send_off(&self, change: &Command, error_cause: Option<u32>, now: OffsetDateTime) {
         let session = change.session;
-        tracing::info!(nas = %change.nas, %session, ?error_cause, "the router refuses to change the session: the device is sent off to log in again");
+        tracing::info!(nas = %change.nas, %session, ?error_cause, request = asked_by(change), "the router refuses to change the session: the device is sent off to log in again");
         let sending_off = command::reconnect(&self.db, change.id, session, error_cause, now);
-        if let Err(error) = within("sending a device off", sending_off).await {
+        // The cut is for the request that the change was for.
+        if let Err(error) = within("sending a device off", store::trace::scope(change.trace, sending_off)).await {
             tracing::warn!(%error, %session, "a device whose session cannot be changed could not be sent off");
         }
     }
@@ -353,7 +354,7 @@ impl Clerk {
         if is_closed {
             self.metrics.stale_closed.with_label_values(&[reason]).inc();
         }
-        tracing::info!(nas, session = %command.session, reason = %command.reason, result, "REST has proved a cut");
+        tracing::info!(nas, session = %command.session, reason = %command.reason, result, request = asked_by(command), "REST has proved a cut");
     }
 
     /// Whether a device stays as it is when the router refuses to change its session.
@@ -364,7 +365,7 @@ impl Clerk {
     fn cannot_reach(&self, command: &Command) -> Answered {
         let kind = command.kind.as_str();
         self.metrics.commands.with_label_values(&[kind, "no_address"]).inc();
-        tracing::warn!(session = %command.session, kind, "neither an address nor a connection is known of this session's router: it cannot be told");
+        tracing::warn!(session = %command.session, kind, request = asked_by(command), "neither an address nor a connection is known of this session's router: it cannot be told");
         let answer = Answer::Unanswered;
         let again = verdict::again(answer, false, command.attempts, self.silence, self.clock.now());
         Answered { command: command.id, kind: command.kind, generation: command.generation, answer, again }
@@ -402,7 +403,7 @@ impl Clerk {
             if closed.contains(&command.session) {
                 self.metrics.commands.with_label_values(&[command.kind.as_str(), "gone"]).inc();
                 self.metrics.stale_closed.with_label_values(&["router_has_no_such_session"]).inc();
-                tracing::info!(nas = %command.nas, session = %command.session, "the router has no such session: closed at its last report");
+                tracing::info!(nas = %command.nas, session = %command.session, request = asked_by(&command), "the router has no such session: closed at its last report");
             } else {
                 others.push((self.settle(&command, answer), command));
             }
@@ -424,18 +425,18 @@ impl Clerk {
                     client.acknowledges(true);
                 }
                 count("ack");
-                tracing::info!(nas, session = %command.session, kind, reason = %command.reason, "the router acknowledged the command");
+                tracing::info!(nas, session = %command.session, kind, reason = %command.reason, request = asked_by(command), "the router acknowledged the command");
             }
             Answer::Refused { error_cause } => {
                 count("nak");
-                tracing::warn!(nas, session = %command.session, kind, ?error_cause, "the router refused the command");
+                tracing::warn!(nas, session = %command.session, kind, ?error_cause, request = asked_by(command), "the router refused the command");
                 if matches!(again, Again::IfHeard(_)) {
-                    tracing::warn!(session = %command.session, ?error_cause, "this refusal will not change");
+                    tracing::warn!(session = %command.session, ?error_cause, request = asked_by(command), "this refusal will not change");
                 }
             }
             Answer::Unanswered => {
                 count("timeout");
-                tracing::warn!(nas, session = %command.session, kind, "the router did not answer a command");
+                tracing::warn!(nas, session = %command.session, kind, request = asked_by(command), "the router did not answer a command");
             }
         }
         Answered { command: command.id, kind: command.kind, generation: command.generation, answer, again }

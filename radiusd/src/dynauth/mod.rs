@@ -9,6 +9,8 @@
 //! A router may be reached in several [`ways`]: over its RadSec connection, and by UDP with each of the secrets that it may
 //! have while its secret is being changed. One that gets no answer is followed by the next. What becomes of a cut that a router
 //! acknowledges and does not make, refuses, or does not answer, is looked for [`by_rest`] where the router can be asked there.
+//!
+//! What somebody has asked for, and no deadline, stands in the log with the name of that request ([`asked_by`]).
 
 mod by_rest;
 mod clerk;
@@ -25,12 +27,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use radius_proto::dynauth::{Action, Identifiers, Ignored, Outcome, ReplyPolicy, Transaction};
 use radius_proto::{MAX_PACKET, Packet};
+use shared::request::RequestId;
 use shared::time::Clock;
 use store::Db;
 use store::command::{Answer, Command, Kind};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::field::DisplayValue;
 use uuid::Uuid;
 
 use self::by_rest::ByRest;
@@ -220,6 +224,7 @@ impl Sender {
             let lag = self.clock.now() - command.due_at;
             self.metrics.cut_lag.observe(lag.as_seconds_f64().max(0.0));
         }
+        tell_sending(&command, &client);
         self.ask(command, client, ways).await;
     }
 
@@ -254,7 +259,7 @@ impl Sender {
                 }
             }
             Err(error) => {
-                tracing::error!(session = %command.session, %error, "a command could not be built");
+                tracing::error!(session = %command.session, request = asked_by(&command), %error, "a command could not be built");
                 self.give_back(way.place, identifier);
                 self.window(&command, Window::not_sent);
                 self.done(Note::NoWay(command));
@@ -325,7 +330,7 @@ impl Sender {
             self.deaf.insert(client.id, now + DEAF_FOR);
         }
         if let Some(next) = others.front() {
-            tracing::info!(nas = %client.name, session = %command.session, place = ?way.place, next = ?next.place, "no answer this way; the router is asked another way");
+            tracing::info!(nas = %client.name, session = %command.session, request = asked_by(&command), place = ?way.place, next = ?next.place, "no answer this way; the router is asked another way");
         }
         self.ask(command, client, others).await;
     }
@@ -436,6 +441,20 @@ impl Sender {
 fn is_busy(clients: &Registry, (nas, _): &Target, window: &Window) -> bool {
     let by_rest = || window.is_silent() && clients.by_id(*nas).is_some_and(|client| client.rest().is_some());
     window.is_busy() && !by_rest()
+}
+
+/// The name of the request that wanted a command, for the log.
+fn asked_by(command: &Command) -> Option<DisplayValue<RequestId>> {
+    command.trace.map(tracing::field::display)
+}
+
+/// A wave of deadlines is told by its answers alone.
+fn tell_sending(command: &Command, client: &Client) {
+    let (nas, session, kind, reason) = (&client.name, command.session, command.kind.as_str(), &command.reason);
+    match asked_by(command) {
+        Some(request) => tracing::info!(%nas, %session, kind, %reason, request, "a command is sent to the router"),
+        None => tracing::debug!(%nas, %session, kind, %reason, "a command is sent to the router"),
+    }
 }
 
 fn target(command: &Command) -> Target {

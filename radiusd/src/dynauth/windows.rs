@@ -151,6 +151,7 @@ mod tests {
             error_cause: None,
             acknowledged: false,
             due_at: OffsetDateTime::UNIX_EPOCH,
+            trace: None,
         })
     }
 

@@ -15,7 +15,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, trace};
 
 /// Wrong passwords and codes in a row before an account rests.
 pub const MAX_FAILED_LOGINS: i32 = 10;
@@ -188,14 +188,15 @@ async fn write(
     now: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO admin_logs (at, actor, action, object, address, detail, hash)
-         VALUES ($1, $2, $3, $4, $5::text::inet, $6, '')",
+        "INSERT INTO admin_logs (at, actor, action, object, address, detail, hash, trace)
+         VALUES ($1, $2, $3, $4, $5::text::inet, $6, '', $7)",
         now,
         line.actor,
         line.action,
         line.object,
         line.address.map(|ip| ip.to_string()),
-        detail
+        detail,
+        trace::column()
     )
     .execute(connection)
     .await?;

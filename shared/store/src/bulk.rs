@@ -228,7 +228,7 @@ async fn next(db: &Db, work: &Work, place: Uuid) -> Result<Vec<Uuid>> {
 }
 
 async fn disconnect(db: &Db, ids: &[Uuid], now: OffsetDateTime) -> Result<(i64, i64)> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let open = sqlx::query_scalar!(
         "SELECT id FROM sessions WHERE id = ANY ($1) AND ended_at IS NULL ORDER BY id FOR UPDATE",
         ids

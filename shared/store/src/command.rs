@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use shared::mac::Mac;
 use shared::rate::RateText;
+use shared::request::RequestId;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -58,6 +59,8 @@ pub struct Command {
     pub acknowledged: bool,
     /// When the cut was due.
     pub due_at: OffsetDateTime,
+    /// The request that wanted it, if one did.
+    pub trace: Option<RequestId>,
 }
 
 /// What a router is asked for.
@@ -146,7 +149,7 @@ pub async fn claim(
     let due = sqlx::query!(
         r#"SELECT c.id, c.kind = 'coa' AS "is_change!", c.generation, c.nas_id, c.session_id, host(s.nas_address) AS "nas_address?",
                   s.mac::text AS "mac?", c.error_cause, c.user_name, host(c.framed_ip) AS framed_ip, c.acct_session_id, c.reason,
-                  c.attempts, c.due_at, c.state = 'acknowledged' AS "acknowledged!", s.entitlement_id AS "entitlement?", s.started_at AS "started_at?", s.input_octets AS "up?",
+                  c.attempts, c.due_at, c.trace, c.state = 'acknowledged' AS "acknowledged!", s.entitlement_id AS "entitlement?", s.started_at AS "started_at?", s.input_octets AS "up?",
                   s.output_octets AS "down?",
                   CASE WHEN c.kind = 'coa' THEN s.id IS NULL
                        ELSE s.id IS NOT NULL AND c.reason IN ('expired', 'quota', 'revoked') AND (s.cutoff_at IS NULL OR s.cutoff_at > $1)
@@ -211,6 +214,7 @@ pub async fn claim(
             error_cause: row.error_cause.and_then(|cause| u32::try_from(cause).ok()),
             acknowledged: row.acknowledged,
             due_at: row.due_at,
+            trace: row.trace.map(RequestId::from),
         })
         .collect())
 }

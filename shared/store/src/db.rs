@@ -11,8 +11,9 @@ use shared::config;
 use shared::seal::SealKey;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, trace};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -114,10 +115,24 @@ impl Db {
         Ok(pending)
     }
 
-    /// Begins a transaction whose statements go by a key, each of them. A plan that was made while a table was empty would read
+    /// Begins a transaction. What is written in it to be done later has the name of the request that this is done for ([`trace`]).
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(match trace::current() {
+            Some(request) => self.pool.begin_with(AssertSqlSafe(format!("BEGIN; {}", trace::setting(request)))).await?,
+            None => self.pool.begin().await?,
+        })
+    }
+
+    /// The same for one whose statements go by a key, each of them. A plan that was made while a table was empty would read
     /// the whole of it, and be kept until the next ANALYZE.
-    pub(crate) async fn begin_by_key(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
-        Ok(self.pool.begin_with("BEGIN; SET LOCAL enable_seqscan = off").await?)
+    pub(crate) async fn begin_by_key(&self) -> Result<Transaction<'static, Postgres>> {
+        const BY_KEY: &str = "BEGIN; SET LOCAL enable_seqscan = off";
+        Ok(match trace::current() {
+            Some(request) => {
+                self.pool.begin_with(AssertSqlSafe(format!("{BY_KEY}; {}", trace::setting(request)))).await?
+            }
+            None => self.pool.begin_with(BY_KEY).await?,
+        })
     }
 
     /// Makes the partitions of the history for the coming months.

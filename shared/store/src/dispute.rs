@@ -136,7 +136,7 @@ struct Held {
 
 /// Writes down what the provider says of a dispute of this payment, which has succeeded.
 pub async fn note(db: &Db, payment: Uuid, told: &Told, now: OffsetDateTime) -> Result<Noted> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let order = sqlx::query!(
         "SELECT id, code FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
         payment

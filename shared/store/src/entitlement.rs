@@ -51,7 +51,7 @@ pub async fn grant_as(
     (login, password): (&[u8], &[u8]),
     now: OffsetDateTime,
 ) -> Result<Uuid> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM entitlements WHERE id = $1) AS "exists!""#, id)
         .fetch_one(&mut *tx)
         .await?;
@@ -211,7 +211,7 @@ pub async fn one_time_password(
     mac: Mac,
     now: OffsetDateTime,
 ) -> Result<String> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let lookup = db.seal.lookup(login.as_bytes());
     let present = sqlx::query!(
         r#"SELECT id, entitlement_id, password_sealed, mac::text AS "mac?", valid_until FROM credentials
@@ -276,7 +276,7 @@ pub struct Activation {
 
 /// Records logins. Each part is idempotent: a repeated record, or one from two servers, changes nothing.
 pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let ids: Vec<Uuid> = logins.iter().map(|l| l.entitlement).collect();
     let at: Vec<OffsetDateTime> = logins.iter().map(|l| l.at).collect();
     lock(&mut tx, &ids).await?;
@@ -437,7 +437,7 @@ pub async fn devices(db: &Db, id: Uuid) -> Result<Vec<Device>> {
 /// # Errors
 /// [`StoreError::Conflict`], with a sentence for the owner: devices were changed too often.
 pub async fn remove_device(db: &Db, id: Uuid, mac: Mac, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let free_at = sqlx::query_scalar!("SELECT swaps_free_at FROM entitlements WHERE id = $1 FOR NO KEY UPDATE", id)
         .fetch_optional(&mut *tx)
         .await?
@@ -452,7 +452,7 @@ pub async fn remove_device(db: &Db, id: Uuid, mac: Mac, now: OffsetDateTime) -> 
 
 /// Marks entitlements whose time is over; the reason that the desk and the portal show.
 pub async fn expire_due(db: &Db, now: OffsetDateTime) -> Result<u64> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let expired = sqlx::query_scalar!(
         "UPDATE entitlements SET state = 'expired' WHERE id IN (
              SELECT id FROM entitlements WHERE state = 'active' AND expires_at <= $1
@@ -642,7 +642,7 @@ pub async fn login(db: &Db, name: &str) -> Result<Option<Login>> {
 
 /// Makes an entitlement usable until a moment, whatever became of it before, and forgets its devices.
 pub async fn renew(db: &Db, id: Uuid, until: OffsetDateTime, now: OffsetDateTime) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let renewed = sqlx::query!(
         "UPDATE entitlements SET state = 'active', starts_at = least(starts_at, $3), expires_at = $2 WHERE id = $1",
         id,

@@ -35,7 +35,7 @@ pub async fn place(db: &Db, id: Uuid, new: &NewOrder<'_>, recipient: &Phone, now
     let (credential, code) = (rng::id(now), new_code());
     let login = db.seal.seal(&entitlement::login_context(credential), code.as_bytes());
     let password = db.seal.seal(&entitlement::password_context(credential), code.as_bytes());
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !order::place_in(&mut tx, id, &new, now).await? {
         return Ok(false);
     }

@@ -9,7 +9,7 @@ use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError, unmatched};
+use crate::{Db, Result, StoreError, trace, unmatched};
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,8 +167,8 @@ impl TryFrom<Row> for Request {
 pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> {
     let id = rng::id(now);
     sqlx::query!(
-        "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, asked_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, asked_by, created_at, updated_at, trace)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
         id,
         new.kind.as_str(),
         new.receipt,
@@ -176,7 +176,8 @@ pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> 
         new.amount.currency.as_str(),
         new.event,
         new.by,
-        now
+        now,
+        trace::column()
     )
     .execute(&db.pool)
     .await
@@ -275,7 +276,7 @@ pub enum Ended {
 /// Notes what M-Pesa answered to a request, and books a reversal. What waits for the answer is taken up now.
 pub async fn ended(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) -> Result<Ended> {
     let request = get(db, id).await?;
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     unmatched::hold(&mut tx, &request.receipt).await?;
     let moved = sqlx::query!(
         "UPDATE mpesa_requests SET state = $2, result_code = nullif($3, ''), result_text = nullif($4, ''), updated_at = $5

@@ -11,6 +11,7 @@ use shared::email::EmailAddress;
 use shared::money::Money;
 use shared::notice::{Channel, Notice};
 use shared::phone::Phone;
+use shared::request::RequestId;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
@@ -57,6 +58,8 @@ pub struct News {
     pub expires_at: OffsetDateTime,
     /// When it was written.
     pub created_at: OffsetDateTime,
+    /// The request that made it news, if one did.
+    pub trace: Option<RequestId>,
 }
 
 /// How long news is worth sending.
@@ -147,8 +150,8 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                UPDATE notifications SET lease_until = $2, attempts = attempts + 1 WHERE id IN (
                    SELECT id FROM notifications WHERE state = 'pending' AND next_attempt_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
                    ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-               RETURNING id, user_id, template, payload, attempts, expires_at, created_at, only_by)
-           SELECT t.id, t.user_id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, t.only_by, u.phone, u.email,
+               RETURNING id, user_id, template, payload, attempts, expires_at, created_at, only_by, trace)
+           SELECT t.id, t.user_id, t.template, t.payload, t.attempts, t.expires_at, t.created_at, t.only_by, t.trace, u.phone, u.email,
                   -- Who has never chosen a language reads what another one's page has said in that page's.
                   CASE WHEN u.locale_chosen THEN u.locale ELSE coalesce(t.payload->>'language', u.locale) END AS "locale!",
                   (u.email_verified_at IS NOT NULL) AS "email_is_proved!", (u.news_by = 'email') AS "prefers_email!",
@@ -183,6 +186,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                 attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX).saturating_sub(1),
                 expires_at: row.expires_at,
                 created_at: row.created_at,
+                trace: row.trace.map(RequestId::from),
             })
         })
         .collect()
@@ -302,7 +306,7 @@ pub async fn delivery(
         Delivered::NotYet => "undelivered",
         Delivered::Never => "failed",
     };
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let moved = sqlx::query_scalar!(
         "UPDATE notifications SET state = $3, detail = $4, delivered_at = CASE WHEN $3 = 'delivered' THEN $5::timestamptz END
          WHERE provider = $1 AND reference = $2 AND (state = 'sent' OR state = 'undelivered' AND $3 <> 'undelivered')
@@ -333,8 +337,8 @@ pub async fn delivery(
 /// Writes the e-mail down that takes the place of a message. Returns whether there is to be one, and was none yet.
 async fn replace(tx: &mut PgConnection, message: Uuid, now: OffsetDateTime) -> Result<bool> {
     let written = sqlx::query!(
-        "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at, only_by)
-         SELECT $2::uuid, n.user_id, n.template, n.payload, 'instead:' || n.id, $3::timestamptz, n.expires_at, $3, 'email'
+        "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at, only_by, trace)
+         SELECT $2::uuid, n.user_id, n.template, n.payload, 'instead:' || n.id, $3::timestamptz, n.expires_at, $3, 'email', n.trace
          FROM notifications n JOIN users u ON u.id = n.user_id
          WHERE n.id = $1 AND n.expires_at > $3 AND n.channel IS DISTINCT FROM 'email' AND u.email_verified_at IS NOT NULL
          ON CONFLICT (key) DO NOTHING",

@@ -214,7 +214,7 @@ pub enum NotPlaced {
 /// [`StoreError::NotPlaced`]: the package may not be bought so often, or a discount was used up just now. [`StoreError::Code`]:
 /// the code does not count.
 pub async fn place_once(db: &Db, id: Uuid, new: &NewOrder<'_>, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let is_new = place_in(&mut tx, id, new, now).await?;
     if is_new {
         tx.commit().await?;

@@ -64,7 +64,7 @@ impl Cause {
 /// Writes down to which routers' customers nothing comes any more, and where it comes again. What is known already changes nothing.
 pub async fn note_quiet(db: &Db, lines: &[Quiet], now: OffsetDateTime) -> Result<Noted> {
     let mut noted = Noted::default();
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     for line in lines {
         match line.over {
             None => {
@@ -135,7 +135,7 @@ async fn note_customers(tx: &mut PgConnection, outage: Uuid, nas: Uuid, now: Off
 /// Writes down which routers with open sessions have been silent for so long, and which are heard again. Several servers may
 /// look at the same time.
 pub async fn note(db: &Db, silence: Duration, now: OffsetDateTime) -> Result<Noted> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let ended = sqlx::query!(
         r#"WITH over AS (
                UPDATE outages o SET ended_at = coalesce(heard.last_seen_at, $1)
@@ -288,7 +288,7 @@ pub async fn to_give_back(db: &Db, site: Uuid) -> Result<Vec<Uuid>> {
 /// # Errors
 /// [`StoreError::Conflict`]: it goes on, or the time was given back.
 pub async fn give_back(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<GivenBack> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let outage =
         sqlx::query!("SELECT started_at, ended_at, given_back_by, cause FROM outages WHERE id = $1 FOR UPDATE", id)
             .fetch_optional(&mut *tx)

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::money::Money;
+use shared::request::RequestId;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ pub use self::otherwise::told_otherwise;
 pub(crate) use self::page::close_others;
 pub use self::page::{Attempt, NewPage, by_reference, is_over, latest, page_made};
 pub use self::recent::{Recent, recent, times_paid};
-use crate::{Db, Result, StoreError, discount, grace};
+use crate::{Db, Result, StoreError, discount, grace, trace};
 
 /// A payment to ask the provider about.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub async fn begin(
     now: OffsetDateTime,
     first_check: OffsetDateTime,
 ) -> Result<Uuid> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let row = sqlx::query!("SELECT state, amount_minor, currency FROM orders WHERE id = $1 FOR UPDATE", order)
         .fetch_optional(&mut *tx)
         .await?
@@ -109,7 +110,7 @@ pub async fn prompted(
     now: OffsetDateTime,
     next_check: OffsetDateTime,
 ) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     lock_order(&mut tx, id).await?;
     // A callback may have been faster than the answer: the references are noted in any state, the state only moves on.
     let order = sqlx::query_scalar!(
@@ -185,7 +186,7 @@ async fn move_on(
     now: OffsetDateTime,
     next_check: Option<OffsetDateTime>,
 ) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     lock_order(&mut tx, id).await?;
     let from: Vec<String> = from.iter().map(|&state| state.to_owned()).collect();
     let order = sqlx::query_scalar!(
@@ -274,27 +275,28 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
     .unwrap_or_else(|| Err(StoreError::missing("payment", id)))
 }
 
-/// Takes payments that are due to be asked about at a provider; each is handed to one process and comes back after
-/// `lease` unless [`check_again`] or a final state says otherwise.
+/// Takes payments that are due to be asked about at a provider, each with the request that began it; each is handed to one process and
+/// comes back after `lease` unless [`check_again`] or a final state says otherwise.
 pub async fn claim_checks(
     db: &Db,
     provider: &str,
     now: OffsetDateTime,
     lease: Duration,
     limit: u32,
-) -> Result<Vec<Uuid>> {
-    Ok(sqlx::query_scalar!(
+) -> Result<Vec<(Uuid, Option<RequestId>)>> {
+    let rows = sqlx::query!(
         "UPDATE payments SET next_check_at = $2, checks = checks + 1 WHERE id IN (
              SELECT id FROM payments WHERE next_check_at <= $1 AND provider = $4
              ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING id",
+         RETURNING id, trace",
         now,
         now + lease,
         i64::from(limit),
         provider
     )
     .fetch_all(&db.pool)
-    .await?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.trace.map(RequestId::from))).collect())
 }
 
 /// Says when a payment is asked about next; `None`: never by itself, which is said only of one that has failed. A report
@@ -338,10 +340,10 @@ pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> 
     let id = rng::id(now);
     let stored = sqlx::query!(
         "INSERT INTO payment_events (id, provider, payment_id, external_id, source, headers, body, received_at, request_id,
-             next_attempt_at)
+             next_attempt_at, trace)
          VALUES ($1, $2, (SELECT p.id FROM payments p WHERE p.id = $3 AND p.provider = $2), $4, $5::text::inet, $6, $7, $8,
              (SELECT r.id FROM mpesa_requests r WHERE r.id = $9),
-             CASE WHEN $10::boolean THEN $8::timestamptz END)
+             CASE WHEN $10::boolean THEN $8::timestamptz END, $11)
          ON CONFLICT (provider, external_id) WHERE external_id IS NOT NULL DO NOTHING",
         id,
         event.provider,
@@ -352,7 +354,8 @@ pub async fn store_event(db: &Db, event: &RawEvent<'_>, now: OffsetDateTime) -> 
         event.body,
         now,
         event.request,
-        event.is_work
+        event.is_work,
+        trace::column()
     )
     .execute(&db.pool)
     .await?
@@ -375,6 +378,8 @@ pub struct Event {
     pub body: Vec<u8>,
     /// How often it was taken up.
     pub attempts: u32,
+    /// The HTTP request that brought it.
+    pub trace: Option<RequestId>,
 }
 
 /// Takes up events of these providers that wait. One that is not [`finish_event`]ed comes back after `lease`.
@@ -390,7 +395,7 @@ pub async fn claim_events(
         "UPDATE payment_events SET next_attempt_at = $2, attempts = attempts + 1 WHERE id IN (
              SELECT id FROM payment_events WHERE processed_at IS NULL AND next_attempt_at <= $1 AND provider = ANY ($4)
              ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         RETURNING id, provider, payment_id, request_id, body, attempts",
+         RETURNING id, provider, payment_id, request_id, body, attempts, trace",
         now,
         now + lease,
         i64::from(limit),
@@ -407,6 +412,7 @@ pub async fn claim_events(
             request: row.request_id,
             body: row.body,
             attempts: u32::try_from(row.attempts).unwrap_or(0),
+            trace: row.trace.map(RequestId::from),
         })
         .collect())
 }

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use shared::money::Money;
+use shared::request::RequestId;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
@@ -65,7 +66,7 @@ pub struct Asked {
 /// [`StoreError::Conflict`], with a sentence for the desk: it is no payment by card that came, or it made something longer that
 /// was there before.
 pub async fn ask(db: &Db, payment: Uuid, by: &str, now: OffsetDateTime) -> Result<Asked> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let asked = ask_in(&mut tx, payment, by, now).await?;
     tx.commit().await?;
     Ok(asked)
@@ -234,6 +235,8 @@ pub struct Due {
     pub attempts: u32,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
+    /// The request that asked for it, if one did.
+    pub trace: Option<RequestId>,
 }
 
 /// Takes up refunds that wait. One that nothing is said of comes back after `lease`.
@@ -242,7 +245,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
         r#"UPDATE refunds r SET next_attempt_at = $2, attempts = r.attempts + 1, updated_at = $1 FROM payments p
            WHERE p.id = r.payment_id AND r.id IN (
                SELECT id FROM refunds WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-           RETURNING r.id, p.receipt AS "receipt!", r.amount_minor, r.currency, r.attempts, r.created_at"#,
+           RETURNING r.id, p.receipt AS "receipt!", r.amount_minor, r.currency, r.attempts, r.created_at, r.trace"#,
         now,
         now + lease,
         i64::from(limit)
@@ -257,6 +260,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                 receipt: row.receipt,
                 attempts: u32::try_from(row.attempts).unwrap_or(0),
                 created_at: row.created_at,
+                trace: row.trace.map(RequestId::from),
             })
         })
         .collect()
@@ -264,7 +268,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
 
 /// The money is on its way to the card, under the provider's name of it. Returns whether that is new.
 pub async fn done(db: &Db, id: Uuid, reference: Option<&str>, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let is_new = finish(&mut tx, id, reference, now).await?;
     tx.commit().await?;
     Ok(is_new)
@@ -362,7 +366,7 @@ pub enum Heard {
 
 /// The provider tells that so much of a payment has gone back in all.
 pub async fn heard(db: &Db, payment: Uuid, total: Option<Money>, now: OffsetDateTime) -> Result<Heard> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let order = sqlx::query!(
         "SELECT id, code FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
         payment

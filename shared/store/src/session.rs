@@ -321,7 +321,7 @@ pub async fn change_speeds(db: &Db, now: OffsetDateTime, limit: u32) -> Result<u
 
 /// Asks for the end of one open session, for an operator's reason.
 pub async fn disconnect(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let open = sqlx::query_scalar!("SELECT id FROM sessions WHERE id = $1 AND ended_at IS NULL FOR UPDATE", id)
         .fetch_optional(&mut *tx)
         .await?
@@ -355,7 +355,7 @@ pub(crate) async fn request_cuts(
              due_at = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN EXCLUDED.due_at ELSE nas_commands.due_at END,
              attempts = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN 0 ELSE nas_commands.attempts END,
              lease_until = CASE WHEN nas_commands.state IN ('refused', 'unanswered') THEN NULL ELSE nas_commands.lease_until END,
-             waits_for_router = false",
+             waits_for_router = false, trace = coalesce(EXCLUDED.trace, nas_commands.trace)",
         &ids,
         sessions,
         reason,

@@ -56,7 +56,7 @@ const NEWS_KEEPS: Duration = Duration::from_secs(24 * 3600);
 
 /// Settles a payment that the provider has confirmed.
 pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDateTime) -> Result<Settled> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let provider = sqlx::query_scalar!("SELECT provider FROM payments WHERE id = $1", payment)
         .fetch_optional(&mut *tx)
         .await?
@@ -166,7 +166,7 @@ pub(crate) async fn settle_in(
 
 /// Gives what an order of nothing is for: a free trial. Whoever comes second finds it given.
 pub async fn give_free(db: &Db, order: Uuid, now: OffsetDateTime) -> Result<Settled> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let found = sqlx::query!("SELECT state, amount_minor FROM orders WHERE id = $1 FOR UPDATE", order)
         .fetch_optional(&mut *tx)
         .await?

@@ -157,7 +157,7 @@ pub async fn grant_again(
     asked: &Asked<'_>,
     now: OffsetDateTime,
 ) -> Result<Done> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !is_first(&mut tx, asked).await? {
         return Ok(Done::Before);
     }
@@ -258,7 +258,7 @@ pub async fn move_device(
     asked: &Asked<'_>,
     now: OffsetDateTime,
 ) -> Result<Done> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !is_first(&mut tx, asked).await? {
         return Ok(Done::Before);
     }
@@ -289,7 +289,7 @@ pub async fn move_device(
 /// # Errors
 /// [`StoreError::Missing`]: the session is over.
 pub async fn disconnect(db: &Db, id: Uuid, asked: &Asked<'_>, now: OffsetDateTime) -> Result<Done> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !is_first(&mut tx, asked).await? {
         return Ok(Done::Before);
     }
@@ -332,7 +332,7 @@ pub fn can_be_resent(notice: Notice) -> bool {
 /// # Errors
 /// [`StoreError::Conflict`]: it says what is not so any more, or was written a moment ago.
 pub async fn resend(db: &Db, id: Uuid, asked: &Asked<'_>, now: OffsetDateTime) -> Result<Done> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !is_first(&mut tx, asked).await? {
         return Ok(Done::Before);
     }
@@ -380,7 +380,7 @@ pub async fn resend(db: &Db, id: Uuid, asked: &Asked<'_>, now: OffsetDateTime) -
 /// # Errors
 /// As [`refund::ask`].
 pub async fn refund(db: &Db, payment: Uuid, asked: &Asked<'_>, now: OffsetDateTime) -> Result<Done> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     if !is_first(&mut tx, asked).await? {
         return Ok(Done::Before);
     }

@@ -162,7 +162,7 @@ pub struct Assigned {
 /// [`StoreError::Conflict`], with a sentence for the desk: the money does not wait, is too little, or the order is paid.
 /// [`StoreError::Missing`]: there is no such receipt or order.
 pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now: OffsetDateTime) -> Result<Assigned> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let amount = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
     let order = match purpose {
@@ -201,7 +201,7 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
 /// # Errors
 /// [`StoreError::Conflict`]: it does not wait.
 pub async fn refund_due(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<Money> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let amount = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
     let key = format!("received:{PROVIDER}:{receipt}:refund");
@@ -237,7 +237,7 @@ pub async fn owed(db: &Db, receipt: &str) -> Result<Money> {
 /// # Errors
 /// [`StoreError::Conflict`]: nothing is owed of it.
 pub async fn given_back(db: &Db, receipt: &str, proof: &str, now: OffsetDateTime) -> Result<Money> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     hold(&mut tx, receipt).await?;
     let amount = book_return(&mut tx, receipt, proof, now).await?.ok_or_else(|| {
         StoreError::Conflict(format!(

@@ -23,6 +23,7 @@ use crate::payments::mpesa::operations::Asked;
 use crate::payments::reached_at;
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
+use crate::trace::carried;
 
 /// What is said to M-Pesa about money that goes back.
 const REMARKS: &str = "Refund";
@@ -133,12 +134,12 @@ pub(in crate::admin) async fn reverse(
 /// Asks M-Pesa. A browser that leaves meanwhile does not end that: what M-Pesa answers is written down.
 async fn ask_mpesa(app: &App, receipt: &str, amount: Money, by: &str) -> Result<Result<Asked, String>, Refusal> {
     let (inner, receipt, by) = (app.clone(), receipt.to_owned(), by.to_owned());
-    let asking = app.background.spawn(async move {
+    let asking = app.background.spawn(carried(async move {
         let operator = inner.mpesa.as_ref()?.operator()?;
         let (base, now) = (reached_at(&inner.config), inner.clock.now());
         let asking = Asking { db: &inner.db, base, operator, by: &by, now };
         Some(asking.reversal(&receipt, amount, REMARKS).await)
-    });
+    }));
     let asked = asking.await.map_err(Refusal::broken)?.ok_or(Refusal::NotFound)?;
     told(asked)
 }

@@ -48,7 +48,7 @@ pub enum Added {
 
 /// Gives a device a place in a package of its owner's, with a name; the owner is told, and the audit log has it.
 pub async fn add_device(db: &Db, id: Uuid, device: &NewDevice<'_>, now: OffsetDateTime) -> Result<Added> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let mac = device.mac.to_string();
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('device'), hashtext($1))", mac).fetch_all(&mut *tx).await?;
     lock(&mut tx, &[id]).await?;

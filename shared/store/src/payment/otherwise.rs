@@ -10,7 +10,7 @@ use crate::{Db, Result};
 /// A report tells another amount of a settled payment than is booked. Nothing is booked by that: it is noted with the payment
 /// and in the security log, once for each amount. Returns whether it was noted only now; `false` also if it is what is booked.
 pub async fn told_otherwise(db: &Db, payment: Uuid, amount: Money, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let row = sqlx::query!(
         r#"UPDATE payments p SET told_minor = $2, updated_at = $4 FROM orders o
            WHERE p.id = $1 AND o.id = p.order_id AND p.state = 'succeeded' AND p.told_minor IS DISTINCT FROM $2

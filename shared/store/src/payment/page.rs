@@ -30,7 +30,7 @@ pub async fn page_made(
     now: OffsetDateTime,
     next_check: OffsetDateTime,
 ) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     lock_order(&mut tx, id).await?;
     let row = sqlx::query!(
         "UPDATE payments SET checkout_request_id = $2, pay_url = $3, pay_until = $4, updated_at = $5,

@@ -39,7 +39,7 @@ pub struct Erased {
 /// # Errors
 /// [`StoreError::Conflict`], with a sentence that says what is in the way and what to do.
 pub async fn erase(db: &Db, phone: &Phone, gives_up: bool, by: &str, now: OffsetDateTime) -> Result<Option<Erased>> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let found =
         sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1 AND erased_at IS NULL FOR UPDATE", phone.as_str())
             .fetch_optional(&mut *tx)
@@ -52,7 +52,7 @@ pub async fn erase(db: &Db, phone: &Phone, gives_up: bool, by: &str, now: Offset
 
 /// Erases a customer of whom nothing was heard for long. `None`: something is in the way, or it is done.
 pub async fn erase_quietly(db: &Db, user: Uuid, by: &str, now: OffsetDateTime) -> Result<Option<Erased>> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let phone = sqlx::query_scalar!("SELECT phone FROM users WHERE id = $1 AND erased_at IS NULL FOR UPDATE", user)
         .fetch_optional(&mut *tx)
         .await?;

@@ -45,7 +45,7 @@ pub enum Followed {
 
 /// The provider says this of one refund of a payment now. Being told again changes nothing.
 pub async fn told(db: &Db, payment: Uuid, told: &Told<'_>, now: OffsetDateTime) -> Result<Followed> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let order = sqlx::query!(
         "SELECT id, code FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
         payment

@@ -54,7 +54,7 @@ pub async fn match_confirmation(
     event: Option<Uuid>,
     now: OffsetDateTime,
 ) -> Result<Matched> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let matched = Confirmation { told, trust, event, now }.follow(&mut tx).await?;
     tx.commit().await?;
     Ok(matched)

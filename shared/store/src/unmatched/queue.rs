@@ -165,7 +165,7 @@ pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetD
     if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(StoreError::Conflict(format!("say in at most {MAX_REASON} characters why this money is ignored")));
     }
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     waiting(&mut tx, receipt).await?;
     sqlx::query!(
         "UPDATE received_money SET ignored_at = $3, ignored_by = $4, ignored_reason = $5 WHERE provider = $1 AND receipt = $2",
@@ -186,7 +186,7 @@ pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetD
 /// # Errors
 /// [`StoreError::Conflict`]: it does not wait.
 pub async fn heed(db: &Db, receipt: &str) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     waiting(&mut tx, receipt).await?;
     sqlx::query!(
         "UPDATE received_money SET ignored_at = NULL, ignored_by = NULL, ignored_reason = NULL

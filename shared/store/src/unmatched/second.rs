@@ -16,7 +16,7 @@ use crate::{Db, Result};
 
 /// Keeps it, and says so in the security log. Returns whether that was done only now: its receipt may be known.
 pub async fn second(db: &Db, told: &Told, trust: Trust, event: Uuid, now: OffsetDateTime) -> Result<bool> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let receipt = told.receipt.as_str();
     hold(&mut tx, receipt).await?;
     let is_true = trust == Trust::Confirmed;

@@ -73,7 +73,7 @@ pub async fn name(
     is_first: bool,
     now: OffsetDateTime,
 ) -> Result<()> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let named = sqlx::query!(
         "UPDATE users SET email = $2, email_claim = $3, email_verified_at = NULL, email_refused_at = NULL, news_by = $4 WHERE id = $1",
         user,

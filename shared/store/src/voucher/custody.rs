@@ -47,7 +47,7 @@ pub enum Which<'a> {
 /// # Errors
 /// [`StoreError::Conflict`]: one of them is void. [`StoreError::Missing`]: one of them is not there. Then none was sold.
 pub async fn sell(db: &Db, which: Which<'_>, by: &str, now: OffsetDateTime) -> Result<u64> {
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let held = hold(&mut tx, which).await?;
     refuse(&held, State::Void, "is void")?;
     let ids: Vec<Uuid> = held.iter().filter(|voucher| !voucher.is_sold).map(|voucher| voucher.id).collect();
@@ -77,7 +77,7 @@ pub async fn void(db: &Db, which: Which<'_>, reason: &str, by: &str, now: Offset
     if reason.trim().is_empty() {
         return Err(StoreError::Conflict("say why these vouchers are to be worth nothing".into()));
     }
-    let mut tx = db.pool.begin().await?;
+    let mut tx = db.begin().await?;
     let held = hold(&mut tx, which).await?;
     refuse(&held, State::Redeemed, "is redeemed, so somebody is using it")?;
     let good = held.iter().filter(|voucher| voucher.state != State::Void);
