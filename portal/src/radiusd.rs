@@ -25,7 +25,10 @@ pub fn admin_url(config: &Config) -> anyhow::Result<Url> {
 
 /// The same port, as this machine reaches it.
 pub(crate) fn on_this_machine(listen: SocketAddr) -> anyhow::Result<Url> {
-    anyhow::ensure!(listen.port() != 0, "radius.admin_listen names no port: say where radiusd is with portal.radiusd_url");
+    anyhow::ensure!(
+        listen.port() != 0,
+        "radius.admin_listen names no port: say where radiusd is with portal.radiusd_url"
+    );
     let host = match listen.ip() {
         any if any.is_unspecified() && any.is_ipv4() => "127.0.0.1".into(),
         any if any.is_unspecified() => "[::1]".into(),

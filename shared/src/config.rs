@@ -630,10 +630,7 @@ mod tests {
         let own = load(&format!("{SMALL}\n[api]\nwebhook_networks = [\"10.1.0.0/16\"]")).expect("valid").api;
         assert_eq!(own.webhook_networks, ["10.1.0.0/16".parse().expect("a network")]);
         let error = load(&format!("{SMALL}\n[api]\nrequests_per_minute = 0")).expect_err("nobody could ask");
-        assert_eq!(
-            error.to_string(),
-            "configuration: api.requests_per_minute is 0; it must be between 1 and 100000"
-        );
+        assert_eq!(error.to_string(), "configuration: api.requests_per_minute is 0; it must be between 1 and 100000");
     }
 
     #[test]

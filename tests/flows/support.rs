@@ -371,9 +371,16 @@ async fn whatever_a_customer_can_read_out_is_found_and_stands_in_no_address() {
     stage.change("UPDATE users SET email = 'amina@example.org', email_verified_at = now()").await;
     let package = store::package::by_slug(&stage.world.db, "one-hour").await.unwrap();
     let code = shared::voucher::new_code();
-    store::voucher::print_batch(&stage.world.db, &package, &store::voucher::Paper::default(), &[code], "test", stage.world.clock.now())
-        .await
-        .unwrap();
+    store::voucher::print_batch(
+        &stage.world.db,
+        &package,
+        &store::voucher::Paper::default(),
+        &[code],
+        "test",
+        stage.world.clock.now(),
+    )
+    .await
+    .unwrap();
     let order = stage.text("SELECT code FROM orders").await;
     let receipt = stage.text("SELECT receipt FROM payments").await;
     let address = stage.text("SELECT host(framed_ip) FROM sessions").await;

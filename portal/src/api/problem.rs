@@ -18,7 +18,6 @@ use shared::request::RequestId;
 use shared::scope::Scope;
 use store::StoreError;
 
-
 /// What bodies may be sent as.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, application/merge-patch+json");
 
@@ -406,7 +405,9 @@ pub(super) fn finished(mut response: Response, id: Option<RequestId>) -> Respons
         None if is_document => return response,
         None => of_status(status),
     };
-    let Ok(document) = serde_json::to_vec(&problem.document(id.map(|id| id.to_string()).as_deref())) else { return response };
+    let Ok(document) = serde_json::to_vec(&problem.document(id.map(|id| id.to_string()).as_deref())) else {
+        return response;
+    };
     if !is_document {
         let headers = response.headers().clone();
         response = problem.into_response();
@@ -504,7 +505,7 @@ mod tests {
         assert_eq!((&ours["instance"], &ours["detail"]), (&id.to_string().into(), &"It is taken.".into()));
         let axums = read((StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded").into_response()).await;
         assert_eq!((&axums["code"], &axums["instance"]), (&"too-large".into(), &id.to_string().into()));
-        let success = finished("fine".into_response(), Some(&id));
+        let success = finished("fine".into_response(), Some(id));
         assert_eq!(to_bytes(success.into_body(), 100).await.expect("a body in memory"), "fine");
     }
 

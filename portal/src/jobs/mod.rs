@@ -333,7 +333,7 @@ async fn webhooks(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError>
     let claimed = webhook::claim(&app.db, app.clock.now(), lease, free).await?;
     let more = claimed.len() == free as usize;
     for due in claimed {
-        hand_out(app, hands, move |app| async move {
+        hand_out(app, hands, ("webhook", None), move |app| async move {
             if let Err(error) = crate::hooks::work(&app, &due).await {
                 tracing::error!(delivery = %due.id, %error, "a webhook could not be worked on; it is taken up again");
             }
