@@ -28,6 +28,7 @@ mod doctor;
 pub mod error;
 mod hooks;
 pub mod jobs;
+mod keys;
 mod live;
 pub mod metrics;
 pub mod middleware;

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{App, jobs, live, routes};
+use crate::{App, jobs, keys, live, routes};
 
 /// Longest wait, after shutdown is asked for, for what is under way. Longer than one answer of M-Pesa usually
 /// takes, shorter than the 30 s after which service managers kill.
@@ -40,6 +40,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let tracker = TaskTracker::new();
     jobs::start(&app, &tracker, &shutdown);
+    tracker.spawn(keys::say(app.clone(), shutdown.clone()));
     tracker.spawn(live::listen(app.clone(), shutdown.clone()));
     let (told, stopping) = (shutdown.clone(), app.stopping.clone());
     tracker.spawn(async move {

@@ -5,7 +5,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use shared::config::Config;
-use shared::seal::SealKey;
 use shared::time::Clock;
 use store::Db;
 use store::redis::Redis;
@@ -88,7 +87,7 @@ impl App {
     /// # Errors
     /// As [`App::open`].
     pub fn open_with_clock(config: Config, clock: Clock) -> anyhow::Result<App> {
-        let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+        let seal = Arc::new(config.secrets.seal()?);
         let db = Db::open(&config.database, seal)?;
         let redis = Redis::open(&config.redis)?;
         let mpesa = config.mpesa.as_ref().map(|section| Mpesa::new(section, clock.clone())).transpose()?;

@@ -28,6 +28,7 @@ mod ghosts;
 mod guard;
 pub mod harness;
 mod journal;
+mod keys;
 mod lifecycle;
 mod lines;
 mod listen;
@@ -50,7 +51,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use shared::config::Config;
-use shared::seal::SealKey;
 use shared::time::Clock;
 use store::Db;
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,7 @@ use crate::pipeline::Pipeline;
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock = Clock::system();
     let metrics = Metrics::new().context("metrics")?;
-    let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+    let seal = Arc::new(config.secrets.seal()?);
     let db = Db::open(&config.database, Arc::clone(&seal))?;
     let directory = Arc::new(Directory::new());
     let clients = Arc::new(ArcSwap::from_pointee(Registry::default()));
@@ -153,6 +153,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         metrics.clone(),
         stop_background.clone(),
     ));
+
+    background.spawn(keys::say(db.clone(), clock.clone(), stop_background.clone()));
 
     let (guard, news) = guard::Guard::new(config.radius.lock_after, Arc::clone(&seal));
     let guard = Arc::new(guard);

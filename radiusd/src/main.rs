@@ -54,7 +54,7 @@ async fn check(config: &Config) -> anyhow::Result<()> {
     if let Some(ca_file) = &config.radius.routeros_ca_file {
         radiusd::routeros::check(ca_file)?;
     }
-    let seal = std::sync::Arc::new(shared::seal::SealKey::from_hex(config.secrets.seal_key.expose())?);
+    let seal = std::sync::Arc::new(config.secrets.seal()?);
     let db = store::Db::open(&config.database, seal)?;
     db.expect_current_schema().await?;
     let routers = store::nas::all(&db).await?.len();

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::language::Language;
+use crate::seal::{SealError, SealKey};
 
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::api::Api;
@@ -135,11 +136,23 @@ pub struct Redis {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
-    /// 64 hexadecimal digits. Changing it makes everything sealed unreadable.
+    /// 64 hexadecimal digits. It seals and signs; changing it takes the steps of docs/operations/security.md.
     #[serde(default)]
     pub seal_key: Secret,
     /// A file that holds the key.
     pub seal_key_file: Option<PathBuf>,
+    /// Keys that open and verify, and seal nothing: the one before, while the key is changed, or the one that comes next.
+    #[serde(default)]
+    pub old_seal_keys: Vec<Secret>,
+    /// Files that hold one such key each.
+    #[serde(default)]
+    pub old_seal_key_files: Vec<PathBuf>,
+    /// By what names and codes are found, 64 hexadecimal digits, as `portal secrets lookup-key` prints it. Default: derived from
+    /// the seal key, which is right as long as that was never changed.
+    #[serde(default)]
+    pub lookup_key: Secret,
+    /// A file that holds it.
+    pub lookup_key_file: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -441,7 +454,7 @@ impl Config {
 
     fn from(figment: Figment) -> Result<Config, ConfigError> {
         let mut config: Config = figment.extract().map_err(|e| ConfigError::Invalid(Box::new(e)))?;
-        fetch("secrets.seal_key", &mut config.secrets.seal_key, config.secrets.seal_key_file.as_deref())?;
+        config.secrets.fetch_secrets()?;
         if let Some(mpesa) = &mut config.mpesa {
             fetch("mpesa.consumer_key", &mut mpesa.consumer_key, mpesa.consumer_key_file.as_deref())?;
             fetch("mpesa.consumer_secret", &mut mpesa.consumer_secret, mpesa.consumer_secret_file.as_deref())?;
@@ -505,6 +518,35 @@ impl Database {
     /// The direct connection for LISTEN.
     pub fn listen_url(&self) -> &str {
         self.listen.as_deref().unwrap_or(&self.write)
+    }
+}
+
+/// Most keys that stand beside the one that seals: two changes that were begun and not ended.
+const MAX_OLD_KEYS: u64 = 4;
+
+impl Secrets {
+    fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
+        fetch("secrets.seal_key", &mut self.seal_key, self.seal_key_file.as_deref())?;
+        for path in &self.old_seal_key_files {
+            let mut key = Secret::default();
+            fetch("secrets.old_seal_keys", &mut key, Some(path))?;
+            self.old_seal_keys.push(key);
+        }
+        range("the number of secrets.old_seal_keys", self.old_seal_keys.len() as u64, 0, MAX_OLD_KEYS)?;
+        match self.lookup_key_file.is_some() {
+            true => fetch("secrets.lookup_key", &mut self.lookup_key, self.lookup_key_file.as_deref()),
+            false => Ok(()),
+        }
+    }
+
+    /// The keys as they are used.
+    ///
+    /// # Errors
+    /// One is no key, or it is not said by which one names are found.
+    pub fn seal(&self) -> Result<SealKey, SealError> {
+        let others: Vec<&str> = self.old_seal_keys.iter().map(Secret::expose).collect();
+        let lookup = Some(self.lookup_key.expose()).filter(|key| !key.is_empty());
+        SealKey::ring(self.seal_key.expose(), &others, lookup)
     }
 }
 
@@ -637,6 +679,25 @@ mod tests {
     fn a_missing_secret_is_named() {
         let error = load(&SMALL.replace("seal_key = \"5a5a\"", "")).expect_err("no key");
         assert_eq!(error.to_string(), "configuration: secrets.seal_key is missing; set it or secrets.seal_key_file");
+    }
+
+    #[test]
+    fn a_key_that_is_changed_stands_beside_the_new_one() {
+        let (first, second) = ("8f".repeat(32), "3a".repeat(32));
+        let with = |more: &str| {
+            let key = format!("seal_key = \"{second}\"\n{more}");
+            load(&SMALL.replace("seal_key = \"5a5a\"", &key)).map(|config| config.secrets.seal())
+        };
+        let lookup = SealKey::from_hex(&first).expect("a key").lookup_key();
+        let both = with(&format!("old_seal_keys = [\"{first}\"]\nlookup_key = \"{}\"", *lookup));
+        let both = both.expect("valid").expect("keys");
+        assert_eq!((both.known().len(), both.lookup_key() == lookup), (2, true));
+        let without = with(&format!("old_seal_keys = [\"{first}\"]")).expect("valid");
+        assert_eq!(without.err(), Some(SealError::NoLookupKey));
+        let many = with(&format!("old_seal_keys = {:?}", vec![first; 5])).expect_err("too many").to_string();
+        assert!(many.contains("between 0 and 4"), "{many}");
+        let error = with("old_seal_key_files = [\"/nonexistent/key\"]").expect_err("no file").to_string();
+        assert!(error.contains("/nonexistent/key"), "{error}");
     }
 
     #[test]

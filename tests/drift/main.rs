@@ -2,7 +2,7 @@
 //!
 //! Each rule is a checker, a function from text to findings, in a file of its own: [`arrows`] (who may know
 //! whom), [`homes`] (SQL, Redis, the clock and randomness each have one home), [`heads`], [`lints`],
-//! [`migrations`], [`manifests`] (versions and licences), [`metrics`], [`alerts`], [`links`] (what documents point at), [`handbook`] (it speaks the words of the screen),
+//! [`migrations`], [`sealed`] (columns that the change of a key must know), [`manifests`] (versions and licences), [`metrics`], [`alerts`], [`links`] (what documents point at), [`handbook`] (it speaks the words of the screen),
 //! [`sentences`] (what customers read is there in every language), [`statements`] (what the RFCs demand has a test), [`styles`] (the customers' sheet has what its templates name) and [`words`]. [`tree`] finds the files, [`source`] reads Rust. Beside the test that runs a checker over the tree
 //! stand tests that show that it can fail.
 //!
@@ -19,6 +19,7 @@ mod lints;
 mod manifests;
 mod metrics;
 mod migrations;
+mod sealed;
 mod sentences;
 mod source;
 mod statements;

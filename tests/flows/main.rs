@@ -37,6 +37,7 @@ mod guessing;
 mod guest;
 mod history;
 mod join;
+mod keys;
 mod language;
 mod login;
 mod mail;

@@ -17,7 +17,6 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use radius_proto::attribute::mikrotik;
 use radius_proto::{MAX_PACKET, Packet};
 use shared::config::Config;
-use shared::seal::SealKey;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use store::Db;
@@ -94,7 +93,7 @@ impl Change {
         let count = self.rate * self.seconds;
         ensure!(count > 0 && count <= self.users, "there must be a customer for each change: raise --users");
         let config = Config::load(&self.config)?;
-        let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+        let seal = Arc::new(config.secrets.seal()?);
         let db = Db::open(&config.database, seal)?;
         let pool = PgPoolOptions::new().max_connections(WRITERS).connect(&config.database.write).await?;
         let entitlements = entitlements(&db, self.users, count).await?;

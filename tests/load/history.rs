@@ -17,7 +17,6 @@ use clap::Args;
 use reqwest::Client;
 use serde_json::Value;
 use shared::config::Config;
-use shared::seal::SealKey;
 use shared::time::{Clock, OffsetDateTime};
 use sqlx::{Connection as _, PgConnection};
 use store::Db;
@@ -125,7 +124,7 @@ impl History {
         }
         if let Some(config) = &self.config {
             let config = Config::load(config)?;
-            let db = Db::open(&config.database, Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?))?;
+            let db = Db::open(&config.database, Arc::new(config.secrets.seal()?))?;
             let mut database = PgConnection::connect(&config.database.write).await?;
             let customers = sqlx::query_scalar("SELECT id FROM users").fetch_all(&mut database).await?;
             ensure!(!customers.is_empty(), "there are no customers: run portal seed");

@@ -9,7 +9,6 @@ use ::tests::nas::Mac;
 use anyhow::Context as _;
 use shared::config::Config;
 use shared::rng;
-use shared::seal::SealKey;
 use shared::time::Clock;
 use store::Db;
 use store::nas::{NewNas, Settings};
@@ -25,7 +24,7 @@ const GUESTS: u32 = 1_000;
 /// # Errors
 /// If the configuration's address or key is none.
 pub(crate) fn store(config: &Config) -> anyhow::Result<Db> {
-    let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+    let seal = Arc::new(config.secrets.seal()?);
     Ok(Db::open(&config.database, seal)?)
 }
 

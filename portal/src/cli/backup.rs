@@ -8,7 +8,6 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use shared::config::Database;
-use shared::seal::SealKey;
 use shared::time::{OffsetDateTime, rfc3339};
 use store::Db;
 use store::backup::{self, Kind, Run};
@@ -172,7 +171,7 @@ impl Check {
         let found = match self.database {
             None => drill::examine(&context.db).await?,
             Some(write) => {
-                let seal = Arc::new(SealKey::from_hex(context.config.secrets.seal_key.expose())?);
+                let seal = Arc::new(context.config.secrets.seal()?);
                 let other = Db::open(&Database { write, listen: None, max_connections: CONNECTIONS }, seal)?;
                 let found = drill::examine(&other).await;
                 other.close().await;

@@ -29,6 +29,7 @@ mod person;
 mod retention;
 mod router_login;
 mod routeros;
+mod secrets;
 mod seed;
 mod serve;
 mod session;
@@ -48,7 +49,6 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use shared::config::Config;
 use shared::request::RequestId;
-use shared::seal::SealKey;
 use shared::time::{Clock, OffsetDateTime};
 use store::Db;
 use store::admin::Audit;
@@ -131,6 +131,9 @@ enum Command {
     /// How long what tells something about people is kept.
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// The keys to what is sealed in the database, and changing them.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Make a site, packages and a login to try everything with; a second time changes nothing.
     Demo(demo::Demo),
     /// Make many customers at once, for measurements.
@@ -164,7 +167,7 @@ struct Context {
 
 impl Context {
     fn open(config: Config) -> anyhow::Result<Context> {
-        let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+        let seal = Arc::new(config.secrets.seal()?);
         Ok(Context { db: Db::open(&config.database, seal)?, clock: Clock::system(), config })
     }
 
@@ -241,6 +244,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::WireGuard(command) => command.run(context).await,
         Command::Person(command) => command.run(context).await,
         Command::Retention(command) => command.run(context).await,
+        Command::Secrets(command) => command.run(context).await,
         Command::Demo(command) => command.run(context).await,
         Command::Seed(command) => command.run(context).await,
     }

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::config::Config;
-use shared::seal::SealKey;
 use shared::time::OffsetDateTime;
 use url::Url;
 use uuid::Uuid;
@@ -90,7 +89,7 @@ fn outside(config: &Config) -> Vec<(&'static str, Url)> {
 fn forbidden(config: &Config) -> Option<&'static str> {
     let mpesa = config.mpesa.as_ref()?;
     let base = mpesa.callback_base_url.as_ref().unwrap_or(&config.portal.public_url);
-    let key = SealKey::from_hex(config.secrets.seal_key.expose()).ok()?;
+    let key = config.secrets.seal().ok()?;
     let (result, timeout) = urls::mpesa_results(base, &key, Uuid::nil());
     let c2b = urls::c2b(base, &key, &mpesa.shortcode);
     [result, timeout, c2b.validation, c2b.confirmation].iter().find_map(|address| forbidden_word(address))

@@ -153,6 +153,13 @@ pub(crate) async fn examine(config: &Config, path: &Path, radiusd: Option<Url>, 
         vec![Finding::ok("config", format!("{} is read, and every value is within its range", path.display()))];
     let (key, seal) = secrets::key(config.secrets.seal_key.expose());
     found.push(key);
+    let seal = seal.and_then(|_| match config.secrets.seal() {
+        Ok(seal) => Some(seal),
+        Err(error) => {
+            found.push(secrets::ring(&error));
+            None
+        }
+    });
     found.extend(secrets::judge(&secrets::look(config, path)));
     let radiusd = programs::look_at_radiusd(config, radiusd).await;
     let portal = programs::look_at_portal(config).await;
@@ -219,6 +226,9 @@ async fn look_into_database(config: &Config, seal: SealKey, clock: &Clock, found
 /// What stands in our tables, where they are ours.
 async fn tables(db: &Db, clock: &Clock, found: &mut Vec<Finding>) -> bool {
     let now = clock.now();
+    if let Ok(Some(false)) = store::sealed::finds_logins(db).await {
+        found.push(secrets::wrong_lookup());
+    }
     match business::look(db, now).await {
         Ok(shop) => found.extend(business::judge(&shop, now)),
         Err(error) => found.push(database::away(&error)),

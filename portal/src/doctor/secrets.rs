@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use shared::config::Config;
-use shared::seal::SealKey;
+use shared::seal::{SealError, SealKey};
 
 use super::Finding;
 
@@ -59,6 +59,26 @@ pub(super) fn key(text: &str) -> (Finding, Option<SealKey>) {
     }
 }
 
+/// The keys beside it cannot be used.
+pub(super) fn ring(error: &SealError) -> Finding {
+    let what = format!("secrets.old_seal_keys or secrets.lookup_key: {error}");
+    Finding::problem(
+        "seal-key",
+        what,
+        "follow the steps in docs/operations/security.md, or put the keys back as they were",
+    )
+}
+
+/// Logins are not found by the key that is there.
+pub(super) fn wrong_lookup() -> Finding {
+    Finding::problem(
+        "seal-key",
+        "the newest login does not open, or is not found, with these keys: nobody new gets in",
+        "put secrets.seal_key back as it was, or follow the steps in docs/operations/security.md: secrets.lookup_key is missing or \
+         another one's",
+    )
+}
+
 fn digits(text: &str) -> Finding {
     let different: BTreeSet<char> = text.to_ascii_lowercase().chars().collect();
     if different.len() >= DIGITS_MIN {
@@ -89,6 +109,9 @@ pub(super) fn look(config: &Config, path: &Path) -> Facts {
 fn named_files(config: &Config, path: &Path) -> Vec<(&'static str, PathBuf)> {
     let mut files: Vec<(&'static str, Option<PathBuf>)> =
         vec![("--config", Some(path.to_owned())), ("secrets.seal_key_file", config.secrets.seal_key_file.clone())];
+    files.push(("secrets.lookup_key_file", config.secrets.lookup_key_file.clone()));
+    let old_keys = config.secrets.old_seal_key_files.iter().cloned();
+    files.extend(old_keys.map(|path| ("secrets.old_seal_key_files", Some(path))));
     if let Some(mpesa) = &config.mpesa {
         files.push(("mpesa.consumer_key_file", mpesa.consumer_key_file.clone()));
         files.push(("mpesa.consumer_secret_file", mpesa.consumer_secret_file.clone()));

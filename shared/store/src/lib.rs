@@ -6,7 +6,7 @@
 //! transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that
 //! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
-//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`listing`] (the desk's
+//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`sealed`] (changing the key), [`listing`] (the desk's
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
@@ -55,6 +55,7 @@ pub mod retention;
 pub mod returned;
 pub mod rollup;
 pub mod router_login;
+pub mod sealed;
 pub mod security;
 pub mod seed;
 pub mod session;

@@ -22,7 +22,7 @@ const CHUNK: u32 = 20_000;
 
 pub(super) async fn prepare(wish: &Expiry) -> anyhow::Result<()> {
     let config = Config::load(&wish.config)?;
-    let seal = Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?);
+    let seal = Arc::new(config.secrets.seal()?);
     let db = Db::open(&config.database, Arc::clone(&seal))?;
     let now = Clock::system().now();
     let secret = std::fs::read_to_string(&wish.secret_file)?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use shared::config::Config;
-use shared::seal::SealKey;
 use shared::time::{Clock, OffsetDateTime};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use store::Db;
@@ -49,7 +48,7 @@ pub(super) async fn prepare(database: &mut PgConnection, db: &Db, now: OffsetDat
 
 /// Settles all of them within so many seconds. Returns when each session's was settled.
 pub(super) async fn all(config: &Config, spread: u32) -> anyhow::Result<HashMap<Uuid, OffsetDateTime>> {
-    let db = Db::open(&config.database, Arc::new(SealKey::from_hex(config.secrets.seal_key.expose())?))?;
+    let db = Db::open(&config.database, Arc::new(config.secrets.seal()?))?;
     let mut database = PgConnection::connect(&config.database.write).await?;
     let rows = sqlx::query(
         "SELECT p.id, s.id FROM payments p JOIN orders o ON o.id = p.order_id JOIN sessions s ON s.entitlement_id = o.target_id ORDER BY o.code",
