@@ -57,6 +57,7 @@ install_for_test() {
     install_python_package AIOSMTPD_PYTHON "$AIOSMTPD" "a mail server"
     install_contract
     install_tools
+    install_scanner
 }
 
 # The file of FreeRADIUS' PAM module, or nothing.

@@ -37,6 +37,7 @@ pub mod onboarding;
 mod outgoing;
 pub mod pages;
 pub mod password;
+mod patience;
 pub mod payments;
 pub mod radiusd;
 mod retention;

@@ -59,7 +59,8 @@ pub(crate) async fn ask_text(url: Url, page: &str) -> anyhow::Result<String> {
 async fn get(url: &Url, page: &str) -> anyhow::Result<reqwest::Response> {
     let mut url = url.clone();
     url.set_path(page);
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let client =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE).build()?;
     let answer = client.get(url.clone()).send().await.and_then(reqwest::Response::error_for_status);
     answer.with_context(|| format!("radiusd does not answer at {url}; does it run?"))
 }

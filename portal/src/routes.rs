@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
@@ -57,7 +57,7 @@ pub fn public(app: App) -> Router {
         .route("/static/{version}/{file}", get(assets::file))
         .route("/healthz", get(health::alive))
         .layer(from_fn_with_state(app.clone(), language::remember))
-        .layer(from_fn(headers::own_forms_only))
+        .layer(from_fn_with_state(app.clone(), headers::own_forms_only))
         .layer(DefaultBodyLimit::max(FORM_LIMIT));
     Router::new()
         .merge(guests)

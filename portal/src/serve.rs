@@ -10,11 +10,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::patience::Patient;
 use crate::{App, jobs, keys, live, routes};
 
 /// Longest wait, after shutdown is asked for, for what is under way. Longer than one answer of M-Pesa usually
@@ -48,6 +50,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         stopping.cancel();
     });
     let public = routes::public(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    // The tap changes nothing: with it a connection says where it comes from.
+    let pages = Patient::new(pages).tap_io(|_| {});
     let public = axum::serve(pages, public).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let operational = axum::serve(metrics, routes::operational(app.clone()))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());

@@ -73,12 +73,15 @@ async fn every_answer_has_strict_headers_and_an_id() {
             "{path}: {policy}"
         );
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
-        for (name, value) in
-            [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("cache-control", "no-store")]
-        {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            ("x-frame-options", "DENY"),
+        ] {
             assert_eq!(headers.get(name).and_then(|v| v.to_str().ok()), Some(value), "{path}: {name}");
         }
-        assert!(headers.contains_key("x-request-id"), "{path}");
+        assert!(headers.contains_key("x-request-id") && headers.contains_key("permissions-policy"), "{path}");
     }
 }
 

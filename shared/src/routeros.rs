@@ -2,7 +2,8 @@
 //!
 //! Every request carries a password. So `http://` is taken only with an address that no packet from here reaches over the
 //! open Internet, such as the router's in the tunnel, and never with a name, which may lead anywhere; elsewhere it is
-//! `https://`. There is nothing else in it: the path is the API's, and the user has a place of their own.
+//! `https://`. No router is at an address that is link-local, a group's or nobody's: behind such a one machines of clouds keep what nobody
+//! else should ask for. There is nothing else in it: the path is the API's, and the user has a place of their own.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -26,6 +27,9 @@ pub enum RestUrlError {
     /// A user, a path, a query or a fragment.
     #[error("write scheme, host and port alone; the path is /rest by itself, and the user is told apart from it")]
     TooMuch,
+    /// A link-local address, a group's, or none.
+    #[error("no router is reached at an address that is link-local, a group's or nobody's")]
+    Nobodys,
     /// `http://` with a name or a public address.
     #[error("http:// sends the password readable: it is for a private address, such as the router's in a tunnel")]
     Readable,
@@ -37,6 +41,9 @@ impl FromStr for RestUrl {
     fn from_str(text: &str) -> Result<RestUrl, RestUrlError> {
         let url = Url::parse(text.trim()).map_err(|_| RestUrlError::NotAnAddress)?;
         let host = url.host().ok_or(RestUrlError::NotAnAddress)?;
+        if is_nobodys(&host) {
+            return Err(RestUrlError::Nobodys);
+        }
         match url.scheme() {
             "https" => {}
             "http" if is_private(&host) => {}
@@ -60,6 +67,16 @@ impl fmt::Display for RestUrl {
     /// Without a slash at the end: a path follows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+fn is_nobodys(host: &Host<&str>) -> bool {
+    let v4 = |ip: Ipv4Addr| ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast();
+    let v6 = |ip: &Ipv6Addr| ip.is_unspecified() || ip.is_unicast_link_local() || ip.is_multicast();
+    match host {
+        Host::Ipv4(ip) => v4(*ip),
+        Host::Ipv6(ip) => ip.to_ipv4_mapped().map_or_else(|| v6(ip), v4),
+        Host::Domain(_) => false,
     }
 }
 
@@ -103,6 +120,26 @@ mod tests {
         // Other spellings of an address are the address.
         assert_eq!(spelled("http://0x0a140002/"), Ok("http://10.20.0.2".to_owned()));
         assert_eq!(spelled("http://3221225985"), Err(RestUrlError::Readable));
+    }
+
+    #[test]
+    fn no_router_is_at_an_address_that_is_nobodys() {
+        for nobodys in [
+            "169.254.169.254",
+            "0xa9fea9fe",
+            "2852039166",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "[::]",
+            "[fe80::1]",
+            "[ff02::1]",
+            "[::ffff:169.254.169.254]",
+        ] {
+            for scheme in ["http", "https"] {
+                assert_eq!(spelled(&format!("{scheme}://{nobodys}")), Err(RestUrlError::Nobodys), "{scheme} {nobodys}");
+            }
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Rotate {
              and print it with `portal secrets lookup-key`"
         );
         let (mut done, mut unopened) = (0, Vec::new());
-        for column in COLUMNS {
+        for &column in COLUMNS {
             self.everybody_has(db).await?;
             let mut after = None;
             loop {
@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn what_to_do_next_follows_from_what_is_left() {
         let key = SealKey::from_hex(&"8f".repeat(32)).expect("a key").current();
-        let columns = |left| COLUMNS.map(|column| State { column, values: 7, left });
+        let columns =
+            |left| -> Vec<State> { COLUMNS.iter().map(|&column| State { column, values: 7, left }).collect() };
         let holder = Holder { program: "radiusd".into(), keys: vec!["00000000".into()], heard_seconds: 3 };
         let others = ["00000000".to_owned()];
         for (others, left, words) in [

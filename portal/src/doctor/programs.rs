@@ -87,7 +87,8 @@ pub(super) async fn look_at_portal(config: &Config) -> Told {
 async fn ask(base: &Url, page: &str) -> Result<String, String> {
     let mut url = base.clone();
     url.set_path(page);
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(|error| error.to_string())?;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE);
+    let client = client.build().map_err(|error| error.to_string())?;
     let silence = |error: reqwest::Error| if error.is_timeout() { "no answer in time" } else { "nothing answers" };
     let answer = client.get(url).send().await.map_err(silence)?;
     let body = crate::outgoing::body(answer, ANSWER_MAX).await.map_err(|_| "its answer broke off")?;

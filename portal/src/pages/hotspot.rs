@@ -73,7 +73,7 @@ pub(crate) async fn arrive(
         let page = wanted.speech(language, None).to(&urls::order(app.db.seal(), order.id));
         return Ok(Redirect::to(&page).into_response());
     }
-    let code = scanned::code(&headers).unwrap_or_default();
+    let code = scanned::code(&app.config.portal.public_url, &headers).unwrap_or_default();
     show(&app, wanted, visit, Typed { code, ..Typed::default() }).await
 }
 

@@ -8,17 +8,16 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum_extra::extract::CookieJar;
-use axum_extra::extract::cookie::{Cookie, SameSite};
 use shared::voucher;
+use url::Url;
 
 use crate::error::AppError;
 use crate::middleware::language::Wanted;
+use crate::session::cookie;
 use crate::views::customer::ScannedPage;
 use crate::views::{Site, page, words};
 use crate::{App, urls};
 
-/// The cookie's name.
-const NAME: &str = "mlango-voucher";
 /// How long it is kept.
 const KEPT: time::Duration = time::Duration::minutes(30);
 
@@ -33,13 +32,7 @@ pub(crate) async fn show(
     let view =
         ScannedPage { site: Site::of(&app, wanted.speech(None, None)).at(&code_page), code: voucher::printed(&code) };
     let mut response = page(StatusCode::OK, &view)?;
-    let cookie = Cookie::build((NAME, code.to_string()))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(app.config.portal.public_url.scheme() == "https")
-        .max_age(KEPT)
-        .build();
+    let cookie = cookie::voucher(&app.config.portal.public_url, code.to_string(), KEPT);
     if let Ok(value) = cookie.to_string().parse() {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
@@ -47,9 +40,9 @@ pub(crate) async fn show(
 }
 
 /// The code that was scanned with this browser, as it is printed.
-pub(crate) fn code(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn code(public_url: &Url, headers: &HeaderMap) -> Option<String> {
     let jar = CookieJar::from_headers(headers);
-    voucher::normalise(jar.get(NAME)?.value()).ok().map(|code| voucher::printed(&code))
+    voucher::normalise(jar.get(cookie::voucher_name(public_url))?.value()).ok().map(|code| voucher::printed(&code))
 }
 
 #[cfg(test)]
@@ -58,13 +51,16 @@ mod tests {
 
     #[test]
     fn only_a_code_is_taken_from_the_cookie() {
-        let of = |cookie: &'static str| {
+        let at = |url: &str, cookie: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::COOKIE, cookie.parse().expect("a value"));
-            code(&headers)
+            code(&Url::parse(url).expect("a URL"), &headers)
         };
+        let of = |cookie| at("http://h", cookie);
         assert_eq!(of("mlango-voucher=ABCDE23456").as_deref(), Some("ABCDE-23456"));
         assert_eq!(of("mlango-voucher=<script>"), None);
         assert_eq!(of("other=ABCDE23456"), None);
+        assert_eq!(at("https://h", "__Host-mlango-voucher=ABCDE23456").as_deref(), Some("ABCDE-23456"));
+        assert_eq!(at("https://h", "mlango-voucher=ABCDE23456"), None, "another host may have planted it");
     }
 }

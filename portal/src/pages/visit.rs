@@ -234,6 +234,10 @@ fn web_address(text: &[u8]) -> Option<Url> {
     if !lower.starts_with("http://") && !lower.starts_with("https://") {
         return None;
     }
+    // A third slash is one that a browser leaves out.
+    if text.split_once("://").is_some_and(|(_, host)| host.starts_with('/')) {
+        return None;
+    }
     let url = Url::parse(text).ok()?;
     let plain = url.has_host() && url.username().is_empty() && url.password().is_none();
     plain.then_some(url)
@@ -373,6 +377,8 @@ mod tests {
             "http:\\\\evil.example\\",
             "http:/evil.example/",
             "http:evil.example",
+            "http:///evil.example/",
+            "https:///evil.example/",
             " http://evil.example/",
             "http://user@evil.example/",
             "http://10.5.50.1:80@evil.example/",

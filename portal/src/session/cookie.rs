@@ -1,5 +1,5 @@
 //! The desk's two cookies: the session's identifier, and the secret of the sign-in form. And the customers': their session's
-//! identifier, and the language that they chose.
+//! identifier, the code of a voucher that they scanned, and the language that they chose.
 //!
 //! Where the portal is reached by https all that are secret have the `__Host-` prefix, so that no other host of the domain
 //! can plant one, and are never sent in clear. By plain http (a first try on one machine) browsers refuse
@@ -48,6 +48,19 @@ pub fn customer(public_url: &Url, value: String, lifetime: time::Duration) -> Co
 pub fn gone_customer(public_url: &Url) -> Cookie<'static> {
     let mut cookie = customer(public_url, String::new(), time::Duration::ZERO);
     cookie.make_removal();
+    cookie
+}
+
+/// The name of the cookie with a voucher's code that was scanned.
+pub fn voucher_name(public_url: &Url) -> &'static str {
+    if is_https(public_url) { "__Host-mlango-voucher" } else { "mlango-voucher" }
+}
+
+/// The cookie of a voucher's code. It comes along with a router's redirect.
+pub fn voucher(public_url: &Url, code: String, lifetime: time::Duration) -> Cookie<'static> {
+    let mut cookie = with_flags(public_url, voucher_name(public_url), code);
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_max_age(lifetime);
     cookie
 }
 

@@ -37,7 +37,7 @@ pub struct Column {
 }
 
 /// All of them.
-pub const COLUMNS: [Column; 9] = [
+pub const COLUMNS: &[Column] = &[
     Column { table: "nas", name: "secret_sealed", key: "id", owner: "id", place: "nas.secret:" },
     Column { table: "nas", name: "old_secret_sealed", key: "id", owner: "id", place: "nas.secret:" },
     Column { table: "nas", name: "rest_password_sealed", key: "id", owner: "id", place: "nas.rest_password:" },
@@ -108,7 +108,7 @@ impl Holder {
 pub async fn state(db: &Db) -> Result<Vec<State>> {
     let begins = db.seal.begins();
     let mut found = Vec::new();
-    for column in COLUMNS {
+    for &column in COLUMNS {
         let Column { table, name, .. } = column;
         let count = format!(
             "SELECT count({name}), count({name}) FILTER (WHERE substring({name} FROM 1 FOR $1) <> $2) FROM {table}"
