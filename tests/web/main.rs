@@ -37,3 +37,23 @@ mod races;
 mod scan;
 mod sessions;
 mod typed;
+
+/// The table that people read names every file here, and no file that is not there.
+#[test]
+fn the_table_of_topics_names_what_is_here() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/operations/security.md")).unwrap();
+    let helpers = ["main.rs", "html.rs", "people.rs", "scan.py", "requirements.txt"];
+    for entry in std::fs::read_dir(root.join("tests/web")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_named = page.contains(&format!("`tests/web/{name}`"));
+        assert!(
+            is_named || helpers.contains(&name.as_str()),
+            "docs/operations/security.md says nothing of tests/web/{name}"
+        );
+    }
+    let named = page.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
+    for path in named.filter(|quoted| quoted.starts_with("tests/") || quoted.starts_with("portal/")) {
+        assert!(root.join(path).exists(), "docs/operations/security.md names {path}, which is not there");
+    }
+}
