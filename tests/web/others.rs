@@ -194,3 +194,34 @@ async fn whoever_is_limited_to_a_site_reaches_no_route_of_another() {
         }
     }
 }
+
+#[tokio::test]
+async fn whoever_is_limited_to_a_site_puts_no_router_elsewhere() {
+    let stage = Stage::open().await;
+    let (here, _) = (place(&stage, "Beach", 1).await, place(&stage, "Harbour", 2).await);
+    operator::make(&stage.world, "manager@example.org", Role::Manager).await;
+    let id = stage.world.staff_id("manager@example.org").await;
+    people::set_access(&stage.world.db, id, Role::Manager, &[here.site]).await.unwrap();
+    let limited = Operator::again(&stage.world, "manager@example.org").await;
+    let csrf = secret(&stage.web, &limited).await;
+    let own = format!("/admin/routers/{}", here.router);
+    let before = stage.at_rest().await;
+    for site in ["Harbour", "Somewhere new", ""] {
+        let fields = [("csrf", csrf.as_str()), ("name", "router-1"), ("site", site), ("hosts", "")];
+        let answer = stage.web.send(&own, &limited.cookie, &fields).await;
+        assert_eq!(answer.status, 422, "{site:?}: {}", answer.text);
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("name", "another"),
+            ("site", site),
+            ("interface", "bridge"),
+            ("version", "7"),
+            ("address", "10.9.1.9"),
+        ];
+        let answer = stage.web.send("/admin/routers", &limited.cookie, &fields).await;
+        assert!(answer.status == 422 && answer.text.contains("that you are limited to"), "{site:?}: {}", answer.text);
+    }
+    assert_eq!(stage.contents().await, before, "something was changed");
+    let fields = [("csrf", csrf.as_str()), ("name", "router-1"), ("site", "Beach"), ("hosts", "")];
+    assert_eq!(stage.web.send(&own, &limited.cookie, &fields).await.status, 303);
+}

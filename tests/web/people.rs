@@ -131,7 +131,7 @@ impl Web {
                         continue;
                     }
                     // Sorted and cut in every way, a list has no end of addresses.
-                    let (path, query) = link.split_once('?').unwrap_or((&link, ""));
+                    let (path, query) = link.split_once('?').unwrap_or((link.as_str(), ""));
                     let seen = variants.entry(path.to_owned()).or_insert(0);
                     *seen += u32::from(!query.is_empty());
                     if query.is_empty() || *seen <= VARIANTS_MAX {

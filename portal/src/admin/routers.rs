@@ -6,6 +6,7 @@
 
 pub(super) mod enrol;
 pub(super) mod one;
+mod site;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -58,6 +58,7 @@ impl Secrets {
 
 async fn status(context: &Context, answer: Answer) -> anyhow::Result<()> {
     let (columns, holders) = (sealed::state(&context.db).await?, sealed::holders(&context.db).await?);
+    let finds_logins = sealed::finds_logins(&context.db).await?;
     let seal = context.db.seal();
     let (current, known) = (seal.current(), seal.known());
     let others: Vec<String> = known.iter().skip(1).map(ToString::to_string).collect();
@@ -65,7 +66,7 @@ async fn status(context: &Context, answer: Answer) -> anyhow::Result<()> {
         "key": current.to_string(),
         "other_keys": others,
         "has_lookup_key": !context.config.secrets.lookup_key.expose().is_empty(),
-        "finds_logins": sealed::finds_logins(&context.db).await?,
+        "finds_logins": finds_logins,
         "left": left(&columns),
         "columns": columns.iter().map(|state| json!({
             "table": state.column.table, "column": state.column.name, "values": state.values, "left": state.left,

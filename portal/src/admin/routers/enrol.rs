@@ -16,6 +16,7 @@ use store::api_token;
 use store::nas::{GOOD_FOR, NewEnrolment, NewNas, Settings};
 use uuid::Uuid;
 
+use super::site::is_theirs;
 use crate::App;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Filled, Form, FormPage, Problems, told};
@@ -97,7 +98,9 @@ pub(in crate::admin) async fn make(State(app): State<App>, posted: Posted<Fields
     let (staff, sent) = (&posted.staff, &posted.form);
     let mut problems = Problems::default();
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
-    if let Some(chosen) = read(sent, &app.config, &mut problems) {
+    if let Some(chosen) = read(sent, &app.config, &mut problems)
+        && is_theirs(&app, staff, chosen.site.as_deref(), &mut problems).await?
+    {
         let (id, token, now) = (rng::id(app.clock.now()), rng::secret(), app.clock.now());
         match told(register(&app, staff, id, &chosen, &token, now).await)? {
             Ok(()) => {

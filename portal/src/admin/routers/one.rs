@@ -15,6 +15,7 @@ use store::nas::{CLOCK_TOLERANCE_SECONDS, Edit, Enrolment, MessageAuthenticatorP
 use uuid::Uuid;
 
 use super::enrol::{router_name, shown};
+use super::site::is_theirs;
 use super::{LATELY, heard, in_percent, left, online};
 use crate::App;
 use crate::admin::Refusal;
@@ -350,6 +351,7 @@ pub(in crate::admin) async fn edit(
     let (sent, mut problems) = (&posted.form, Problems::default());
     let name = problems.keep("name", router_name(sent.text("name")));
     let site = problems.optional(sent, "site", values::name);
+    is_theirs(&app, &posted.staff, site.as_deref(), &mut problems).await?;
     let hosts = sent.text("hosts").split_whitespace().map(values::host).collect::<Result<Vec<String>, _>>();
     let hosts = problems.keep("hosts", hosts);
     let (Some(name), Some(hosts), true) = (name, hosts, problems.is_empty()) else {
