@@ -217,6 +217,7 @@ async fn whoever_is_limited_to_a_site_puts_no_router_elsewhere() {
             ("interface", "bridge"),
             ("version", "7"),
             ("address", "10.9.1.9"),
+            ("guests", "10.5.50.0/24"),
         ];
         let answer = stage.web.send("/admin/routers", &limited.cookie, &fields).await;
         assert!(answer.status == 422 && answer.text.contains("that you are limited to"), "{site:?}: {}", answer.text);
