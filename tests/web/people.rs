@@ -18,8 +18,6 @@ use crate::operator::{self, Operator};
 
 /// Where the router's login page would be.
 pub(crate) const LOGIN: &str = "http://10.5.50.1/login";
-/// A number that pays at once: M-Pesa's simulator goes by the last digit.
-pub(crate) const PHONE: &str = "0712345670";
 /// Pages that a walk looks at, at most.
 const PAGES_MAX: usize = 400;
 /// And of one page with how many queries.

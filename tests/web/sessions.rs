@@ -123,7 +123,7 @@ async fn cookies_are_bound_to_the_host_where_there_is_https() {
 
     let form = web.get("/admin/sign-in", "").await;
     let secret = form.cookie("__Host-mlango-sign-in").unwrap();
-    assert_eq!(form.cookies().iter().map(|cookie| flags(cookie)).collect::<Vec<_>>(), [strict.clone()]);
+    assert_eq!(form.cookies().iter().map(|cookie| flags(cookie)).collect::<Vec<_>>(), std::slice::from_ref(&strict));
     operator::make(&stage.world, EMAIL, Role::Support).await;
     let fields = [("csrf", secret.as_str()), ("email", EMAIL), ("password", PASSWORD)];
     let signed_in = web.send("/admin/sign-in", &format!("__Host-mlango-sign-in={secret}"), &fields).await;
@@ -142,7 +142,7 @@ async fn cookies_are_bound_to_the_host_where_there_is_https() {
     for answer in [&account, &voucher, &language] {
         assert_eq!(
             answer.cookies().iter().map(|cookie| flags(cookie)).collect::<Vec<_>>(),
-            [lax.clone()],
+            std::slice::from_ref(&lax),
             "{answer:?}"
         );
     }

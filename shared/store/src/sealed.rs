@@ -59,6 +59,8 @@ pub const COLUMNS: &[Column] = &[
         owner: "credential_id",
         place: "credential.password:",
     },
+    Column { table: "webhook_endpoints", name: "secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
+    Column { table: "webhook_endpoints", name: "old_secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
 ];
 
 /// How much of a column the present key has sealed.
