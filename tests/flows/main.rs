@@ -33,6 +33,7 @@ mod doctor;
 mod feed;
 mod for_another;
 mod ghosts;
+mod giving_back;
 mod guessing;
 mod guest;
 mod history;

@@ -230,8 +230,10 @@ order-refunded = Your money has gone back
 # $amount is such as "KSh 20", $when such as "29 November 2026, 21:40".
 order-refunded-to-card = { $amount } went back to your card on { $when }. Your bank may take some days to show it.
 order-refunded-to-phone = { $amount } went back to you by M-Pesa on { $when }.
+order-refunded-by-hand = { $amount } was given back to you on { $when }.
 order-refunding = Your money is going back
 order-refunding-detail = { $amount } is on its way back to your card.
+order-refunding-to-phone = { $amount } is on its way back to you by M-Pesa.
 # The customer has told the bank that the payment was not theirs.
 order-disputed = Your bank has taken this payment back
 order-disputed-detail = { $amount } went back to you on { $when }, so what it paid for has ended. If that was a mistake, tell your bank.

@@ -31,6 +31,7 @@ mod outages;
 mod overview;
 mod packages;
 mod page;
+mod payment;
 mod proof;
 mod refusal;
 mod routers;
@@ -164,6 +165,7 @@ fn see_routes() -> Router<App> {
 fn see_money_routes() -> Router<App> {
     Router::new()
         .route("/payments", get(show::<Payments>))
+        .route("/payments/{id}", get(payment::show))
         .route("/payments.csv", get(file::<Payments>))
         .route("/orders", get(show::<Orders>))
         .route("/orders.csv", get(file::<Orders>))
@@ -210,6 +212,9 @@ fn move_money_routes() -> Router<App> {
         .route("/money/{receipt}/given-back", post(money::changes::given_back))
         .route("/money/{receipt}/ignore", post(money::changes::ignore))
         .route("/money/{receipt}/heed", post(money::changes::heed))
+        .route("/payments/{id}/refund", post(payment::changes::give_back))
+        .route("/payments/{id}/given-back", post(payment::changes::given_back))
+        .route("/payments/{id}/again", post(payment::changes::try_again))
         .route("/support/refund", post(support::fixes::refund))
 }
 

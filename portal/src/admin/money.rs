@@ -1,9 +1,10 @@
 //! `/admin/money`: money that came and of which nobody knows what it is for, and money that goes back. What waits is here with why
-//! it waits; what can be done about it stands on the receipt's own page ([`receipt`]), and is done in [`changes`]. Below it is what of
-//! payments by card somebody should look at ([`cards`]).
+//! it waits; what can be done about it stands on the receipt's own page ([`receipt`]), and is done in [`changes`]. Below it are the orders
+//! of which money is owed to customers ([`owed`]), and what of payments by card somebody should look at ([`cards`]).
 
 mod cards;
 pub(super) mod changes;
+mod owed;
 pub(super) mod receipt;
 mod why;
 mod wish;
@@ -39,6 +40,7 @@ pub(super) struct Money {
     rows: Vec<Row>,
     /// Whether there may be more than are shown.
     is_cut: bool,
+    owed: Vec<owed::Row>,
     cards: Vec<cards::Row>,
 }
 
@@ -78,6 +80,7 @@ async fn page(app: &App, staff: &Staff, all: bool) -> Result<Money, Refusal> {
         waiting: unmatched::count_waiting(&app.db).await?,
         is_cut: rows.len() as u64 >= u64::from(SHOWN),
         rows,
+        owed: owed::rows(app, staff, now).await?,
         cards: cards::rows(app, now).await?,
     })
 }
@@ -167,7 +170,8 @@ pub(super) mod tests {
         let now = OffsetDateTime::UNIX_EPOCH;
         let all = [money("unmatched"), ignored(), money("refunded"), money("assigned"), money("matched")];
         let rows = all.iter().map(|money| row(money, HOSTILE.into(), Role::Owner, now)).collect();
-        Money { page, style: style(), all: true, waiting: 1, rows, is_cut: true, cards: super::cards::tests::samples() }
+        let (owed, cards) = (super::owed::tests::samples(), super::cards::tests::samples());
+        Money { page, style: style(), all: true, waiting: 1, rows, is_cut: true, owed, cards }
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Now {
         if sees_money {
             let week_ago = overview::sold(&app.db, words::start_of_day(now) - WEEK, now - WEEK, sites).await?;
             figures.push(sales(&sold, &week_ago));
-            figures.extend(money_figures(app).await?);
+            figures.extend(money_figures(app, sites).await?);
         }
         figures.extend(session_figures(app, sites, now).await?);
         let health = health(app, now).await?;
@@ -206,7 +206,7 @@ async fn session_figures(app: &App, sites: &SiteScope, now: OffsetDateTime) -> R
     ])
 }
 
-async fn money_figures(app: &App) -> Result<Vec<Figure>, Refusal> {
+async fn money_figures(app: &App, sites: &SiteScope) -> Result<Vec<Figure>, Refusal> {
     let waiting = store::payment::count_waiting(&app.db).await?;
     let unmatched = store::unmatched::count_waiting(&app.db).await?;
     // Disputes, and money that could not go back.
@@ -217,6 +217,10 @@ async fn money_figures(app: &App) -> Result<Vec<Figure>, Refusal> {
     ];
     if cards > 0 {
         figures.push(figure("/admin/money", cards, "card payments to look at", Tone::Bad));
+    }
+    let owed = store::refund::count_owed(&app.db, sites).await?;
+    if owed > 0 {
+        figures.push(figure("/admin/money", owed, "orders owed to customers", Tone::Bad));
     }
     Ok(figures)
 }

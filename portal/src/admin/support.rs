@@ -23,7 +23,7 @@ use shared::time::{OffsetDateTime, rfc3339};
 use store::timeline::{self, Story, guesses};
 
 use self::cause::facts::Facts;
-use self::cause::{Finding, Fix};
+use self::cause::{Finding, Fix, goes_back_by_phone};
 use self::fixes::{Offers, form_of};
 use self::subject::{About, label, looked_for};
 use self::tell::{Topic, clock, tell};
@@ -31,6 +31,7 @@ use super::Refusal;
 use super::discounts::rule::moment;
 use super::form::{Fields, Filled, Form, Problems};
 use super::page::{Page, Tab, answer, style};
+use super::payment;
 use super::words;
 use crate::App;
 use crate::session::Staff;
@@ -213,20 +214,21 @@ fn told(
     now: OffsetDateTime,
 ) -> Told {
     let (role, path) = (page.role, about.path());
-    let (mut findings, mut forms) = (Vec::new(), Vec::new());
+    let (mut findings, mut forms, mut others) = (Vec::new(), Vec::new(), others(about, story, role));
     // Only the newest part says what is the matter now.
     if part.before.is_none() {
         let facts = Facts::of(&story.lines, now);
         let causes = cause::cause(&story.lines, now);
         let offers = Offers { facts: &facts, findings: &causes, about, role, strangers, again, now };
         forms = offers.forms();
+        others.extend(to_give_back(&facts, role));
         findings = causes.iter().map(|finding| shown(finding, role, &forms)).collect();
     }
     let only = Topic::parse(&part.show);
     Told {
         style: style(),
         title: about.title(story, role),
-        others: others(about, story, role),
+        others,
         done: done(&part.done),
         problem: again.map(|again| again.problem.clone()).unwrap_or_default(),
         findings,
@@ -244,6 +246,16 @@ fn others(about: &About, story: &Story, role: Role) -> Vec<(String, String)> {
     let people = story.people.iter().map(|person| (About::customer(person.id), words::phone(role, &person.phone)));
     let devices = story.devices.iter().map(|mac| (About::device(*mac), mac.to_string()));
     people.chain(devices).filter(|(other, _)| other != about).map(|(other, label)| (other.path(), label)).collect()
+}
+
+/// Payments by M-Pesa that can be given back, for who decides about money: each on its own page.
+fn to_give_back(facts: &Facts<'_>, role: Role) -> Vec<(String, String)> {
+    let payments =
+        facts.payments.iter().filter(|payment| role.may(Permission::MoveMoney) && goes_back_by_phone(payment));
+    let link = |payment: &&timeline::Payment| {
+        (payment::path(payment.id), format!("Give back {} of order {}", payment.amount, payment.order_code))
+    };
+    payments.map(link).collect()
 }
 
 fn topics(path: &str, only: Option<Topic>, role: Role) -> Vec<(String, &'static str, bool)> {
@@ -275,6 +287,7 @@ fn shown(finding: &Finding, role: Role, forms: &[Form]) -> Shown {
         Some(Fix::Money(receipt)) if role.may(Permission::SeeMoney) => {
             (format!("/admin/money/{receipt}"), "Look at that money")
         }
+        Some(Fix::Payment(payment)) if role.may(Permission::MoveMoney) => (payment::path(*payment), "Give it back"),
         Some(fix) => match form_of(fix).filter(|id| forms.iter().any(|form| form.id == *id)) {
             Some(id) => (format!("#do-{id}"), pressed(id)),
             None => (String::new(), ""),

@@ -64,6 +64,7 @@ const PAGES: &[&str] = &[
     "/admin/sessions/ended",
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
+    "/admin/payments/pay_0192e4a0000070008000000000000001",
     "/admin/money",
     "/admin/money/all",
     "/admin/money/RKTQDM7W6S",
@@ -98,6 +99,9 @@ const CHANGES: &[&str] = &[
     "/admin/money/RKTQDM7W6S/given-back",
     "/admin/money/RKTQDM7W6S/ignore",
     "/admin/money/RKTQDM7W6S/heed",
+    "/admin/payments/pay_0192e4a0000070008000000000000001/refund",
+    "/admin/payments/pay_0192e4a0000070008000000000000001/given-back",
+    "/admin/payments/pay_0192e4a0000070008000000000000001/again",
     "/admin/support/disconnect",
     "/admin/support/grant",
     "/admin/support/move",
@@ -287,6 +291,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&support::tests::sample(page()));
     assert_whole(&support::tests::asked(page()));
     assert_whole(&accounting::tests::sample(page()));
+    assert_whole(&payment::tests::sample(page()));
     assert_whole(&money::tests::sample(page()));
     assert_whole(&money::receipt::tests::sample(page()));
     assert_whole(&vouchers::tests::sample(page()));
@@ -344,6 +349,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "message_texts.html",
             "money.html",
             "money_cards.html",
+            "money_owed.html",
             "money_receipt.html",
             "notice.html",
             "outages.html",
@@ -351,6 +357,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "overview_now.html",
             "package.html",
             "packages.html",
+            "payment.html",
             "recovery_codes.html",
             "router.html",
             "router_line.html",

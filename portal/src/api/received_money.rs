@@ -175,7 +175,7 @@ pub(super) async fn reverse(
     }
     token.audit(&app, "money.reverse", &receipt).await?;
     let asking = Asking { db: &app.db, base: reached_at(&app.config), operator, by: &token.actor, now: time };
-    let (state, detail) = match asking.reversal(&receipt, amount, REMARKS).await? {
+    let (state, detail) = match asking.reversal(&receipt, amount, None, REMARKS).await? {
         Said::Accepted { .. } => ("asked", None),
         Said::Refused(refusal) => {
             let sentence = format!("M-Pesa does not give it back: {}", refusal.code_and_text().1);

@@ -383,6 +383,11 @@ mod tests {
             "portal money refund AB2CD3EF",
             "portal money refund RKTQDM7W6S --reverse --again",
             "portal money refund RKTQDM7W6S --given-back RKU1234567",
+            "portal money refund AB2CD3EF --keep-access",
+            "portal money refund AB2CD3EF --reverse --again --json",
+            "portal money owed --json",
+            "portal money given-back AB2CD3EF --proof RKU1234567",
+            "portal money given-back AB2CD3EF --proof cash --only-owed --json",
             "portal money register --unanswered cancelled --json",
             "portal session disconnect 0192e4a0-0000-7000-8000-000000000001",
             "portal wireguard peers",
@@ -445,6 +450,8 @@ mod tests {
             "portal money refund RKTQDM7W6S --again",
             "portal money refund pi_",
             "portal money refund RKTQDM7W6S --reverse --given-back X",
+            "portal money given-back AB2CD3EF",
+            "portal money given-back AB2CD3EF --proof cash --only-owed --keep-access",
             "portal message set ended",
         ] {
             let error = Arguments::try_parse_from(line.split_whitespace()).expect_err(line);

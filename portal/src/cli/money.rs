@@ -1,13 +1,17 @@
 //! `portal money`: payments that came and of which nobody knows what they are for, and money that goes back.
 //!
 //! `assign` finishes the job: the customer has access when it ends. `refund` says that money goes back; then M-Pesa is asked
-//! to do it (`--reverse`), or a person did it by hand and says so (`--given-back`). A payment by card, named by its receipt or by
-//! its order, goes back by itself. `register` tells M-Pesa where payments from its menu are reported.
+//! to do it (`--reverse`), or a person did it by hand and says so (`--given-back`). A payment that is booked with its order, named by the
+//! order or by its receipt, goes back by itself: to its card, or by M-Pesa ([`back`]), of which `given-back` says that a person did it.
+//! `register` tells M-Pesa where payments from its menu are reported.
+
+mod back;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use shared::phone::Phone;
+use shared::staff::SiteScope;
 use shared::time::rfc3339;
 use store::unmatched::{self, Purpose};
 use store::{mpesa_request, refund};
@@ -34,6 +38,10 @@ pub(super) enum Money {
     Assign(Assign),
     /// Say that a payment goes back, and have it go back.
     Refund(Refund),
+    /// Say that you have given a payment by M-Pesa back by hand.
+    GivenBack(back::GivenBack),
+    /// List the orders of which money is owed to customers, those first that have waited longest.
+    Owed(back::Owed),
     /// Tell M-Pesa where payments from its menu are reported. In production it takes this once.
     Register(Register),
 }
@@ -67,11 +75,11 @@ pub(super) struct Assign {
 
 #[derive(Debug, Args)]
 pub(super) struct Refund {
-    /// The payment's receipt; of a payment by card also the code of its order. A card gets its money back by itself, and
-    /// what was bought with it ends.
+    /// The payment's receipt, or the code of its order. What was bought with it ends, and a running portal has the money go
+    /// back to the card, or by M-Pesa; what only waits, by its receipt, is owed to its payer from now on.
     #[arg(value_name = "RECEIPT", value_parser = values::refundable)]
     receipt: String,
-    /// Ask M-Pesa to give it back now. Needs [mpesa.initiator] in the configuration.
+    /// Ask M-Pesa to give back what only waits. Needs [mpesa.initiator] in the configuration.
     #[arg(long, conflicts_with = "given_back")]
     reverse: bool,
     /// M-Pesa's statement shows that what was asked before was not done: ask once more.
@@ -80,6 +88,8 @@ pub(super) struct Refund {
     /// It was given back by hand, under this receipt.
     #[arg(long, value_name = "RECEIPT", value_parser = values::name)]
     given_back: Option<String>,
+    #[command(flatten)]
+    how_much: back::HowMuch,
     #[command(flatten)]
     answer: Answer,
 }
@@ -107,6 +117,8 @@ impl Money {
             Money::List(list) => list.run(context).await,
             Money::Assign(assign) => assign.run(context).await,
             Money::Refund(refund) => refund.run(context).await,
+            Money::GivenBack(given) => given.run(context).await,
+            Money::Owed(owed) => owed.run(context).await,
             Money::Register(register) => register.run(context).await,
         }
     }
@@ -176,14 +188,27 @@ impl Assign {
 impl Refund {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let receipt = self.receipt.as_str();
-        if let Some(payment) = refund::find(&context.db, receipt).await? {
+        let by_card = refund::find(&context.db, receipt).await?;
+        let by_mpesa = match refund::mpesa::find(&context.db, receipt).await? {
+            // Of two of one order it is the one that bought nothing.
+            Some(payment) if by_card.is_some() => {
+                let is_sale = refund::balance(&context.db, payment, &SiteScope::All).await?.is_sale;
+                Some(payment).filter(|_| !is_sale)
+            }
+            other => other,
+        };
+        if let Some(payment) = by_mpesa {
+            let back = back::Back { payment, named: receipt, how_much: self.how_much, answer: &self.answer };
+            return match &self.given_back {
+                Some(proof) => back.by_hand(context, proof).await,
+                None => back.by_mpesa(context, self.again).await,
+            };
+        }
+        if let Some(payment) = by_card {
             return self.to_card(context, payment).await;
         }
         if let Some(proof) = &self.given_back {
-            let amount = unmatched::given_back(&context.db, receipt, proof, context.now()).await?;
-            context.audit("money.given_back", &format!("{receipt} by {proof}")).await?;
-            let value = json!({ "receipt": receipt, "amount": spelling::Money::from(amount), "result": "given_back" });
-            return self.answer.give(&value, format!("{amount} of {receipt} has gone back."));
+            return back::by_receipt(context, receipt, proof, &self.answer).await;
         }
         if !self.reverse {
             let amount = unmatched::refund_due(&context.db, receipt, ACTOR, context.now()).await?;
@@ -198,8 +223,8 @@ impl Refund {
     async fn to_card(&self, context: &Context, payment: Uuid) -> anyhow::Result<()> {
         let receipt = self.receipt.as_str();
         anyhow::ensure!(
-            !self.reverse && self.given_back.is_none(),
-            "{receipt} was paid by card, which gets its money back by itself: leave --reverse and --given-back out"
+            !self.reverse && self.given_back.is_none() && !self.how_much.is_said(),
+            "{receipt} was paid by card, which gets all its money back by itself: leave the other options out"
         );
         anyhow::ensure!(context.config.stripe.is_some(), "there is no [stripe] in the configuration");
         let asked = refund::ask(&context.db, payment, ACTOR, context.now()).await?;
@@ -229,7 +254,7 @@ impl Refund {
         }
         context.audit("money.reverse", receipt).await?;
         let asking = Asking { db: &context.db, base: reached_at(&context.config), operator, by: ACTOR, now };
-        let asked = asking.reversal(receipt, amount, "Refund").await?;
+        let asked = asking.reversal(receipt, amount, None, "Refund").await?;
         let text = match &asked {
             Asked::Accepted { .. } => {
                 format!("M-Pesa has been asked to give {amount} of {receipt} back. Its answer comes later.")

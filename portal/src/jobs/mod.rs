@@ -46,6 +46,7 @@ enum Job {
     CardReports,
     CardChecks,
     Refunds,
+    Reversals,
     Fees,
     Expiry,
     Ending,
@@ -69,12 +70,13 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 18] = [
+    const ALL: [Job; 19] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
         Job::CardChecks,
         Job::Refunds,
+        Job::Reversals,
         Job::Fees,
         Job::Expiry,
         Job::Ending,
@@ -97,6 +99,7 @@ impl Job {
             Job::CardReports => "card_reports",
             Job::CardChecks => "card_checks",
             Job::Refunds => "refunds",
+            Job::Reversals => "reversals",
             Job::Fees => "fees",
             Job::Expiry => "expiry",
             Job::Ending => "ending",
@@ -120,6 +123,7 @@ impl Job {
             | Job::CardReports
             | Job::CardChecks
             | Job::Refunds
+            | Job::Reversals
             | Job::News
             | Job::AlertMessages
             | Job::Webhooks
@@ -141,6 +145,7 @@ impl Job {
             Job::Checks
             | Job::CardChecks
             | Job::Refunds
+            | Job::Reversals
             | Job::Fees
             | Job::Expiry
             | Job::Ending
@@ -197,6 +202,7 @@ impl Job {
             Job::CardReports => reports::<Stripe>(app, hands).await,
             Job::CardChecks => checks::<Stripe>(app, hands).await,
             Job::Refunds => refunds(app, hands).await,
+            Job::Reversals => reversals(app, hands).await,
             Job::Fees => fees(app, hands).await,
             Job::Ending => {
                 notification::note_ending(&app.db, app.clock.now()).await?;
@@ -268,6 +274,24 @@ async fn refunds(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> 
         hand_out(app, hands, ("refund", due.trace), move |app| async move {
             let Some(stripe) = &app.stripe else { return };
             if let Err(error) = crate::payments::refund::work(&app, stripe, &due).await {
+                tracing::error!(refund = %due.id, %error, "a refund could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+async fn reversals(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let Some(mpesa) = app.mpesa.as_ref().filter(|mpesa| mpesa.operator().is_some()) else { return Ok(false) };
+    let free = free_hands(hands);
+    crate::payments::refund::measure(app).await?;
+    let due = refund::mpesa::claim(&app.db, app.clock.now(), mpesa.longest() + LEASE_MARGIN, free).await?;
+    let more = due.len() == free as usize;
+    for due in due {
+        hand_out(app, hands, ("reversal", due.trace), move |app| async move {
+            let Some(operator) = app.mpesa.as_ref().and_then(Mpesa::operator) else { return };
+            if let Err(error) = crate::payments::reversal::work(&app, operator, &due).await {
                 tracing::error!(refund = %due.id, %error, "a refund could not be worked on; it is taken up again");
             }
         })

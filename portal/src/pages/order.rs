@@ -625,6 +625,7 @@ pub(crate) async fn events(
 mod tests {
     use shared::entitlement::{State as Access, Used};
     use shared::money::Money;
+    use store::returned::To;
     use uuid::Uuid;
 
     use shared::rules::Rules;
@@ -713,9 +714,11 @@ mod tests {
     fn money_that_went_back_is_not_said_to_be_here() {
         let amount = Money::kes(2000);
         for (returned, expected, part) in [
-            (Returned::OnItsWay { amount }, "refunding", "KSh 20 is on its way back to your card"),
-            (Returned::Gone { amount, at: at(0), to_card: true }, "refunded", "to your card on 1 January 1970, 03:00"),
-            (Returned::Gone { amount, at: at(0), to_card: false }, "refunded", "KSh 20 went back to you by M-Pesa"),
+            (Returned::OnItsWay { amount, to: To::Card }, "refunding", "KSh 20 is on its way back to your card"),
+            (Returned::OnItsWay { amount, to: To::Phone }, "refunding", "KSh 20 is on its way back to you by M-Pesa"),
+            (Returned::Gone { amount, at: at(0), to: To::Card }, "refunded", "to your card on 1 January 1970, 03:00"),
+            (Returned::Gone { amount, at: at(0), to: To::Phone }, "refunded", "KSh 20 went back to you by M-Pesa"),
+            (Returned::Gone { amount, at: at(0), to: To::Hand }, "refunded", "KSh 20 was given back to you on"),
             (Returned::TakenBack { amount, at: at(0) }, "disputed", "what it paid for has ended"),
         ] {
             let mut known = known(OrderState::RefundDue, "", 10);

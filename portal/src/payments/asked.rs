@@ -1,4 +1,4 @@
-//! Asks M-Pesa what it answers later, and works on the answer: whether a payment is true, and to give one back.
+//! Asks M-Pesa what it answers later, and works on the answer: whether a payment is true, to give one back, and whether it has gone back.
 //!
 //! The request is written down first, the call is made, what it came to is written down; the answer comes to an address of
 //! the request's own and is stored as every report is. An answer that never comes is nobody's failure: whoever waits for it
@@ -14,9 +14,14 @@ use uuid::Uuid;
 
 use super::RESULT_TIMEOUT;
 use super::mpesa::operations::{AnswerTo, Asked, Operator};
-use super::mpesa::result::{Verdict, Word};
+use super::mpesa::result::{Verdict, Way, Word};
 use super::report::Outcome;
 use crate::{App, urls};
+
+/// What is noted where M-Pesa, asked whether a payment went back, has it as it came.
+const STANDS: &str = "M-Pesa says that the payment stands as it came";
+/// What proves that it did, where M-Pesa says so of the payment itself.
+const REVERSED: &str = "M-Pesa says that the payment is reversed";
 
 /// Who asks, and with what.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +41,7 @@ pub(crate) struct Asking<'a> {
 impl Asking<'_> {
     /// Asks whether a payment is as we were told. `event`: the report that waits for the answer.
     pub(crate) async fn status(&self, receipt: &str, amount: Money, event: Uuid) -> Result<Asked, StoreError> {
-        let new = New { kind: Kind::Status, receipt, amount, event: Some(event), by: self.by };
+        let new = New { kind: Kind::Status, receipt, amount, event: Some(event), refund: None, by: self.by };
         let id = mpesa_request::begin(self.db, &new, self.now).await?;
         let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
         let answer_to = AnswerTo { result: &result, timeout: &timeout };
@@ -45,13 +50,39 @@ impl Asking<'_> {
         Ok(asked)
     }
 
-    /// Asks that a payment goes back.
-    pub(crate) async fn reversal(&self, receipt: &str, amount: Money, remarks: &str) -> Result<Asked, StoreError> {
-        let new = New { kind: Kind::Reversal, receipt, amount, event: None, by: self.by };
+    /// Asks that a payment goes back. `refund`: what is done by it, where that stands by itself.
+    pub(crate) async fn reversal(
+        &self,
+        receipt: &str,
+        amount: Money,
+        refund: Option<Uuid>,
+        remarks: &str,
+    ) -> Result<Asked, StoreError> {
+        let new = New { kind: Kind::Reversal, receipt, amount, event: None, refund, by: self.by };
         let id = mpesa_request::begin(self.db, &new, self.now).await?;
         let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
         let answer_to = AnswerTo { result: &result, timeout: &timeout };
         let asked = self.operator.reverse(receipt, amount, remarks, answer_to).await;
+        self.write_down(id, &asked).await?;
+        Ok(asked)
+    }
+
+    /// Asks whether the payment of a refund has gone back: by the name under which M-Pesa took its reversal, or by its receipt.
+    pub(crate) async fn returned(
+        &self,
+        receipt: &str,
+        amount: Money,
+        refund: Uuid,
+        originator: Option<&str>,
+    ) -> Result<Asked, StoreError> {
+        let new = New { kind: Kind::Returned, receipt, amount, event: None, refund: Some(refund), by: self.by };
+        let id = mpesa_request::begin(self.db, &new, self.now).await?;
+        let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
+        let answer_to = AnswerTo { result: &result, timeout: &timeout };
+        let asked = match originator {
+            Some(originator) => self.operator.request_status(originator, receipt, answer_to).await,
+            None => self.operator.transaction_status(receipt, answer_to).await,
+        };
         self.write_down(id, &asked).await?;
         Ok(asked)
     }
@@ -90,9 +121,23 @@ pub(crate) async fn judge(app: &App, event: &Event) -> Result<Outcome, StoreErro
     if is_other {
         return Ok(Outcome::Unmatched);
     }
-    let proof = verdict.transaction_id.as_deref().unwrap_or(&verdict.text);
-    let answer = Answer { state: state(&request, &verdict), code: &verdict.code, text: &verdict.text, proof };
-    end(app, &request, &answer).await
+    end(app, &request, &answer(&request, &verdict)).await
+}
+
+/// What an answer comes to.
+fn answer<'a>(request: &Request, verdict: &'a Verdict) -> Answer<'a> {
+    let proof = verdict.transaction_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(&verdict.text);
+    let plain = Answer { state: state(request, verdict), code: &verdict.code, text: &verdict.text, proof };
+    if request.kind != Kind::Returned {
+        return plain;
+    }
+    // The question has a name of its own, which proves nothing.
+    match verdict.of_return(&request.receipt, request.amount) {
+        Way::Gone(Some(_)) => Answer { proof: verdict.value("ReceiptNo").unwrap_or(REVERSED), ..plain },
+        Way::Gone(None) => Answer { proof: REVERSED, ..plain },
+        Way::Stands => Answer { text: STANDS, ..plain },
+        Way::NotDone | Way::Unclear => plain,
+    }
 }
 
 /// Where a request stands after this answer.
@@ -104,6 +149,11 @@ fn state(request: &Request, verdict: &Verdict) -> State {
             Word::Same => State::Succeeded,
             Word::Other => State::Denied,
             Word::None => State::Failed,
+        },
+        Kind::Returned => match verdict.of_return(&request.receipt, request.amount) {
+            Way::Gone(_) => State::Succeeded,
+            Way::NotDone => State::Denied,
+            Way::Stands | Way::Unclear => State::Failed,
         },
     }
 }

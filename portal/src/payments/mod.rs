@@ -9,7 +9,7 @@
 //! * [`report`] – works on a stored report; [`check`] – asks about a payment that is due;
 //! * [`received`] – works on the report of a payment from the menu; [`asked`] – asks M-Pesa what it answers later, and works
 //!   on the answer;
-//! * [`refund`] – gives money back to cards; [`fee`] – asks what is kept of their payments; [`dispute`] – works on reports of
+//! * [`refund`] – gives money back to cards, [`reversal`] by M-Pesa; [`fee`] – asks what is kept of their payments; [`dispute`] – works on reports of
 //!   payments that a bank takes back;
 //! * [`again`] – works on the report of a prompt that is settled already;
 //! * [`trouble`] – whether M-Pesa fails for everybody just now;
@@ -33,6 +33,7 @@ pub mod reason;
 pub mod received;
 pub mod refund;
 pub mod report;
+pub(crate) mod reversal;
 pub mod settle;
 pub mod stripe;
 pub(crate) mod trouble;

@@ -1,15 +1,19 @@
-//! Questions that M-Pesa answers later, at a secret address of their own: whether a payment is true, and to give one back.
+//! Questions that M-Pesa answers later, at a secret address of their own: whether a payment is true, to give one back, and whether it has
+//! gone back.
 //!
 //! A request is written down before M-Pesa is called, so that an answer which is faster than the call's finds it. What is not
 //! known to have been done or not is a state of its own: a payment of which that is said is not given back a second time.
-//! A reversal that succeeds is booked in the transaction that notes it.
+//! A reversal that succeeds is booked in the transaction that notes it: with its refund, if it is one's ([`crate::refund::mpesa`]), else with
+//! the receipt ([`crate::unmatched`]).
 
 use shared::money::Money;
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError, trace, unmatched};
+use crate::refund::mpesa as refund;
+use crate::{Db, Result, StoreError, security, trace, unmatched};
 
 /// What is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +22,8 @@ pub enum Kind {
     Status,
     /// That a payment goes back.
     Reversal,
+    /// Whether a payment has gone back, where it is not known what became of its reversal.
+    Returned,
 }
 
 impl Kind {
@@ -26,11 +32,12 @@ impl Kind {
         match self {
             Kind::Status => "status",
             Kind::Reversal => "reversal",
+            Kind::Returned => "returned",
         }
     }
 
     fn parse(text: &str) -> Option<Kind> {
-        [Kind::Status, Kind::Reversal].into_iter().find(|kind| kind.as_str() == text)
+        [Kind::Status, Kind::Reversal, Kind::Returned].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -102,6 +109,8 @@ pub struct New<'a> {
     pub amount: Money,
     /// The report that waits for the answer.
     pub event: Option<Uuid>,
+    /// The refund that it does, or asks about.
+    pub refund: Option<Uuid>,
     /// Who asks.
     pub by: &'a str,
 }
@@ -119,10 +128,14 @@ pub struct Request {
     pub amount: Money,
     /// The report that waits for the answer.
     pub event: Option<Uuid>,
+    /// The refund that it does, or asks about.
+    pub refund: Option<Uuid>,
     /// Where it stands.
     pub state: State,
     /// M-Pesa's name of it, once it was taken.
     pub conversation_id: Option<String>,
+    /// M-Pesa's second name of it, by which it can be asked about.
+    pub originator: Option<String>,
     /// What M-Pesa said of it.
     pub result: Option<String>,
     /// When it was made.
@@ -136,8 +149,10 @@ struct Row {
     amount_minor: i64,
     currency: String,
     event_id: Option<Uuid>,
+    refund_id: Option<Uuid>,
     state: String,
     conversation_id: Option<String>,
+    originator: Option<String>,
     result_text: Option<String>,
     created_at: OffsetDateTime,
 }
@@ -153,7 +168,9 @@ impl TryFrom<Row> for Request {
             id: row.id,
             receipt: row.receipt,
             event: row.event_id,
+            refund: row.refund_id,
             conversation_id: row.conversation_id,
+            originator: row.originator.filter(|name| !name.is_empty()),
             result: row.result_text,
             created_at: row.created_at,
         })
@@ -167,14 +184,15 @@ impl TryFrom<Row> for Request {
 pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> {
     let id = rng::id(now);
     sqlx::query!(
-        "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, asked_by, created_at, updated_at, trace)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+        "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, refund_id, asked_by, created_at, updated_at, trace)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
         id,
         new.kind.as_str(),
         new.receipt,
         new.amount.minor,
         new.amount.currency.as_str(),
         new.event,
+        new.refund,
         new.by,
         now,
         trace::column()
@@ -291,12 +309,15 @@ pub async fn ended(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) 
     .await?
     .rows_affected();
     if moved == 0 {
-        return Ok(Ended::Before);
+        drop(tx);
+        return ended_before(db, id, answer, now).await;
     }
-    let mut is_surprise = false;
-    if request.kind == Kind::Reversal && answer.state == State::Succeeded {
-        is_surprise = unmatched::book_return(&mut tx, &request.receipt, answer.proof, now).await?.is_none();
-    }
+    let is_reversed = request.kind == Kind::Reversal && answer.state == State::Succeeded;
+    let is_surprise = match request.refund {
+        Some(id) => of_refund(&mut tx, request.kind, id, answer, now).await?,
+        None if is_reversed => unmatched::book_return(&mut tx, &request.receipt, answer.proof, now).await?.is_none(),
+        None => false,
+    };
     sqlx::query!(
         "UPDATE payment_events SET next_attempt_at = $2 WHERE id = $1 AND processed_at IS NULL",
         request.event,
@@ -308,6 +329,65 @@ pub async fn ended(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) 
     Ok(Ended::Now { is_surprise })
 }
 
+/// What an answer is to the refund that a request does or asks about. Returns whether money went back that is not owed.
+async fn of_refund(
+    tx: &mut PgConnection,
+    kind: Kind,
+    id: Uuid,
+    answer: &Answer<'_>,
+    now: OffsetDateTime,
+) -> Result<bool> {
+    match (kind, answer.state) {
+        (Kind::Reversal | Kind::Returned, State::Succeeded) => {
+            answer_reversal(&mut *tx, id, State::Succeeded, answer.text, now).await?;
+            return Ok(!refund::gone(tx, id, answer.proof, now).await?);
+        }
+        (Kind::Reversal, State::Failed | State::Denied) | (Kind::Returned, State::Denied) => {
+            answer_reversal(&mut *tx, id, State::Failed, answer.text, now).await?;
+            refund::not_done(tx, id, answer.text, now).await?;
+        }
+        (Kind::Reversal, State::TimedOut) => refund::unsure_in(tx, id, answer.text, Some(now), now).await?,
+        (Kind::Returned, _) => refund::heard(tx, id, answer.text, now).await?,
+        _ => {}
+    }
+    Ok(false)
+}
+
+/// The reversal of a refund has its answer, by its own report or by that of a question about it.
+async fn answer_reversal(
+    tx: &mut PgConnection,
+    refund: Uuid,
+    state: State,
+    text: &str,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE mpesa_requests SET state = $2, result_text = nullif($3, ''), updated_at = $4
+         WHERE refund_id = $1 AND kind = 'reversal' AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
+        refund,
+        state.as_str(),
+        text,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// An answer to a request that has one. Only one says something new: a reversal that counted as not done has been done.
+async fn ended_before(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) -> Result<Ended> {
+    let request = get(db, id).await?;
+    let is_done_after_all =
+        request.kind == Kind::Reversal && request.state == State::Failed && answer.state == State::Succeeded;
+    if !is_done_after_all {
+        return Ok(Ended::Before);
+    }
+    let (receipt, amount) = (&request.receipt, request.amount);
+    let detail = format!("receipt {receipt}: M-Pesa gave {amount} back ({}), which counted as not done", answer.proof);
+    security::record_seldom(db, security::Kind::MoneyDiffers, &detail, now).await?;
+    Ok(Ended::Now { is_surprise: true })
+}
+
 /// A person has seen in M-Pesa's statement that a reversal without an answer was not done: it may be tried again.
 ///
 /// # Errors
@@ -315,7 +395,7 @@ pub async fn ended(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTime) 
 pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
     let set_aside = sqlx::query!(
         "UPDATE mpesa_requests SET state = 'failed', result_text = 'set aside by ' || $2::text, updated_at = $3
-         WHERE receipt = $1 AND kind = 'reversal' AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
+         WHERE receipt = $1 AND kind = 'reversal' AND refund_id IS NULL AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
         receipt,
         by,
         now
@@ -333,7 +413,8 @@ pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) ->
 pub async fn get(db: &Db, id: Uuid) -> Result<Request> {
     sqlx::query_as!(
         Row,
-        "SELECT id, kind, receipt, amount_minor, currency, event_id, state, conversation_id, result_text, created_at
+        "SELECT id, kind, receipt, amount_minor, currency, event_id, refund_id, state, conversation_id,
+                originator_conversation_id AS originator, result_text, created_at
          FROM mpesa_requests WHERE id = $1",
         id
     )
@@ -347,7 +428,8 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Request> {
 pub async fn about(db: &Db, kind: Kind, receipt: &str) -> Result<Vec<Request>> {
     sqlx::query_as!(
         Row,
-        "SELECT id, kind, receipt, amount_minor, currency, event_id, state, conversation_id, result_text, created_at
+        "SELECT id, kind, receipt, amount_minor, currency, event_id, refund_id, state, conversation_id,
+                originator_conversation_id AS originator, result_text, created_at
          FROM mpesa_requests WHERE receipt = $1 AND kind = $2 ORDER BY created_at DESC, id DESC LIMIT 100",
         receipt,
         kind.as_str()
@@ -368,7 +450,7 @@ mod tests {
         for state in State::ALL {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
-        for kind in [Kind::Status, Kind::Reversal] {
+        for kind in [Kind::Status, Kind::Reversal, Kind::Returned] {
             assert_eq!(Kind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!((State::parse(""), Kind::parse("b2c")), (None, None));

@@ -1,4 +1,4 @@
-//! Refunds: money that goes back to the card it came from, once, whoever asks for it and however often.
+//! Refunds: money of an order that goes back to where it came from, once, whoever asks for it and however often.
 //!
 //! [`ask`] decides in one transaction: what the money bought is taken back, the ledger owes it to the customer, and a row waits
 //! here to be sent. A job [`claim`]s it and asks the provider with the row's identity, which gives back once for each; what
@@ -6,7 +6,8 @@
 //! was given back elsewhere is booked by it too, so that the ledger has what the provider has. What it says of one of them is
 //! [`told()`]: a card may not take the money that was on its way, and then it is owed as before.
 //!
-//! M-Pesa's reversals stand in [`crate::mpesa_request`]: they are answered minutes later and have no key that could be repeated.
+//! Money of M-Pesa has its own steps, in [`mpesa`]: a reversal is answered minutes later and has no key that could be repeated, and a person
+//! can give it back by hand. What there is of a payment, and which orders are owed money, is told by [`balance()`] and [`owed`].
 
 use std::time::Duration;
 
@@ -21,13 +22,16 @@ use crate::ledger::{self, Account};
 use crate::package::unsigned;
 use crate::{Db, Result, StoreError, dispute, fee};
 
+mod balance;
 mod list;
+pub mod mpesa;
 mod told;
 
+pub use self::balance::{Balance, Given, Owed, balance, count_owed, owed};
 pub use self::list::{Listed, count_stuck, list};
 pub use self::told::{Followed, Stands, Told, told};
 
-/// Whose payments are given back from here.
+/// Whose payments are given back by itself, with a key for each.
 const PROVIDER: &str = "stripe";
 /// Who asked for what was given back on the provider's own pages.
 const ELSEWHERE: &str = "the provider's dashboard";

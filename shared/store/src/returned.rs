@@ -6,6 +6,28 @@ use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
 
+/// Where money goes back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum To {
+    /// The card that it came from.
+    Card,
+    /// The phone, by M-Pesa.
+    Phone,
+    /// The customer, by somebody's hand.
+    Hand,
+}
+
+impl To {
+    /// Reads the word in the database.
+    pub(crate) fn of(way: &str) -> To {
+        match way {
+            "reversal" => To::Phone,
+            "hand" => To::Hand,
+            _ => To::Card,
+        }
+    }
+}
+
 /// Where the money is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Returned {
@@ -15,13 +37,15 @@ pub enum Returned {
         amount: Money,
         /// When the last of it went.
         at: OffsetDateTime,
-        /// Whether to a card; else to M-Pesa.
-        to_card: bool,
+        /// Where to.
+        to: To,
     },
-    /// It is on its way to the card.
+    /// It is on its way.
     OnItsWay {
         /// How much.
         amount: Money,
+        /// Where to.
+        to: To,
     },
     /// The customer's bank has taken it back.
     TakenBack {
@@ -49,7 +73,7 @@ pub async fn of_order(db: &Db, order: Uuid) -> Result<Option<Returned>> {
     .await?;
     row.map(|row| {
         let amount = money(order, row.amount_minor, &row.currency)?;
-        Ok(Returned::Gone { amount, at: row.given_back_at, to_card: false })
+        Ok(Returned::Gone { amount, at: row.given_back_at, to: To::Phone })
     })
     .transpose()
 }
@@ -75,18 +99,21 @@ async fn refunded(db: &Db, order: Uuid) -> Result<Option<Returned>> {
         r#"SELECT min(r.currency)::text AS currency,
                   coalesce(sum(r.amount_minor) FILTER (WHERE r.state = 'done'), 0)::bigint AS "gone!",
                   coalesce(sum(r.amount_minor) FILTER (WHERE r.state IN ('created', 'unknown', 'pending')), 0)::bigint AS "going!",
-                  max(r.updated_at) FILTER (WHERE r.state = 'done') AS at
+                  max(r.updated_at) FILTER (WHERE r.state = 'done') AS at,
+                  (array_agg(r.way ORDER BY r.created_at DESC) FILTER (WHERE r.state = 'done'))[1] AS gone_way,
+                  (array_agg(r.way ORDER BY r.created_at DESC) FILTER (WHERE r.state IN ('created', 'unknown', 'pending')))[1] AS going_way
            FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.order_id = $1"#,
         order
     )
     .fetch_one(&db.pool)
     .await?;
     let Some(currency) = row.currency else { return Ok(None) };
+    let to = |way: Option<String>| To::of(way.as_deref().unwrap_or_default());
     if row.going > 0 {
-        return Ok(Some(Returned::OnItsWay { amount: money(order, row.going, &currency)? }));
+        return Ok(Some(Returned::OnItsWay { amount: money(order, row.going, &currency)?, to: to(row.going_way) }));
     }
-    let amount = money(order, row.gone, &currency)?;
-    Ok(row.at.map(|at| Returned::Gone { amount, at, to_card: true }))
+    let (amount, to) = (money(order, row.gone, &currency)?, to(row.gone_way));
+    Ok(row.at.map(|at| Returned::Gone { amount, at, to }))
 }
 
 fn money(order: Uuid, minor: i64, currency: &str) -> Result<Money> {

@@ -1,4 +1,4 @@
-//! Safaricom's Daraja, simulated: OAuth, STK push, its callback, and STK query.
+//! Safaricom's Daraja, simulated: OAuth, STK push, its callback, STK query, reversal and Transaction Status.
 //!
 //! ```text
 //!  client ──HTTP──► server ─► till (core, no I/O) ─► callback ──HTTP──► the client's CallBackURL
@@ -8,11 +8,12 @@
 //! * [`outcome`] tells what becomes of a payment: by the last digit of the number, or as a test says.
 //! * [`fate`] tells what goes wrong around it: answers that are lost, reports that are dropped, late, doubled, early or
 //!   wrong. Nothing, unless a test gives the odds or decrees it. [`forgery`] writes reports that M-Pesa did not send.
+//! * [`back`] gives money back, and tells what became of a payment or of a reversal.
 //! * `wire` checks requests field by field and writes Daraja's JSON with its odd types.
 //! * `server` is HTTP; `cut` is the listener that can lose an answer; `page` shows the demo its phones.
 //!
-//! Left out: C2B, B2C, Transaction Status, reversal, throttling, and the refusal of a second push while one
-//! is on the phone. A callback is sent once and never repeated, as in Daraja's worst case.
+//! Left out: C2B, B2C, throttling, and the refusal of a second push while one is on the phone. A callback is sent once and
+//! never repeated, as in Daraja's worst case.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+pub mod back;
 pub mod config;
 pub(crate) mod cut;
 pub mod fate;
@@ -30,6 +32,7 @@ mod server;
 pub mod till;
 mod wire;
 
+pub use back::{Reversal, WayBack};
 pub use config::DarajaConfig;
 pub use fate::{Answer, Fate, Odds, Report, Says};
 pub use forgery::{Forgery, Letter};
@@ -142,6 +145,17 @@ impl Daraja {
     /// Gives a number (`254…`) this fate, for later pushes, whatever the odds. Who pays is still the outcome's.
     pub fn decree(&self, phone: &str, fate: Fate) {
         self.shell.with(|till, _| till.decree(phone, fate));
+    }
+
+    /// What becomes of reversals from now on.
+    pub fn set_way_back(&self, way: WayBack) {
+        self.shell.with(|till, _| till.way_back = way);
+    }
+
+    /// Every reversal that was heard of, oldest first.
+    #[must_use]
+    pub fn reversals(&self) -> Vec<Reversal> {
+        self.shell.read(|till| till.reversals().to_vec())
     }
 
     /// While true, everything is answered with 503 and errorCode 500.002.1001.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::back::Taken;
 use super::cut::{Scissors, Severable};
 use super::fate::Answer;
 use super::page;
@@ -29,6 +30,10 @@ use super::wire::{self, Fault};
 pub(crate) const PUSH_PATH: &str = "/mpesa/stkpush/v1/processrequest";
 /// Path of the query.
 pub(crate) const QUERY_PATH: &str = "/mpesa/stkpushquery/v1/query";
+/// Path of a reversal.
+pub(crate) const REVERSAL_PATH: &str = "/mpesa/reversal/v1/request";
+/// Path of Transaction Status.
+pub(crate) const STATUS_PATH: &str = "/mpesa/transactionstatus/v1/query";
 /// Path of the token.
 pub(crate) const TOKEN_PATH: &str = "/oauth/v1/generate";
 
@@ -126,6 +131,20 @@ impl Shell {
     }
 }
 
+impl Shell {
+    /// Reports how a request ended, once.
+    fn report(self: &Arc<Self>, (url, body): (String, Value)) {
+        let shell = Arc::clone(self);
+        let sending = async move {
+            if let Err(error) = shell.client.post(url).timeout(CALLBACK_PATIENCE).json(&body).send().await {
+                // The URL holds a secret of the request.
+                warn!(error = %error.without_url(), "a report was not answered");
+            }
+        };
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(sending));
+    }
+}
+
 /// Serves until the end.
 pub(crate) async fn serve(shell: Arc<Shell>, listener: TcpListener) {
     let stop = shell.stop.clone();
@@ -133,6 +152,8 @@ pub(crate) async fn serve(shell: Arc<Shell>, listener: TcpListener) {
         .route(TOKEN_PATH, get(token))
         .route(PUSH_PATH, post(push))
         .route(QUERY_PATH, post(query))
+        .route(REVERSAL_PATH, post(reversal))
+        .route(STATUS_PATH, post(status))
         .route("/", get(overview))
         .with_state(shell);
     let service = routes.into_make_service_with_connect_info::<Scissors>();
@@ -216,6 +237,57 @@ async fn query(State(shell): State<Arc<Shell>>, headers: HeaderMap, body: Bytes)
         (response, wait)
     });
     tokio::time::sleep(wait).await;
+    response
+}
+
+async fn reversal(
+    State(shell): State<Arc<Shell>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    later(&shell, REVERSAL_PATH, &scissors, &headers, &body, Till::reverse)
+}
+
+async fn status(
+    State(shell): State<Arc<Shell>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    later(&shell, STATUS_PATH, &scissors, &headers, &body, Till::status)
+}
+
+/// Takes a request whose answer comes later, at an address of its own.
+fn later(
+    shell: &Arc<Shell>,
+    path: &str,
+    scissors: &Scissors,
+    headers: &HeaderMap,
+    body: &Bytes,
+    take: fn(&mut Till, OffsetDateTime, &[u8]) -> Result<Taken, Fault>,
+) -> Response {
+    let (response, report) = shell.with(|till, now| {
+        let taken = checked(till, now, headers).and_then(|()| take(till, now, body));
+        let (status, response, report) = match taken {
+            Ok(Taken { answer, is_cut, report }) => {
+                if is_cut {
+                    scissors.cut();
+                }
+                (if is_cut { 0 } else { 200 }, Json(answer).into_response(), report)
+            }
+            Err(fault) => {
+                let (status, response) = faulty(till, &fault);
+                (status, response, None)
+            }
+        };
+        till.write_down(now, path, status, body);
+        info!(status, path, "a request whose answer comes later");
+        (response, report)
+    });
+    if let Some(report) = report {
+        shell.report(report);
+    }
     response
 }
 

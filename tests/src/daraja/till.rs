@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::back::{Reversal, WayBack};
 use super::config::DarajaConfig;
 use super::fate::{Answer, Fate, Odds, Says};
 use super::outcome::{NO_RESPONSE, Outcome};
@@ -139,6 +140,11 @@ pub struct Till {
     journal: Vec<Recorded>,
     dice: Dice,
     requests: u64,
+    /// What becomes of reversals from now on.
+    pub(crate) way_back: WayBack,
+    pub(super) reversals: Vec<Reversal>,
+    /// How often Transaction Status was asked.
+    pub(super) questions: u32,
 }
 
 impl Till {
@@ -158,6 +164,9 @@ impl Till {
             schedule: BTreeSet::new(),
             journal: Vec::new(),
             requests: 0,
+            way_back: WayBack::default(),
+            reversals: Vec::new(),
+            questions: 0,
         }
     }
 
@@ -357,6 +366,7 @@ impl Till {
         // The password holds the passkey.
         if let Some(fields) = body.as_object_mut() {
             fields.remove("Password");
+            fields.remove("SecurityCredential");
         }
         self.journal.push(Recorded { at: now, path: path.to_owned(), status, body });
     }

@@ -34,7 +34,7 @@ impl Fault {
         Fault { status, code, message: message.into() }
     }
 
-    fn field(name: &str) -> Fault {
+    pub(super) fn field(name: &str) -> Fault {
         Fault::new(400, "400.002.02", format!("Bad Request - Invalid {name}"))
     }
 
@@ -97,7 +97,8 @@ pub(crate) fn broken() -> Fault {
     Fault::new(500, "500.003.1001", "Internal Server Error")
 }
 
-fn object(body: &[u8]) -> Result<Value, Fault> {
+/// The body as an object.
+pub(super) fn object(body: &[u8]) -> Result<Value, Fault> {
     let parsed = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object);
     parsed.ok_or_else(|| Fault::new(400, "400.002.05", "Invalid Request Payload"))
 }
@@ -121,7 +122,7 @@ fn check_credentials(config: &DarajaConfig, body: &Value) -> Result<(), Fault> {
 }
 
 /// A field as text: Daraja takes strings and whole numbers alike.
-fn text(body: &Value, name: &str) -> Option<String> {
+pub(super) fn text(body: &Value, name: &str) -> Option<String> {
     match body.get(name)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
@@ -154,7 +155,8 @@ fn is_timestamp(text: &str) -> bool {
         && part(12..14) < 60
 }
 
-fn is_web(text: &str) -> bool {
+/// Whether it is an address of the web.
+pub(super) fn is_web(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 

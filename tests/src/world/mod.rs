@@ -349,6 +349,24 @@ impl World {
         daraja
     }
 
+    /// Names an initiator for the simulated M-Pesa, who can look payments up and give them back; call it after [`World::daraja`] and
+    /// before the portal is started.
+    ///
+    /// # Panics
+    /// If no certificate can be made.
+    pub fn initiator(&self) {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate").pem();
+        let file = self.directory.0.join("mpesa.pem");
+        std::fs::write(&file, certificate).expect("the certificate is written");
+        let text = std::fs::read_to_string(self.config()).expect("the configuration is there");
+        let section = format!(
+            "\n[mpesa.initiator]\nname = \"api\"\npassword = \"secret\"\ncertificate = \"{}\"\n",
+            file.display()
+        );
+        std::fs::write(self.config(), text + &section).expect("the configuration is written");
+    }
+
     /// Starts the simulated providers of SMS and names them in the configuration; call it before the portal is started.
     pub async fn sms(&mut self) -> Arc<SmsSim> {
         let account = format!("AC{}", "5a".repeat(16));

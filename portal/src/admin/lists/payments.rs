@@ -1,4 +1,5 @@
-//! `/admin/payments`: attempts to collect money, what became of them, and their receipts, the newest first.
+//! `/admin/payments`: attempts to collect money, what became of them, and their receipts, the newest first. Each leads to its own page, from
+//! which its money is given back.
 
 use shared::staff::{Role, SiteScope};
 use shared::time::OffsetDateTime;
@@ -10,7 +11,8 @@ use super::orders::number;
 use crate::App;
 use crate::admin::listing::{Asked, Cell, List, Listing, Row, column, phone};
 use crate::admin::page::Tab;
-use crate::admin::words;
+use crate::admin::payment as payment_page;
+use crate::admin::words::{self, Tone, said};
 use crate::api::id::{self, Kind};
 use crate::session::Staff;
 
@@ -90,14 +92,17 @@ impl Listing for Payments {
 fn row(payment: &Listed, role: Role, now: OffsetDateTime) -> Row {
     let customer = format!("/admin/customers/{}", id::spell(Kind::Customer, payment.customer));
     let amount = payment.amount().ok();
-    let state = words::payment(&payment.provider, &payment.state, &payment.order_state);
+    let state = match payment.is_given_back {
+        true => said(Tone::Plain, "given back"),
+        false => words::payment(&payment.provider, &payment.state, &payment.order_state),
+    };
     let told = payment.told().ok().flatten();
     let told = told.map(|told| format!("M-Pesa told {told} later: look at its statement")).unwrap_or_default();
     Row::new(vec![
         Cell::moment(Some(payment.created_at), now),
         Cell::text(phone(role, &payment.phone)).link(customer),
         Cell::text(payment.package.clone()),
-        Cell::money(amount),
+        Cell::money(amount).link(payment_page::path(payment.id)),
         Cell::text(amount.map(|amount| amount.currency.as_str().to_owned()).unwrap_or_default()),
         Cell::text(method(&payment.provider)).value(payment.provider.clone()),
         Cell::state(&state).small(payment.result.clone().unwrap_or_default()).alarm(told).value(payment.state.clone()),

@@ -138,7 +138,7 @@ async fn ask_mpesa(app: &App, receipt: &str, amount: Money, by: &str) -> Result<
         let operator = inner.mpesa.as_ref()?.operator()?;
         let (base, now) = (reached_at(&inner.config), inner.clock.now());
         let asking = Asking { db: &inner.db, base, operator, by: &by, now };
-        Some(asking.reversal(&receipt, amount, REMARKS).await)
+        Some(asking.reversal(&receipt, amount, None, REMARKS).await)
     }));
     let asked = asking.await.map_err(Refusal::broken)?.ok_or(Refusal::NotFound)?;
     told(asked)

@@ -343,8 +343,10 @@ pub(in crate::admin) mod tests {
             receipt: "RKTQDM7W6S".into(),
             amount: Money::kes(2_000),
             event: None,
+            refund: None,
             state,
             conversation_id: None,
+            originator: None,
             result: result.map(str::to_owned),
             created_at: OffsetDateTime::UNIX_EPOCH,
         };

@@ -22,6 +22,7 @@ use super::{Again, tell_again};
 use crate::App;
 use crate::admin::form::{Field, Fields, Filled, Form, Problems, confirmation, told};
 use crate::admin::page::{Page, Tab, answer};
+use crate::admin::proof::Proved;
 use crate::admin::words;
 use crate::admin::{Refusal, messages};
 use crate::api::id::{self, Kind};
@@ -229,7 +230,7 @@ pub(super) fn form_of(fix: &Fix) -> Option<&'static str> {
         Fix::Disconnect(_) => Some("disconnect"),
         Fix::Resend(_) => Some("resend"),
         Fix::Refund(_) => Some("refund"),
-        Fix::Money(_) => None,
+        Fix::Money(_) | Fix::Payment(_) => None,
     }
 }
 
@@ -381,7 +382,8 @@ pub(in crate::admin) async fn resend(State(app): State<App>, posted: Posted<Fiel
 }
 
 /// `POST /admin/support/refund`.
-pub(in crate::admin) async fn refund(State(app): State<App>, posted: Posted<Fields>) -> Result<Response, Refusal> {
+pub(in crate::admin) async fn refund(State(app): State<App>, proved: Proved<Fields>) -> Result<Response, Refusal> {
+    let posted = Posted { staff: proved.staff, form: proved.form };
     let sent = Sent::read(&app, &posted, "refund")?;
     let payment = id::read(Kind::Payment, sent.fields.text("payment")).ok_or(Refusal::NotFound)?;
     let mut problems = Problems::default();

@@ -9,6 +9,7 @@ use shared::notice::Notice;
 use shared::staff::{Permission, Role};
 use shared::time::{OffsetDateTime, Zone, rfc3339};
 use store::order::{OrderState, Wish};
+use store::returned::To;
 use store::support::Kind;
 use store::timeline::{
     Access, Change, Command, Event, Help, Line, Message, Order, Outage, Payment, Place, Received, Refund, Refusal,
@@ -113,7 +114,8 @@ pub(super) fn tell(line: &Line, role: Role) -> Told {
             told(Topic::Money, Tone::Good, text)
         }
         Event::RefundAsked(refund) => {
-            let text = format!("{} of order {} was to go back to the card.", refund.amount, refund.order_code);
+            let to = to(refund.to);
+            let text = format!("{} of order {} was to go back to {to}.", refund.amount, refund.order_code);
             told(Topic::Money, Tone::Busy, text).with("Asked by", &refund.by)
         }
         Event::RefundEnded(refund) => refund_ended(refund),
@@ -272,11 +274,21 @@ fn money_came(money: &Received) -> Told {
         .with("Typed as account number", &money.typed)
 }
 
+/// Where money goes back to.
+fn to(to: To) -> &'static str {
+    match to {
+        To::Card => "the card",
+        To::Phone => "the phone by M-Pesa",
+        To::Hand => "the customer by hand",
+    }
+}
+
 fn refund_ended(refund: &Refund) -> Told {
-    let (amount, order) = (refund.amount, &refund.order_code);
+    let (amount, order, to) = (refund.amount, &refund.order_code, to(refund.to));
     match refund.state.as_str() {
-        "done" => told(Topic::Money, Tone::Good, format!("{amount} of order {order} went back to the card.")),
-        _ => told(Topic::Money, Tone::Bad, format!("{amount} of order {order} could not go back to the card."))
+        "done" => told(Topic::Money, Tone::Good, format!("{amount} of order {order} went back to {to}."))
+            .with("Proved by", &refund.proof),
+        _ => told(Topic::Money, Tone::Bad, format!("{amount} of order {order} could not go back to {to}."))
             .with("Why", &refund.reason),
     }
 }

@@ -121,20 +121,31 @@ impl Mpesa {
 impl Operator<'_> {
     /// Asks what became of the payment with this receipt.
     pub async fn transaction_status(&self, receipt: &str, answer_to: AnswerTo<'_>) -> Asked {
+        self.status_of(("TransactionID", receipt), receipt, answer_to).await
+    }
+
+    /// Asks what became of a request that M-Pesa took under this name, about the payment with that receipt.
+    pub async fn request_status(&self, originator: &str, receipt: &str, answer_to: AnswerTo<'_>) -> Asked {
+        self.status_of(("OriginatorConversationID", originator), receipt, answer_to).await
+    }
+
+    /// `of`: the field that names what is asked about, and its value.
+    async fn status_of(&self, of: (&str, &str), occasion: &str, answer_to: AnswerTo<'_>) -> Asked {
         let Ok(credential) = self.key.encrypt(self.initiator.password.expose()) else {
             return Asked::Refused(Refusal::Credentials);
         };
+        let (field, value) = of;
         let body = json!({
             "Initiator": self.initiator.name,
             "SecurityCredential": credential,
             "CommandID": "TransactionStatusQuery",
-            "TransactionID": receipt,
+            field: value,
             "PartyA": self.mpesa.settings.shortcode,
             "IdentifierType": SHORTCODE_KIND,
             "ResultURL": answer_to.result,
             "QueueTimeOutURL": answer_to.timeout,
             "Remarks": "Check of a payment",
-            "Occasion": receipt,
+            "Occasion": occasion,
         });
         self.mpesa.ask("/mpesa/transactionstatus/v1/query", &body).await
     }
@@ -305,6 +316,12 @@ mod tests {
             (&json!("https://x/r"), &json!("https://x/r/timeout"))
         );
         assert_eq!(status["SecurityCredential"].as_str().map(str::len), Some(344), "256 octets in base64");
+        assert_eq!(operator.request_status("1-2-1", "RKTQDM7W6S", answer_to).await, taken);
+        let (_, of_request) = last(&heard);
+        assert_eq!(
+            (&of_request["OriginatorConversationID"], &of_request["TransactionID"]),
+            (&json!("1-2-1"), &json!(null))
+        );
         assert_eq!(operator.reverse("RKTQDM7W6S", Money::kes(2000), "Paid twice", answer_to).await, taken);
         let (path, reversal) = last(&heard);
         assert_eq!(path, "/mpesa/reversal/v1/request");

@@ -1,4 +1,5 @@
-//! Reads what M-Pesa answers later, at a request's `ResultURL`: to a Transaction Status, or to a reversal.
+//! Reads what M-Pesa answers later, at a request's `ResultURL`: to a Transaction Status, or to a reversal. A Transaction Status is
+//! held against what we were told of a payment ([`Verdict::of_payment`]), or says whether it went back ([`Verdict::of_return`]).
 //!
 //! ```text
 //!  {"Result":{"ResultType":0,"ResultCode":0,"ResultDesc":"…","OriginatorConversationID":"…","ConversationID":"AG_…",
@@ -16,6 +17,10 @@ use crate::payments::callback::{cents, plain};
 
 /// The status of a payment whose money has moved.
 const COMPLETED: &str = "completed";
+/// What the status of a payment that went back begins with.
+const REVERSED: &str = "revers";
+/// Statuses of what M-Pesa has not done and does not do any more.
+const NOT_DONE: [&str; 4] = ["failed", "declined", "cancelled", "expired"];
 
 /// An answer, read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +59,19 @@ pub enum Word {
     Other,
     /// M-Pesa could not tell.
     None,
+}
+
+/// What an answer says of a payment of which nobody knows whether it went back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// It has gone back, under this receipt if M-Pesa named one.
+    Gone(Option<String>),
+    /// Its reversal was not done.
+    NotDone,
+    /// M-Pesa has it as it came. A reversal may be under way, or have a receipt of its own: this proves nothing.
+    Stands,
+    /// M-Pesa could not tell.
+    Unclear,
 }
 
 impl Verdict {
@@ -99,6 +117,30 @@ impl Verdict {
             (Some(false), _) => Word::Other,
             // What it does not say is no denial.
             (Some(true) | None, _) => Word::None,
+        }
+    }
+}
+
+impl Verdict {
+    /// What a Transaction Status says of whether so much of the payment with this receipt went back. It speaks of the payment itself, or
+    /// of its reversal, which has a receipt of its own.
+    pub fn of_return(&self, receipt: &str, amount: Money) -> Way {
+        let (Some(status), true) = (self.value("TransactionStatus"), self.is_done()) else { return Way::Unclear };
+        let status = status.trim().to_ascii_lowercase();
+        let (named, told) = (self.value("ReceiptNo"), self.value("Amount").and_then(cents).map(Money::kes));
+        match named.filter(|named| !named.is_empty()) {
+            Some(own) if own != receipt => {
+                let is_another = told.is_some_and(|told| told != amount);
+                match status.as_str() {
+                    _ if is_another => Way::Unclear,
+                    COMPLETED => Way::Gone(Some(own.to_owned())),
+                    status if NOT_DONE.contains(&status) => Way::NotDone,
+                    _ => Way::Unclear,
+                }
+            }
+            _ if status.starts_with(REVERSED) => Way::Gone(None),
+            Some(_) if status == COMPLETED => Way::Stands,
+            _ => Way::Unclear,
         }
     }
 }
@@ -189,6 +231,33 @@ mod tests {
         ] {
             let read = Verdict::parse(&result(code, &parameters)).expect("readable");
             assert_eq!(read.of_payment("RKTQDM7W6S", Money::kes(1000)), word, "{code} {parameters}");
+        }
+    }
+
+    #[test]
+    fn a_payment_has_gone_back_only_if_m_pesa_says_so_of_it_or_of_its_reversal() {
+        let status = |receipt: &str, amount: &str, status: &str| {
+            format!(
+                r#"[{{"Key":"ReceiptNo","Value":"{receipt}"}},{{"Key":"Amount","Value":{amount}}},{{"Key":"TransactionStatus","Value":"{status}"}}]"#
+            )
+        };
+        let nameless = r#"[{"Key":"Amount","Value":10},{"Key":"TransactionStatus","Value":"Completed"}]"#.to_owned();
+        let gone = || Way::Gone(Some("RRRRRRRRR1".to_owned()));
+        for (code, parameters, way) in [
+            ("0", status("RRRRRRRRR1", "10", "Completed"), gone()),
+            ("0", status("RRRRRRRRR1", "\"10.00\"", "COMPLETED"), gone()),
+            ("0", status("RRRRRRRRR1", "11", "Completed"), Way::Unclear),
+            ("0", status("RRRRRRRRR1", "10", "Failed"), Way::NotDone),
+            ("0", status("RRRRRRRRR1", "10", "Pending"), Way::Unclear),
+            ("0", status("RKTQDM7W6S", "10", "Reversed"), Way::Gone(None)),
+            ("0", status("RKTQDM7W6S", "10", "Completed"), Way::Stands),
+            ("0", status("RKTQDM7W6S", "10", "Declined"), Way::Unclear),
+            ("0", nameless, Way::Unclear),
+            ("0", "{}".to_owned(), Way::Unclear),
+            ("2001", status("RRRRRRRRR1", "10", "Completed"), Way::Unclear),
+        ] {
+            let read = Verdict::parse(&result(code, &parameters)).expect("readable");
+            assert_eq!(read.of_return("RKTQDM7W6S", Money::kes(1000)), way, "{code} {parameters}");
         }
     }
 

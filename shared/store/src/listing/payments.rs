@@ -61,6 +61,8 @@ pub struct Listed {
     /// What the provider says, if it failed.
     pub result: Option<String>,
     told_minor: Option<i64>,
+    /// Whether money of it has gone back.
+    pub is_given_back: bool,
     /// When it began.
     pub created_at: OffsetDateTime,
 }
@@ -88,7 +90,7 @@ pub async fn page(db: &Db, filter: &Filter, sites: &SiteScope, window: &Window) 
     let mut statement = Statement::new(
         "y.id, o.code AS order_code, o.state AS order_state, o.user_id AS customer, o.phone, o.package->>'name' AS package,
          y.amount_minor, y.currency::text AS currency, y.provider, y.state, y.receipt, y.result_text AS result,
-         y.told_minor, y.created_at",
+         y.told_minor, EXISTS (SELECT FROM refunds r WHERE r.payment_id = y.id AND r.state = 'done') AS is_given_back, y.created_at",
         "payments y JOIN orders o ON o.id = y.order_id",
         window.sort,
     );

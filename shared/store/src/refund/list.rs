@@ -1,4 +1,4 @@
-//! Refunds that are not done, as the desk lists them.
+//! Refunds to cards that are not done, as the desk lists them.
 
 use shared::money::Money;
 use shared::time::OffsetDateTime;
@@ -35,7 +35,7 @@ pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
         r#"SELECT r.id, o.code, r.amount_minor, r.currency, r.state, r.reason, r.asked_by, r.created_at,
                   r.next_attempt_at IS NOT NULL AS "is_tried_again!"
            FROM refunds r JOIN payments p ON p.id = r.payment_id JOIN orders o ON o.id = p.order_id
-           WHERE r.state <> 'done'
+           WHERE r.state <> 'done' AND r.way = 'card'
              AND NOT EXISTS (SELECT FROM refunds later WHERE later.payment_id = r.payment_id AND later.created_at > r.created_at)
            ORDER BY r.created_at DESC, r.id LIMIT $1"#,
         i64::from(limit)
@@ -62,7 +62,7 @@ pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
 pub async fn count_stuck(db: &Db) -> Result<u64> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM refunds r
-           WHERE r.state IN ('unknown', 'failed', 'refused') AND r.next_attempt_at IS NULL
+           WHERE r.state IN ('unknown', 'failed', 'refused') AND r.way = 'card' AND r.next_attempt_at IS NULL
              AND NOT EXISTS (SELECT FROM refunds later WHERE later.payment_id = r.payment_id AND later.created_at > r.created_at)"#
     )
     .fetch_one(&db.pool)

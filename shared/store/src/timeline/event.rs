@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::history::Asked;
 use crate::order::{OrderState, Wish};
+use crate::returned::To;
 use crate::session::Session;
 use crate::visit::Step;
 use crate::{security, support};
@@ -33,7 +34,7 @@ pub enum Event {
     MoneyCame(Received),
     /// It had gone back to its payer.
     MoneyWentBack(Received),
-    /// A payment by card is to go back.
+    /// A payment is to go back.
     RefundAsked(Refund),
     /// It has, or could not.
     RefundEnded(Refund),
@@ -199,7 +200,7 @@ pub struct Received {
     pub given_back_at: Option<OffsetDateTime>,
 }
 
-/// A payment by card that goes back.
+/// A payment that goes back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refund {
     /// The order's code.
@@ -208,8 +209,12 @@ pub struct Refund {
     pub amount: Money,
     /// `created`, `unknown`, `pending`, `done`, `failed` or `refused`.
     pub state: String,
+    /// Where to.
+    pub to: To,
     /// Why it was not done, or is not known.
     pub reason: String,
+    /// What proves that a person did it; empty: nobody did.
+    pub proof: String,
     /// Who asked for it.
     pub by: String,
 }

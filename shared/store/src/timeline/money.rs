@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::scope::Scope;
 use super::{Event, Found, Order, Payment, Received, Refund, Report, Window, rows};
 use crate::order::{OrderState, Wish};
+use crate::returned::To;
 use crate::{Db, Result, StoreError};
 
 /// Orders that were made and paid.
@@ -55,7 +56,9 @@ pub(super) async fn payments(db: &Db, scope: &Scope, window: Window, found: &mut
     let paid = sqlx::query!(
         r#"SELECT p.id, p.order_id, o.code AS "order_code!", p.provider, p.amount_minor, p.currency, p.state, p.receipt, p.result_code,
                   p.result_text, p.checks, p.created_at, p.updated_at, o.paid_at,
-                  EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state NOT IN ('failed', 'refused')) AS "is_refunded!"
+                  EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state NOT IN ('failed', 'refused'))
+                    OR EXISTS (SELECT FROM received_money m WHERE m.provider = p.provider AND m.receipt = p.receipt AND m.given_back_at IS NOT NULL)
+                    AS "is_refunded!"
            FROM payments p JOIN orders o ON o.id = p.order_id
            WHERE p.order_id = ANY ($1) AND p.created_at < $2 ORDER BY p.created_at DESC LIMIT $3"#,
         &scope.orders,
@@ -119,7 +122,8 @@ async fn reports(db: &Db, payments: &[Uuid], window: Window, found: &mut Found) 
 
 async fn refunds(db: &Db, payments: &[Uuid], window: Window, found: &mut Found) -> Result<()> {
     let rows = sqlx::query!(
-        r#"SELECT o.code AS "order_code!", r.amount_minor, r.currency, r.state, r.reason, r.asked_by, r.created_at, r.updated_at
+        r#"SELECT o.code AS "order_code!", r.amount_minor, r.currency, r.state, r.way, r.reason,
+                  coalesce(r.proof, '') AS "proof!", r.asked_by, r.created_at, r.updated_at
            FROM refunds r JOIN payments p ON p.id = r.payment_id JOIN orders o ON o.id = p.order_id
            WHERE r.payment_id = ANY ($1) AND r.created_at < $2 ORDER BY r.created_at DESC LIMIT $3"#,
         payments,
@@ -133,7 +137,9 @@ async fn refunds(db: &Db, payments: &[Uuid], window: Window, found: &mut Found) 
             amount: amount(row.amount_minor, &row.currency)?,
             order_code: row.order_code,
             state: row.state,
+            to: To::of(&row.way),
             reason: row.reason,
+            proof: row.proof,
             by: row.asked_by,
         };
         if matches!(refund.state.as_str(), "done" | "failed" | "refused") {

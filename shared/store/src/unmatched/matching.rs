@@ -200,13 +200,15 @@ impl Confirmation<'_> {
         Ok(Matched::Paid { payment, settled })
     }
 
-    /// The order whose payment has this receipt, and whether its money is owed to the customer: a report came first.
+    /// The order whose payment has this receipt, and whether its money is owed to the customer and goes back by the receipt: a report came
+    /// first. What goes back with its payment already ([`crate::refund::mpesa`]) does not go back here as well.
     async fn booked_before(&self, tx: &mut PgConnection) -> Result<Option<(Uuid, &'static str)>> {
         let row = sqlx::query!(
             r#"SELECT p.order_id,
                       EXISTS (SELECT FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
                                   JOIN ledger_accounts a ON a.id = e.account_id
-                              WHERE t.key = 'payment:' || p.id AND a.code = 'refunds_due') AS "is_owed!"
+                              WHERE t.key = 'payment:' || p.id AND a.code = 'refunds_due')
+                      AND NOT EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id) AS "is_owed!"
                FROM payments p WHERE p.provider = $1 AND p.receipt = $2"#,
             PROVIDER,
             self.told.receipt

@@ -7,6 +7,7 @@ use super::facts::{Facts, HOUR};
 use super::{Cause, Finding, Fix, finding};
 use crate::admin::words::{self, Tone};
 use crate::payments::reason::Reason;
+use crate::payments::{MPESA, STRIPE};
 
 /// Money that waits for a person.
 pub(super) fn money(facts: &Facts<'_>) -> Vec<Finding> {
@@ -94,17 +95,26 @@ fn not_paid(order: &Order) -> Finding {
 
 fn refund_due(facts: &Facts<'_>, order: &Order) -> Finding {
     let words = format!("The money of order {} came and buys nothing: it belongs to the customer.", order.code);
-    let by_card = facts.of_order(order.id).find(|payment| can_go_back(payment));
+    let by_card = facts.of_order(order.id).find(|payment| can_go_back(payment)).map(|payment| Fix::Refund(payment.id));
+    let by_phone = facts.of_order(order.id).find(|payment| goes_back_by_phone(payment));
     let advice = match by_card {
         Some(_) => "It can go back to the card.",
-        None => "It was paid by M-Pesa: whoever decides about money sends it back and books that.",
+        None => {
+            "It was paid by M-Pesa: whoever decides about money has M-Pesa give it back, or gives it back and says so."
+        }
     };
-    finding(Cause::RefundDue, Tone::Bad, words, advice, by_card.map(|payment| Fix::Refund(payment.id)))
+    let fix = by_card.or(by_phone.map(|payment| Fix::Payment(payment.id)));
+    finding(Cause::RefundDue, Tone::Bad, words, advice, fix)
 }
 
 /// Whether a payment can be given back from here.
 pub(in crate::admin::support) fn can_go_back(payment: &Payment) -> bool {
-    payment.provider == "stripe" && payment.state == "succeeded" && !payment.is_refunded
+    payment.provider == STRIPE && payment.state == "succeeded" && !payment.is_refunded
+}
+
+/// Whether one by M-Pesa can be given back, on its own page.
+pub(in crate::admin::support) fn goes_back_by_phone(payment: &Payment) -> bool {
+    payment.provider == MPESA && payment.state == "succeeded" && !payment.is_refunded
 }
 
 fn paid(facts: &Facts<'_>, order: &Order) -> Vec<Finding> {
@@ -113,12 +123,15 @@ fn paid(facts: &Facts<'_>, order: &Order) -> Vec<Finding> {
         facts.of_order(order.id).filter(|payment| payment.state == "succeeded" && !payment.is_refunded).collect();
     if paid.len() > 1 {
         let words = format!("Order {} was paid {} times.", order.code, paid.len());
-        let by_card = paid.iter().find(|payment| can_go_back(payment));
+        let by_card = paid.iter().find(|payment| can_go_back(payment)).map(|payment| Fix::Refund(payment.id));
+        let by_phone =
+            paid.iter().filter(|payment| goes_back_by_phone(payment)).max_by_key(|payment| payment.created_at);
         let advice = match by_card {
             Some(_) => "The later payment belongs to the customer: the one by card can go back.",
-            None => "The later payment belongs to the customer: whoever decides about money sends it back.",
+            None => "The later payment belongs to the customer: whoever decides about money gives it back.",
         };
-        found.push(finding(Cause::PaidTwice, Tone::Bad, words, advice, by_card.map(|payment| Fix::Refund(payment.id))));
+        let fix = by_card.or(by_phone.map(|payment| Fix::Payment(payment.id)));
+        found.push(finding(Cause::PaidTwice, Tone::Bad, words, advice, fix));
     }
     let first = paid.iter().map(|payment| payment.created_at).min();
     let was_late = first.zip(order.paid_at).is_some_and(|(began, paid)| paid - began > HOUR / 30);

@@ -233,9 +233,10 @@ fn every_failure_of_the_payment_has_its_cause_and_a_safe_fix() {
         (vec![money("unmatched")], Cause::MoneyWaits, Some(Fix::Money("RKTQDM7W6S".into()))),
         (vec![money("refunded")], Cause::MoneyGoesBack, Some(Fix::Money("RKTQDM7W6S".into()))),
         (with(bought(Standing::Waiting), paid_by(late)), Cause::LateReport, None),
-        (paid_twice(second), Cause::PaidTwice, None),
+        (paid_twice(second), Cause::PaidTwice, Some(Fix::Payment(Uuid::from_u128(7)))),
         (paid_twice(by_card()), Cause::PaidTwice, Some(Fix::Refund(CARD))),
-        (vec![due.clone(), paid_by(a_payment())], Cause::RefundDue, None),
+        (vec![due.clone(), paid_by(a_payment())], Cause::RefundDue, Some(Fix::Payment(Uuid::from_u128(6)))),
+        (vec![due.clone(), paid_by(Payment { is_refunded: true, ..a_payment() })], Cause::RefundDue, None),
         (vec![due, paid_by(by_card())], Cause::RefundDue, Some(Fix::Refund(CARD))),
     ] {
         let said = found(lines);

@@ -1,0 +1,157 @@
+//! Money of a payment that goes back, by its provider or by hand. It is asked twice, of whoever has proved lately to be who they are; the
+//! store writes it into the audit log in the transaction that does it.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use shared::money::Money;
+use store::refund::mpesa::{self, Extent, Way, Wish};
+use store::refund::{self, Balance};
+
+use super::{again, can_be_asked, find, path, refused};
+use crate::App;
+use crate::admin::Refusal;
+use crate::admin::audit::audit;
+use crate::admin::form::{Fields, Form, Problems, confirmation, told};
+use crate::admin::page::{Page, Tab, answer};
+use crate::admin::proof::Proved;
+use crate::cli::values;
+use crate::payments::STRIPE;
+use crate::session::Staff;
+
+/// `POST /admin/payments/{id}/refund`: its provider gives it back.
+pub(in crate::admin) async fn give_back(
+    State(app): State<App>,
+    Path(payment): Path<String>,
+    proved: Proved<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&proved.staff, &proved.form);
+    let balance = find(&app, staff, &payment).await?;
+    if !can_be_asked(&app, &balance) {
+        let problem = "Its provider cannot be asked: M-Pesa needs [mpesa.initiator] in the configuration and the payment’s receipt, a card \
+                       needs [stripe]. Give it back by hand, and say so below.";
+        return refused(&app, staff, balance.payment, sent, problem.into()).await;
+    }
+    let extent = extent(sent);
+    if !sent.is_confirmed() {
+        let who = if balance.provider == STRIPE { "Stripe gives" } else { "M-Pesa is asked to give" };
+        let line =
+            format!("{who} {} of order {} back. {}", amount(&balance, extent), balance.order, ending(&balance, extent));
+        let question = Question { action: "refund", title: "Give it back?", line, button: "Yes, give it back" };
+        return question.ask(&app, staff, &balance, sent);
+    }
+    let now = app.clock.now();
+    let asked = match balance.provider.as_str() {
+        STRIPE => refund::ask(&app.db, balance.payment, &staff.admin.email, now).await,
+        _ => mpesa::give_back(&app.db, balance.payment, &wish(staff, Way::Reversal, extent), now).await,
+    };
+    match told(asked)? {
+        Ok(asked) if asked.is_new => {
+            if balance.provider == STRIPE {
+                audit(&app, staff, "money.refund", &format!("{} of order {}", asked.amount, balance.order)).await?;
+            }
+            Ok(done(&balance, "asked"))
+        }
+        Ok(_) => Ok(done(&balance, "before")),
+        Err(problem) => refused(&app, staff, balance.payment, sent, problem).await,
+    }
+}
+
+/// `POST /admin/payments/{id}/given-back`: a person gave it back.
+pub(in crate::admin) async fn given_back(
+    State(app): State<App>,
+    Path(payment): Path<String>,
+    proved: Proved<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&proved.staff, &proved.form);
+    let balance = find(&app, staff, &payment).await?;
+    let mut problems = Problems::default();
+    let Some(proof) = problems.keep("proof", values::name(sent.text("proof"))) else {
+        return again(&app, staff, &balance, sent, &problems).await;
+    };
+    let extent = extent(sent);
+    if !sent.is_confirmed() {
+        let amount = balance.under_way().map_or_else(|| amount(&balance, extent), |given| given.amount);
+        let line = format!(
+            "{amount} of order {} has gone back to the customer, which this proves: {proof}. {}",
+            balance.order,
+            ending(&balance, extent)
+        );
+        let question = Question { action: "given-back", title: "Has it gone back?", line, button: "Yes, it has" };
+        return question.ask(&app, staff, &balance, sent);
+    }
+    let wish = wish(staff, Way::Hand { proof: &proof }, extent);
+    match told(mpesa::give_back(&app.db, balance.payment, &wish, app.clock.now()).await)? {
+        Ok(_) => Ok(done(&balance, "back")),
+        Err(problem) => refused(&app, staff, balance.payment, sent, problem).await,
+    }
+}
+
+/// `POST /admin/payments/{id}/again`: a person has seen that M-Pesa did not do it, and M-Pesa is asked once more.
+pub(in crate::admin) async fn try_again(
+    State(app): State<App>,
+    Path(payment): Path<String>,
+    proved: Proved<Fields>,
+) -> Result<Response, Refusal> {
+    let (staff, sent) = (&proved.staff, &proved.form);
+    let balance = find(&app, staff, &payment).await?;
+    let mut problems = Problems::default();
+    if !sent.is_on("seen") {
+        problems.note("seen", "look at M-Pesa’s statement first: what was done must not be done twice");
+        return again(&app, staff, &balance, sent, &problems).await;
+    }
+    if !sent.is_confirmed() {
+        let line = format!("M-Pesa is asked once more to give the money of order {} back.", balance.order);
+        let question = Question { action: "again", title: "Ask once more?", line, button: "Yes, ask M-Pesa" };
+        return question.ask(&app, staff, &balance, sent);
+    }
+    let wish = wish(staff, Way::Reversal, Extent::All);
+    match told(mpesa::try_again(&app.db, balance.payment, &wish, app.clock.now()).await)? {
+        Ok(_) => Ok(done(&balance, "again")),
+        Err(problem) => refused(&app, staff, balance.payment, sent, problem).await,
+    }
+}
+
+/// How much goes back, as the form says; without a choice all of it does.
+fn extent(sent: &Fields) -> Extent {
+    Extent::parse(sent.text("extent")).unwrap_or(Extent::All)
+}
+
+fn amount(balance: &Balance, extent: Extent) -> Money {
+    if extent == Extent::Owed { balance.owed } else { balance.all }
+}
+
+/// What becomes of what was bought.
+fn ending(balance: &Balance, extent: Extent) -> &'static str {
+    match extent {
+        Extent::All if balance.is_sale => "What it bought ends now.",
+        Extent::Kept if balance.is_sale => "What it bought goes on.",
+        _ => "",
+    }
+}
+
+fn wish<'a>(staff: &'a Staff, way: Way<'a>, extent: Extent) -> Wish<'a> {
+    Wish { way, extent, by: &staff.admin.email, from: Some(staff.from) }
+}
+
+/// What is asked before something is done that cannot be undone.
+struct Question<'a> {
+    /// What the address ends with.
+    action: &'a str,
+    title: &'a str,
+    line: String,
+    button: &'a str,
+}
+
+impl Question<'_> {
+    fn ask(self, app: &App, staff: &Staff, balance: &Balance, sent: &Fields) -> Result<Response, Refusal> {
+        let back = path(balance.payment);
+        let form = Form::new("sure", format!("{back}/{}", self.action), self.button).danger();
+        let (page, back) = (Page::new(app, staff, Tab::Payments), (back.as_str(), "Back, and change nothing"));
+        answer(StatusCode::OK, &confirmation(page, self.title, back, vec![self.line], form, sent))
+    }
+}
+
+fn done(balance: &Balance, what: &str) -> Response {
+    Redirect::to(&format!("{}?done={what}", path(balance.payment))).into_response()
+}
