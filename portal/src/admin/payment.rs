@@ -101,13 +101,7 @@ async fn again(
 }
 
 /// The page once more, with why nothing was done.
-async fn refused(
-    app: &App,
-    staff: &Staff,
-    payment: Uuid,
-    sent: &Fields,
-    problem: String,
-) -> Result<Response, Refusal> {
+async fn refused(app: &App, staff: &Staff, payment: Uuid, sent: &Fields, problem: String) -> Result<Response, Refusal> {
     // What is there now, which may be what somebody else has done meanwhile.
     let balance = refund::balance(&app.db, payment, staff.sites()).await?;
     let page = page(app, staff, &balance, sent, &Problems::default()).await?;
