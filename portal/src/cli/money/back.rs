@@ -40,7 +40,7 @@ impl HowMuch {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct GivenBack {
+pub(in crate::cli) struct GivenBack {
     /// Code of the order, or the payment's receipt.
     #[arg(value_name = "ORDER", value_parser = values::refundable)]
     named: String,
@@ -66,7 +66,7 @@ impl GivenBack {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Owed {
+pub(in crate::cli) struct Owed {
     #[command(flatten)]
     answer: Answer,
 }
