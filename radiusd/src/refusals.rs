@@ -1,11 +1,12 @@
 //! Refused logins, written down after the answer was sent, so that whoever helps a customer can say why.
 //!
 //! No answer waits for this: a refusal goes into a bounded queue, or is counted as not remembered. A writer takes what is there,
-//! makes one of those that are the same but for their time, and writes them in one statement, with a pause between two: whoever
-//! knocks without end, or from forged addresses, makes so many rows a second and no more. What PostgreSQL does not take in time is
-//! given up; a login is never refused or accepted for the sake of it.
+//! makes one of those that are the same but for their time, and writes them in one statement, with a pause between two. Whoever
+//! knocks without end, or from forged addresses, or with a new name each time, makes so many rows a second and, at one router,
+//! so many an hour ([`Hour`]). What PostgreSQL does not take in time is given up; a login is never refused or accepted for the sake of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use shared::mac::Mac;
@@ -26,6 +27,8 @@ const QUEUE: usize = 4096;
 const MAX_BATCH: usize = 256;
 /// Pause between two statements: at most 512 rows a second.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Most rows of one router in an hour: far more than its guests leave, and for all the days that they are kept no more than a disk holds.
+const AN_HOUR: usize = 5000;
 /// Longest wait for one statement.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Every so often, what has been kept long enough is forgotten.
@@ -77,10 +80,13 @@ pub(crate) fn start(
 
 async fn write(db: Db, clock: Clock, metrics: Metrics, mut queue: mpsc::Receiver<Refused>, stop: CancellationToken) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
-    let mut forget_at = Duration::ZERO;
+    let (mut forget_at, mut known) = (Duration::ZERO, Hour::default());
     // The queue closes when the pipeline is gone; only then, and with the queue empty, is the work done.
     while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let refusals = together(batch.drain(..));
+        let mut refusals = together(batch.drain(..));
+        let all = refusals.len();
+        refusals.retain(|refused| known.has_room(refused, AN_HOUR));
+        metrics.refusals_lost.inc_by((all - refusals.len()) as u64);
         match tokio::time::timeout(PATIENCE, refusal::record(&db, &refusals)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -116,14 +122,40 @@ async fn forget(db: &Db, clock: &Clock) {
 /// What makes two refusals the same: router, device, name, reason and hour.
 type Key = (Uuid, Option<Mac>, Box<[u8]>, &'static str, OffsetDateTime);
 
+fn key(refused: &Refused) -> Key {
+    (refused.nas, refused.mac, refused.name.clone(), refused.reason, refusal::hour_of(refused.last_at))
+}
+
+/// The rows of the present hour, by router and as hashes: no more are known than there may be.
+#[derive(Default)]
+struct Hour {
+    begins: Option<OffsetDateTime>,
+    rows: HashMap<Uuid, HashSet<u64>>,
+}
+
+impl Hour {
+    /// Whether a refusal has its row already, or may have one more.
+    fn has_room(&mut self, refused: &Refused, most: usize) -> bool {
+        let hour = refusal::hour_of(refused.last_at);
+        if self.begins.is_none_or(|begins| hour > begins) {
+            self.begins = Some(hour);
+            self.rows.clear();
+        }
+        let hash = self.rows.hasher().hash_one(key(refused));
+        let rows = self.rows.entry(refused.nas).or_default();
+        if rows.contains(&hash) {
+            return true;
+        }
+        rows.len() < most && rows.insert(hash)
+    }
+}
+
 /// One of those that are the same but for their time, within the hour that is a row.
 fn together(refusals: impl Iterator<Item = Refused>) -> Vec<Refused> {
     let mut found: HashMap<Key, Refused> = HashMap::new();
     for refused in refusals {
-        let hour = refusal::hour_of(refused.last_at);
-        let key = (refused.nas, refused.mac, refused.name.clone(), refused.reason, hour);
         found
-            .entry(key)
+            .entry(key(&refused))
             .and_modify(|same| {
                 same.first_at = same.first_at.min(refused.first_at);
                 same.last_at = same.last_at.max(refused.last_at);
@@ -160,6 +192,30 @@ mod tests {
         let first = &rows[0];
         assert_eq!((first.times, first.first_at, first.last_at), (2, at(10), at(20)));
         assert_eq!((&*first.name, first.reason), (&b"ABCDEFGHJK"[..], "quota"));
+    }
+
+    #[test]
+    fn a_router_makes_so_many_rows_an_hour_and_those_that_are_there_count_on() {
+        let named = |nas, name: &str, seconds| Refused {
+            nas,
+            mac: Some(PHONE),
+            name: name.as_bytes().into(),
+            reason: Denial::UnknownUser.label(),
+            first_at: at(seconds),
+            last_at: at(seconds),
+            times: 1,
+        };
+        let mut hour = Hour::default();
+        for (nas, name, seconds, has_room) in [
+            (CAFE, "a", 0, true),
+            (CAFE, "b", 1, true),
+            (CAFE, "c", 2, false),
+            (CAFE, "a", 3, true),
+            (Uuid::from_u128(2), "c", 4, true),
+            (CAFE, "c", 3600, true),
+        ] {
+            assert_eq!(hour.has_room(&named(nas, name, seconds), 2), has_room, "{name} {seconds}");
+        }
     }
 
     #[test]
