@@ -353,4 +353,14 @@ async fn lines_that_were_written_at_once_are_an_unbroken_audit_log() {
     futures::future::join_all((0..60).map(write)).await;
     let found = drill::examine(&world.db).await.unwrap();
     assert_eq!((found.rows("admin_logs"), found.problems), (60, Vec::new()));
+    // What is cut off breaks no chain, and shows all the same.
+    for statement in [
+        "ALTER TABLE admin_logs DISABLE TRIGGER USER",
+        "DELETE FROM admin_logs WHERE id > 55",
+        "ALTER TABLE admin_logs ENABLE TRIGGER USER",
+    ] {
+        sqlx::query(statement).execute(&world.pool).await.unwrap();
+    }
+    let problems = drill::examine(&world.db).await.unwrap().problems;
+    assert!(problems.len() == 1 && problems[0].contains("ends with line 55, and its head says 60"), "{problems:?}");
 }

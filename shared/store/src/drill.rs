@@ -86,6 +86,7 @@ pub async fn examine(db: &Db) -> Result<Found> {
     orders(&mut tx, &mut found).await?;
     books(&mut tx, &mut found).await?;
     audit(&mut tx, &mut found).await?;
+    head_of_audit(&mut tx, &mut found).await?;
     found.newest = newest(&mut tx).await?;
     found.tables = tables(&mut tx).await?;
     tx.rollback().await?;
@@ -256,6 +257,24 @@ async fn audit(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
             row.action,
             row.actor,
             shared::time::rfc3339(row.at)
+        )
+    }));
+    Ok(())
+}
+
+/// The audit log ends where its head says: what was taken from its end breaks no chain.
+async fn head_of_audit(tx: &mut PgConnection, found: &mut Found) -> Result<()> {
+    let told = sqlx::query!(
+        r#"SELECT h.id AS "head!", coalesce(l.id, 0) AS "last!" FROM admin_log_head h
+           LEFT JOIN (SELECT id, hash FROM admin_logs ORDER BY id DESC LIMIT 1) l ON true
+           WHERE h.id <> coalesce(l.id, 0) OR h.hash <> coalesce(l.hash, ''::bytea)"#
+    )
+    .fetch_optional(tx)
+    .await?;
+    found.problems.extend(told.map(|row| {
+        format!(
+            "the audit log ends with line {}, and its head says {}: the end was changed or is missing",
+            row.last, row.head
         )
     }));
     Ok(())
