@@ -107,13 +107,6 @@ pub(super) async fn observe(
     let db = &app.db;
     let routers = facts::routers(db).await?;
     let radiusd = radiusd(told::ask(app).await, &routers, memory, now);
-    let guesses = match &radiusd {
-        Some(Health::Told(told)) => {
-            note_guesses(app, told, &routers, memory, now).await?;
-            Some(guesses(sampled(db, GUESSES, since(Kind::FailedLogins), now).await?, &routers))
-        }
-        _ => None,
-    };
     Ok(Observed {
         now,
         events: facts::events(db, now - LOG).await?,
@@ -136,9 +129,16 @@ pub(super) async fn observe(
         unmatched: facts::unmatched(db).await?,
         unbalanced: unbalanced(app, memory, now).await?,
         cost: cost(app, now).await?,
+        // Last: what is added to the samples is remembered with the round, and a round that fails before would add it again.
+        guesses: match &radiusd {
+            Some(Health::Told(told)) => {
+                note_guesses(app, told, &routers, memory, now).await?;
+                Some(guesses(sampled(db, GUESSES, since(Kind::FailedLogins), now).await?, &routers))
+            }
+            _ => None,
+        },
         routers,
         radiusd,
-        guesses,
     })
 }
 
