@@ -140,7 +140,9 @@ async fn all_that_is_known_of_a_person_is_handed_over_and_no_secret() {
     let told: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(told["customer"]["phone"], "+254712345670");
     assert_eq!(told["customer"]["wants_offers"], false);
-    for (what, least) in [("packages", 1), ("orders", 1), ("payments", 1), ("sessions", 1), ("messages", 1)] {
+    for (what, least) in
+        [("packages", 1), ("orders", 1), ("payments", 1), ("sessions", 1), ("messages", 1), ("visits", 1)]
+    {
         let rows = told[what].as_array().unwrap_or_else(|| panic!("{what}: {text}"));
         assert!(rows.len() >= least, "{what}: {text}");
     }
@@ -164,7 +166,24 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
     shop.settle().await;
     let refused = shop.erase_refused().await;
     assert!(refused.contains("has access with one hour, until") && refused.contains("--give-up-access"), "{refused}");
-    assert!(!shop.tables_with(DIGITS).await.is_empty() && !shop.tables_with("4c:5e:0c:00:00:07").await.is_empty());
+    // What is remembered by the device alone, and what the desk and other programs left.
+    for statement in [
+        "INSERT INTO login_refusals (nas_id, mac, lookup, name, reason, hour, first_at, last_at, times)
+         VALUES (gen_random_uuid(), '4c:5e:0c:00:00:07', decode(repeat('00', 16), 'hex'), 'AB…', 'quota', date_trunc('hour', now(), 'UTC'), now(), now(), 1)",
+        "INSERT INTO support_actions (id, kind, actor, reason, object, user_id, mac, at)
+         SELECT gen_random_uuid(), 'move', 'me@example.org', 'called from 0712345670', 'one hour to 4c:5e:0c:00:00:07', id, '4c:5e:0c:00:00:07', now()
+         FROM users",
+        r#"INSERT INTO idempotency_keys (token_id, route, key, fingerprint, work_id, lease_until, status, body, created_at)
+         VALUES (gen_random_uuid(), 'POST /x', 'k', decode(repeat('00', 16), 'hex'), gen_random_uuid(), now(), 201,
+                 convert_to('{"phone":"+254712345670"}', 'UTF8'), now())"#,
+    ] {
+        shop.run(statement).await;
+    }
+    let everywhere = shop.tables_with("4c:5e:0c:00:00:07").await;
+    for table in ["device_visits", "login_refusals", "support_actions"] {
+        assert!(everywhere.iter().any(|found| found == table), "{table}: {everywhere:?}");
+    }
+    assert!(shop.tables_with(DIGITS).await.iter().any(|table| table == "idempotency_keys"));
 
     let erased = shop.erase(&["--give-up-access"]).await;
     assert_eq!((erased["result"].as_str(), erased["orders"].as_i64()), (Some("erased"), Some(1)), "{erased}");
@@ -179,6 +198,7 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
     assert_eq!((state.as_str(), amount), ("paid", 2_000));
     assert_eq!(shop.count("SELECT count(*) FROM payments WHERE receipt IS NOT NULL").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM ledger_entries").await, 2);
+    assert_eq!(shop.count("SELECT count(*) FROM support_actions WHERE kind = 'move'").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM admin_logs WHERE action = 'person.erase'").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM entitlements WHERE state = 'revoked'").await, 1);
     // The desk and the lists still read it.

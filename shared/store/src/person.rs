@@ -11,6 +11,7 @@ mod export;
 
 use shared::phone::Phone;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result, StoreError};
@@ -21,6 +22,23 @@ pub use export::export;
 /// The customer with that number.
 pub async fn find(db: &Db, phone: &Phone) -> Result<Option<Uuid>> {
     Ok(sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str()).fetch_optional(&db.pool).await?)
+}
+
+/// A person's devices, as they stand anywhere: what is remembered of one by its address alone is the person's too.
+async fn devices_of(tx: &mut PgConnection, user: Uuid) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT mac::text AS "mac!" FROM (
+               SELECT mac FROM devices WHERE user_id = $1
+               UNION SELECT d.mac FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id WHERE e.user_id = $1
+               UNION SELECT v.redeemed_mac FROM vouchers v JOIN entitlements e ON e.id = v.entitlement_id WHERE e.user_id = $1
+               UNION SELECT s.mac FROM sessions s JOIN entitlements e ON e.id = s.entitlement_id WHERE e.user_id = $1
+               UNION SELECT s.mac FROM sessions_ended s JOIN entitlements e ON e.id = s.entitlement_id WHERE e.user_id = $1
+               UNION SELECT mac FROM orders WHERE user_id = $1) AS known
+           WHERE mac IS NOT NULL ORDER BY mac"#,
+        user
+    )
+    .fetch_all(tx)
+    .await?)
 }
 
 /// A customer who wants to hear of offers.

@@ -80,6 +80,9 @@ async fn erase_in(
     refuse_access(tx, user, gives_up, now).await?;
     let nobody = Phone::erased();
     let reports = forget_reports(tx, user, phone).await?;
+    forget_answers(tx, phone).await?;
+    // By the devices, as long as it is known which they are.
+    forget_help(tx, user).await?;
     forget_devices(tx, user).await?;
     let sessions = forget_sessions(tx, user).await?;
     let messages = forget_messages(tx, user).await?;
@@ -215,6 +218,49 @@ async fn forget_reports(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Res
     .execute(tx)
     .await?;
     Ok(reports)
+}
+
+/// What programs were answered about this person's money and is kept for a request that comes again: that it was done stays.
+async fn forget_answers(tx: &mut PgConnection, phone: &Phone) -> Result<()> {
+    let known = vec![phone.msisdn().to_owned(), hex::encode(Sha256::digest(phone.msisdn()))];
+    sqlx::query!(
+        "UPDATE idempotency_keys SET body = convert_to('{}', 'UTF8')
+         WHERE body IS NOT NULL AND EXISTS (SELECT FROM unnest($1::text[]) AS known (spelling)
+                                            WHERE position(convert_to(known.spelling, 'UTF8') IN body) > 0)",
+        &known
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What is remembered so that the person can be helped: logins that were refused, visits at the portal, and what the desk did, of which
+/// stays that it was done.
+async fn forget_help(tx: &mut PgConnection, user: Uuid) -> Result<()> {
+    let devices = super::devices_of(&mut *tx, user).await?;
+    sqlx::query!(
+        "DELETE FROM login_refusals
+         WHERE mac = ANY ($2::text[]::macaddr[])
+            OR lookup = ANY (ARRAY(SELECT c.lookup FROM credentials c JOIN entitlements e ON e.id = c.entitlement_id WHERE e.user_id = $1))",
+        user,
+        &devices
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("DELETE FROM device_visits WHERE mac = ANY ($1::text[]::macaddr[])", &devices)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!(
+        "UPDATE support_actions SET mac = NULL, object = '', reason = ''
+         WHERE user_id = $1 OR mac = ANY ($2::text[]::macaddr[])
+            OR order_id = ANY (ARRAY(SELECT id FROM orders WHERE user_id = $1))
+            OR entitlement_id = ANY (ARRAY(SELECT id FROM entitlements WHERE user_id = $1))",
+        user,
+        &devices
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Devices, and what opens packages on them. The security log forgets the devices too.

@@ -18,15 +18,19 @@ pub async fn export(db: &Db, phone: &Phone) -> Result<Option<Value>> {
     let found =
         sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str()).fetch_optional(&mut *tx).await?;
     let Some(user) = found else { return Ok(None) };
+    let devices = super::devices_of(&mut tx, user).await?;
     let whole = json!({
         "customer": customer(&mut tx, user).await?,
-        "devices": devices(&mut tx, user).await?,
+        "devices": named_devices(&mut tx, user).await?,
         "packages": packages(&mut tx, user).await?,
         "orders": orders(&mut tx, user, phone).await?,
         "payments": payments(&mut tx, user).await?,
         "sessions": sessions(&mut tx, user).await?,
         "messages": messages(&mut tx, user).await?,
         "security": security(&mut tx, user).await?,
+        "refused_logins": refused_logins(&mut tx, &devices).await?,
+        "visits": visits(&mut tx, &devices).await?,
+        "help": help(&mut tx, user).await?,
         "audit": audit(&mut tx, user, phone).await?,
     });
     tx.commit().await?;
@@ -45,7 +49,7 @@ async fn customer(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
     .await?)
 }
 
-async fn devices(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+async fn named_devices(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
     Ok(sqlx::query_scalar!(
         r#"SELECT coalesce(jsonb_agg(jsonb_build_object('mac', mac, 'label', label, 'since', bound_at) ORDER BY bound_at), '[]') AS "v!"
            FROM devices WHERE user_id = $1"#,
@@ -154,6 +158,51 @@ async fn security(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
                          UNION SELECT d.mac FROM entitlement_devices d JOIN entitlements e ON e.id = d.entitlement_id WHERE e.user_id = $1
                          UNION SELECT mac FROM orders WHERE user_id = $1 AND mac IS NOT NULL)"#,
         user
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Logins of the person's devices that were refused, as long as they are remembered.
+async fn refused_logins(tx: &mut PgConnection, devices: &[String]) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'from'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('from', r.first_at, 'until', r.last_at, 'times', r.times, 'router', n.name, 'device', r.mac,
+                          'login_began_with', r.name, 'why', r.reason) AS line
+               FROM login_refusals r LEFT JOIN nas n ON n.id = r.nas_id
+               WHERE r.mac = ANY ($1::text[]::macaddr[]) ORDER BY r.first_at LIMIT $2) lines"#,
+        devices,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Visits of the person's devices at the portal, as long as they are remembered.
+async fn visits(tx: &mut PgConnection, devices: &[String]) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'from'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('from', v.first_at, 'until', v.last_at, 'times', v.times, 'router', n.name, 'device', v.mac,
+                          'step', v.step, 'router_said', v.said) AS line
+               FROM device_visits v LEFT JOIN nas n ON n.id = v.nas_id
+               WHERE v.mac = ANY ($1::text[]::macaddr[]) ORDER BY v.first_at LIMIT $2) lines"#,
+        devices,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// What the desk did for the person.
+async fn help(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('at', a.at, 'what', a.kind, 'to', a.object, 'why', a.reason, 'device', a.mac) AS line
+               FROM support_actions a
+               WHERE a.user_id = $1 OR a.entitlement_id = ANY (ARRAY(SELECT id FROM entitlements WHERE user_id = $1))
+               ORDER BY a.at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
     )
     .fetch_one(tx)
     .await?)
