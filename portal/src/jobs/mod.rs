@@ -116,6 +116,7 @@ impl Job {
         }
     }
 
+    /// Much shorter than the 300 seconds after which the alert `JobStuck` takes a job that is not heard of for stuck.
     fn pause(self) -> Duration {
         match self {
             Job::Reports
@@ -133,7 +134,7 @@ impl Job {
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
-            Job::Retention => Duration::from_secs(600),
+            Job::Retention => Duration::from_secs(120),
         }
     }
 
@@ -402,4 +403,14 @@ where
         work.await;
         drop(hand);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_job_rests_so_long_that_it_is_taken_for_stuck() {
+        assert!(Job::ALL.into_iter().all(|job| job.pause() <= Duration::from_secs(150)));
+    }
 }
