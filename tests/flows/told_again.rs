@@ -84,6 +84,33 @@ async fn a_second_receipt_that_nobody_can_be_asked_about_waits_and_is_not_booked
 }
 
 #[tokio::test]
+async fn how_much_it_is_says_who_is_believed() {
+    let stage = stage("http://127.0.0.1:1", "").await;
+    let (payment, code) = settled(&stage, Some(OWN)).await;
+    assert_eq!(report(&stage, payment, OTHER, "900.00", 1).await, "queued");
+    assert_eq!(follow(&stage.world, &for_order(OTHER, &code)).await, Matched::Known);
+    let expected = accounts(&[("mpesa", 4_000), ("sales", -2_000), ("unmatched", -2_000)]);
+    assert_eq!(booked(&stage.world).await, expected);
+    assert_eq!(unmatched::get(&stage.world.db, OTHER).await.unwrap().amount, Money::kes(2_000));
+}
+
+/// A request that is taken up again, since its answer was lost, is not set aside for itself.
+#[tokio::test]
+async fn a_reversal_is_asked_for_again_once_under_one_identity() {
+    use store::mpesa_request::{self, Kind, New, State};
+    let world = World::new().await;
+    let now = world.clock.now();
+    let new = New { kind: Kind::Reversal, receipt: OWN, amount: Money::kes(2_000), event: None, by: "desk" };
+    let first = mpesa_request::begin(&world.db, &new, now).await.unwrap();
+    let id = shared::rng::id(now);
+    assert!(mpesa_request::begin_as(&world.db, id, &new, false, now).await.is_err(), "the first may be on its way");
+    assert!(mpesa_request::begin_as(&world.db, id, &new, true, now).await.unwrap());
+    assert!(!mpesa_request::begin_as(&world.db, id, &new, true, now).await.unwrap(), "that is the same one");
+    let state = async |id| mpesa_request::get(&world.db, id).await.unwrap().state;
+    assert_eq!((state(first).await, state(id).await), (State::Failed, State::Created));
+}
+
+#[tokio::test]
 async fn a_person_who_decides_about_it_has_it_booked() {
     let stage = stage("http://127.0.0.1:1", "").await;
     let (payment, _) = settled(&stage, Some(OWN)).await;

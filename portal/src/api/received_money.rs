@@ -7,15 +7,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::json;
+use shared::money::Money;
 use shared::time::{OffsetDateTime, rfc3339};
 use store::StoreError;
-use store::mpesa_request;
+use store::mpesa_request::{self, Request, State as Stands};
 use store::rest::received;
 use store::unmatched::{self, Listed, MAX_REASON, Purpose};
 use uuid::Uuid;
 
 use super::auth::Token;
 use super::id::{Kind as Thing, spell};
+use super::idempotency::Work;
 use super::input::{Input, flag, got, id_of, line, phone, spelt as read_by};
 use super::json;
 use super::list::Asked;
@@ -155,9 +157,11 @@ pub(super) async fn refund(
 }
 
 /// `POST /received-money/{receipt}/reversals`: M-Pesa is asked to give back what is owed. What it answers later is booked by itself.
+/// Work that is taken up again, whose answer was lost, does not ask a second time: it tells how the request stands.
 pub(super) async fn reverse(
     State(app): State<App>,
     token: Token,
+    Work(work): Work,
     Path(text): Path<String>,
     mut input: Input,
 ) -> Result<Response, Problem> {
@@ -169,23 +173,42 @@ pub(super) async fn reverse(
             "M-Pesa cannot be asked: there is no [mpesa.initiator] in the configuration".into(),
         ))
     })?;
-    let amount = unmatched::owed(&app.db, &receipt).await?;
-    if again {
-        mpesa_request::set_aside(&app.db, &receipt, &token.actor, time).await?;
+    match mpesa_request::get(&app.db, work).await {
+        Err(StoreError::Missing { .. }) => {}
+        known => return as_it_stands(&known?),
     }
+    let amount = unmatched::owed(&app.db, &receipt).await?;
     token.audit(&app, "money.reverse", &receipt).await?;
     let asking = Asking { db: &app.db, base: reached_at(&app.config), operator, by: &token.actor, now: time };
-    let (state, detail) = match asking.reversal(&receipt, amount, None, REMARKS).await? {
-        Said::Accepted { .. } => ("asked", None),
-        Said::Refused(refusal) => {
-            let sentence = format!("M-Pesa does not give it back: {}", refusal.code_and_text().1);
-            return Err(StoreError::Conflict(sentence).into());
-        }
+    match asking.reversal_as(work, (&receipt, amount), REMARKS, again).await? {
+        Some(Said::Accepted { .. }) => Ok(asked_of(&receipt, amount, "asked", None)),
+        Some(Said::Refused(refusal)) => Err(not_given(&refusal.code_and_text().1)),
         // Whoever asks again under the same key is told the same: only a person can look at M-Pesa's statement.
-        Said::Unknown(why) => ("unknown", Some(why.to_string())),
-    };
+        Some(Said::Unknown(why)) => Ok(asked_of(&receipt, amount, "unknown", Some(&why.to_string()))),
+        None => as_it_stands(&mpesa_request::get(&app.db, work).await?),
+    }
+}
+
+/// The answer about a reversal that was asked for before.
+fn as_it_stands(request: &Request) -> Result<Response, Problem> {
+    let said = request.result.as_deref();
+    match request.state {
+        Stands::Accepted | Stands::Succeeded => Ok(asked_of(&request.receipt, request.amount, "asked", None)),
+        Stands::Created | Stands::Unknown | Stands::TimedOut => {
+            let detail = said.unwrap_or("M-Pesa’s answer was not heard: look at its statement");
+            Ok(asked_of(&request.receipt, request.amount, "unknown", Some(detail)))
+        }
+        Stands::Refused | Stands::Denied | Stands::Failed => Err(not_given(said.unwrap_or("it gave no reason"))),
+    }
+}
+
+fn asked_of(receipt: &str, amount: Money, state: &str, detail: Option<&str>) -> Response {
     let answer = json!({ "receipt": receipt, "amount": json::Money::from(amount), "state": state, "detail": detail });
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    (StatusCode::ACCEPTED, Json(answer)).into_response()
+}
+
+fn not_given(why: &str) -> Problem {
+    StoreError::Conflict(format!("M-Pesa does not give it back: {why}")).into()
 }
 
 /// `POST /received-money/{receipt}/returns`: a person has given it back, which this proves.

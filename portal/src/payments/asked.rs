@@ -60,6 +60,27 @@ impl Asking<'_> {
     ) -> Result<Asked, StoreError> {
         let new = New { kind: Kind::Reversal, receipt, amount, event: None, refund, by: self.by };
         let id = mpesa_request::begin(self.db, &new, self.now).await?;
+        self.reverse(id, receipt, amount, remarks).await
+    }
+
+    /// The same under an identity of the caller's, once; `None`: it was asked before. `is_again`: a reversal without an answer is set
+    /// aside for it.
+    pub(crate) async fn reversal_as(
+        &self,
+        id: Uuid,
+        (receipt, amount): (&str, Money),
+        remarks: &str,
+        is_again: bool,
+    ) -> Result<Option<Asked>, StoreError> {
+        let new = New { kind: Kind::Reversal, receipt, amount, event: None, refund: None, by: self.by };
+        if !mpesa_request::begin_as(self.db, id, &new, is_again, self.now).await? {
+            return Ok(None);
+        }
+        self.reverse(id, receipt, amount, remarks).await.map(Some)
+    }
+
+    /// Asks for what is written down.
+    async fn reverse(&self, id: Uuid, receipt: &str, amount: Money, remarks: &str) -> Result<Asked, StoreError> {
         let (result, timeout) = urls::mpesa_results(self.base, self.db.seal(), id);
         let answer_to = AnswerTo { result: &result, timeout: &timeout };
         let asked = self.operator.reverse(receipt, amount, remarks, answer_to).await;

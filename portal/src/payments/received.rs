@@ -77,8 +77,8 @@ pub(crate) async fn judge(app: &App, mpesa: &Mpesa, event: &Event) -> Result<Out
 
 /// Whether a report is true, as far as M-Pesa says so; it is asked where it was not.
 pub(super) async fn word(app: &App, mpesa: &Mpesa, event: &Event, told: &Told) -> Result<Word, StoreError> {
-    if unmatched::is_known(&app.db, &told.receipt).await? {
-        // Nothing is given for it any more.
+    if unmatched::is_booked(&app.db, &told.receipt).await? {
+        // Nothing is given for it any more, and nothing is booked.
         return Ok(Word::Follow(Trust::Reported));
     }
     let now = app.clock.now();

@@ -183,6 +183,34 @@ impl TryFrom<Row> for Request {
 /// [`StoreError::Conflict`], with a sentence for the desk: this payment goes back already, or may have.
 pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> {
     let id = rng::id(now);
+    let mut connection = db.pool.acquire().await?;
+    insert(&mut connection, id, new, now).await?;
+    Ok(id)
+}
+
+/// Writes a reversal down under an identity of the caller's, once; `false`: it was written down before. `is_again`: one without an
+/// answer is set aside for it, by whoever asks.
+///
+/// # Errors
+/// As [`begin`] and, where it is asked again, as [`set_aside`].
+pub async fn begin_as(db: &Db, id: Uuid, new: &New<'_>, is_again: bool, now: OffsetDateTime) -> Result<bool> {
+    let mut tx = db.begin().await?;
+    unmatched::hold(&mut tx, new.receipt).await?;
+    let is_there = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM mpesa_requests WHERE id = $1) AS "exists!""#, id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if is_there {
+        return Ok(false);
+    }
+    if is_again {
+        set_aside_in(&mut tx, new.receipt, new.by, now).await?;
+    }
+    insert(&mut tx, id, new, now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn insert(connection: &mut PgConnection, id: Uuid, new: &New<'_>, now: OffsetDateTime) -> Result<()> {
     sqlx::query!(
         "INSERT INTO mpesa_requests (id, kind, receipt, amount_minor, currency, event_id, refund_id, asked_by, created_at, updated_at, trace)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
@@ -197,7 +225,7 @@ pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> 
         now,
         trace::column()
     )
-    .execute(&db.pool)
+    .execute(connection)
     .await
     .map_err(|error| match StoreError::from(error) {
         StoreError::Conflict(_) => StoreError::Conflict(format!(
@@ -206,7 +234,7 @@ pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Uuid> 
         )),
         other => other,
     })?;
-    Ok(id)
+    Ok(())
 }
 
 /// What M-Pesa answered to the call itself.
@@ -393,6 +421,11 @@ async fn ended_before(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTim
 /// # Errors
 /// [`StoreError::Conflict`]: there is none.
 pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
+    let mut connection = db.pool.acquire().await?;
+    set_aside_in(&mut connection, receipt, by, now).await
+}
+
+async fn set_aside_in(connection: &mut PgConnection, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
     let set_aside = sqlx::query!(
         "UPDATE mpesa_requests SET state = 'failed', result_text = 'set aside by ' || $2::text, updated_at = $3
          WHERE receipt = $1 AND kind = 'reversal' AND refund_id IS NULL AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
@@ -400,7 +433,7 @@ pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) ->
         by,
         now
     )
-    .execute(&db.pool)
+    .execute(connection)
     .await?
     .rows_affected();
     match set_aside {

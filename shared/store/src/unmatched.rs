@@ -28,7 +28,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use self::matching::{Found, Matched, expected, has_prompt, is_known, match_confirmation};
+pub use self::matching::{Found, Matched, expected, has_prompt, is_booked, is_known, match_confirmation};
 pub(crate) use self::origin::{Origin, claim, hold, is_own, origin, spent};
 pub use self::queue::{Ignored, Listed, MAX_REASON, count_waiting, get, heed, ignore, list};
 pub(crate) use self::second::book_waiting;

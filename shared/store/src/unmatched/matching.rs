@@ -72,6 +72,18 @@ pub async fn is_known(db: &Db, receipt: &str) -> Result<bool> {
     .await?)
 }
 
+/// Whether money with this receipt is booked, so that nothing follows from it any more.
+pub async fn is_booked(db: &Db, receipt: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM received_money WHERE provider = $1 AND receipt = $2 AND is_booked)
+               OR EXISTS (SELECT FROM payments WHERE provider = $1 AND receipt = $2) AS "is_booked!""#,
+        PROVIDER,
+        receipt
+    )
+    .fetch_one(&db.pool)
+    .await?)
+}
+
 /// Whether the customer's phone asks for the PIN for the order with that code, or is about to.
 pub async fn has_prompt(db: &Db, code: &str) -> Result<bool> {
     Ok(sqlx::query_scalar!(
@@ -162,7 +174,7 @@ impl Confirmation<'_> {
         .fetch_one(&mut *tx)
         .await?;
         if is_written {
-            told_again(tx, receipt, self.trust, self.now).await?;
+            told_again(tx, self.told, self.trust, self.now).await?;
             return Ok(Matched::Known);
         }
         if let Some((order, state)) = self.booked_before(&mut *tx).await? {

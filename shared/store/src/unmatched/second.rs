@@ -73,20 +73,24 @@ pub(crate) async fn book_waiting(tx: &mut PgConnection, receipt: &str, now: Offs
     ledger::book(tx, &key, None, &what, (Account::Mpesa, Account::Unmatched), amount, now).await
 }
 
-/// The provider tells of it by itself: it is true, or as true as other payments from the menu. The caller holds the receipt.
-pub(super) async fn told_again(tx: &mut PgConnection, receipt: &str, trust: Trust, now: OffsetDateTime) -> Result<()> {
+/// The provider tells of it by itself: it is true, or as true as other payments from the menu. How much it is, is what is told now:
+/// nobody has confirmed what was told before. The caller holds the receipt.
+pub(super) async fn told_again(tx: &mut PgConnection, told: &Told, trust: Trust, now: OffsetDateTime) -> Result<()> {
     if trust == Trust::Unconfirmed {
         return Ok(());
     }
-    if trust == Trust::Confirmed {
-        sqlx::query!(
-            "UPDATE received_money SET confirmed_at = $3 WHERE provider = $1 AND receipt = $2 AND NOT is_booked",
-            PROVIDER,
-            receipt,
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
-    book_waiting(tx, receipt, now).await
+    sqlx::query!(
+        "UPDATE received_money SET amount_minor = $3, currency = $4,
+             confirmed_at = CASE WHEN $5::boolean THEN $6::timestamptz ELSE confirmed_at END
+         WHERE provider = $1 AND receipt = $2 AND NOT is_booked",
+        PROVIDER,
+        told.receipt,
+        told.amount.minor,
+        told.amount.currency.as_str(),
+        trust == Trust::Confirmed,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    book_waiting(tx, &told.receipt, now).await
 }
