@@ -185,7 +185,8 @@ pub async fn rotate(db: &Db, id: Uuid, now: OffsetDateTime) -> Result<[u8; SECRE
 /// Tells an endpoint again of what happened since then, of what it wants to be told. Returns how many events.
 pub async fn replay(db: &Db, id: Uuid, since: OffsetDateTime, now: OffsetDateTime) -> Result<u64> {
     let mut tx = db.pool.begin().await?;
-    let known = sqlx::query_scalar!("SELECT id FROM webhook_endpoints WHERE id = $1 FOR UPDATE", id)
+    // It stays meanwhile. A stronger lock would keep those waiting who write down what happens: payments, too.
+    let known = sqlx::query_scalar!("SELECT id FROM webhook_endpoints WHERE id = $1 FOR KEY SHARE", id)
         .fetch_optional(&mut *tx)
         .await?;
     if known.is_none() {
