@@ -343,6 +343,15 @@ async fn a_payment_by_card_goes_back_for_who_decides_about_money() {
     let seen = helper.get(&path).await;
     assert!(seen.status == 200 && !seen.text.contains("id=\"do-refund\""), "{}", seen.text);
     helper.post("/admin/support/refund", &fields).await.says(403, "may decide about money");
+    // What the desk has given again of it ends with it.
+    let now = world.clock.now();
+    sqlx::query("UPDATE entitlements SET state = 'expired', starts_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let bought: uuid::Uuid = sqlx::query_scalar("SELECT id FROM orders").fetch_one(&world.pool).await.unwrap();
+    let asked = store::support::Asked { form: shared::rng::id(now), by: "test", reason: "power cut", from: None };
+    store::support::grant_again(&world.db, bought, None, &asked, now).await.unwrap();
     operator
         .post_and_confirm("/admin/support/refund", &fields, "Give it back?")
         .await
@@ -362,6 +371,13 @@ async fn a_payment_by_card_goes_back_for_who_decides_about_money() {
     .await;
     assert_eq!(audited(&world, "support.refund").await, by_operator(&[&format!("KSh 20 of order {code}")]));
     operator.get(&path).await.says(200, "went back to the card");
+    let given_again: String = sqlx::query_scalar(
+        "SELECT state FROM entitlements WHERE id = (SELECT entitlement_id FROM support_actions WHERE kind = 'grant')",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(given_again, "revoked");
 }
 
 #[tokio::test]

@@ -210,9 +210,15 @@ pub(crate) async fn take_back(
             "what order {code} bought is one with what other orders bought: give it back in Stripe's dashboard, and take back what you can"
         )));
     }
-    sqlx::query!("UPDATE entitlements SET state = 'revoked' WHERE id = $1 AND state <> 'revoked'", row.id)
-        .execute(&mut *tx)
-        .await?;
+    // What the desk gave again of it ends too.
+    sqlx::query!(
+        "UPDATE entitlements SET state = 'revoked' WHERE state <> 'revoked' AND (id = $1 OR id IN (
+             SELECT a.entitlement_id FROM support_actions a WHERE a.order_id = $2 AND a.kind = 'grant'))",
+        row.id,
+        order
+    )
+    .execute(&mut *tx)
+    .await?;
     // One that is redeemed stays so: it was used, and ends with its entitlement.
     sqlx::query!(
         "UPDATE vouchers SET state = 'void', voided_at = $2, voided_by = $3, void_reason = 'its money goes back'
@@ -273,6 +279,14 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
 /// The money is on its way to the card, under the provider's name of it. Returns whether that is new.
 pub async fn done(db: &Db, id: Uuid, reference: Option<&str>, now: OffsetDateTime) -> Result<bool> {
     let mut tx = db.begin().await?;
+    // The order first, as whoever works on a report of the same refund holds it: so nobody waits in a circle.
+    sqlx::query!(
+        "SELECT o.id FROM orders o WHERE o.id = (
+             SELECT p.order_id FROM payments p JOIN refunds r ON r.payment_id = p.id WHERE r.id = $1) FOR UPDATE",
+        id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     let is_new = finish(&mut tx, id, reference, now).await?;
     tx.commit().await?;
     Ok(is_new)

@@ -381,7 +381,7 @@ pub(in crate::admin) async fn resend(State(app): State<App>, posted: Posted<Fiel
     sent.done(support::resend(&app.db, message, &sent.asked(), app.clock.now()).await).await
 }
 
-/// `POST /admin/support/refund`.
+/// `POST /admin/support/refund`: by whoever has proved lately to be who they are, as all that gives money back.
 pub(in crate::admin) async fn refund(State(app): State<App>, proved: Proved<Fields>) -> Result<Response, Refusal> {
     let posted = Posted { staff: proved.staff, form: proved.form };
     let sent = Sent::read(&app, &posted, "refund")?;
@@ -394,6 +394,10 @@ pub(in crate::admin) async fn refund(State(app): State<App>, proved: Proved<Fiel
     if !sent.fields.is_confirmed() {
         let lines = vec!["The whole payment goes back to the card, and what it bought ends now.".to_owned()];
         return sent.sure("Give it back?", lines, "Yes, give it back");
+    }
+    if app.stripe.is_none() {
+        let problem = "No card can get its money back: there is no [stripe] in the configuration.";
+        return sent.again(StatusCode::CONFLICT, problem.to_owned(), Problems::default()).await;
     }
     sent.done(support::refund(&app.db, payment, &sent.asked(), app.clock.now()).await).await
 }
