@@ -95,6 +95,12 @@ async fn what_is_dangerous_is_asked_again_and_nothing_typed_is_lost() {
     owner.get("/admin/staff").await.says(200, AMINA);
     owner.post("/admin/money/AAAAAAAAA1/refund", &[]).await.says(200, "Is it you?");
     owner.post("/admin/money/AAAAAAAAA1/assign", &[]).await.says(404, "It is not here");
+    // Nor is it proved by a new identifier, which whoever has stolen a session could ask for.
+    let mut owner = owner;
+    let answer = owner.answer("/admin/me/sessions/end-others", &[]).await;
+    assert_eq!(answer.status(), 303);
+    owner.adopt(&answer).await;
+    owner.post("/admin/staff", &[("email", "other@example.org"), ("role", "owner")]).await.says(200, "Is it you?");
 }
 
 #[tokio::test]

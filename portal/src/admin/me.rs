@@ -206,9 +206,7 @@ async fn begin_anew(
     headers: &HeaderMap,
     staff: &Staff,
 ) -> Result<(CookieJar, Staff), Refusal> {
-    staff.sign_out(app).await?;
-    let admin = store::admin::by_id(&app.db, staff.admin.id).await?.ok_or(Refusal::SignIn)?;
-    let (value, begun) = session::begin(app, headers, staff.from, &admin, app.clock.now()).await?;
+    let (value, begun) = session::replace(app, headers, staff, app.clock.now()).await?;
     Ok((jar.add(cookie::session(&app.config.portal.public_url, value)), begun))
 }
 

@@ -156,22 +156,57 @@ pub async fn begin(
     if let Ok(earlier) = Staff::signed_in(app, headers, from).await {
         earlier.sign_out(app).await?;
     }
-    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let at = now.unix_timestamp();
     let record = Record {
         admin: admin.id,
         epoch: admin.session_epoch,
         csrf: rng::secret(),
-        agent: agent.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_AGENT).collect(),
+        agent: agent(headers),
         address: from,
         began_at: at,
         seen_at: at,
         proved_at: at,
     };
+    keep(app, admin, from, record, now).await
+}
+
+/// A session of another identifier in place of one that a change has just ended. It is no sign-in: it ends when that one would have
+/// ended, and who last proved to be who they are did so then.
+pub(crate) async fn replace(
+    app: &App,
+    headers: &HeaderMap,
+    earlier: &Staff,
+    now: OffsetDateTime,
+) -> Result<(String, Staff), Refusal> {
+    earlier.sign_out(app).await?;
+    let admin = admin::by_id(&app.db, earlier.admin.id).await?.ok_or(Refusal::SignIn)?;
+    let record = Record {
+        epoch: admin.session_epoch,
+        csrf: rng::secret(),
+        agent: agent(headers),
+        seen_at: now.unix_timestamp(),
+        ..earlier.record.clone()
+    };
+    keep(app, &admin, earlier.from, record, now).await
+}
+
+async fn keep(
+    app: &App,
+    admin: &Admin,
+    from: IpAddr,
+    record: Record,
+    now: OffsetDateTime,
+) -> Result<(String, Staff), Refusal> {
     let id = rng::secret();
     let (digest, lives) = (digest(app, &id), left(app, &record, now).unwrap_or(1));
     app.redis.save_staff_session(admin.id, &digest, &encode(&record), lives).await?;
     Ok((id, Staff { admin: admin.clone(), csrf: record.csrf.clone(), from, digest, record }))
+}
+
+/// What a browser calls itself, fit to be kept.
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    agent.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_AGENT).collect()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Staff {
