@@ -16,7 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 use shared::time::OffsetDateTime;
 use shared::totp;
-use store::admin::Admin;
+use store::admin::{Admin, LOCK};
 use url::form_urlencoded;
 
 use super::Refusal;
@@ -81,7 +81,9 @@ impl Question<'_> {
         }
         let Some(proof) = proof else { return Ok(Err(self.page(&staff, StatusCode::OK, "")?)) };
         let someone = Try::new(&staff.admin.email, staff.from, Arc::clone(&self.throttle));
-        if let Some(rest) = someone.rests(Some(&staff.admin), now, app.clock.monotonic()) {
+        let rests = someone.rests(Some(&staff.admin), now, app.clock.monotonic());
+        let rests = rests.or_else(|| (!someone.takes_code(&staff.admin, app.clock.monotonic())).then_some(LOCK));
+        if let Some(rest) = rests {
             let page = self.page(&staff, StatusCode::TOO_MANY_REQUESTS, &resting_words(rest))?;
             return Ok(Err(rested(page, rest)));
         }

@@ -17,7 +17,7 @@ use axum_extra::extract::CookieJar;
 use serde::{Deserialize, Serialize};
 use shared::time::OffsetDateTime;
 use shared::{token, totp};
-use store::admin::{Admin, second_factor};
+use store::admin::{Admin, LOCK, second_factor};
 use uuid::Uuid;
 
 use super::page::{answer, style};
@@ -113,7 +113,9 @@ pub(super) async fn prove(
         return Ok(Redirect::to(SIGN_IN).into_response());
     };
     let someone = Try::new(&admin.email, from, throttle);
-    if let Some(rest) = someone.rests(Some(&admin), now, app.clock.monotonic()) {
+    let rests = someone.rests(Some(&admin), now, app.clock.monotonic());
+    let rests = rests.or_else(|| (!someone.takes_code(&admin, app.clock.monotonic())).then_some(LOCK));
+    if let Some(rest) = rests {
         let problem = resting_words(rest);
         let response = page(&app, jar, StatusCode::TOO_MANY_REQUESTS, form, sent.form.ticket, problem)?;
         return Ok(rested(response, rest));

@@ -17,7 +17,7 @@ use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 use shared::rng;
 use shared::time::OffsetDateTime;
-use store::admin::Admin;
+use store::admin::{Admin, LOCK};
 
 use super::audit::audit;
 use super::page::{answer, style};
@@ -96,12 +96,16 @@ pub(super) async fn sign_in(
     if let Some(rest) = someone.rests(known.as_ref(), now, app.clock.monotonic()) {
         return resting(&app, jar, someone.email, rest);
     }
+    if !someone.takes_password(app.clock.monotonic()) {
+        return resting(&app, jar, someone.email, LOCK);
+    }
     let right = password::verify(&sent.form.password, known.as_ref().map(|admin| admin.password_hash.as_str())).await;
     let Some(admin) = known.as_ref().filter(|admin| right && !admin.is_suspended) else {
         someone.failed(&app, known.as_ref(), Wrong::Password, now).await?;
         let page = SignIn { email: someone.email, problem: WRONG.into(), ..empty(&app) };
         return form(&app, jar, StatusCode::FORBIDDEN, page);
     };
+    someone.was_right();
     if admin.has_second_factor {
         return second_step::ask(&app, jar, admin, secret, now);
     }

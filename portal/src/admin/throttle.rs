@@ -47,6 +47,14 @@ struct Count {
     since: Duration,
 }
 
+impl Count {
+    /// How long that name still rests.
+    fn rests(&self, name: &Name, now: Duration) -> Option<Duration> {
+        let left = LOCK.checked_sub(now.saturating_sub(self.since)).filter(|left| !left.is_zero());
+        left.filter(|_| self.failures >= name.limit())
+    }
+}
+
 /// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Throttle(Mutex<HashMap<Name, Count>>);
@@ -55,32 +63,54 @@ impl Throttle {
     /// How long a name still rests; `None`: it may try.
     pub(super) fn rests(&self, name: &Name, now: Duration) -> Option<Duration> {
         let counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let count = counts.get(name).filter(|count| count.failures >= name.limit())?;
-        LOCK.checked_sub(now.saturating_sub(count.since)).filter(|left| !left.is_zero())
+        counts.get(name)?.rests(name, now)
+    }
+
+    /// Counts a try before it is known what comes of it, so that of many in the same moment no more are looked at than one after the
+    /// other. `false`: the name rests. What was no failure is taken back.
+    pub(super) fn takes(&self, name: &Name, now: Duration) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if counts.get(name).is_some_and(|count| count.rests(name, now).is_some()) {
+            return false;
+        }
+        count(&mut counts, name.clone(), now);
+        true
+    }
+
+    /// A try was no failure.
+    pub(super) fn take_back(&self, name: &Name) {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(name) {
+            count.failures = count.failures.saturating_sub(1);
+        }
     }
 
     /// Counts a failure. Returns whether it is the one with which the name begins to rest.
     pub(super) fn failed(&self, name: Name, now: Duration) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if counts.len() >= CAPACITY && !counts.contains_key(&name) {
-            make_room(&mut counts);
-        }
-        let limit = name.limit();
-        let count = counts.entry(name).or_insert(Count { failures: 0, since: now });
-        if now.saturating_sub(count.since) >= LOCK {
-            *count = Count { failures: 0, since: now };
-        }
-        count.failures += 1;
-        if count.failures == limit {
-            count.since = now;
-        }
-        count.failures == limit
+        count(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner), name, now)
     }
 
     /// Forgets a name: it has proved itself.
     pub(super) fn succeeded(&self, name: &Name) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
     }
+}
+
+/// Counts one more, and says whether it is the one with which the name begins to rest.
+fn count(counts: &mut HashMap<Name, Count>, name: Name, now: Duration) -> bool {
+    if counts.len() >= CAPACITY && !counts.contains_key(&name) {
+        make_room(counts);
+    }
+    let limit = name.limit();
+    let count = counts.entry(name).or_insert(Count { failures: 0, since: now });
+    if now.saturating_sub(count.since) >= LOCK {
+        *count = Count { failures: 0, since: now };
+    }
+    count.failures += 1;
+    if count.failures == limit {
+        count.since = now;
+    }
+    count.failures == limit
 }
 
 fn make_room(counts: &mut HashMap<Name, Count>) {
@@ -126,6 +156,16 @@ mod tests {
         throttle.succeeded(&account());
         assert_eq!(throttle.rests(&account(), seconds(1)), None);
         assert!(throttle.rests(&address, seconds(1)).is_some());
+    }
+
+    #[test]
+    fn of_many_tries_at_once_no_more_are_looked_at_than_one_after_the_other() {
+        let throttle = Throttle::default();
+        let taken = (0..30).filter(|_| throttle.takes(&account(), seconds(1))).count();
+        assert_eq!((taken, throttle.rests(&account(), seconds(1))), (10, Some(LOCK)));
+        throttle.take_back(&account());
+        assert!(throttle.takes(&account(), seconds(1)), "one of them was no failure");
+        assert!(!throttle.takes(&account(), seconds(1)) && throttle.takes(&account(), seconds(1) + LOCK));
     }
 
     #[test]

@@ -64,7 +64,23 @@ impl Try {
         [locked, code, account, address].into_iter().flatten().filter(|rest| !rest.is_zero()).max()
     }
 
-    /// Counts and writes down a failure. For an account that is not there the same statements are run.
+    /// Lets one more password be looked at. It is counted here, before it is known to be wrong: of many that come in the same moment
+    /// no more are looked at than one after the other. `false`: the account has just begun to rest.
+    pub(super) fn takes_password(&self, uptime: Duration) -> bool {
+        self.throttle.takes(&Name::Account(self.email.clone()), uptime)
+    }
+
+    /// The password was right. What is still to be proved is counted by itself.
+    pub(super) fn was_right(&self) {
+        self.throttle.take_back(&Name::Account(self.email.clone()));
+    }
+
+    /// The same for one more code, or whatever else proves it.
+    pub(super) fn takes_code(&self, admin: &Admin, uptime: Duration) -> bool {
+        self.throttle.takes(&Name::Code(admin.id), uptime)
+    }
+
+    /// Counts and writes down a failure that was taken before. For an account that is not there the same statements are run.
     pub(super) async fn failed(
         &self,
         app: &App,
@@ -73,10 +89,14 @@ impl Try {
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
         let uptime = app.clock.monotonic();
-        let mut rests = self.throttle.failed(Name::Account(self.email.clone()), uptime);
-        if let Some(admin) = known.filter(|_| wrong != Wrong::Password) {
-            rests |= self.throttle.failed(Name::Code(admin.id), uptime);
-        }
+        let account = Name::Account(self.email.clone());
+        let mut rests = match known.filter(|_| wrong != Wrong::Password) {
+            Some(admin) => {
+                let code = self.throttle.rests(&Name::Code(admin.id), uptime).is_some();
+                self.throttle.failed(account, uptime) || code
+            }
+            None => self.throttle.rests(&account, uptime).is_some(),
+        };
         let guesses = self.throttle.failed(Name::Address(self.from), uptime);
         rests |= store::admin::signed_in(&app.db, known.map_or(Uuid::nil(), |admin| admin.id), false, now).await?;
         if rests {
