@@ -251,6 +251,8 @@ async fn the_log_has_no_key_in_whatever_spelling_it_comes() {
         ("/packages?visit=TOKEN", "/packages"),
         ("/h?mac=TOKEN&chap-challenge=TOKEN", "/h"),
         ("/admin/money/RKTQDM7W6S", "/admin/money/RKTQDM7W6S"),
+        ("/admin/invitation/TOKEN", "/admin/invitation/…"),
+        ("/admin//invitation/%2e/TOKEN", "/admin/invitation/…"),
     ];
     let posts = [
         ("/webhooks/mpesa/TOKEN", "/webhooks/mpesa/…"),
