@@ -355,6 +355,39 @@ async fn who_is_limited_to_a_site_finds_nothing_of_another_in_lists_files_and_ch
     assert!(!page.text.contains("ABCD2342"), "{}", page.text);
 }
 
+#[tokio::test]
+async fn who_is_limited_to_a_site_is_told_no_story_of_another_and_helps_nobody_there() {
+    let mut world = World::new().await;
+    let [(market, here), (_, elsewhere)] = two_sites(&world).await;
+    world.start_portal().await;
+    make(&world, "amina@example.org", Role::Support).await;
+    let id = world.staff_id("amina@example.org").await;
+    people::set_access(&world.db, id, Role::Support, &[market]).await.unwrap();
+    let amina = Operator::again(&world, "amina@example.org").await;
+    let story = |user: Uuid| format!("/admin/support/customer/cus_{}", user.simple());
+    amina.get(&story(here)).await.says(200, "ABCD2341");
+    amina.get("/admin/support/receipt/RECEIPT1").await.says(200, "ABCD2341");
+    let other = story(elsewhere);
+    for path in [other.as_str(), "/admin/support/order/ABCD2342", "/admin/support/receipt/RECEIPT2"] {
+        amina.get(path).await.says(404, "It is not here");
+    }
+    amina.post("/admin/support", &[("q", "0712345672")]).await.says(404, "");
+    let number = Uuid::from_u128(7).to_string();
+    let about = format!("customer/cus_{}", here.simple());
+    let again = [("number", number.as_str()), ("about", about.as_str()), ("order", "ABCD2342"), ("reason", "lost")];
+    assert_eq!(amina.answer("/admin/support/grant", &again).await.status(), 404);
+    // Of somebody who was at both, what was here.
+    sqlx::query("UPDATE orders SET user_id = $1").bind(here).execute(&world.pool).await.unwrap();
+    let page = amina.get(&story(here)).await;
+    page.says(200, "ABCD2341");
+    assert!(!page.text.contains("ABCD2342") && !page.text.contains("beach"), "{}", page.text);
+    amina.get("/admin/support/order/ABCD2342").await.says(404, "It is not here");
+    let owner = Operator::sign_in(&world).await;
+    owner.get(&story(here)).await.says(200, "ABCD2342");
+    // Who was seen nowhere yet may be helped everywhere.
+    amina.get(&other).await.says(200, "+254712345672");
+}
+
 /// The tables are too long here to be read from end to end: PostgreSQL goes by the indexes that were made for the lists.
 #[tokio::test]
 async fn lists_are_read_by_their_indexes() {

@@ -2,7 +2,8 @@
 //! what is the matter, what can be done about it, and what happened, in one order.
 //!
 //! [`subject`] says whose story it is, [`cause`] what is the matter, [`tell`] what happened, and [`fixes`] does what helps. What was pasted is
-//! sent by a form and stands in no address. Lines about money are for who may see money, whole numbers for who may see people.
+//! sent by a form and stands in no address. Lines about money are for who may see money, whole numbers for who may see people; whoever is
+//! limited to some sites is told, and helps, there alone.
 //!
 //! Refused here: codes of vouchers, passwords, and what providers sent word for word.
 
@@ -20,7 +21,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use shared::staff::{Permission, Role};
 use shared::time::{OffsetDateTime, rfc3339};
-use store::timeline::{self, Story, guesses};
+use store::StoreError;
+use store::timeline::{self, Story, Subject, guesses};
 
 use self::cause::facts::Facts;
 use self::cause::{Finding, Fix, goes_back_by_phone};
@@ -153,7 +155,7 @@ pub(super) async fn look_up(State(app): State<App>, posted: Posted<Fields>) -> R
     let mut found = Vec::new();
     for guess in &guesses {
         for one in timeline::find(&app.db, guess, at, now).await? {
-            if !found.contains(&one) {
+            if !found.contains(&one) && is_theirs(&app, staff, &one.subject, now).await? {
                 found.push(one);
             }
         }
@@ -169,6 +171,15 @@ pub(super) async fn look_up(State(app): State<App>, posted: Posted<Fields>) -> R
             let choices = several.iter().map(|one| (About::of(one).path(), label(&one.named, role, now))).collect();
             answer(StatusCode::OK, &Search { choices, ..search(page(), sent, &problems) })
         }
+    }
+}
+
+/// Whether that story is of a site that they may see: of others it is not said that there is one.
+async fn is_theirs(app: &App, staff: &Staff, subject: &Subject, now: OffsetDateTime) -> Result<bool, Refusal> {
+    match timeline::reaches(&app.db, subject, staff.sites(), now).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -194,7 +205,7 @@ async fn page(app: &App, staff: &Staff, about: &About, part: &Part, again: Optio
     let subject = about.subject(app).await?;
     let before =
         part.before.and_then(|micros| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok());
-    let story = timeline::story(&app.db, &subject, before, now).await?;
+    let story = timeline::story(&app.db, &subject, staff.sites(), before, now).await?;
     let strangers = match story.router.filter(|_| before.is_none()) {
         Some(nas) => store::visit::strangers(&app.db, nas, now - STRANGERS_WITHIN, STRANGERS, now).await?,
         None => Vec::new(),

@@ -1,8 +1,9 @@
 //! What happened to a customer, in one order: at the portal, with the money, at the routers, by message, and at the desk.
 //!
 //! [`find()`] looks up what somebody pasted ([`guesses`]) and says whom it is about, a [`Subject`]. [`story`] gathers what belongs to that
-//! subject ([`scope`]: customers, devices, orders, packages), asks each source for it by an index, newest first and no more than [`MOST`], and
-//! merges the answers into one order. What is older is asked for with the moment at which the last story began.
+//! subject ([`scope`]: customers, devices, orders, packages) at the sites that the reader may see ([`reach`]), asks each source for it by an
+//! index, newest first and no more than [`MOST`], and merges the answers into one order. What is older is asked for with the moment at which
+//! the last story began.
 //!
 //! Rows say how they stand now; an [`Event`] is one moment of a row. So the newest story alone says what is wrong, and nothing else has
 //! to be looked up for that.
@@ -15,12 +16,14 @@ mod find;
 mod money;
 mod news;
 mod pasted;
+mod reach;
 mod scope;
 
 use std::time::Duration;
 
 use shared::mac::Mac;
 use shared::phone::Phone;
+use shared::staff::SiteScope;
 use shared::time::{OffsetDateTime, Zone};
 use uuid::Uuid;
 
@@ -30,6 +33,7 @@ pub use self::event::{
 };
 pub use self::find::{Match, Named, find, order_of, voucher_of};
 pub use self::pasted::{Guess, MAX_PASTED, guesses};
+pub use self::reach::{addressee_of, order_of_payment, reaches};
 use crate::accounting::SessionKey;
 use crate::{Db, Result};
 
@@ -104,6 +108,14 @@ struct Window {
     now: OffsetDateTime,
 }
 
+impl Window {
+    /// All that a story looks back at, before a moment if one is named.
+    fn until(before: Option<OffsetDateTime>, now: OffsetDateTime) -> Window {
+        // What other servers' clocks call a moment ahead has happened.
+        Window { since: now - LOOKS_BACK, before: before.unwrap_or(now + AHEAD), now }
+    }
+}
+
 /// What was found so far.
 #[derive(Default, Debug)]
 struct Found {
@@ -127,11 +139,16 @@ fn rows() -> i64 {
     i64::try_from(MOST + 1).unwrap_or(i64::MAX)
 }
 
-/// The story of a subject: the newest part of it, or what was before a moment.
-pub async fn story(db: &Db, subject: &Subject, before: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Story> {
-    // What other servers' clocks call a moment ahead has happened.
-    let window = Window { since: now - LOOKS_BACK, before: before.unwrap_or(now + AHEAD), now };
-    let scope = scope::of(db, subject, window).await?;
+/// The story of a subject, as far as it is of these sites: the newest part of it, or what was before a moment.
+pub async fn story(
+    db: &Db,
+    subject: &Subject,
+    sites: &SiteScope,
+    before: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<Story> {
+    let window = Window::until(before, now);
+    let scope = scope::of(db, subject, sites, window).await?;
     let mut found = Found::default();
     money::orders(db, &scope, window, &mut found).await?;
     money::payments(db, &scope, window, &mut found).await?;

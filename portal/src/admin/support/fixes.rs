@@ -11,8 +11,10 @@ use shared::notice::Notice;
 use shared::rng;
 use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
+use store::accounting::SessionKey;
 use store::order::OrderState;
 use store::support::{self, Asked, CORRECTED_WITHIN, Done, MAX_REASON, can_be_resent};
+use store::timeline::{self, Subject};
 use uuid::Uuid;
 
 use super::cause::facts::Facts;
@@ -267,6 +269,12 @@ impl<'a> Sent<'a> {
         Ok(Sent { app, staff: &posted.staff, fields, number, about, id })
     }
 
+    /// Whoever is limited to some sites helps there alone.
+    async fn reaches(&self, subject: Subject) -> Result<(), Refusal> {
+        let (db, sites) = (&self.app.db, self.staff.sites());
+        Ok(timeline::reaches(db, &subject, sites, self.app.clock.now()).await?)
+    }
+
     fn asked(&self) -> Asked<'a> {
         Asked {
             form: self.number,
@@ -332,7 +340,8 @@ pub(in crate::admin) async fn grant(State(app): State<App>, posted: Posted<Field
         return sent.wrong(problems).await;
     }
     let code = sent.fields.text("order").to_ascii_uppercase();
-    let order = store::timeline::order_of(&app.db, &code).await?;
+    let order = timeline::order_of(&app.db, &code).await?;
+    sent.reaches(Subject::Order(order)).await?;
     if !sent.fields.is_confirmed() {
         let device = mac.map_or_else(|| "the device that it was bought with".to_owned(), |mac| mac.to_string());
         let lines = vec![
@@ -348,6 +357,8 @@ pub(in crate::admin) async fn grant(State(app): State<App>, posted: Posted<Field
 pub(in crate::admin) async fn move_device(State(app): State<App>, posted: Posted<Fields>) -> Result<Response, Refusal> {
     let sent = Sent::read(&app, &posted, "move")?;
     let package = id::read(Kind::Entitlement, sent.fields.text("package")).ok_or(Refusal::NotFound)?;
+    // Whatever gave it, its story is that of a package by itself.
+    sent.reaches(Subject::Voucher(package)).await?;
     let mut problems = Problems::default();
     let from = problems.optional(sent.fields, "from", device);
     let to = problems.keep("to", device(sent.fields.text("to")));
@@ -367,6 +378,8 @@ pub(in crate::admin) async fn move_device(State(app): State<App>, posted: Posted
 pub(in crate::admin) async fn disconnect(State(app): State<App>, posted: Posted<Fields>) -> Result<Response, Refusal> {
     let sent = Sent::read(&app, &posted, "disconnect")?;
     let session = id::read(Kind::Session, sent.fields.text("session")).ok_or(Refusal::NotFound)?;
+    let key = SessionKey::of(session).ok_or(Refusal::NotFound)?;
+    store::site::reaches_session(&app.db, sent.staff.sites(), key).await?;
     if !sent.fields.is_confirmed() {
         let lines = vec!["The router is asked to end the session. The device can log in anew.".to_owned()];
         return sent.sure("Disconnect?", lines, "Yes, disconnect");
@@ -378,6 +391,7 @@ pub(in crate::admin) async fn disconnect(State(app): State<App>, posted: Posted<
 pub(in crate::admin) async fn resend(State(app): State<App>, posted: Posted<Fields>) -> Result<Response, Refusal> {
     let sent = Sent::read(&app, &posted, "resend")?;
     let message = Uuid::try_parse(sent.fields.text("message")).map_err(|_| Refusal::NotFound)?;
+    sent.reaches(Subject::Customer(timeline::addressee_of(&app.db, message).await?)).await?;
     sent.done(support::resend(&app.db, message, &sent.asked(), app.clock.now()).await).await
 }
 
@@ -386,6 +400,7 @@ pub(in crate::admin) async fn refund(State(app): State<App>, proved: Proved<Fiel
     let posted = Posted { staff: proved.staff, form: proved.form };
     let sent = Sent::read(&app, &posted, "refund")?;
     let payment = id::read(Kind::Payment, sent.fields.text("payment")).ok_or(Refusal::NotFound)?;
+    sent.reaches(Subject::Order(timeline::order_of_payment(&app.db, payment).await?)).await?;
     let mut problems = Problems::default();
     check_reason(sent.fields, &mut problems, false);
     if !problems.is_empty() {

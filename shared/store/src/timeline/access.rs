@@ -184,12 +184,14 @@ pub(super) async fn sessions(db: &Db, scope: &Scope, window: Window, found: &mut
     let mut stays = stays!(
         "(SELECT * FROM sessions
           WHERE (mac = ANY ($1::text[]::macaddr[]) OR entitlement_id = ANY ($2) OR id = $3) AND started_at < $4
+            AND ($6::uuid[] IS NULL OR nas_id = ANY ($6))
           ORDER BY started_at DESC LIMIT $5)",
         &macs,
         &scope.entitlements,
         session,
         window.before,
-        rows()
+        rows(),
+        scope.routers()
     )
     .fetch_all(&db.pool)
     .await?;
@@ -197,14 +199,15 @@ pub(super) async fn sessions(db: &Db, scope: &Scope, window: Window, found: &mut
         stays!(
             "(SELECT * FROM sessions_ended
               WHERE opened_on >= $3 AND (mac = ANY ($1::text[]::macaddr[]) OR entitlement_id = ANY ($2))
-                AND started_at >= $4 AND started_at < $5
+                AND started_at >= $4 AND started_at < $5 AND ($7::uuid[] IS NULL OR nas_id = ANY ($7))
               ORDER BY started_at DESC LIMIT $6)",
             &macs,
             &scope.entitlements,
             first_day(window),
             window.since,
             window.before,
-            rows()
+            rows(),
+            scope.routers()
         )
         .fetch_all(&db.pool)
         .await?,
@@ -276,12 +279,13 @@ pub(super) async fn refusals(db: &Db, scope: &Scope, window: Window, found: &mut
            FROM (SELECT * FROM login_refusals WHERE mac = ANY ($1::text[]::macaddr[]) AND hour >= $3
                  UNION SELECT * FROM login_refusals WHERE lookup = ANY ($2) AND hour >= $3) r
                 LEFT JOIN nas n ON n.id = r.nas_id
-           WHERE r.last_at < $4 ORDER BY r.last_at DESC LIMIT $5"#,
+           WHERE r.last_at < $4 AND ($6::uuid[] IS NULL OR r.nas_id = ANY ($6)) ORDER BY r.last_at DESC LIMIT $5"#,
         &macs,
         &scope.names,
         window.since,
         window.before,
-        rows()
+        rows(),
+        scope.routers()
     )
     .fetch_all(&db.pool)
     .await?;

@@ -13,11 +13,14 @@ pub(super) async fn visits(db: &Db, scope: &Scope, window: Window, found: &mut F
     let rows = sqlx::query!(
         r#"SELECT v.mac::text AS "mac!", v.nas_id, n.name AS "nas?", t.name AS "site?", v.step, v.said, v.times, v.first_at, v.last_at
            FROM device_visits v LEFT JOIN nas n ON n.id = v.nas_id LEFT JOIN sites t ON t.id = n.site_id
-           WHERE v.mac = ANY ($1::text[]::macaddr[]) AND v.hour >= $2 AND v.first_at < $3 ORDER BY v.hour DESC LIMIT $4"#,
+           WHERE v.mac = ANY ($1::text[]::macaddr[]) AND v.hour >= $2 AND v.first_at < $3
+             AND ($5::uuid[] IS NULL OR v.nas_id = ANY ($5))
+           ORDER BY v.hour DESC LIMIT $4"#,
         &macs,
         window.since,
         window.before,
-        rows()
+        rows(),
+        scope.routers()
     )
     .fetch_all(&db.pool)
     .await?;
@@ -86,11 +89,14 @@ pub(super) async fn security(db: &Db, scope: &Scope, window: Window, found: &mut
     let rows = sqlx::query!(
         r#"SELECT e.at, e.kind, e.mac::text AS mac, n.name AS "nas?", e.detail
            FROM security_events e LEFT JOIN nas n ON n.id = e.nas_id
-           WHERE e.mac = ANY ($1::text[]::macaddr[]) AND e.at >= $2 AND e.at < $3 ORDER BY e.at DESC LIMIT $4"#,
+           WHERE e.mac = ANY ($1::text[]::macaddr[]) AND e.at >= $2 AND e.at < $3
+             AND ($5::uuid[] IS NULL OR e.nas_id IS NULL OR e.nas_id = ANY ($5))
+           ORDER BY e.at DESC LIMIT $4"#,
         &macs,
         window.since,
         window.before,
-        rows()
+        rows(),
+        scope.routers()
     )
     .fetch_all(&db.pool)
     .await?;
@@ -113,13 +119,14 @@ pub(super) async fn outages(db: &Db, scope: &Scope, window: Window, found: &mut 
            FROM outages o LEFT JOIN nas n ON n.id = o.nas_id
            WHERE o.id IN (SELECT outage_id FROM outage_entitlements WHERE entitlement_id = ANY ($1)
                           UNION SELECT id FROM outages WHERE ended_at IS NULL AND nas_id = ANY ($2))
-             AND o.started_at >= $3 AND o.started_at < $4
+             AND o.started_at >= $3 AND o.started_at < $4 AND ($6::uuid[] IS NULL OR o.nas_id = ANY ($6))
            ORDER BY o.started_at DESC LIMIT $5"#,
         &scope.entitlements,
         &routers,
         window.since,
         window.before,
-        rows()
+        rows(),
+        scope.routers()
     )
     .fetch_all(&db.pool)
     .await?;

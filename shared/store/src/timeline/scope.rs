@@ -5,9 +5,10 @@
 
 use shared::mac::Mac;
 use shared::phone::Phone;
+use shared::staff::SiteScope;
 use uuid::Uuid;
 
-use super::{Person, Subject, Window, spelt};
+use super::{Person, Subject, Window, reach, spelt};
 use crate::accounting::SessionKey;
 use crate::{Db, Result, StoreError};
 
@@ -37,10 +38,12 @@ pub(super) struct Scope {
     pub(super) phone: Option<Phone>,
     /// Keyed hashes of the names that open the packages.
     pub(super) names: Vec<Vec<u8>>,
+    /// The routers of which it may tell; `None`: of all.
+    pub(super) routers: Option<Vec<Uuid>>,
 }
 
-/// What belongs to a subject within that time.
-pub(super) async fn of(db: &Db, subject: &Subject, window: Window) -> Result<Scope> {
+/// What belongs to a subject at these sites within that time.
+pub(super) async fn of(db: &Db, subject: &Subject, sites: &SiteScope, window: Window) -> Result<Scope> {
     let mut scope = Scope::default();
     match subject {
         Subject::Customer(user) => customer(db, *user, window, &mut scope).await?,
@@ -50,6 +53,10 @@ pub(super) async fn of(db: &Db, subject: &Subject, window: Window) -> Result<Sco
         Subject::Voucher(entitlement) => scope.entitlements.push(*entitlement),
         Subject::Session(key) => session(db, *key, &mut scope).await?,
     }
+    let asked = match subject {
+        Subject::Order(_) | Subject::Receipt(_) => scope.orders.clone(),
+        _ => Vec::new(),
+    };
     bought(db, &mut scope).await?;
     if !matches!(subject, Subject::Device(_)) {
         devices(db, &mut scope).await?;
@@ -61,6 +68,7 @@ pub(super) async fn of(db: &Db, subject: &Subject, window: Window) -> Result<Sco
     )
     .fetch_all(&db.pool)
     .await?;
+    reach::limit(db, subject, sites, &asked, window, &mut scope).await?;
     Ok(scope)
 }
 
@@ -255,6 +263,11 @@ impl Scope {
     /// The devices, as statements take them.
     pub(super) fn devices(&self) -> Vec<String> {
         spelt(&self.macs)
+    }
+
+    /// The routers of which it may tell, as statements take them.
+    pub(super) fn routers(&self) -> Option<&[Uuid]> {
+        self.routers.as_deref()
     }
 
     /// The orders as texts: messages name them so.
