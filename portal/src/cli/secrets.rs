@@ -2,7 +2,7 @@
 //!
 //! The steps stand in docs/operations/security.md. `rotate` does the last but one: it seals anew what an earlier key has sealed, in bounded
 //! batches, so that it may be stopped and run again at any time. It begins only when every program that runs has said that it has
-//! the new key, and looks again before each column.
+//! the new key and seals with it, and looks again before each column.
 //!
 //! Refused here: keys as arguments. The configuration has them.
 
@@ -163,6 +163,14 @@ impl Rotate {
             anyhow::bail!(
                 "a {} that was heard {} s ago has not got the key {key}: what is sealed with it would be lost on it. Give it the new \
                  configuration and restart it; if it runs no more, wait for a minute and a half",
+                holder.program,
+                holder.heard_seconds
+            );
+        }
+        if let Some(holder) = holders.iter().find(|holder| !holder.seals_with(key)) {
+            anyhow::bail!(
+                "a {} that was heard {} s ago has the key {key} and seals with another: what it seals from now on would be left behind. \
+                 Put the new key into the place of the old one there, and restart it",
                 holder.program,
                 holder.heard_seconds
             );

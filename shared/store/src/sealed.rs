@@ -101,6 +101,11 @@ impl Holder {
     pub fn has(&self, key: KeyId) -> bool {
         self.keys.contains(&key.to_string())
     }
+
+    /// Whether what it seals from now on is sealed with that key.
+    pub fn seals_with(&self, key: KeyId) -> bool {
+        self.keys.first().is_some_and(|first| *first == key.to_string())
+    }
 }
 
 /// Counts, for each column, what the present key has not sealed.
@@ -258,6 +263,16 @@ mod tests {
         assert!(anew.starts_with(&new.begins()) && !sealed.starts_with(&new.begins()));
         assert_eq!(new.open("nas.secret:1", &anew).expect("it opens").as_slice(), b"testing123");
         assert_eq!(again(&new, "nas.secret:2", &sealed), None, "another row's");
+    }
+
+    #[test]
+    fn who_has_a_key_may_still_seal_with_another() {
+        let (first, second) = ("8f".repeat(32), "3a".repeat(32));
+        let key = |hex: &str| SealKey::from_hex(hex).expect("a key").current();
+        let (old, new) = (key(&first), key(&second));
+        let keys = vec![old.to_string(), new.to_string()];
+        let holder = Holder { program: "portal".into(), keys, heard_seconds: 1 };
+        assert!(holder.has(new) && holder.seals_with(old) && !holder.seals_with(new));
     }
 
     #[test]
