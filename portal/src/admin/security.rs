@@ -54,7 +54,7 @@ fn row(logged: &Logged, now: OffsetDateTime) -> Row {
         what: what(event.kind),
         nas: logged.nas.clone().unwrap_or_default(),
         mac: event.mac.map(|mac| mac.to_string()).unwrap_or_default(),
-        name: event.user_name.clone().unwrap_or_default(),
+        name: event.user_name.as_deref().map(words::login).unwrap_or_default(),
         detail: event.detail.clone(),
     }
 }

@@ -121,8 +121,11 @@ fn leaking_row(leak: &Leak, role: Role, now: OffsetDateTime) -> OpenRow {
 
 fn who(session: &Session, role: Role) -> Who {
     Who {
-        name: session.phone.as_ref().map_or_else(|| session.user_name.clone(), |phone| words::phone(role, phone)),
-        login: if session.phone.is_some() { session.user_name.clone() } else { String::new() },
+        name: session
+            .phone
+            .as_ref()
+            .map_or_else(|| words::login(&session.user_name), |phone| words::phone(role, phone)),
+        login: if session.phone.is_some() { words::login(&session.user_name) } else { String::new() },
         package: session.package.clone().unwrap_or_default(),
         nas: session.nas.clone(),
         mac: session.mac.map(|mac| mac.to_string()).unwrap_or_default(),

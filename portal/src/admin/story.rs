@@ -58,12 +58,13 @@ pub(super) async fn show(
 
 fn told(page: Page, story: &Story, now: OffsetDateTime) -> SessionStory {
     let session = &story.session;
-    let name = session.phone.as_ref().map_or_else(|| session.user_name.clone(), |phone| words::phone(page.role, phone));
+    let login = words::login(&session.user_name);
+    let name = session.phone.as_ref().map_or_else(|| login.clone(), |phone| words::phone(page.role, phone));
     let until = session.ended_at.unwrap_or(now);
     let optional = |value: Option<String>| value.unwrap_or_else(|| "not known".into());
     let facts = vec![
         ("Customer", name.clone()),
-        ("Login", session.user_name.clone()),
+        ("Login", login),
         ("Package", optional(session.package.clone())),
         ("Router", session.nas.clone()),
         ("Device", optional(session.mac.map(|mac| mac.to_string()))),

@@ -7,6 +7,7 @@ use shared::money::Money;
 use shared::phone::Phone;
 use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
+use shared::voucher;
 use time::UtcOffset;
 
 use crate::payments::{MPESA, STRIPE};
@@ -152,6 +153,14 @@ pub(super) fn phone(role: Role, phone: &Phone) -> String {
     if role.may(Permission::SeePeople) { phone.to_string() } else { phone.masked() }
 }
 
+/// The name of a login. Of a voucher's code, which is as good as money, only how it begins.
+pub(super) fn login(name: &str) -> String {
+    match voucher::normalise(name) {
+        Ok(code) => code.chars().take(4).chain(['…']).collect(),
+        Err(_) => name.to_owned(),
+    }
+}
+
 /// A span of time for people. The desk speaks English.
 pub(super) fn span(duration: Duration) -> String {
     amount::span(Language::English, duration)
@@ -223,6 +232,17 @@ mod tests {
         // 1970-01-01 22:00 UTC is 01:00 of the 2nd in Nairobi; that day began at 21:00 UTC.
         assert_eq!(start_of_day(at(79_200)), at(75_600));
         assert_eq!(start_of_day(at(75_600)), at(75_600));
+    }
+
+    #[test]
+    fn a_login_by_a_voucher_shows_no_code() {
+        let code = voucher::new_code();
+        for spelt in [code.to_string(), voucher::printed(&code), code.to_lowercase()] {
+            assert_eq!(login(&spelt), format!("{}…", code.split_at(4).0));
+        }
+        for name in ["amina", "guest-1", "02:00:00:00:00:01", ""] {
+            assert_eq!(login(name), name);
+        }
     }
 
     #[test]

@@ -179,9 +179,8 @@ async fn read(app: &App, staff: &Staff, asked: &mut Asked) -> Result<Filter, Sto
 /// Who, on which device, with what, where: the columns that both have.
 fn who(session: &Session, role: Role) -> Vec<Cell> {
     let customer = match &session.phone {
-        Some(phone) => Cell::text(words::phone(role, phone)).small(session.user_name.clone()),
-        // What nobody owns logs in with a code, which is as good as money; a login of our own making is a name.
-        None => Cell::text(session.user_name.clone()),
+        Some(phone) => Cell::text(words::phone(role, phone)).small(words::login(&session.user_name)),
+        None => Cell::text(words::login(&session.user_name)),
     };
     vec![
         customer,
@@ -208,7 +207,7 @@ fn open_row(session: &Session, role: Role, now: OffsetDateTime) -> Row {
     ]);
     let row = Row::new(cells);
     if role.may(Permission::Support) && words::can_ask(cut) {
-        let device = session.mac.map_or_else(|| session.user_name.clone(), |mac| mac.to_string());
+        let device = session.mac.map_or_else(|| words::login(&session.user_name), |mac| mac.to_string());
         return row.action(format!("/admin/sessions/{spelt}/disconnect"), "Disconnect", device);
     }
     row

@@ -298,7 +298,7 @@ fn command(told: &Told, now: OffsetDateTime) -> Command {
     Command {
         when: words::moment(told.at, now),
         what: if told.kind == "coa" { "change a session".into() } else { format!("end a session ({})", told.reason) },
-        whose: told.user_name.clone(),
+        whose: words::login(&told.user_name),
         state,
         more: told.error_cause.map(|cause| format!("Error-Cause {cause}")).unwrap_or_default(),
     }

@@ -142,7 +142,7 @@ fn explains_a_login(cause: Cause, can_use: bool) -> bool {
 
 fn online(facts: &Facts<'_>) -> Option<Finding> {
     let session = &facts.stays.iter().find(|stay| stay.session.ended_at.is_none())?.session;
-    let who = session.mac.map_or_else(|| session.user_name.clone(), |mac| mac.to_string());
+    let who = session.mac.map_or_else(|| words::login(&session.user_name), |mac| mac.to_string());
     let (since, heard) = (words::ago(session.started_at, facts.now), words::ago(session.last_heard_at, facts.now));
     let words = format!("{who} is online at {}: it logged in {since}, and was last reported {heard}.", session.nas);
     let advice = "If nothing loads, let the customer turn Wi-Fi off and on; disconnecting lets the device log in anew.";

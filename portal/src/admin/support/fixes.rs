@@ -163,7 +163,7 @@ impl Offers<'_> {
         let open = self.facts.stays.iter().map(|stay| &stay.session).filter(|session| session.ended_at.is_none());
         let options: Vec<(String, String)> = open
             .map(|session| {
-                let who = session.mac.map_or_else(|| session.user_name.clone(), |mac| mac.to_string());
+                let who = session.mac.map_or_else(|| words::login(&session.user_name), |mac| mac.to_string());
                 (id::spell(Kind::Session, session.id), format!("{who} at {}", session.nas))
             })
             .collect();
