@@ -146,4 +146,8 @@ async fn a_job_elsewhere_is_neither_seen_nor_ended_by_who_is_limited_to_a_site()
     for (job, status) in jobs.iter().zip([303, 404, 404]) {
         assert_eq!(amina.answer(&format!("/admin/jobs/{job}/cancel"), &[]).await.status(), status, "{job}");
     }
+    // Who may not make vouchers worth nothing does not keep others from it.
+    let (id, work) = (shared::rng::id(now), Work::Void { batch: Uuid::from_u128(7), reason: "stolen".into() });
+    bulk::begin(&world.db, id, &work, "void", EMAIL, now).await.unwrap();
+    assert_eq!(amina.answer(&format!("/admin/jobs/{id}/cancel"), &[]).await.status(), 403);
 }

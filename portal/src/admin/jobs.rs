@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::bulk::{self, Job, Work};
 use uuid::Uuid;
@@ -48,6 +49,8 @@ struct Row {
     by: String,
     when: String,
     is_open: bool,
+    /// Whether it goes on, and who looks at it may end it.
+    can_be_ended: bool,
 }
 
 /// What the redirect after a change carries.
@@ -63,13 +66,14 @@ pub(super) async fn list(
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     let now = app.clock.now();
-    let jobs: Vec<Row> = bulk::list(&app.db, staff.sites()).await?.into_iter().map(|job| row(job, now)).collect();
+    let (jobs, role) = (bulk::list(&app.db, staff.sites()).await?, staff.admin.role);
+    let jobs: Vec<Row> = jobs.into_iter().map(|job| row(job, role, now)).collect();
     let refresh = if jobs.iter().any(|job| job.is_open) { REFRESH.0 } else { REFRESH.1 };
     let page = Page::new(&app, &staff, Tab::Sessions).refreshed(refresh);
     answer(StatusCode::OK, &Jobs { page, style: style(), jobs, done: after.done.is_some() })
 }
 
-fn row(job: Job, now: OffsetDateTime) -> Row {
+fn row(job: Job, role: Role, now: OffsetDateTime) -> Row {
     let state = match job.state.as_str() {
         "waiting" => said(Tone::Busy, "waits"),
         "running" => said(Tone::Busy, "under way"),
@@ -90,7 +94,13 @@ fn row(job: Job, now: OffsetDateTime) -> Row {
         by: job.created_by,
         when: words::moment(job.created_at, now),
         is_open: job.ended_at.is_none(),
+        can_be_ended: job.ended_at.is_none() && role.may(needs(job.is_void)),
     }
+}
+
+/// What one must be allowed to do to end a job: what it takes to begin it.
+fn needs(is_void: bool) -> Permission {
+    if is_void { Permission::EditOffers } else { Permission::Support }
 }
 
 /// `GET /admin/jobs/disconnect`: whose sessions are to be ended?
@@ -235,6 +245,10 @@ pub(super) async fn cancel(
 ) -> Result<Response, Refusal> {
     let staff = &posted.staff;
     bulk::reaches(&app.db, staff.sites(), id).await?;
+    let needs = needs(bulk::is_void(&app.db, id).await?);
+    if !staff.may(needs) {
+        return Err(Refusal::NotYours(needs));
+    }
     if bulk::cancel(&app.db, id, &staff.admin.email, app.clock.now()).await? {
         audit(&app, staff, "bulk.cancel", &id.to_string()).await?;
     }
@@ -249,6 +263,7 @@ pub(super) mod tests {
     fn job(state: &str, failed: u64) -> Job {
         Job {
             id: Uuid::from_u128(7),
+            is_void: false,
             words: HOSTILE.into(),
             total: 500,
             done: 200,
@@ -262,13 +277,16 @@ pub(super) mod tests {
 
     pub(in crate::admin) fn sample(page: Page) -> Jobs {
         let states = [("waiting", 0), ("running", 0), ("done", 0), ("done", 3), ("cancelled", 0)];
-        let jobs = states.map(|(state, failed)| row(job(state, failed), OffsetDateTime::UNIX_EPOCH));
+        let jobs = states.map(|(state, failed)| row(job(state, failed), page.role, OffsetDateTime::UNIX_EPOCH));
         Jobs { page, style: style(), jobs: jobs.into(), done: true }
     }
 
     #[test]
     fn what_could_not_be_done_stands_out_and_only_an_open_job_can_be_ended() {
-        assert_eq!(row(job("done", 3), OffsetDateTime::UNIX_EPOCH).state.tone, Tone::Bad);
+        assert_eq!(row(job("done", 3), Role::Owner, OffsetDateTime::UNIX_EPOCH).state.tone, Tone::Bad);
+        let void =
+            |role| row(Job { is_void: true, ..job("running", 0) }, role, OffsetDateTime::UNIX_EPOCH).can_be_ended;
+        assert!(void(Role::Manager) && !void(Role::Support));
         let html = sample(crate::admin::page::tests::page()).render().expect("renders");
         assert_eq!(html.matches("/cancel\"").count(), 2, "{html}");
         assert_eq!(html.matches("<progress").count(), 5, "{html}");

@@ -24,6 +24,9 @@ const LEASE: Duration = Duration::from_secs(60);
 /// Jobs that are listed.
 const LISTED: i64 = 100;
 
+/// The word in the database for vouchers that are made worth nothing.
+const VOID: &str = "void";
+
 /// What is to be done, and to which.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -48,7 +51,7 @@ impl Work {
     fn kind(&self) -> &'static str {
         match self {
             Work::Disconnect { .. } => "disconnect",
-            Work::Void { .. } => "void",
+            Work::Void { .. } => VOID,
         }
     }
 }
@@ -58,6 +61,8 @@ impl Work {
 pub struct Job {
     /// Identity.
     pub id: Uuid,
+    /// Whether it makes vouchers worth nothing.
+    pub is_void: bool,
     /// What it is, in words.
     pub words: String,
     /// How many there were when it was made.
@@ -127,8 +132,9 @@ pub async fn batch(db: &Db, number: u32) -> Result<Option<Uuid>> {
 
 /// The newest jobs. Whoever is limited to some sites sees none that is at work elsewhere too.
 pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Job>> {
-    let rows = sqlx::query!(
-        "SELECT id, words, total, done, failed, state, created_by, created_at, ended_at FROM bulk_jobs
+    let rows = sqlx::query_as!(
+        Listed,
+        "SELECT id, kind, words, total, done, failed, state, created_by, created_at, ended_at FROM bulk_jobs
          WHERE $2::uuid[] IS NULL OR NOT EXISTS (
              SELECT FROM jsonb_array_elements_text(coalesce(filter -> 'routers', '[]')) r (id)
              WHERE r.id::uuid NOT IN (SELECT n.id FROM nas n WHERE n.site_id = ANY ($2)))
@@ -138,14 +144,39 @@ pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Job>> {
     )
     .fetch_all(&db.pool)
     .await?;
-    let job = |id, words, counts: [i64; 3], state, created_by, created_at, ended_at| {
-        let [total, done, failed] = counts.map(unsigned);
-        Job { id, words, total, done, failed, state, created_by, created_at, ended_at }
+    let job = |r: Listed| Job {
+        id: r.id,
+        is_void: r.kind == VOID,
+        words: r.words,
+        total: unsigned(r.total),
+        done: unsigned(r.done),
+        failed: unsigned(r.failed),
+        state: r.state,
+        created_by: r.created_by,
+        created_at: r.created_at,
+        ended_at: r.ended_at,
     };
-    Ok(rows
-        .into_iter()
-        .map(|r| job(r.id, r.words, [r.total, r.done, r.failed], r.state, r.created_by, r.created_at, r.ended_at))
-        .collect())
+    Ok(rows.into_iter().map(job).collect())
+}
+
+/// A job as it stands in the database.
+struct Listed {
+    id: Uuid,
+    kind: String,
+    words: String,
+    total: i64,
+    done: i64,
+    failed: i64,
+    state: String,
+    created_by: String,
+    created_at: OffsetDateTime,
+    ended_at: Option<OffsetDateTime>,
+}
+
+/// Whether a job makes vouchers worth nothing.
+pub async fn is_void(db: &Db, id: Uuid) -> Result<bool> {
+    let kind = sqlx::query_scalar!("SELECT kind FROM bulk_jobs WHERE id = $1", id).fetch_optional(&db.pool).await?;
+    Ok(kind.ok_or_else(|| StoreError::missing("job", id))? == VOID)
 }
 
 /// Refuses a job that is not there, or that is at work where somebody sees nothing.
@@ -243,13 +274,13 @@ async fn disconnect(db: &Db, ids: &[Uuid], now: OffsetDateTime) -> Result<(i64, 
 
 async fn void(db: &Db, ids: &[Uuid], reason: &str, by: &str, now: OffsetDateTime) -> Result<(i64, i64)> {
     let all = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    if ids.is_empty() || is_void(voucher::void(db, Which::Ids(ids), reason, by, now).await)? {
+    if ids.is_empty() || was_done(voucher::void(db, Which::Ids(ids), reason, by, now).await)? {
         return Ok((all, 0));
     }
     // Somebody has begun to use one of them, which holds up the others.
     let mut failed = 0;
     for id in ids {
-        if !is_void(voucher::void(db, Which::Ids(std::slice::from_ref(id)), reason, by, now).await)? {
+        if !was_done(voucher::void(db, Which::Ids(std::slice::from_ref(id)), reason, by, now).await)? {
             failed += 1;
         }
     }
@@ -257,7 +288,7 @@ async fn void(db: &Db, ids: &[Uuid], reason: &str, by: &str, now: OffsetDateTime
 }
 
 /// Whether it was done; it was not where somebody uses the voucher.
-fn is_void(done: Result<u64>) -> Result<bool> {
+fn was_done(done: Result<u64>) -> Result<bool> {
     match done {
         Ok(_) => Ok(true),
         Err(StoreError::Conflict(_)) => Ok(false),

@@ -119,11 +119,11 @@ pub(in crate::admin) async fn ask_mute(
     answer(StatusCode::OK, &mute_page(page, kind, &sent, &Problems::default()))
 }
 
-/// `POST /admin/alerts/rules/{kind}/mute`.
+/// `POST /admin/alerts/rules/{kind}/mute`. It is asked for a proof as [`save`] is, and for the same reason.
 pub(in crate::admin) async fn mute(
     State(app): State<App>,
     Path(kind): Path<String>,
-    posted: Posted<Fields>,
+    posted: Proved<Fields>,
 ) -> Result<Response, Refusal> {
     let kind = Kind::parse(&kind).ok_or(Refusal::NotFound)?;
     let (staff, sent) = (&posted.staff, &posted.form);
