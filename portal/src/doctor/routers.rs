@@ -77,10 +77,10 @@ fn named(routers: &[Router], is_so: impl Fn(&Router) -> bool) -> Vec<&str> {
 fn seen(routers: &[Router]) -> Finding {
     const NAME: &str = "routers-seen";
     if routers.is_empty() {
-        return Finding::problem(
+        return Finding::note(
             NAME,
             "no router is registered, so nobody is answered",
-            "`portal nas add`, as in the README",
+            "register one at the desk, under Routers, or by `portal nas add`",
         );
     }
     let never = named(routers, |router| router.heard.is_none());
