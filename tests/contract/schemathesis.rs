@@ -113,7 +113,7 @@ async fn fill(world: &World) {
     world.portal_command(&["seed", "--customers", "5", "--sessions", "3", "--nas", "edge"], "").await;
     let now = world.clock.now();
     let package = world.package("1-hour", |_| {}).await;
-    world.voucher(&package, "ABCD-EFGH-JKL").await;
+    world.voucher(&package, &shared::voucher::new_code()).await;
     world.portal_command(&["discount", "add", "--name", "Happy hour", "--percent", "20"], "").await;
     let (phone, visit) = ("0712345678".parse().expect("a phone"), json!({}));
     let new = NewOrder {

@@ -1,4 +1,4 @@
-//! What `portal doctor` finds in a world.
+//! What `portal doctor` finds in a world: its verdicts by the names of the findings, as `--json` tells them.
 
 use std::collections::BTreeMap;
 

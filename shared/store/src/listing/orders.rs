@@ -1,4 +1,5 @@
-//! The list of orders: the newest first.
+//! The list of orders, the newest first: what was bought, by whom, where, and how it ended. It is read from page to page by an index, and
+//! changes nothing.
 
 use shared::money::Money;
 use shared::staff::SiteScope;

@@ -1,4 +1,4 @@
-//! Orders, as programs read them.
+//! Orders, as programs read them: each with its package as it was sold, its amount and its state. Programs make none: customers do.
 
 use shared::money::Money;
 use shared::time::OffsetDateTime;
