@@ -100,7 +100,8 @@ async fn a_reversal_is_asked_for_again_once_under_one_identity() {
     use store::mpesa_request::{self, Kind, New, State};
     let world = World::new().await;
     let now = world.clock.now();
-    let new = New { kind: Kind::Reversal, receipt: OWN, amount: Money::kes(2_000), event: None, refund: None, by: "desk" };
+    let new =
+        New { kind: Kind::Reversal, receipt: OWN, amount: Money::kes(2_000), event: None, refund: None, by: "desk" };
     let first = mpesa_request::begin(&world.db, &new, now).await.unwrap();
     let id = shared::rng::id(now);
     assert!(mpesa_request::begin_as(&world.db, id, &new, false, now).await.is_err(), "the first may be on its way");
