@@ -25,7 +25,8 @@ cmd_test() {
     open_test_home
     install_for_test
     say "Building (the first time takes some minutes)."
-    cargo build --workspace --bins || fail "The build failed: the compiler's reason stands above."
+    # With the tests, whose dependencies ask for more features: alone, the programs would be compiled a second time with those.
+    cargo build --workspace --bins --tests || fail "The build failed: the compiler's reason stands above."
     start_test_postgres
     start_redis
     test_environment "$full"

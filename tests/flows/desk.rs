@@ -170,7 +170,8 @@ async fn give_the_time_back(world: &World, browser: &Browser) {
     .fetch_one(&world.pool)
     .await
     .unwrap();
-    assert!((1_400.0..=1_500.0).contains(&left) && audited == 1, "{left} {audited}");
+    // On a slow machine the idle router has been noticed as a dead line meanwhile, and those seconds are given back with it.
+    assert!((1_400.0..=1_560.0).contains(&left) && (1..=2).contains(&audited), "{left} {audited}");
     browser.client.goto(&format!("{}/admin/security", world.portal_url())).await.unwrap();
     browser.wait_for("A device guessed too often and is locked").await;
     browser.picture("desk-security").await;

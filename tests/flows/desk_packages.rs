@@ -2,13 +2,12 @@
 //! with a form is said at its field. Once in a browser, of which pictures are kept.
 
 use shared::money::Money;
+use shared::staff::Role;
 use store::package;
 use store::package::version;
 use tests::world::{Browser, World};
 
-use crate::operator::{EMAIL, Operator, audited, by_operator};
-
-const PASSWORD: &str = "correct horse battery";
+use crate::operator::{self, EMAIL, Operator, audited, by_browser, by_operator};
 
 async fn desk() -> (World, Operator) {
     let mut world = World::new().await;
@@ -139,14 +138,9 @@ async fn a_package_is_made_in_a_browser() {
     let Some(browser) = Browser::open(true).await else { return };
     let mut world = World::new().await;
     world.start_portal().await;
-    world.portal_command(&["admin", "create", "--email", EMAIL, "--password-stdin"], PASSWORD).await;
+    operator::make(&world, EMAIL, Role::Owner).await;
     browser.client.set_window_size(1100, 800).await.unwrap();
-    browser.client.goto(&format!("{}/admin/packages/new", world.portal_url())).await.unwrap();
-    browser.wait_for("Sign in").await;
-    browser.fill("email", EMAIL).await;
-    browser.fill("password", PASSWORD).await;
-    browser.press("main form button").await;
-    browser.wait_for("Sign out").await;
+    by_browser(&world, &browser, EMAIL).await;
     browser.client.goto(&format!("{}/admin/packages/new", world.portal_url())).await.unwrap();
     browser.wait_for("New package").await;
     for (field, value) in

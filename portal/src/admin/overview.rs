@@ -175,7 +175,10 @@ impl Now {
             figures.extend(money_figures(app, sites).await?);
         }
         figures.extend(session_figures(app, sites, now).await?);
-        let health = health(app, now).await?;
+        let mut health = health(app, now).await?;
+        for line in &mut health {
+            line.link = within_reach(staff, line.link);
+        }
         Ok(Now {
             figures,
             packages: sums(&sold, |sold| sold.package.clone()),
@@ -283,6 +286,16 @@ fn router(nas: &store::nas::Nas, online: &[(String, u64)], now: OffsetDateTime) 
         last_seen: nas.last_seen_at.map_or_else(|| "never".into(), |at| words::ago(at, now)),
         silent: is_silent(nas.last_seen_at, now),
     }
+}
+
+/// Where a line leads those who may go there, and nobody else.
+fn within_reach(staff: &Staff, link: &'static str) -> &'static str {
+    let needs = match link {
+        _ if link.starts_with("/admin/payments") => Permission::SeeMoney,
+        _ if link.starts_with("/admin/security") => Permission::Support,
+        _ => Permission::See,
+    };
+    if staff.may(needs) { link } else { "" }
 }
 
 /// Whether a router has not spoken for too long.

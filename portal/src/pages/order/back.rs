@@ -13,19 +13,19 @@ pub(super) fn words(language: Language, returned: Option<Returned>, code: &str) 
         None => (say("order-refund-due"), say("order-refund-due-detail").with("code", code)),
         Some(Returned::OnItsWay { amount, to }) => {
             let detail = match to {
-                To::Card => "order-refunding-detail",
-                To::Phone | To::Hand => "order-refunding-to-phone",
+                To::Card => say("order-refunding-detail").with("amount", amount),
+                To::Phone | To::Hand => say("order-refunding-to-phone").with("amount", amount),
             };
-            (say("order-refunding"), say(detail).with("amount", amount))
+            (say("order-refunding"), detail)
         }
         Some(Returned::Gone { amount, at, to }) => {
-            let detail = match to {
-                To::Card => "order-refunded-to-card",
-                To::Phone => "order-refunded-to-phone",
-                To::Hand => "order-refunded-by-hand",
-            };
             let when = time::stamp(language, at);
-            (say("order-refunded"), say(detail).with("amount", amount).with("when", when))
+            let detail = match to {
+                To::Card => say("order-refunded-to-card").with("amount", amount).with("when", when),
+                To::Phone => say("order-refunded-to-phone").with("amount", amount).with("when", when),
+                To::Hand => say("order-refunded-by-hand").with("amount", amount).with("when", when),
+            };
+            (say("order-refunded"), detail)
         }
         Some(Returned::TakenBack { amount, at }) => {
             let when = time::stamp(language, at);
