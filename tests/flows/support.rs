@@ -159,7 +159,7 @@ async fn a_story_is_told_in_order_from_the_refusal_to_the_cut() {
     let object = format!("session {name} at cafe");
     assert_eq!(audited(&stage.world, "support.disconnect").await, by_operator(&[&object]));
     let page = stage.story_with("went offline at cafe").await;
-    in_order(&page, &["went online at cafe", "was to be asked to end the session", "said yes"]);
+    in_order(&page, &["went online at cafe", "was to be asked to end the session", "went offline at cafe"]);
     page.says(200, &format!("{EMAIL} disconnected: {object}."));
     page.says(200, "Its last session ended");
 }
