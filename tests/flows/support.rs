@@ -12,7 +12,7 @@ use tests::stripe::Choice;
 use tests::world::{Browser, World, eventually};
 
 use crate::guest::Guest;
-use crate::operator::{EMAIL, Operator, Seen, audited, by_operator};
+use crate::operator::{EMAIL, Operator, Seen, audited, by_browser, by_operator};
 
 const NUMBER: &str = "0712345670";
 const PHONE: Mac = Mac([0x4c, 0x5e, 0x0c, 0, 0, 1]);
@@ -506,11 +506,7 @@ async fn the_pages_are_for_everybody_on_a_desk_and_on_a_small_phone() {
     stage.number("SELECT count(*) FROM login_refusals", 1).await;
     let path = format!("{}/admin/support/{}", stage.world.portal_url(), stage.about().await);
     browser.client.set_window_size(1100, 800).await.unwrap();
-    browser.client.goto(&format!("{}/admin/sign-in", stage.world.portal_url())).await.unwrap();
-    browser.fill("email", EMAIL).await;
-    browser.fill("password", "correct horse battery").await;
-    browser.press("main form button").await;
-    browser.wait_for("Sign out").await;
+    by_browser(&stage.world, &browser, EMAIL).await;
     for (width, height, size) in [(1100, 800, ""), (320, 640, "-small")] {
         browser.client.set_window_size(width, height).await.unwrap();
         browser.client.goto(&format!("{}/admin/support", stage.world.portal_url())).await.unwrap();
