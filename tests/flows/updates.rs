@@ -1,23 +1,19 @@
 //! Pages of the desk and of a screen that are read again by themselves, in a real browser: gently, until somebody pauses it, and never by a reload
 //! that takes the page out of one's hands.
 
+use shared::staff::Role;
 use tests::world::{Browser, World, eventually};
 
 use crate::news;
+use crate::operator::{self, EMAIL, by_browser};
 
 /// Says in the page that it is still the one that was opened.
 const MARK: &str = "window.stillHere = true";
 const IS_MARKED: &str = "return window.stillHere === true";
 
 async fn sign_in(world: &World, browser: &Browser) {
-    let create = ["admin", "create", "--email", "owner@example.org", "--password-stdin"];
-    world.portal_command(&create, "correct horse battery").await;
-    browser.client.goto(&format!("{}/admin/sessions", world.portal_url())).await.unwrap();
-    browser.wait_for("Sign in").await;
-    browser.fill("email", "owner@example.org").await;
-    browser.fill("password", "correct horse battery").await;
-    browser.press("main form button").await;
-    browser.wait_for("Sign out").await;
+    operator::make(world, EMAIL, Role::Owner).await;
+    by_browser(world, browser, EMAIL).await;
 }
 
 /// A customer is online, as accounting has it.
