@@ -174,7 +174,8 @@ impl Arrival {
 
     /// The router's name for itself.
     pub(crate) fn identity(&self) -> String {
-        String::from_utf8_lossy(&self.identity).into_owned()
+        // No router has a name with control characters, and PostgreSQL takes no text with a NUL.
+        String::from_utf8_lossy(&self.identity).chars().filter(|letter| !letter.is_control()).collect()
     }
 
     /// What the router said, within bounds.
