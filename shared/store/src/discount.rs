@@ -13,11 +13,12 @@ use shared::discount::{
 };
 use shared::hours::Hours;
 use shared::mac::Mac;
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::money::money;
 use crate::order::NotPlaced;
 use crate::package::{Package, unsigned};
 use crate::{Db, Result, StoreError, site};
@@ -139,10 +140,7 @@ impl Row {
         let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
         let kind = match (self.percent, self.amount_minor, &self.currency) {
             (Some(percent), None, _) => Kind::Percent(u8::try_from(percent).map_err(|error| corrupt(&error))?),
-            (None, Some(minor), Some(currency)) => {
-                let currency = currency.parse::<Currency>().map_err(|error| corrupt(&error))?;
-                Kind::Amount(Money { minor, currency })
-            }
+            (None, Some(minor), Some(currency)) => Kind::Amount(money("discounts", id, minor, currency)?),
             _ => return Err(corrupt(&"neither a percentage nor an amount")),
         };
         let trigger = match self.code {
@@ -363,8 +361,8 @@ pub async fn of_order(db: &Db, order: Uuid) -> Result<Vec<Applied>> {
     .await?
     .into_iter()
     .map(|row| {
-        let currency = row.currency.parse::<Currency>().map_err(|error| StoreError::corrupt("orders", order, error))?;
-        Ok(Applied { id: row.id, name: row.name, saving: Money { minor: row.amount_minor, currency } })
+        let saving = money("orders", order, row.amount_minor, &row.currency)?;
+        Ok(Applied { id: row.id, name: row.name, saving })
     })
     .collect()
 }
@@ -404,8 +402,7 @@ pub async fn given(db: &Db) -> Result<Vec<(Uuid, Money)>> {
     .into_iter()
     .map(|row| {
         let id = row.discount_id;
-        let currency = row.currency.parse::<Currency>().map_err(|error| StoreError::corrupt("orders", id, error))?;
-        Ok((id, Money { minor: row.minor, currency }))
+        Ok((id, money("orders", id, row.minor, &row.currency)?))
     })
     .collect()
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::fee::{self, Charge};
 use crate::ledger::{self, Account};
+use crate::money::money;
 use crate::package::unsigned;
 use crate::security::{self, Event, Kind};
 use crate::{Db, Result, StoreError, refund};
@@ -317,12 +318,11 @@ pub async fn list(db: &Db, limit: u32, now: OffsetDateTime) -> Result<Vec<Listed
     rows.into_iter()
         .map(|row| {
             let key = &row.reference;
-            let currency = row.currency.parse().map_err(|error| StoreError::corrupt("disputes", key, error))?;
             let state =
                 State::parse(&row.state).ok_or_else(|| StoreError::corrupt("disputes", key, "unknown state"))?;
             Ok(Listed {
                 order: row.code,
-                amount: Money { minor: row.amount_minor, currency },
+                amount: money("disputes", key, row.amount_minor, &row.currency)?,
                 reason: row.reason,
                 state,
                 access: row.access.as_deref().and_then(Access::parse),

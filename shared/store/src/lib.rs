@@ -38,6 +38,7 @@ pub mod history;
 pub mod idempotency;
 pub mod ledger;
 pub mod listing;
+mod money;
 pub mod mpesa_request;
 pub mod nas;
 pub mod notification;

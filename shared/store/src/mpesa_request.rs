@@ -12,6 +12,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::money::money;
 use crate::refund::mpesa as refund;
 use crate::{Db, Result, StoreError, security, trace, unmatched};
 
@@ -164,7 +165,7 @@ impl TryFrom<Row> for Request {
         Ok(Request {
             kind: Kind::parse(&row.kind).ok_or_else(|| corrupt(&"unknown kind"))?,
             state: State::parse(&row.state).ok_or_else(|| corrupt(&"unknown state"))?,
-            amount: Money { minor: row.amount_minor, currency: row.currency.parse().map_err(|error| corrupt(&error))? },
+            amount: money("mpesa_requests", row.id, row.amount_minor, &row.currency)?,
             id: row.id,
             receipt: row.receipt,
             event: row.event_id,

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::discount::{self, Asked, Gone};
+use crate::money::money;
 use crate::package::{Package, Purchases};
 use crate::{Db, Result, StoreError, user};
 
@@ -362,7 +363,7 @@ impl TryFrom<Row> for Order {
         Ok(Order {
             state: OrderState::parse(&row.state).ok_or_else(|| corrupt(&"unknown state"))?,
             phone: row.phone.parse().map_err(|error| corrupt(&error))?,
-            amount: Money { minor: row.amount_minor, currency: row.currency.parse().map_err(|error| corrupt(&error))? },
+            amount: money("orders", &row.code, row.amount_minor, &row.currency)?,
             mac: row.mac.as_deref().map(str::parse).transpose().map_err(|error| corrupt(&error))?,
             texts: match row.texts {
                 Some(texts) => serde_json::from_value(texts).map_err(|error| corrupt(&error))?,

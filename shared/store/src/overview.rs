@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::money::money;
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result};
 
 /// A session ends soon that must end within this time.
 pub const SOON: Duration = Duration::from_secs(15 * 60);
@@ -49,9 +50,7 @@ pub async fn sold(db: &Db, from: OffsetDateTime, until: OffsetDateTime, sites: &
     .await?;
     rows.into_iter()
         .map(|row| {
-            let currency = row.currency.parse::<Currency>();
-            let currency = currency.map_err(|error| StoreError::corrupt("orders", &row.package, error))?;
-            let amount = Money { minor: row.minor, currency };
+            let amount = money("orders", &row.package, row.minor, &row.currency)?;
             Ok(Sold { package: row.package, site: row.site, orders: unsigned(row.orders), amount })
         })
         .collect()

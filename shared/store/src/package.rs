@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::hours::Hours;
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::rate::Rate;
 use shared::rules::{DevicePolicy, FairUse, HappyHours, Rules, Until};
 use shared::sale::{NotOffered, Sale};
@@ -20,6 +20,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::writing::{add, change, save, shift};
+use crate::money::money;
 use crate::{Db, Result, StoreError, site};
 
 /// Most packages that are shown to a customer, and of which there are any.
@@ -175,11 +176,10 @@ impl TryFrom<Row> for Package {
     fn try_from(row: Row) -> Result<Package> {
         let slug = row.slug.clone();
         let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("packages", &slug, problem);
-        let currency = row.currency.parse::<Currency>().map_err(|error| corrupt(&error))?;
         let hours = |text: String| Hours::from_multirange(&text).ok_or_else(|| corrupt(&"unknown hours of sale"));
         let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
         Ok(Package {
-            price: Money { minor: row.price_minor, currency },
+            price: money("packages", &slug, row.price_minor, &row.currency)?,
             starts: Starts::parse(&row.starts),
             rules: rule_columns!(row).rules().map_err(|problem| corrupt(&problem))?,
             sale: Sale {

@@ -23,6 +23,7 @@ pub use self::otherwise::told_otherwise;
 pub(crate) use self::page::close_others;
 pub use self::page::{Attempt, NewPage, by_reference, is_over, latest, page_made};
 pub use self::recent::{Recent, recent, times_paid};
+use crate::money::money;
 use crate::{Db, Result, StoreError, discount, grace, trace};
 
 /// A payment to ask the provider about.
@@ -257,10 +258,7 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Payment> {
     .await?
     .map(|row| {
         Ok(Payment {
-            amount: Money {
-                minor: row.amount_minor,
-                currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", id, error))?,
-            },
+            amount: money("payments", id, row.amount_minor, &row.currency)?,
             id: row.id,
             order_id: row.order_id,
             provider: row.provider,

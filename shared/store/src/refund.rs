@@ -444,5 +444,5 @@ pub async fn waiting(db: &Db) -> Result<(u64, Option<OffsetDateTime>)> {
 }
 
 fn money(of: Uuid, minor: i64, currency: &str) -> Result<Money> {
-    Ok(Money { minor, currency: currency.parse().map_err(|error| StoreError::corrupt("refunds", of, error))? })
+    crate::money::money("refunds", of, minor, currency)
 }

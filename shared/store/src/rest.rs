@@ -16,11 +16,8 @@ pub mod received;
 pub mod session;
 pub mod site;
 
-use shared::money::Money;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
-
-use crate::{Result, StoreError};
 
 /// The last second of the calendar: everything is before it.
 const END_OF_TIME: i64 = 253_402_300_799;
@@ -45,10 +42,4 @@ impl After {
     pub fn is_start(&self) -> bool {
         self.id == Uuid::from_u128(u128::MAX)
     }
-}
-
-/// An amount as the tables keep it.
-fn money(table: &'static str, key: impl ToString, minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.trim().parse().map_err(|error| StoreError::corrupt(table, key, error))?;
-    Ok(Money { minor, currency })
 }

@@ -4,7 +4,7 @@ use shared::money::Money;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result};
 
 /// Where money goes back to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,6 +117,5 @@ async fn refunded(db: &Db, order: Uuid) -> Result<Option<Returned>> {
 }
 
 fn money(order: Uuid, minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.parse().map_err(|error| StoreError::corrupt("refunds", order, error))?;
-    Ok(Money { minor, currency })
+    crate::money::money("refunds", order, minor, currency)
 }

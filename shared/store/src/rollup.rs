@@ -12,13 +12,14 @@
 
 use std::time::Duration;
 
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::money::money;
+use crate::{Db, Result};
 
 /// How far back each round goes: a transaction that was open at the turn of the hour has ended since.
 const SHALLOW: Duration = Duration::from_secs(2 * 3600);
@@ -154,12 +155,12 @@ pub async fn sales_by_day(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec
     )
     .fetch_all(&db.pool)
     .await?;
-    let day = |day: String, orders, minor, currency: &str| {
-        let currency =
-            currency.parse::<Currency>().map_err(|error| StoreError::corrupt("sales_hourly", &day, error))?;
-        Ok(DaySales { day, orders, amount: Money { minor, currency } })
-    };
-    rows.into_iter().map(|row| day(row.day, row.orders, row.minor, &row.currency)).collect()
+    rows.into_iter()
+        .map(|row| {
+            let amount = money("sales_hourly", &row.day, row.minor, &row.currency)?;
+            Ok(DaySales { day: row.day, orders: row.orders, amount })
+        })
+        .collect()
 }
 
 /// What was used in an hour.
@@ -279,12 +280,12 @@ pub async fn shares(db: &Db, by: ShareBy, span: &Span, sites: &SiteScope) -> Res
     )
     .fetch_all(&db.pool)
     .await?;
-    let share = |name: String, orders, minor, currency: &str| {
-        let currency =
-            currency.parse::<Currency>().map_err(|error| StoreError::corrupt("sales_hourly", &name, error))?;
-        Ok(Share { name, orders, amount: Money { minor, currency } })
-    };
-    rows.into_iter().map(|row| share(row.name, row.orders, row.minor, &row.currency)).collect()
+    rows.into_iter()
+        .map(|row| {
+            let amount = money("sales_hourly", &row.name, row.minor, &row.currency)?;
+            Ok(Share { name: row.name, orders: row.orders, amount })
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -99,25 +99,33 @@ impl From<Row> for Session {
     }
 }
 
+/// Sessions with the names that belong to them: of what stands after `FROM`, which is called `s`, and as the words after it say.
+macro_rules! sessions {
+    ($of:literal, $rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            $crate::session::Row,
+            r#"SELECT s.id AS "id!", n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
+                      s.user_name AS "user_name!", s.mac::text AS mac, host(s.framed_ip) AS framed_ip,
+                      s.acct_session_id AS "acct_session_id!", s.started_at AS "started_at!", s.last_heard_at AS "last_heard_at!",
+                      s.input_octets AS "input_octets!", s.output_octets AS "output_octets!", s.cutoff_at, s.ended_at, s.terminate_cause,
+                      (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
+                       ORDER BY c.created_at DESC LIMIT 1) AS cut
+               FROM "# + $of + " s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
+                    LEFT JOIN users u ON u.id = e.user_id " + $rest,
+            $($argument),+
+        )
+    };
+}
+pub(crate) use sessions;
+
 /// The open sessions, newest first.
 pub async fn open(db: &Db, limit: u32) -> Result<Vec<Session>> {
-    Ok(sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.ended_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT $1"#,
-        i64::from(limit)
-    )
-    .fetch_all(&db.pool)
-    .await?
-    .into_iter()
-    .map(Session::from)
-    .collect())
+    Ok(sessions!("sessions", "WHERE s.ended_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT $1", i64::from(limit))
+        .fetch_all(&db.pool)
+        .await?
+        .into_iter()
+        .map(Session::from)
+        .collect())
 }
 
 /// A router that was asked to end a session has so long to show that it did; after that the session *leaks*.
@@ -214,17 +222,9 @@ pub async fn count_leaking_at(db: &Db, sites: &SiteScope, now: OffsetDateTime) -
 
 /// The sessions that ended last, newest first, with whether a cut was proved.
 pub async fn ended(db: &Db, limit: u32) -> Result<Vec<Session>> {
-    Ok(sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM (SELECT * FROM sessions_ended ORDER BY started_at DESC, id LIMIT $1) s
-                LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           ORDER BY s.started_at DESC, s.id"#,
+    Ok(sessions!(
+        "(SELECT * FROM sessions_ended ORDER BY started_at DESC, id LIMIT $1)",
+        "ORDER BY s.started_at DESC, s.id",
         i64::from(limit)
     )
     .fetch_all(&db.pool)

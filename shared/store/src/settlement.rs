@@ -21,6 +21,7 @@ use uuid::Uuid;
 use self::topping::Topping;
 use crate::entitlement::Sale;
 use crate::ledger::{self, Account};
+use crate::money::money;
 use crate::order::Wish;
 use crate::package::{Package, Starts};
 use crate::unmatched::{self, Origin};
@@ -124,10 +125,7 @@ pub(crate) async fn settle_in(
         sqlx::query!("SELECT state, amount_minor, currency, receipt FROM payments WHERE id = $1 FOR UPDATE", payment)
             .fetch_one(&mut *tx)
             .await?;
-    let price = Money {
-        minor: row.amount_minor,
-        currency: row.currency.parse().map_err(|error| StoreError::corrupt("payments", payment, error))?,
-    };
+    let price = money("payments", payment, row.amount_minor, &row.currency)?;
     record_success(&mut *tx, payment, received.receipt, now).await?;
     if row.state == "succeeded" {
         return Ok(Settled::Already);

@@ -368,8 +368,8 @@ async fn open_order(tx: &mut PgConnection, code: &str) -> Result<Payable> {
             "order {code} is settled already: name the customer and a package instead"
         )));
     }
-    let currency = row.currency.parse().map_err(|error| StoreError::corrupt("orders", code, error))?;
-    Ok(Payable { id: row.id, code: row.code, price: Money { minor: row.amount_minor, currency } })
+    let price = crate::money::money("orders", code, row.amount_minor, &row.currency)?;
+    Ok(Payable { id: row.id, code: row.code, price })
 }
 
 /// An order of a package for a customer, made at the desk. What the customer has already of that package gets longer; the
@@ -414,8 +414,7 @@ async fn new_order(tx: &mut PgConnection, phone: &Phone, package: &Package, now:
 
 /// An amount as the table keeps it.
 fn money(receipt: &str, minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.parse().map_err(|error| StoreError::corrupt("received_money", receipt, error))?;
-    Ok(Money { minor, currency })
+    crate::money::money("received_money", receipt, minor, currency)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use shared::phone::Phone;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::money::money;
 use crate::{Db, Result, StoreError};
 
 /// A customer.
@@ -160,8 +161,7 @@ pub async fn paid(db: &Db, user: Uuid, limit: u32) -> Result<Vec<Paid>> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let currency = row.currency.parse().map_err(|error| StoreError::corrupt("orders", row.id, error))?;
-            let amount = Money { minor: row.amount_minor, currency };
+            let amount = money("orders", row.id, row.amount_minor, &row.currency)?;
             Ok(Paid { order: row.id, package: row.package, amount, at: row.paid_at })
         })
         .collect()

@@ -16,6 +16,7 @@ use shared::time::OffsetDateTime;
 use shared::voucher::{Code, normalise};
 use uuid::Uuid;
 
+use crate::money::money;
 use crate::package::unsigned;
 use crate::{Db, Result, StoreError, entitlement};
 
@@ -120,12 +121,11 @@ struct BatchRow {
 impl TryFrom<BatchRow> for Batch {
     type Error = StoreError;
     fn try_from(row: BatchRow) -> Result<Batch> {
-        let currency = row.currency.parse().map_err(|error| StoreError::corrupt("voucher_batches", row.id, error))?;
         Ok(Batch {
             id: row.id,
             number: whole(row.number),
             package: row.package,
-            price: Money { minor: row.price_minor, currency },
+            price: money("voucher_batches", row.id, row.price_minor, &row.currency)?,
             label: row.label,
             agent: row.agent,
             size: whole(row.size),

@@ -4,7 +4,8 @@ use shared::money::Money;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Slice, Sort, Statement, Window, money};
+use super::{Slice, Sort, Statement, Window};
+use crate::money::money;
 use crate::{Db, Result};
 
 /// What messages can be sorted by.

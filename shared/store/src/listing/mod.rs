@@ -22,13 +22,12 @@ pub mod payments;
 pub mod sessions;
 
 use serde::{Deserialize, Serialize};
-use shared::money::{Currency, Money};
 use shared::staff::SiteScope;
 use sqlx::postgres::PgRow;
 use sqlx::{Encode, FromRow, Postgres, QueryBuilder, Row as _, Type};
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result};
 
 /// Rows of one page of a list at most.
 pub const MAX_ROWS: u32 = 5_000;
@@ -169,12 +168,6 @@ pub(crate) fn beginning(text: &str) -> String {
     }
     pattern.push('%');
     pattern
-}
-
-/// An amount as two columns have it.
-pub(crate) fn money(table: &'static str, id: Uuid, minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.parse::<Currency>().map_err(|error| StoreError::corrupt(table, id, error))?;
-    Ok(Money { minor, currency })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Slice, Sort, Statement, Window, money};
+use super::{Slice, Sort, Statement, Window};
+use crate::money::money;
 use crate::{Db, Result};
 
 /// What orders can be sorted by.

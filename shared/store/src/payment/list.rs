@@ -6,7 +6,8 @@ use shared::phone::Phone;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, Result, StoreError};
+use crate::money::money;
+use crate::{Db, Result};
 
 /// A payment as it is listed.
 #[derive(Clone, Debug)]
@@ -49,10 +50,10 @@ pub async fn list(db: &Db, limit: u32) -> Result<Vec<Listed>> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let currency = row.currency.parse().map_err(|error| StoreError::corrupt("payments", row.id, error))?;
+            let amount = money("payments", row.id, row.amount_minor, &row.currency)?;
             Ok(Listed {
-                amount: Money { minor: row.amount_minor, currency },
-                told: row.told_minor.map(|minor| Money { minor, currency }),
+                amount,
+                told: row.told_minor.map(|minor| Money { minor, ..amount }),
                 phone: row.phone.parse().ok(),
                 id: row.id,
                 order_code: row.code,

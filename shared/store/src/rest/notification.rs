@@ -4,7 +4,8 @@ use shared::money::Money;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{After, money};
+use super::After;
+use crate::money::money;
 use crate::{Db, Result, StoreError};
 
 /// A message.

@@ -6,7 +6,7 @@ use shared::rng;
 use uuid::Uuid;
 
 use super::After;
-use crate::session::{Row, Session};
+use crate::session::{Session, sessions};
 use crate::{Db, Result, StoreError};
 
 /// A session's identity is made when its login is accepted; the day that it is filed under may be another one near it.
@@ -14,17 +14,10 @@ const ABOUT: Duration = Duration::from_secs(2 * 86_400);
 
 /// A page of the open sessions.
 pub async fn open(db: &Db, after: After, limit: u32) -> Result<Vec<Session>> {
-    Ok(sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.ended_at IS NULL AND s.started_at <= $1 AND (s.started_at < $1 OR s.id > $2)
-           ORDER BY s.started_at DESC, s.id LIMIT $3"#,
+    Ok(sessions!(
+        "sessions",
+        "WHERE s.ended_at IS NULL AND s.started_at <= $1 AND (s.started_at < $1 OR s.id > $2)
+         ORDER BY s.started_at DESC, s.id LIMIT $3",
         after.at,
         after.id,
         i64::from(limit)
@@ -38,18 +31,9 @@ pub async fn open(db: &Db, after: After, limit: u32) -> Result<Vec<Session>> {
 
 /// A page of the ended sessions.
 pub async fn ended(db: &Db, after: After, limit: u32) -> Result<Vec<Session>> {
-    Ok(sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM (SELECT * FROM sessions_ended WHERE started_at <= $1 AND (started_at < $1 OR id > $2)
-                 ORDER BY started_at DESC, id LIMIT $3) s
-                LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           ORDER BY s.started_at DESC, s.id"#,
+    Ok(sessions!(
+        "(SELECT * FROM sessions_ended WHERE started_at <= $1 AND (started_at < $1 OR id > $2) ORDER BY started_at DESC, id LIMIT $3)",
+        "ORDER BY s.started_at DESC, s.id",
         after.at,
         after.id,
         i64::from(limit)
@@ -63,20 +47,7 @@ pub async fn ended(db: &Db, after: After, limit: u32) -> Result<Vec<Session>> {
 
 /// One session, open or ended.
 pub async fn get(db: &Db, id: Uuid) -> Result<Session> {
-    let open = sqlx::query_as!(
-        Row,
-        r#"SELECT s.id, n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name, s.mac::text AS mac, host(s.framed_ip) AS framed_ip, s.acct_session_id, s.started_at,
-                  s.last_heard_at, s.input_octets, s.output_octets, s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM sessions s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.id = $1"#,
-        id
-    )
-    .fetch_optional(&db.pool)
-    .await?;
+    let open = sessions!("sessions", "WHERE s.id = $1", id).fetch_optional(&db.pool).await?;
     if let Some(open) = open {
         return Ok(open.into());
     }
@@ -85,23 +56,9 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Session> {
     let made = rng::made_at(id).ok_or_else(missing)?;
     let from = made.checked_sub(time::Duration::try_from(ABOUT).unwrap_or_default()).ok_or_else(missing)?;
     let until = made.checked_add(time::Duration::try_from(ABOUT).unwrap_or_default()).ok_or_else(missing)?;
-    sqlx::query_as!(
-        Row,
-        r#"SELECT s.id AS "id!", n.name AS "nas?", u.phone AS "phone?", e.package_name AS "package?", s.entitlement_id AS entitlement,
-                  s.user_name AS "user_name!", s.mac::text AS mac, host(s.framed_ip) AS framed_ip,
-                  s.acct_session_id AS "acct_session_id!", s.started_at AS "started_at!", s.last_heard_at AS "last_heard_at!",
-                  s.input_octets AS "input_octets!", s.output_octets AS "output_octets!", s.cutoff_at, s.ended_at, s.terminate_cause,
-                  (SELECT c.state FROM nas_commands c WHERE c.session_id = s.id AND c.kind = 'disconnect'
-                   ORDER BY c.created_at DESC LIMIT 1) AS cut
-           FROM sessions_ended s LEFT JOIN nas n ON n.id = s.nas_id LEFT JOIN entitlements e ON e.id = s.entitlement_id
-                LEFT JOIN users u ON u.id = e.user_id
-           WHERE s.opened_on BETWEEN $2 AND $3 AND s.id = $1"#,
-        id,
-        from.date(),
-        until.date()
-    )
-    .fetch_optional(&db.pool)
-    .await?
-    .map(Session::from)
-    .ok_or_else(missing)
+    sessions!("sessions_ended", "WHERE s.opened_on BETWEEN $2 AND $3 AND s.id = $1", id, from.date(), until.date())
+        .fetch_optional(&db.pool)
+        .await?
+        .map(Session::from)
+        .ok_or_else(missing)
 }

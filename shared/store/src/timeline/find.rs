@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Guess, Subject, money};
 use crate::accounting::SessionKey;
+use crate::money::money;
 use crate::{Db, Result, StoreError};
 
 /// Most things of one kind that are found: more than a person compares.
@@ -201,8 +202,7 @@ async fn by_receipt(db: &Db, receipt: &str) -> Result<Vec<Match>> {
     .fetch_optional(&db.pool)
     .await?;
     let Some(row) = row else { return Ok(Vec::new()) };
-    let currency = row.currency.parse().map_err(|error| StoreError::corrupt("payments", receipt, error))?;
-    let amount = Money { minor: row.minor, currency };
+    let amount = money("payments", receipt, row.minor, &row.currency)?;
     Ok(vec![Match {
         subject: Subject::Receipt(receipt.to_owned()),
         named: Named::Receipt { receipt: receipt.to_owned(), amount, at: row.at },

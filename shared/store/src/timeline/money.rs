@@ -230,6 +230,5 @@ pub(super) async fn waiting_of(db: &Db, phone: &Phone) -> Result<Vec<(OffsetDate
 }
 
 fn amount(minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.parse().map_err(|error| StoreError::corrupt("payments", currency, error))?;
-    Ok(Money { minor, currency })
+    crate::money::money("payments", currency, minor, currency)
 }

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::second::told_again;
 use super::{PROVIDER, Payer, Reference, Told, Trust, attempt, hold};
 use crate::ledger::{self, Account};
+use crate::money::money;
 use crate::settlement::{Received, Settled, settle_in};
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result};
 
 /// An order is found by its customer's number for so long.
 const RECENT: Duration = Duration::from_secs(24 * 3600);
@@ -137,8 +138,7 @@ pub async fn expected(db: &Db, reference: &Reference, amount: Money, now: Offset
     if matches!(row.state.as_str(), "paid" | "refund_due") {
         return Ok(Found::Settled);
     }
-    let currency = row.currency.parse().map_err(|error| StoreError::corrupt("orders", &row.code, error))?;
-    Ok(Found::Open(Money { minor: row.amount_minor, currency }))
+    Ok(Found::Open(money("orders", &row.code, row.amount_minor, &row.currency)?))
 }
 
 struct Expected {

@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
-use shared::money::{Currency, Money};
+use shared::money::Money;
 use shared::phone::Phone;
 use shared::time::OffsetDateTime;
 
 use super::{Listed, Payer, Reference};
+use crate::money::money;
 use crate::{Db, Result, StoreError};
 
 /// Orders that were made so long before the payment, or after it, are looked at.
@@ -74,10 +75,8 @@ pub async fn suggestions(db: &Db, told: &Listed, reference: &Reference, payer: &
     .await?;
     let mut found = Vec::new();
     for row in rows {
-        let corrupt = |problem: &dyn std::fmt::Display| StoreError::corrupt("orders", &row.code, problem);
-        let phone = row.phone.parse::<Phone>().map_err(|error| corrupt(&error))?;
-        let currency = row.currency.parse::<Currency>().map_err(|error| corrupt(&error))?;
-        let (price, at) = (Money { minor: row.amount_minor, currency }, row.created_at);
+        let phone = row.phone.parse::<Phone>().map_err(|error| StoreError::corrupt("orders", &row.code, error))?;
+        let (price, at) = (money("orders", &row.code, row.amount_minor, &row.currency)?, row.created_at);
         let because = because(told, reference, payer, &Candidate { code: &row.code, phone: &phone, price, at });
         let Some(because) = because else { continue };
         found.push(Suggestion { order: row.code, phone, package: row.package, price, at, because });
