@@ -276,7 +276,7 @@ pub async fn answered(db: &Db, answers: &[Answered], now: OffsetDateTime) -> Res
     Ok(())
 }
 
-/// Records the answers to cuts.
+/// Records the answers to cuts. Of one whose Stop came first, only when it was answered.
 async fn cuts_answered(db: &Db, cuts: &[&Answered], now: OffsetDateTime) -> Result<()> {
     let (mut ids, mut states, mut causes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times, mut wait_for_router) = (Vec::new(), Vec::new());
@@ -290,10 +290,15 @@ async fn cuts_answered(db: &Db, cuts: &[&Answered], now: OffsetDateTime) -> Resu
     }
     let mut tx = db.begin_by_key().await?;
     sqlx::query!(
-        "WITH free AS (SELECT id FROM nas_commands WHERE id = ANY ($1) AND state NOT IN ('proved', 'abandoned')
+        "WITH free AS (SELECT id, state = 'proved' AS is_proved FROM nas_commands
+                       WHERE id = ANY ($1) AND (state NOT IN ('proved', 'abandoned') OR state = 'proved' AND answered_at IS NULL)
                        FOR UPDATE SKIP LOCKED)
-         UPDATE nas_commands c SET state = a.state, error_cause = a.error_cause, lease_until = a.again_at,
-             answered_at = CASE WHEN a.state = 'unanswered' THEN c.answered_at ELSE $6 END, waits_for_router = a.waits
+         UPDATE nas_commands c SET
+             state = CASE WHEN free.is_proved THEN c.state ELSE a.state END,
+             error_cause = CASE WHEN free.is_proved THEN c.error_cause ELSE a.error_cause END,
+             lease_until = CASE WHEN free.is_proved THEN c.lease_until ELSE a.again_at END,
+             answered_at = CASE WHEN a.state = 'unanswered' THEN c.answered_at ELSE $6 END,
+             waits_for_router = CASE WHEN free.is_proved THEN c.waits_for_router ELSE a.waits END
          FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[], $5::boolean[])
                   AS a (id, state, error_cause, again_at, waits)
               JOIN free ON free.id = a.id
