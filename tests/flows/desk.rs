@@ -160,7 +160,13 @@ async fn give_the_time_back(world: &World, browser: &Browser) {
     sqlx::query(event).execute(&world.pool).await.unwrap();
     browser.client.goto(&format!("{}/admin/outages", world.portal_url())).await.unwrap();
     browser.wait_for("20 minutes").await;
-    browser.press("form[action$=\"/give-back\"] button").await;
+    // By itself: whatever else was noticed meanwhile is not given back with it.
+    let id: String =
+        sqlx::query_scalar("SELECT id::text FROM outages WHERE started_at < now() - interval '45 minutes'")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    browser.press(&format!("form[action=\"/admin/outages/{id}/give-back\"] button")).await;
     browser.wait_for("20 minutes to a customer, by owner@example.org").await;
     browser.picture("desk-outages").await;
     let (left, audited): (f64, i64) = sqlx::query_as(
@@ -170,8 +176,7 @@ async fn give_the_time_back(world: &World, browser: &Browser) {
     .fetch_one(&world.pool)
     .await
     .unwrap();
-    // On a slow machine the idle router has been noticed as a dead line meanwhile, and those seconds are given back with it.
-    assert!((1_400.0..=1_560.0).contains(&left) && (1..=2).contains(&audited), "{left} {audited}");
+    assert!((1_400.0..=1_500.0).contains(&left) && audited == 1, "{left} {audited}");
     browser.client.goto(&format!("{}/admin/security", world.portal_url())).await.unwrap();
     browser.wait_for("A device guessed too often and is locked").await;
     browser.picture("desk-security").await;
