@@ -18,7 +18,7 @@ use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::list::{Listed, list};
+pub use self::list::Listed;
 pub use self::otherwise::told_otherwise;
 pub(crate) use self::page::close_others;
 pub use self::page::{Attempt, NewPage, by_reference, is_over, latest, page_made};
