@@ -1,5 +1,6 @@
 //! The alerts, by promtool: the files can be read, and each alert fires when it should and stays quiet when it should not.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::{Folder, files, program, read, root, run, succeeds};
@@ -13,13 +14,41 @@ fn rules_and_configurations_can_be_read() {
     succeeds(Command::new(&promtool).args(["check", "config"]).args(&configurations));
 }
 
-#[test]
-fn each_alert_fires_when_it_should_and_stays_quiet_otherwise() {
-    let Some(promtool) = program("MLANGO_PROMTOOL") else { return };
-    let tests = files("deploy/prometheus/tests", ".yml");
-    assert!(!tests.is_empty(), "there are tests of the alerts");
-    succeeds(Command::new(&promtool).args(["test", "rules"]).args(&tests));
+/// The tests of the alerts, a file each: read one after the other they take minutes where other tests run beside them.
+macro_rules! each_alert_fires_when_it_should_and_stays_quiet_otherwise {
+    ($($file:ident),+ $(,)?) => {
+        mod each_alert_fires_when_it_should_and_stays_quiet_otherwise {
+            use super::*;
+            $(
+                #[test]
+                fn $file() {
+                    let Some(promtool) = program("MLANGO_PROMTOOL") else { return };
+                    let test = root().join(concat!("deploy/prometheus/tests/", stringify!($file), ".yml"));
+                    succeeds(Command::new(&promtool).args(["test", "rules"]).arg(test));
+                }
+            )+
+        }
+
+        #[test]
+        fn each_file_of_tests_is_read() {
+            let there = files("deploy/prometheus/tests", ".yml");
+            let names = there.iter().map(|path| path.file_stem().and_then(|name| name.to_str()).unwrap_or_default());
+            assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from([$(stringify!($file)),+]));
+        }
+    };
 }
+each_alert_fires_when_it_should_and_stays_quiet_otherwise!(
+    accounting,
+    backups,
+    enforcement,
+    logins,
+    machine,
+    messages,
+    money,
+    programs,
+    watching,
+    web,
+);
 
 #[test]
 fn a_rule_that_has_changed_is_found_by_its_test() {
