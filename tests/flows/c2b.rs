@@ -621,9 +621,26 @@ async fn the_desk_asks_m_pesa_to_give_money_back_and_not_twice_unseen() {
     let asked = operator.post_and_confirm(&path("reverse"), &[], "Shall M-Pesa give it back?").await;
     asked.says(200, "M-Pesa took the request; its answer has not come");
     operator.post(&path("reverse"), &[("confirmed", "yes")]).await.says(409, "M-Pesa was asked already");
-    let again = [("again", "on")];
+    let seen = uuid_of_the_reversal(&stage.world).await;
+    let again = [("again", "on"), ("seen", seen.as_str())];
     let asked = operator.post_and_confirm(&path("reverse"), &again, "Shall M-Pesa give it back?").await;
     asked.says(200, "M-Pesa has been asked to give it back");
     asked.says(200, "it was not done");
     assert_eq!(audited(&stage.world, "money.reverse").await, by_operator(&["AAAAAAAAA1"; 3]));
+    // The form's second sending does not set aside what its first has begun.
+    let twice = [("again", "on"), ("seen", seen.as_str()), ("confirmed", "yes")];
+    operator.post(&path("reverse"), &twice).await.says(409, "No reversal of AAAAAAAAA1 is without an answer");
+    let asked: i64 = sqlx::query_scalar("SELECT count(*) FROM mpesa_requests WHERE kind = 'reversal'")
+        .fetch_one(&stage.world.pool)
+        .await
+        .unwrap();
+    assert_eq!(asked, 2);
+}
+
+async fn uuid_of_the_reversal(world: &World) -> String {
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM mpesa_requests WHERE kind = 'reversal'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    id.to_string()
 }

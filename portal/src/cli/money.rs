@@ -250,7 +250,9 @@ impl Refund {
         }
         let amount = unmatched::owed(&context.db, receipt).await?;
         if self.again {
-            mpesa_request::set_aside(&context.db, receipt, ACTOR, now).await?;
+            let asked = mpesa_request::about(&context.db, mpesa_request::Kind::Reversal, receipt).await?;
+            let seen = asked.first().map(|request| request.id).unwrap_or_default();
+            mpesa_request::set_aside(&context.db, receipt, seen, ACTOR, now).await?;
         }
         context.audit("money.reverse", receipt).await?;
         let asking = Asking { db: &context.db, base: reached_at(&context.config), operator, by: ACTOR, now };

@@ -204,7 +204,7 @@ pub async fn begin_as(db: &Db, id: Uuid, new: &New<'_>, is_again: bool, now: Off
         return Ok(false);
     }
     if is_again {
-        set_aside_in(&mut tx, new.receipt, new.by, now).await?;
+        set_aside_in(&mut tx, new.receipt, None, new.by, now).await?;
     }
     insert(&mut tx, id, new, now).await?;
     tx.commit().await?;
@@ -417,22 +417,31 @@ async fn ended_before(db: &Db, id: Uuid, answer: &Answer<'_>, now: OffsetDateTim
     Ok(Ended::Now { is_surprise: true })
 }
 
-/// A person has seen in M-Pesa's statement that a reversal without an answer was not done: it may be tried again.
+/// A person has seen in M-Pesa's statement that this reversal without an answer was not done: it may be tried again.
 ///
 /// # Errors
-/// [`StoreError::Conflict`]: there is none.
-pub async fn set_aside(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
+/// [`StoreError::Conflict`]: it is not without an answer, or not the last one.
+pub async fn set_aside(db: &Db, receipt: &str, seen: Uuid, by: &str, now: OffsetDateTime) -> Result<()> {
     let mut connection = db.pool.acquire().await?;
-    set_aside_in(&mut connection, receipt, by, now).await
+    set_aside_in(&mut connection, receipt, Some(seen), by, now).await
 }
 
-async fn set_aside_in(connection: &mut PgConnection, receipt: &str, by: &str, now: OffsetDateTime) -> Result<()> {
+/// `seen`: which one; else whichever there is.
+async fn set_aside_in(
+    connection: &mut PgConnection,
+    receipt: &str,
+    seen: Option<Uuid>,
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<()> {
     let set_aside = sqlx::query!(
         "UPDATE mpesa_requests SET state = 'failed', result_text = 'set aside by ' || $2::text, updated_at = $3
-         WHERE receipt = $1 AND kind = 'reversal' AND refund_id IS NULL AND state IN ('created', 'accepted', 'unknown', 'timed_out')",
+         WHERE receipt = $1 AND kind = 'reversal' AND refund_id IS NULL AND state IN ('created', 'accepted', 'unknown', 'timed_out')
+           AND ($4::uuid IS NULL OR id = $4)",
         receipt,
         by,
-        now
+        now,
+        seen
     )
     .execute(connection)
     .await?

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::money::Money;
 use store::mpesa_request;
 use store::unmatched::{self, Listed};
+use uuid::Uuid;
 
-use super::receipt::{again, can_reverse, refused, spelt};
+use super::receipt::{SEEN, again, can_reverse, refused, spelt};
 use super::wish::Wish;
 use super::{is_owed, is_waiting};
 use crate::App;
@@ -114,10 +115,12 @@ pub(in crate::admin) async fn reverse(
         return question.ask(&app, staff, &money, sent);
     }
     let by = &staff.admin.email;
-    if sent.is_on("again")
-        && let Err(problem) = told(mpesa_request::set_aside(&app.db, &receipt, by, app.clock.now()).await)?
-    {
-        return refused(&app, staff, &receipt, problem).await;
+    if sent.is_on("again") {
+        // The one that was on the page: the form sent twice must not set aside what its first sending began.
+        let seen = sent.text(SEEN).parse::<Uuid>().unwrap_or_default();
+        if let Err(problem) = told(mpesa_request::set_aside(&app.db, &receipt, seen, by, app.clock.now()).await)? {
+            return refused(&app, staff, &receipt, problem).await;
+        }
     }
     audit(&app, staff, "money.reverse", &receipt).await?;
     let problem = match ask_mpesa(&app, &receipt, money.amount, by).await? {

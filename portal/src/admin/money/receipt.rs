@@ -9,6 +9,7 @@ use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::mpesa_request::{self, Kind, Request, State as Asked};
 use store::unmatched::{self, Because, Listed, Payer, Reference, Suggestion};
+use uuid::Uuid;
 
 use super::{is_owed, is_waiting, number, state, why};
 use crate::App;
@@ -19,6 +20,9 @@ use crate::admin::words::{self, Said};
 use crate::cli::values;
 use crate::payments::c2b;
 use crate::session::Staff;
+
+/// The field that says which request without an answer somebody has looked at.
+pub(super) const SEEN: &str = "seen";
 
 #[derive(Debug, Template)]
 #[template(path = "admin/money_receipt.html")]
@@ -135,7 +139,7 @@ async fn page(
     let likely = likely(sent, &reference, &payer);
     let filled = Filled { sent: &likely, problems };
     let can_reverse = can_reverse(app);
-    let is_unanswered = reversals.first().is_some_and(|request| request.state.is_open());
+    let unanswered = reversals.first().filter(|request| request.state.is_open()).map(|request| request.id);
     Ok(Receipt {
         page: Page::new(app, staff, Tab::Payments),
         style: style(),
@@ -144,7 +148,7 @@ async fn page(
         facts,
         suggestions,
         forms: match role.may(Permission::MoveMoney) {
-            true => forms(money, &offered, filled, can_reverse, is_unanswered),
+            true => forms(money, &offered, filled, can_reverse, unanswered),
             false => Vec::new(),
         },
         done: "",
@@ -222,7 +226,7 @@ fn forms(
     packages: &[(String, String)],
     filled: Filled<'_>,
     can_reverse: bool,
-    is_unanswered: bool,
+    unanswered: Option<Uuid>,
 ) -> Vec<Form> {
     let action = |what: &str| format!("/admin/money/{}/{what}", money.receipt);
     let mut forms = Vec::new();
@@ -257,7 +261,7 @@ fn forms(
     }
     if is_owed(money) {
         if can_reverse {
-            forms.push(reverse(action("reverse"), filled, is_unanswered));
+            forms.push(reverse(action("reverse"), filled, unanswered));
         }
         let hint = "When you have sent the money by hand. The ledger then owes it no more.";
         let proof = filled.text("proof", "Receipt of the transfer").required();
@@ -267,21 +271,20 @@ fn forms(
     forms
 }
 
-fn reverse(action: String, filled: Filled<'_>, is_unanswered: bool) -> Form {
+fn reverse(action: String, filled: Filled<'_>, unanswered: Option<Uuid>) -> Form {
     let form = Form::new("reverse", action, "Ask M-Pesa to give it back").danger();
-    if !is_unanswered {
+    let Some(unanswered) = unanswered else {
         return form.titled("Let M-Pesa give it back", "What M-Pesa answers later is booked by itself.");
-    }
+    };
     let hint = "M-Pesa was asked already, and it is not known whether it was done. Look at its statement: if it is there, say below \
                 that it has gone back.";
     let seen: Field = filled.tick("again", "Ask once more", "I have seen in M-Pesa’s statement that it was not done");
-    form.titled("Let M-Pesa give it back", hint).field(seen)
+    form.titled("Let M-Pesa give it back", hint).field(Field::hidden(SEEN, &unanswered.to_string())).field(seen)
 }
 
 #[cfg(test)]
 pub(in crate::admin) mod tests {
     use shared::money::Money;
-    use uuid::Uuid;
 
     use super::*;
     use crate::admin::money::tests::{ignored, money};
