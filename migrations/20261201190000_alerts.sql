@@ -35,6 +35,7 @@ CREATE TABLE alerts (
 );
 CREATE UNIQUE INDEX alerts_once ON alerts (kind, subject) WHERE state <> 'resolved';
 CREATE INDEX alerts_by_state ON alerts (state, last_seen_at DESC, id);
+CREATE INDEX alerts_by_begin ON alerts (first_seen_at DESC, id);
 CREATE INDEX alerts_by_end ON alerts (resolved_at) WHERE state = 'resolved';
 
 -- What an operator wants otherwise than the program's defaults.

@@ -22,7 +22,7 @@ TAGS = {
     "sites": "Places.", "nas": "Routers.", "packages": "What is sold.", "discounts": "What lowers prices.", "vouchers": "Codes on paper.",
     "customers": "Who buys.", "entitlements": "What customers may use.", "orders": "What customers wished for.",
     "payments": "Attempts to collect money, and money that goes back.", "received-money": "Money that M-Pesa told of by itself.",
-    "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "ledger": "What was booked.",
+    "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "alerts": "What is wrong.", "ledger": "What was booked.",
     "messages": "What customers are told.", "logs": "Security and audit.", "webhooks": "Telling other programs of what happens.",
     "about": "This interface itself.",
 }
@@ -254,6 +254,10 @@ operation("post", "/sessions/{id}/disconnects", "disconnectSession", "sessions",
 operation("get", "/outages", "listOutages", "outages", "List the outages", "outages:read", page("Outage"), query=LIST)
 operation("get", "/outages/{id}", "getOutage", "outages", "An outage", "outages:read", one("Outage"), kind="outage")
 operation("post", "/outages/{id}/give-backs", "giveOutageBack", "outages", "Give customers the time back", "outages:write", one("GiveBack", "Their access ends so much later."), kind="outage", key=True)
+
+operation("get", "/alerts", "listAlerts", "alerts", "List the alerts", "alerts:read", page("Alert"), query=(*LIST, state("open", "acknowledged", "resolved")))
+operation("get", "/alerts/{id}", "getAlert", "alerts", "An alert", "alerts:read", one("Alert"), kind="alert")
+operation("post", "/alerts/{id}/acknowledgements", "acknowledgeAlert", "alerts", "Say that somebody minds it", "alerts:write", one("Alert", "Nobody else is told that it goes on."), kind="alert", body="NewAcknowledgement", description="One that is minded or over is a conflict, so it needs no key.")
 
 operation("get", "/ledger/accounts", "listLedgerAccounts", "ledger", "The accounts and their balances", "ledger:read", all_of("LedgerAccount"))
 operation("get", "/ledger/transactions", "listLedgerTransactions", "ledger", "What was booked", "ledger:read", page("LedgerTransaction"), query=LIST)

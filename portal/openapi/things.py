@@ -26,7 +26,7 @@ NOTICES = [
     "address_proof",
 ]
 PREFIXES = {
-    "customer": "cus", "delivery": "whd", "discount": "dis", "endpoint": "whe", "entitlement": "ent", "event": "evt", "nas": "nas",
+    "alert": "alr", "customer": "cus", "delivery": "whd", "discount": "dis", "endpoint": "whe", "entitlement": "ent", "event": "evt", "nas": "nas",
     "notification": "msg", "order": "ord", "outage": "out", "package": "pkg", "payment": "pay", "refund": "ref", "session": "ses",
     "site": "sit", "transaction": "ltx", "security_event": "sec", "voucher": "vou", "voucher_batch": "vba",
 }
@@ -238,6 +238,7 @@ INPUTS = {
     "NewReversal": taken(again=null(flag("M-Pesa's statement shows that what was asked before was not done: ask once more."))),
     "NewReturn": taken(["proof"], proof=line(200, "The receipt of the transfer.")),
     "NewIgnore": taken(["reason"], reason=line(300)),
+    "NewAcknowledgement": taken([], note=null(line(300))),
     "TextChange": taken(
         text=null(text("May name {{ brand }}, {{ package }}, {{ price }}, {{ code }}, {{ until }}, {{ link }} and {{ support }}; null: our own.", minLength=1, maxLength=600, pattern="^[^\\u0000]+$")),
         subject=null(text(minLength=1, maxLength=200, pattern="^[^\\u0000]+$")), off=flag("Whether this kind is not sent, in no language."),
@@ -332,6 +333,12 @@ OUTPUTS = {
         given_back=null(ref("GiveBack")),
     ),
     "GiveBack": told(at=TIME, by=text(), customers=COUNT, seconds=said(COUNT, "Of all customers together.")),
+    "Alert": told(
+        id=identity("alert"), kind=text("Which rule raised it, such as router_silent."), subject=text("What it is about, within the kind."),
+        site=null(identity("site")), severity=words("info", "warning", "critical"), state=words("open", "acknowledged", "resolved"),
+        title=text("What is wrong, in a sentence."), lines=many(text()), count=said(COUNT, "How often it was raised."), first_seen_at=TIME,
+        last_seen_at=TIME, acknowledged_at=NULL_TIME, acknowledged_by=NULL_TEXT, note=text(), resolved_at=NULL_TIME,
+    ),
     "LedgerAccount": told(
         code=text(), name=text(), kind=words("asset", "liability", "income", "expense"), balance=said(null(MONEY), "Debits less credits."),
     ),

@@ -42,11 +42,13 @@ pub enum Scope {
     AuditRead,
     WebhooksRead,
     WebhooksWrite,
+    AlertsRead,
+    AlertsWrite,
 }
 
 impl Scope {
     /// All of them, as they are documented.
-    pub const ALL: [Scope; 31] = [
+    pub const ALL: [Scope; 33] = [
         Scope::SitesRead,
         Scope::SitesWrite,
         Scope::RoutersRead,
@@ -78,6 +80,8 @@ impl Scope {
         Scope::AuditRead,
         Scope::WebhooksRead,
         Scope::WebhooksWrite,
+        Scope::AlertsRead,
+        Scope::AlertsWrite,
     ];
 
     /// Its word.
@@ -114,6 +118,8 @@ impl Scope {
             Scope::AuditRead => "audit:read",
             Scope::WebhooksRead => "webhooks:read",
             Scope::WebhooksWrite => "webhooks:write",
+            Scope::AlertsRead => "alerts:read",
+            Scope::AlertsWrite => "alerts:write",
         }
     }
 }

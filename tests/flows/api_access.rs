@@ -25,6 +25,7 @@ fn nowhere(path: &str) -> String {
         "refunds" => "ref",
         "sessions" => "ses",
         "outages" => "out",
+        "alerts" => "alr",
         "ledger" => "ltx",
         "notifications" => "msg",
         "webhook-endpoints" => "whe",

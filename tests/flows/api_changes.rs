@@ -54,6 +54,37 @@ async fn a_package_is_made_changed_by_who_has_seen_it_and_looked_back_at() {
 }
 
 #[tokio::test]
+async fn an_alert_is_listed_and_minded_once() {
+    let (world, program) = stage().await;
+    for (kind, ago) in [("money_unmatched", "1 hour"), ("radiusd_away", "2 hours")] {
+        sqlx::query(
+            "INSERT INTO alerts (id, kind, subject, title, detail, severity, first_seen_at, last_seen_at, opened_at)
+             SELECT gen_random_uuid(), $1, 'x', 'something is wrong', '{\"lines\":[\"since then\"]}', 'warning', at, at, at
+             FROM (SELECT now() - $2::interval AS at) AS t",
+        )
+        .bind(kind)
+        .bind(ago)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    let first = program.get("/alerts?state=open&limit=1").await.is(200);
+    let alert = &first.json["data"][0];
+    assert_eq!((&alert["kind"], &alert["lines"]), (&json!("money_unmatched"), &json!(["since then"])));
+    let cursor = first.json["next_cursor"].as_str().unwrap();
+    let next = program.get(&format!("/alerts?state=open&limit=1&cursor={cursor}")).await.is(200);
+    assert_eq!(next.json["data"][0]["kind"], "radiusd_away");
+
+    let path = format!("/alerts/{}", alert["id"].as_str().unwrap());
+    let minded = program.post(&format!("{path}/acknowledgements"), json!({ "note": "on my way" })).await.is(200);
+    assert_eq!((&minded.json["acknowledged_by"], &minded.json["note"]), (&json!("token till"), &json!("on my way")));
+    assert_eq!(program.get(&path).await.is(200).json["state"], "acknowledged");
+    program.post(&format!("{path}/acknowledgements"), json!({})).await.refused_as(409, "conflict");
+    let audited = audited(&world, "alert.acknowledge").await;
+    assert_eq!((audited.len(), audited[0].0.as_str()), (1, "token till"));
+}
+
+#[tokio::test]
 async fn a_body_that_is_none_is_refused_as_what_it_is() {
     let (_world, program) = stage().await;
     let post =

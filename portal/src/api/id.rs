@@ -7,6 +7,8 @@ use super::problem::{Kind as Wrong, Problem};
 /// Kinds of things that have an identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// Something that is wrong.
+    Alert,
     /// A customer.
     Customer,
     /// A try to tell an endpoint of something.
@@ -50,6 +52,7 @@ pub enum Kind {
 impl Kind {
     fn prefix(self) -> &'static str {
         match self {
+            Kind::Alert => "alr_",
             Kind::Customer => "cus_",
             Kind::Delivery => "whd_",
             Kind::Discount => "dis_",

@@ -138,6 +138,9 @@ fn network() -> Router<App> {
         .route("/outages", get(outages::list))
         .route("/outages/{id}", get(outages::get))
         .route("/outages/{id}/give-backs", post(outages::give_back))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::get))
+        .route("/alerts/{id}/acknowledgements", post(alerts::acknowledge))
 }
 
 /// Who is told of it.

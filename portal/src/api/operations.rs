@@ -42,7 +42,7 @@ const fn once(path: &'static str, scope: Scope, key: Key) -> Operation {
 }
 
 /// All of them.
-pub static OPERATIONS: [Operation; 84] = {
+pub static OPERATIONS: [Operation; 87] = {
     use Key::{Access, Money};
     use Scope as S;
     [
@@ -111,6 +111,9 @@ pub static OPERATIONS: [Operation; 84] = {
         of("get", "/outages", S::OutagesRead),
         of("get", "/outages/{id}", S::OutagesRead),
         once("/outages/{id}/give-backs", S::OutagesWrite, Access),
+        of("get", "/alerts", S::AlertsRead),
+        of("get", "/alerts/{id}", S::AlertsRead),
+        of("post", "/alerts/{id}/acknowledgements", S::AlertsWrite),
         of("get", "/ledger/accounts", S::LedgerRead),
         of("get", "/ledger/transactions", S::LedgerRead),
         of("get", "/ledger/transactions/{id}", S::LedgerRead),

@@ -97,26 +97,27 @@ pub struct Alert {
     pub resolved_at: Option<OffsetDateTime>,
 }
 
-struct Row {
-    id: Uuid,
-    kind: String,
-    subject: String,
-    site_id: Option<Uuid>,
-    title: String,
-    detail: Value,
-    severity: String,
-    state: String,
-    count: i32,
-    first_seen_at: OffsetDateTime,
-    last_seen_at: OffsetDateTime,
-    opened_at: OffsetDateTime,
-    told_at: Option<OffsetDateTime>,
-    clear_since: Option<OffsetDateTime>,
-    acknowledged_at: Option<OffsetDateTime>,
-    acknowledged_by: Option<String>,
-    note: String,
-    escalated_at: Option<OffsetDateTime>,
-    resolved_at: Option<OffsetDateTime>,
+/// As the table has it.
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    pub(crate) site_id: Option<Uuid>,
+    pub(crate) title: String,
+    pub(crate) detail: Value,
+    pub(crate) severity: String,
+    pub(crate) state: String,
+    pub(crate) count: i32,
+    pub(crate) first_seen_at: OffsetDateTime,
+    pub(crate) last_seen_at: OffsetDateTime,
+    pub(crate) opened_at: OffsetDateTime,
+    pub(crate) told_at: Option<OffsetDateTime>,
+    pub(crate) clear_since: Option<OffsetDateTime>,
+    pub(crate) acknowledged_at: Option<OffsetDateTime>,
+    pub(crate) acknowledged_by: Option<String>,
+    pub(crate) note: String,
+    pub(crate) escalated_at: Option<OffsetDateTime>,
+    pub(crate) resolved_at: Option<OffsetDateTime>,
 }
 
 impl Row {
@@ -152,7 +153,8 @@ fn lines(detail: &Value) -> Vec<String> {
     lines.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn known(rows: Vec<Row>) -> Result<Vec<Alert>> {
+/// Those of kinds that this program knows.
+pub(crate) fn known(rows: Vec<Row>) -> Result<Vec<Alert>> {
     rows.into_iter().filter_map(|row| row.alert().transpose()).collect()
 }
 
@@ -240,6 +242,8 @@ pub async fn acknowledge(db: &Db, id: Uuid, by: &str, note: &str, now: OffsetDat
     .await?
     .rows_affected();
     if done == 0 {
+        // Its connection is given back before another one is asked for.
+        tx.rollback().await?;
         return match get(db, id).await?.acknowledged {
             Some((other, _)) => Err(StoreError::Conflict(format!("this alert is minded by {other} already"))),
             None => Err(StoreError::Conflict("this alert is over".into())),

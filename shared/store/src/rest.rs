@@ -4,6 +4,7 @@
 //! of identities; the rest is in the order of identities, which are made in the order of time. Changes are not made here: they are
 //! the aggregates' own, as the desk and the command line make them.
 
+pub mod alert;
 pub mod customer;
 pub mod entitlement;
 pub mod ledger;
