@@ -1,0 +1,175 @@
+-- Why: reports, heat maps and predictions read what happened by the hour and never the sessions, orders and payments themselves, so that a year
+-- of thirty million sessions costs a report no more than a year of hours. Three tables of that kind are there (`sales_hourly`, `traffic_hourly`,
+-- `ledger_hourly`); these are the rest: one fact an hour and router, an hour and way of paying, and the sums by day and month of what reports
+-- ask about customers.
+--
+-- Every router and site has a row for every hour since it is there, also where nothing happened: nothing is a zero. An hour in which we did not
+-- see what happened (the router's line was cut, nothing of ours ran) is not `observed`: it is missing, and no zero.
+--
+-- The nil identity stands for no site (vouchers are sold at none): a part of a key is not null. No foreign keys: facts outlive what they count.
+-- Expand only.
+
+-- An hour at a router.
+CREATE TABLE nas_hourly (
+    hour            timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    nas_id          uuid NOT NULL,
+    site_id         uuid NOT NULL,
+    observed        boolean NOT NULL DEFAULT true,
+    -- Minutes in which sessions were counted, and the most that were open in one of them.
+    minutes_seen    smallint NOT NULL DEFAULT 0 CHECK (minutes_seen BETWEEN 0 AND 60),
+    peak_sessions   integer NOT NULL DEFAULT 0 CHECK (peak_sessions >= 0),
+    logins          bigint NOT NULL DEFAULT 0 CHECK (logins >= 0),
+    failed_logins   bigint NOT NULL DEFAULT 0 CHECK (failed_logins >= 0),
+    sessions_begun  bigint NOT NULL DEFAULT 0 CHECK (sessions_begun >= 0),
+    sessions_ended  bigint NOT NULL DEFAULT 0 CHECK (sessions_ended >= 0),
+    input_octets    bigint NOT NULL DEFAULT 0 CHECK (input_octets >= 0),
+    output_octets   bigint NOT NULL DEFAULT 0 CHECK (output_octets >= 0),
+    session_seconds bigint NOT NULL DEFAULT 0 CHECK (session_seconds >= 0),
+    -- Devices that opened the portal there, and how far they came; each counts in every step that it reached.
+    seen            bigint NOT NULL DEFAULT 0 CHECK (seen >= 0),
+    chosen          bigint NOT NULL DEFAULT 0 CHECK (chosen >= 0),
+    paying          bigint NOT NULL DEFAULT 0 CHECK (paying >= 0),
+    PRIMARY KEY (nas_id, hour)
+);
+CREATE INDEX nas_hourly_by_hour ON nas_hourly (hour, site_id);
+
+-- The same of all routers of a site, with what was sold there: what heat maps, forecasts and the day's band read. Money is in the currency
+-- of the most that was sold there; other currencies are in sales_hourly.
+CREATE TABLE site_hourly (
+    hour            timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    site_id         uuid NOT NULL,
+    observed        boolean NOT NULL DEFAULT true,
+    purchases       bigint NOT NULL DEFAULT 0 CHECK (purchases >= 0),
+    -- What was sold, before and after what was given back in that hour.
+    currency        char(3) NOT NULL DEFAULT 'KES',
+    gross_minor     bigint NOT NULL DEFAULT 0,
+    refunded_minor  bigint NOT NULL DEFAULT 0,
+    discount_minor  bigint NOT NULL DEFAULT 0,
+    payment_attempts bigint NOT NULL DEFAULT 0 CHECK (payment_attempts >= 0),
+    payment_failures bigint NOT NULL DEFAULT 0 CHECK (payment_failures >= 0),
+    peak_sessions   integer NOT NULL DEFAULT 0 CHECK (peak_sessions >= 0),
+    logins          bigint NOT NULL DEFAULT 0 CHECK (logins >= 0),
+    failed_logins   bigint NOT NULL DEFAULT 0 CHECK (failed_logins >= 0),
+    sessions_begun  bigint NOT NULL DEFAULT 0 CHECK (sessions_begun >= 0),
+    input_octets    bigint NOT NULL DEFAULT 0 CHECK (input_octets >= 0),
+    output_octets   bigint NOT NULL DEFAULT 0 CHECK (output_octets >= 0),
+    session_seconds bigint NOT NULL DEFAULT 0 CHECK (session_seconds >= 0),
+    seen            bigint NOT NULL DEFAULT 0 CHECK (seen >= 0),
+    chosen          bigint NOT NULL DEFAULT 0 CHECK (chosen >= 0),
+    paying          bigint NOT NULL DEFAULT 0 CHECK (paying >= 0),
+    -- Orders that were paid, and those of them whose device was online afterwards.
+    paid            bigint NOT NULL DEFAULT 0 CHECK (paid >= 0),
+    online          bigint NOT NULL DEFAULT 0 CHECK (online >= 0),
+    PRIMARY KEY (site_id, hour)
+);
+CREATE INDEX site_hourly_by_hour ON site_hourly (hour);
+
+-- Refused logins by their reason (the words of `shared::denial`).
+CREATE TABLE refusals_hourly (
+    hour    timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    nas_id  uuid NOT NULL,
+    site_id uuid NOT NULL,
+    reason  text NOT NULL,
+    times   bigint NOT NULL CHECK (times > 0),
+    devices bigint NOT NULL CHECK (devices >= 0),
+    PRIMARY KEY (hour, nas_id, reason)
+);
+
+-- Attempts to collect money, in the hour in which they were begun, by what became of them.
+CREATE TABLE payments_hourly (
+    hour            timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    site_id         uuid NOT NULL,
+    provider        text NOT NULL,
+    currency        char(3) NOT NULL,
+    attempts        bigint NOT NULL CHECK (attempts > 0),
+    succeeded       bigint NOT NULL CHECK (succeeded >= 0),
+    failed          bigint NOT NULL CHECK (failed >= 0),
+    -- Not settled: unknown, or asked and without an answer.
+    stuck           bigint NOT NULL CHECK (stuck >= 0),
+    amount_minor    bigint NOT NULL CHECK (amount_minor >= 0),
+    fee_minor       bigint NOT NULL DEFAULT 0,
+    -- How many were confirmed within 2, 5, 10, 20, 30, 60, 120, 300 seconds, and later: nine numbers.
+    confirmed_within bigint[] NOT NULL CHECK (cardinality(confirmed_within) = 9),
+    PRIMARY KEY (hour, site_id, provider, currency)
+);
+-- Why they failed, as the provider said it.
+CREATE TABLE payment_results_hourly (
+    hour     timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    site_id  uuid NOT NULL,
+    provider text NOT NULL,
+    result   text NOT NULL,
+    times    bigint NOT NULL CHECK (times > 0),
+    PRIMARY KEY (hour, site_id, provider, result)
+);
+
+-- How sessions ended, by the day (UTC) of their end: how many lasted up to 1, 5, 15, 30, 60, 120, 240, 480, 1440 minutes, and longer: ten
+-- numbers.
+CREATE TABLE endings_daily (
+    day          date NOT NULL,
+    nas_id       uuid NOT NULL,
+    site_id      uuid NOT NULL,
+    cause        text NOT NULL,
+    -- The hours of the day, by UTC, in which they ended: 24 numbers.
+    by_hour      bigint[] NOT NULL CHECK (cardinality(by_hour) = 24),
+    lasted_until bigint[] NOT NULL CHECK (cardinality(lasted_until) = 10),
+    sessions     bigint NOT NULL CHECK (sessions > 0),
+    seconds      bigint NOT NULL CHECK (seconds >= 0),
+    PRIMARY KEY (day, nas_id, cause)
+);
+
+-- What a customer bought and used in a month (by the clock of the home time zone) at a site.
+CREATE TABLE customer_monthly (
+    month         date NOT NULL CHECK (month = date_trunc('month', month)),
+    site_id       uuid NOT NULL,
+    user_id       uuid NOT NULL,
+    purchases     integer NOT NULL DEFAULT 0 CHECK (purchases >= 0),
+    currency      char(3) NOT NULL DEFAULT 'KES',
+    amount_minor  bigint NOT NULL DEFAULT 0,
+    input_octets  bigint NOT NULL DEFAULT 0 CHECK (input_octets >= 0),
+    output_octets bigint NOT NULL DEFAULT 0 CHECK (output_octets >= 0),
+    session_seconds bigint NOT NULL DEFAULT 0 CHECK (session_seconds >= 0),
+    PRIMARY KEY (month, site_id, user_id)
+);
+CREATE INDEX customer_monthly_heavy ON customer_monthly (month, site_id, (input_octets + output_octets) DESC);
+CREATE INDEX customer_monthly_of_user ON customer_monthly (user_id, month);
+
+-- Of those who bought first in a month (and at that site): how many bought in each month after it, and for how much.
+CREATE TABLE cohorts_monthly (
+    first_month  date NOT NULL,
+    site_id      uuid NOT NULL,
+    month        date NOT NULL CHECK (month >= first_month),
+    currency     char(3) NOT NULL,
+    buyers       bigint NOT NULL CHECK (buyers >= 0),
+    purchases    bigint NOT NULL CHECK (purchases >= 0),
+    amount_minor bigint NOT NULL,
+    PRIMARY KEY (first_month, site_id, month, currency)
+);
+
+-- Of a package, by the day (UTC) of its sale: how often it was bought by whom who had bought before, and what was used of what it allowed by
+-- those entitlements that have ended.
+CREATE TABLE package_daily (
+    day           date NOT NULL,
+    site_id       uuid NOT NULL,
+    package_id    uuid NOT NULL,
+    currency      char(3) NOT NULL,
+    purchases     bigint NOT NULL CHECK (purchases >= 0),
+    returning     bigint NOT NULL CHECK (returning >= 0),
+    gross_minor   bigint NOT NULL,
+    refunded_minor bigint NOT NULL DEFAULT 0,
+    seconds_used  bigint NOT NULL DEFAULT 0,
+    seconds_allowed bigint NOT NULL DEFAULT 0,
+    octets_used   bigint NOT NULL DEFAULT 0,
+    octets_allowed bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, site_id, package_id, currency)
+);
+
+-- Hours whose facts are to be summed anew, since something of them came late or was corrected.
+CREATE TABLE facts_dirty (
+    hour timestamptz PRIMARY KEY CHECK (hour = date_trunc('hour', hour, 'UTC'))
+);
+
+-- Until when the facts are made, each table for itself, so that a long past can be made up for in small rounds.
+CREATE TABLE facts_mark (
+    name    text PRIMARY KEY,
+    through timestamptz NOT NULL
+);
