@@ -95,9 +95,9 @@ impl Place {
         sqlx::query(
             "WITH sold AS (
                  INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, nas_id, state, paid_at, created_at, updated_at)
-                 VALUES ($1, $2, $3, '+254712345678', $4, '{\"name\":\"one hour\"}', 2000, 'KES', $5, 'paid', $6, $6 - interval '7 seconds', $6))
+                 VALUES ($1, $2, $3, '+254712345678', $4, '{\"name\":\"one hour\"}', 2000, 'KES', $5, 'paid', $6, $6::timestamptz - interval '7 seconds', $6))
              INSERT INTO payments (id, order_id, provider, amount_minor, currency, receipt, state, created_at, updated_at)
-             VALUES ($7, $1, 'mpesa', 2000, 'KES', $2, 'succeeded', $6 - interval '7 seconds', $6)",
+             VALUES ($7, $1, 'mpesa', 2000, 'KES', $2, 'succeeded', $6::timestamptz - interval '7 seconds', $6)",
         )
         .bind(order)
         .bind(code)

@@ -333,13 +333,18 @@ mod tests {
 
     #[test]
     fn a_month_is_summed_two_days_into_the_next_one() {
-        // 2026-12-02 10:00 UTC.
-        let now = at(1_796_205_600);
-        let round = Family::Months.round(now - HOUR, now).expect("a round");
+        // 2026-12-02 00:30 UTC, after the turn of the day.
+        let now = at(1_796_171_400);
+        let before = |now| hour_of(now) - HOUR;
+        let round = Family::Months.round(before(now), now).expect("a round");
         assert_eq!((round.from, round.until), (months::begin(at(1_794_000_000)), months::end(now)));
-        let later = now + DAY;
-        let round = Family::Months.round(later - HOUR, later).expect("a round");
-        assert_eq!(round.from, months::begin(now));
+        let later = now + DAY * 2;
+        let round = Family::Months.round(before(later), later).expect("a round");
+        assert_eq!((round.from, round.adds), (months::begin(now), false));
+        // Within a day, hours are added.
+        let evening = later + HOUR * 18;
+        let round = Family::Months.round(before(evening), evening).expect("a round");
+        assert_eq!((round.from, round.until, round.adds), (before(evening), hour_of(evening), true));
     }
 
     #[test]
