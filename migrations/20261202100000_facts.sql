@@ -34,13 +34,14 @@ CREATE TABLE nas_hourly (
 CREATE INDEX nas_hourly_by_hour ON nas_hourly (hour, site_id);
 
 -- The same of all routers of a site, with what was sold there: what heat maps, forecasts and the day's band read. Money is in the currency
--- of the most that was sold there; other currencies are in sales_hourly.
+-- of most packages that are offered there; other currencies are in sales_hourly.
 CREATE TABLE site_hourly (
     hour            timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
     site_id         uuid NOT NULL,
     observed        boolean NOT NULL DEFAULT true,
+    -- Orders and vouchers that stand, as in sales_hourly: what was given back later is none.
     purchases       bigint NOT NULL DEFAULT 0 CHECK (purchases >= 0),
-    -- What was sold, before and after what was given back in that hour.
+    -- What was sold, given back later or not; what was taken out of the sales in that hour, whenever it was sold; what discounts spared.
     currency        char(3) NOT NULL DEFAULT 'KES',
     gross_minor     bigint NOT NULL DEFAULT 0,
     refunded_minor  bigint NOT NULL DEFAULT 0,
@@ -88,7 +89,7 @@ CREATE TABLE payments_hourly (
     stuck           bigint NOT NULL CHECK (stuck >= 0),
     amount_minor    bigint NOT NULL CHECK (amount_minor >= 0),
     fee_minor       bigint NOT NULL DEFAULT 0,
-    -- How many were confirmed within 2, 5, 10, 20, 30, 60, 120, 300 seconds, and later: nine numbers.
+    -- How many were confirmed within 2, 5, 10, 20, 30, 60, 120, 300 seconds, and later: nine numbers, each payment in one of them.
     confirmed_within bigint[] NOT NULL CHECK (cardinality(confirmed_within) = 9),
     PRIMARY KEY (hour, site_id, provider, currency)
 );
@@ -103,7 +104,7 @@ CREATE TABLE payment_results_hourly (
 );
 
 -- How sessions ended, by the day (UTC) of their end: how many lasted up to 1, 5, 15, 30, 60, 120, 240, 480, 1440 minutes, and longer: ten
--- numbers.
+-- numbers, each session in one of them.
 CREATE TABLE endings_daily (
     day          date NOT NULL,
     nas_id       uuid NOT NULL,
@@ -153,7 +154,7 @@ CREATE TABLE package_daily (
     package_id    uuid NOT NULL,
     currency      char(3) NOT NULL,
     purchases     bigint NOT NULL CHECK (purchases >= 0),
-    returning     bigint NOT NULL CHECK (returning >= 0),
+    "returning"   bigint NOT NULL CHECK ("returning" >= 0),
     gross_minor   bigint NOT NULL,
     refunded_minor bigint NOT NULL DEFAULT 0,
     seconds_used  bigint NOT NULL DEFAULT 0,
@@ -163,13 +164,40 @@ CREATE TABLE package_daily (
     PRIMARY KEY (day, site_id, package_id, currency)
 );
 
--- Hours whose facts are to be summed anew, since something of them came late or was corrected.
+-- Hours whose facts are to be summed anew, since something of them came late or was corrected. An hour may stand here several times: nobody
+-- waits for whoever has written it down as well.
 CREATE TABLE facts_dirty (
-    hour timestamptz PRIMARY KEY CHECK (hour = date_trunc('hour', hour, 'UTC'))
+    id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hour timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC'))
 );
+CREATE INDEX facts_dirty_by_hour ON facts_dirty (hour);
 
 -- Until when the facts are made, each table for itself, so that a long past can be made up for in small rounds.
 CREATE TABLE facts_mark (
     name    text PRIMARY KEY,
     through timestamptz NOT NULL
 );
+
+-- Sessions by their end. They are written in that order, so that the smallest index does: a few pages for each month. A row
+-- that was put elsewhere, since it was changed later, does not spoil it.
+CREATE INDEX sessions_ended_by_end ON sessions_ended USING brin (ended_at timestamptz_minmax_multi_ops)
+    WITH (pages_per_range = 32, autosummarize = on);
+-- Outages of a span of time, however many there were before.
+CREATE INDEX outages_by_end ON outages (ended_at);
+
+-- What each round sums anyway is the last two days: an order given back, a payment that was decided and a voucher made worth nothing after
+-- that say which hour is another than it was (the column with its moment is named). The clock is the program's, as in the rows.
+CREATE FUNCTION facts_corrected() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO facts_dirty (hour) VALUES (date_trunc('hour', (to_jsonb(OLD)->>TG_ARGV[0])::timestamptz, 'UTC'));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER facts_after_order AFTER UPDATE OF state ON orders FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND OLD.paid_at IS NOT NULL AND NEW.updated_at - OLD.paid_at > interval '47 hours')
+    EXECUTE FUNCTION facts_corrected('paid_at');
+CREATE TRIGGER facts_after_payment AFTER UPDATE OF state ON payments FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.updated_at - OLD.created_at > interval '47 hours')
+    EXECUTE FUNCTION facts_corrected('created_at');
+CREATE TRIGGER facts_after_voucher AFTER UPDATE OF state ON vouchers FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND NEW.state = 'void' AND NEW.voided_at - OLD.sold_at > interval '47 hours')
+    EXECUTE FUNCTION facts_corrected('sold_at');

@@ -130,6 +130,7 @@ CREATE TABLE purchase_said (
     chance   real NOT NULL,
     PRIMARY KEY (model_id, user_id)
 );
+CREATE INDEX purchase_said_of_user ON purchase_said (user_id);
 
 -- Messages with a discount to some of those who may be written to; some are held out, by lot.
 CREATE TABLE campaigns (

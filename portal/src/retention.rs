@@ -33,6 +33,7 @@ fn keeps(settings: &config::Retention, rule: Rule) -> Option<Duration> {
         Rule::Messages => (settings.messages_days, DAY),
         Rule::Security => (settings.security_days, DAY),
         Rule::Commands => (settings.commands_days, DAY),
+        Rule::Facts => (settings.facts_months, MONTH),
     };
     (count > 0).then(|| unit * count)
 }

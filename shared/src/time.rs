@@ -86,8 +86,8 @@ fn from_nanoseconds(ns: i64) -> OffsetDateTime {
 #[derive(Clone, Debug)]
 pub struct Zone(jiff::tz::TimeZone);
 
-/// Where a place is that nobody said.
-const HOME: &str = "Africa/Nairobi";
+/// Where a place is that nobody said: whose clock months go by.
+pub const HOME: &str = "Africa/Nairobi";
 
 impl Zone {
     /// The zone of that name in the IANA database, such as `Africa/Nairobi`.

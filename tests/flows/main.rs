@@ -30,6 +30,7 @@ mod desk_staff_pages;
 mod desk_vouchers;
 mod discounts;
 mod doctor;
+mod facts;
 mod feed;
 mod for_another;
 mod ghosts;

@@ -34,6 +34,9 @@ pub struct Retention {
     pub security_days: u32,
     /// Days after which commands to routers that are over are deleted. Default 90; 0, 7–3650.
     pub commands_days: u32,
+    /// Months after which the sums by the hour, the day and the month that reports and predictions read are deleted. Default 36; 0,
+    /// 14–1200. What was sold, used and booked in an hour is kept for ever.
+    pub facts_months: u32,
     /// Months after which customers of whom nothing was heard are erased, as if they had asked for it. Default 0; 0, 12–1200.
     pub customers_months: u32,
 }
@@ -62,6 +65,7 @@ impl Default for Retention {
             messages_days: 180,
             security_days: 365,
             commands_days: 90,
+            facts_months: 36,
             customers_months: 0,
         }
     }
@@ -77,6 +81,7 @@ impl Retention {
             ("retention.messages_days", self.messages_days, 30, DAYS_MAX),
             ("retention.security_days", self.security_days, 30, DAYS_MAX),
             ("retention.commands_days", self.commands_days, 7, DAYS_MAX),
+            ("retention.facts_months", self.facts_months, 14, 1200),
             ("retention.customers_months", self.customers_months, 12, 1200),
         ];
         let mut set = days.into_iter().filter(|(_, value, ..)| *value > 0);
@@ -99,6 +104,7 @@ mod tests {
             messages_days: 0,
             security_days: 0,
             commands_days: 0,
+            facts_months: 0,
             customers_months: 0,
         };
         assert!(for_ever.check().is_ok());
@@ -107,6 +113,7 @@ mod tests {
             Retention { payment_reports_days: 7, ..Retention::default() },
             Retention { session_people_months: 1, ..Retention::default() },
             Retention { customers_months: 6, ..Retention::default() },
+            Retention { facts_months: 6, ..Retention::default() },
             Retention { security_days: 4000, ..Retention::default() },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::ledger::{self, Account};
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, facts};
 
 /// A payment to ask the provider about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,11 +89,14 @@ pub(crate) async fn book_in(
     charges: &[Charge],
     now: OffsetDateTime,
 ) -> Result<u64> {
-    let order =
-        sqlx::query!("SELECT id, code FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1)", payment)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| StoreError::missing("payment", payment))?;
+    let order = sqlx::query!(
+        r#"SELECT o.id AS "id!", o.code AS "code!", p.created_at AS "begun_at!"
+           FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = $1"#,
+        payment
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| StoreError::missing("payment", payment))?;
     let mut booked = 0;
     for charge in charges.iter().filter(|charge| charge.fee.minor != 0) {
         let (accounts, what) = match charge.fee.minor {
@@ -104,6 +107,9 @@ pub(crate) async fn book_in(
         let (key, what) = (format!("fee:{}", charge.line), format!("{what} order {}", order.code));
         let is_new = ledger::book_once(&mut *tx, &key, Some(order.id), &what, accounts, amount, now).await?;
         booked += u64::from(is_new);
+    }
+    if booked > 0 {
+        facts::correct(tx, [order.begun_at], now).await?;
     }
     Ok(booked)
 }

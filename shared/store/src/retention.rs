@@ -25,12 +25,21 @@ pub enum Rule {
     Security,
     /// Commands to routers that are over.
     Commands,
+    /// Facts by the hour, the day and the month.
+    Facts,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 6] =
-        [Rule::PaymentReports, Rule::Visits, Rule::SessionPeople, Rule::Messages, Rule::Security, Rule::Commands];
+    pub const ALL: [Rule; 7] = [
+        Rule::PaymentReports,
+        Rule::Visits,
+        Rule::SessionPeople,
+        Rule::Messages,
+        Rule::Security,
+        Rule::Commands,
+        Rule::Facts,
+    ];
 
     /// Its name, in answers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Rule {
             Rule::Messages => "messages",
             Rule::Security => "security",
             Rule::Commands => "commands",
+            Rule::Facts => "facts",
         }
     }
 }
@@ -55,6 +65,7 @@ pub async fn carry_out(db: &Db, rule: Rule, before: OffsetDateTime, limit: u32, 
         Rule::Messages => messages(db, before, most).await,
         Rule::Security => security(db, before, most).await,
         Rule::Commands => commands(db, before, most).await,
+        Rule::Facts => facts(db, before, most).await,
     }
 }
 
@@ -184,6 +195,32 @@ async fn commands(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
     .execute(&db.pool)
     .await?
     .rows_affected())
+}
+
+/// The tables of [`crate::facts`], and what their rows go by.
+const FACTS: [(&str, &str); 9] = [
+    ("nas_hourly", "hour"),
+    ("site_hourly", "hour"),
+    ("refusals_hourly", "hour"),
+    ("payments_hourly", "hour"),
+    ("payment_results_hourly", "hour"),
+    ("endings_daily", "day"),
+    ("package_daily", "day"),
+    ("customer_monthly", "month"),
+    ("cohorts_monthly", "month"),
+];
+
+async fn facts(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
+    let mut rows = 0;
+    for (table, column) in FACTS {
+        let statement = format!(
+            "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {column} < $1 ORDER BY {column} LIMIT $2))"
+        );
+        // The names stand above.
+        let statement = sqlx::query(AssertSqlSafe(statement)).bind(before).bind(most);
+        rows += statement.execute(&db.pool).await?.rows_affected();
+    }
+    Ok(rows)
 }
 
 fn is_less(rows: u64, most: i64) -> bool {

@@ -7,8 +7,8 @@
 //!  ledger_entries ───► ledger_hourly     of an hour, and the whole past from its beginning on, some days a round
 //! ```
 //!
-//! Usage that is reported late moves in hours that are long over: what comes later than [`DEEP`] is in no chart. So is what is given back
-//! later; the ledger has it in the hour in which it went.
+//! Usage that is reported late moves in hours that are long over, and sales are given back: of what comes later than [`DEEP`] the hour is
+//! written down, and summed once more beside its facts ([`crate::facts`]).
 
 use std::time::Duration;
 
@@ -47,6 +47,24 @@ pub async fn advance(db: &Db, now: OffsetDateTime) -> Result<bool> {
     sqlx::query!("UPDATE rollup_mark SET through = $1", if is_there { head } else { until }).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(!is_there)
+}
+
+/// Sums hours up again of which something was changed that no round finds any more. Returns whether it could: not while another one sums.
+pub(crate) async fn sum_again(tx: &mut PgConnection, from: OffsetDateTime, until: OffsetDateTime) -> Result<bool> {
+    let mark =
+        sqlx::query_scalar!("SELECT through FROM rollup_mark FOR UPDATE SKIP LOCKED").fetch_optional(&mut *tx).await?;
+    // Without a mark the whole past is still to be summed.
+    let Some(through) = mark else { return Ok(false) };
+    if from < through {
+        sum_up(tx, from, until.min(through + Duration::from_secs(3600))).await?;
+    }
+    Ok(true)
+}
+
+/// Sums the past up anew from its beginning, in rounds: much of it was written just now.
+pub async fn begin_anew(db: &Db) -> Result<()> {
+    sqlx::query!("DELETE FROM rollup_mark").execute(&db.pool).await?;
+    Ok(())
 }
 
 /// Marks where the past begins. Returns whether this made the mark.

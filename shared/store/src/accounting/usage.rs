@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::curve::Counters;
 use super::session::Change;
 use crate::package::{seconds, unsigned};
-use crate::{Result, StoreError, notification};
+use crate::{Result, StoreError, facts, notification};
 
 /// An entitlement while the row that counts its usage is held.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,6 +146,7 @@ impl Used {
         let marks = self.marks(entitled);
         let total = |(id, used): (&Uuid, &Counters)| Some((*id, entitled.get(id)?.after(used)));
         let totals = self.by_entitlement.iter().filter_map(total).collect();
+        let hours: Vec<OffsetDateTime> = self.by_hour.keys().map(|(hour, ..)| *hour).collect();
         // An hour gives back only what it has, but the row that would be inserted is checked before the one that is there
         // is found.
         let (gained, lost): (Vec<_>, Vec<_>) =
@@ -165,6 +166,8 @@ impl Used {
             notification::tell_owners(&mut *tx, notice, &quota.to_string(), &[entitlement], now).await?;
         }
         take_from_hours(tx, lost).await?;
+        // Hours that were summed up long ago are summed once more.
+        facts::correct(tx, hours, now).await?;
         Ok(totals)
     }
 }

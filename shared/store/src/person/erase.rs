@@ -83,6 +83,7 @@ async fn erase_in(
     forget_answers(tx, phone).await?;
     // By the devices, as long as it is known which they are.
     forget_help(tx, user).await?;
+    forget_sums(tx, user).await?;
     forget_devices(tx, user).await?;
     let sessions = forget_sessions(tx, user).await?;
     let messages = forget_messages(tx, user).await?;
@@ -231,6 +232,15 @@ async fn forget_answers(tx: &mut PgConnection, phone: &Phone) -> Result<()> {
     )
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// What is summed up, predicted and measured of this person by name; sums of an hour or a site tell of nobody.
+async fn forget_sums(tx: &mut PgConnection, user: Uuid) -> Result<()> {
+    sqlx::query!("DELETE FROM customer_monthly WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM purchase_chances WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM purchase_said WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(tx).await?;
     Ok(())
 }
 

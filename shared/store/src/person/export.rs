@@ -31,6 +31,9 @@ pub async fn export(db: &Db, phone: &Phone) -> Result<Option<Value>> {
         "refused_logins": refused_logins(&mut tx, &devices).await?,
         "visits": visits(&mut tx, &devices).await?,
         "help": help(&mut tx, user).await?,
+        "months": months(&mut tx, user).await?,
+        "predictions": predictions(&mut tx, user).await?,
+        "campaigns": campaigns(&mut tx, user).await?,
         "audit": audit(&mut tx, user, phone).await?,
     });
     tx.commit().await?;
@@ -201,6 +204,55 @@ async fn help(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
                FROM support_actions a
                WHERE a.user_id = $1 OR a.entitlement_id = ANY (ARRAY(SELECT id FROM entitlements WHERE user_id = $1))
                ORDER BY a.at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// What is summed up of the person by the month, as reports show it.
+async fn months(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'month'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('month', to_char(c.month, 'YYYY-MM'), 'site', t.name, 'purchases', c.purchases,
+                          'amount_minor', c.amount_minor, 'currency', c.currency, 'up_octets', c.input_octets,
+                          'down_octets', c.output_octets, 'seconds', c.session_seconds) AS line
+               FROM customer_monthly c LEFT JOIN sites t ON t.id = c.site_id
+               WHERE c.user_id = $1 ORDER BY c.month, c.site_id LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// What is predicted of the person, and what was before.
+async fn predictions(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT jsonb_build_object(
+               'now', (SELECT jsonb_build_object('made_at', c.made_at, 'buys_within_7_days', c.chance_7, 'buys_within_30_days', c.chance_30,
+                              'expected_minor', c.expected_minor, 'currency', c.currency, 'likely_hour', c.likely_hour,
+                              'last_purchase_at', c.last_at, 'purchases', c.purchases, 'is_leaving', c.is_leaving, 'why', c.reasons)
+                       FROM purchase_chances c WHERE c.user_id = $1),
+               'before', (SELECT coalesce(jsonb_agg(line ORDER BY line->>'made_at'), '[]') FROM (
+                   SELECT jsonb_build_object('made_at', m.made_at, 'within_days', m.window_days, 'chance', s.chance) AS line
+                   FROM purchase_said s JOIN purchase_models m ON m.id = s.model_id
+                   WHERE s.user_id = $1 ORDER BY m.made_at LIMIT $2) lines)) AS "v!""#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Which offers the person was sent, or was left out of by lot so that their effect can be measured.
+async fn campaigns(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('campaign', c.name, 'at', c.created_at, 'left_out', m.is_held_out, 'told_at', m.told_at) AS line
+               FROM campaign_members m JOIN campaigns c ON c.id = m.campaign_id
+               WHERE m.user_id = $1 ORDER BY c.created_at LIMIT $2) lines"#,
         user,
         ROWS_MAX
     )

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::copy::{Rows, copy};
-use crate::{Db, Result, StoreError};
+use crate::{Db, Result, StoreError, facts, rollup};
 
 /// How far back the history goes.
 const SPAN: Duration = Duration::days(365);
@@ -118,6 +118,16 @@ pub async fn history(db: &Db, past: Past, now: OffsetDateTime) -> Result<Written
         write_months(db, &year, &USAGE, written),
         partitions
     )?;
+    // Routers and sites are as old as their history, and all of it is to be summed up.
+    let since = now - SPAN;
+    sqlx::query!(
+        "WITH older AS (UPDATE nas SET created_at = $1 WHERE created_at > $1) UPDATE sites SET created_at = $1 WHERE created_at > $1",
+        since
+    )
+    .execute(&db.pool)
+    .await?;
+    rollup::begin_anew(db).await?;
+    facts::begin_anew(db).await?;
     Ok(Written { sessions, hours })
 }
 
