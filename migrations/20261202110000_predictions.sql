@@ -162,10 +162,11 @@ CREATE TABLE report_mails (
     report     text NOT NULL,
     query      text NOT NULL,
     every      text NOT NULL CHECK (every IN ('day', 'week', 'month')),
+    -- Moved on in the transaction that takes it in hand.
     next_at    timestamptz NOT NULL,
-    lease_until timestamptz,
     last_at    timestamptz,
     problem    text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    UNIQUE (admin_id, report, query, every)
 );
 CREATE INDEX report_mails_due ON report_mails (next_at);

@@ -102,6 +102,15 @@ impl Zone {
         ::time::UtcOffset::from_whole_seconds(seconds).map_or(moment, |offset| moment.to_offset(offset))
     }
 
+    /// The moment at which a day begins there.
+    pub fn midnight(&self, day: ::time::Date) -> OffsetDateTime {
+        let read = day.midnight().assume_utc();
+        let offset = |moment: OffsetDateTime| self.at(moment).offset();
+        // The offset is that of the moment, which is known only with the offset: what is looked at first is less than a day away.
+        let near = read.replace_offset(offset(read));
+        read.replace_offset(offset(near)).to_offset(::time::UtcOffset::UTC)
+    }
+
     /// The minute of the week that it is there, from Monday at midnight on.
     pub fn minute_of_week(&self, moment: OffsetDateTime) -> u16 {
         let here = self.at(moment);
@@ -132,6 +141,17 @@ mod tests {
         assert_eq!(Zone::default().at(at(0)).hour(), 3);
         // The epoch was a Thursday.
         assert_eq!(Zone::default().minute_of_week(at(90)), (3 * 24 + 3) * 60 + 1);
+    }
+
+    #[test]
+    fn a_day_begins_at_its_midnight_by_the_clocks_of_the_place() {
+        let day = |month, day| ::time::Date::from_calendar_date(2026, month, day).expect("a day");
+        let midnight = |zone: &str, day| rfc3339(Zone::named(zone).expect("known").midnight(day));
+        assert_eq!(midnight("Africa/Nairobi", day(::time::Month::November, 29)), "2026-11-28T21:00:00Z");
+        assert_eq!(midnight("America/Los_Angeles", day(::time::Month::January, 1)), "2026-01-01T08:00:00Z");
+        // The night on which clocks go back is over at one offset and begins at the other.
+        assert_eq!(midnight("Europe/Berlin", day(::time::Month::October, 25)), "2026-10-24T22:00:00Z");
+        assert_eq!(midnight("Europe/Berlin", day(::time::Month::October, 26)), "2026-10-25T23:00:00Z");
     }
 
     #[test]

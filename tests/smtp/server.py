@@ -61,7 +61,11 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "headers": [[name, str(value)] for name, value in message.items()],
-            "text": message.get_content().replace("\r\n", "\n"),
+            "text": message.get_body(("plain",)).get_content().replace("\r\n", "\n"),
+            "files": [
+                [part.get_filename(), part.get_content_type(), part.get_payload(decode=True).decode("latin-1")]
+                for part in message.iter_attachments()
+            ],
             "defects": [str(defect) for defect in message.defects],
             "hello": session.host_name,
             "is_encrypted": self.is_wrapped or session.ssl is not None,

@@ -59,6 +59,8 @@ pub struct Mail {
     pub headers: Vec<(String, String)>,
     /// The text.
     pub text: String,
+    /// What is attached: name, media type, and the octets as Latin-1.
+    pub files: Vec<(String, String, String)>,
     /// What is wrong with the message by the books of whoever read it.
     pub defects: Vec<String>,
     /// What the client called itself.

@@ -222,6 +222,12 @@ impl Field {
         matches!(self.shape, Shape::Ticks(_))
     }
 
+    /// Its value for people: what was chosen by its label.
+    pub(super) fn words(&self) -> &str {
+        let chosen = self.choices().iter().find(|choice| choice.is_chosen);
+        chosen.map_or(self.value.as_str(), |choice| choice.label.as_str())
+    }
+
     pub(super) fn choices(&self) -> &[Choice] {
         match &self.shape {
             Shape::Choice(choices) => choices,

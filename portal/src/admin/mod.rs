@@ -9,6 +9,8 @@
 //! stolen session takes [`Proved`](proof::Proved) in place of `Posted`. Forms of several fields are made and read by [`form`], which also asks twice before what cannot be undone; [`audit`] writes down
 //! who did it.
 //!
+//! What an operator wants to know is answered by [`reports`].
+//!
 //! Refused here: secrets on a page, but for the line that sets a router up, once; and a word like "disconnected" before the router has proved it.
 
 mod access;
@@ -34,6 +36,7 @@ mod page;
 mod payment;
 mod proof;
 mod refusal;
+pub(crate) mod reports;
 mod routers;
 mod second_step;
 mod security;
@@ -123,6 +126,7 @@ fn own_routes() -> Router<App> {
         .route("/me/sessions/end-others", post(me::end_others))
         .route("/me/sessions/{handle}/end", post(me::end_session))
         .route("/alerts/mine", get(alerts::mine::show).post(alerts::mine::save))
+        .route("/reports/mails/{id}/stop", post(reports::mail::stop))
 }
 
 fn see_routes() -> Router<App> {
@@ -146,6 +150,9 @@ fn see_routes() -> Router<App> {
         .route("/charts", get(charts::show))
         .route("/charts/use/{chart}", get(charts::use_data))
         .route("/jobs", get(jobs::list))
+        .route("/reports", get(reports::page::list))
+        .route("/reports/use/{report}", get(reports::page::of_use))
+        .route("/reports/use/{report}/mail", post(reports::mail::ask_use))
         .route("/sessions", get(show::<Online>))
         .route("/sessions.csv", get(file::<Online>))
         .route("/sessions/leaking", get(sessions::list_leaking))
@@ -172,6 +179,8 @@ fn see_money_routes() -> Router<App> {
         .route("/ledger", get(show::<Ledger>))
         .route("/ledger.csv", get(file::<Ledger>))
         .route("/charts/data/{chart}", get(charts::money_data))
+        .route("/reports/money/{report}", get(reports::page::of_money))
+        .route("/reports/money/{report}/mail", post(reports::mail::ask_money))
         .route("/money", get(money::list))
         .route("/money/all", get(money::list_all))
         .route("/money/{receipt}", get(money::receipt::show))

@@ -42,6 +42,10 @@ const PAGES: &[&str] = &[
     "/admin/charts",
     "/admin/charts/data/revenue",
     "/admin/charts/use/use",
+    "/admin/reports",
+    "/admin/reports/use/today",
+    "/admin/reports/use/today.pdf",
+    "/admin/reports/money/revenue.csv",
     "/admin/jobs",
     "/admin/jobs/disconnect",
     "/admin/jobs/void",
@@ -85,6 +89,9 @@ const PAGES: &[&str] = &[
 const CHANGES: &[&str] = &[
     "/admin/jobs/0192e4a0-0000-7000-8000-000000000001/cancel",
     "/admin/sign-out",
+    "/admin/reports/use/today/mail",
+    "/admin/reports/money/revenue/mail",
+    "/admin/reports/mails/0192e4a0-0000-7000-8000-000000000001/stop",
     "/admin/sessions/ses_0192e4a0000070008000000000000001/disconnect",
     "/admin/outages/0192e4a0-0000-7000-8000-000000000001/give-back",
     "/admin/packages/0192e4a0-0000-7000-8000-000000000001/up",
@@ -284,6 +291,8 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&listing::tests::problem(page()));
     assert_whole(&customer::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
+    assert_whole(&reports::page::tests::sample(page()));
+    assert_whole(&reports::page::tests::overview(page()));
     assert_whole(&jobs::tests::sample(page()));
     assert_whole(&settings::tests::sample(page()));
     assert_whole(&sites::tests::sample(page()));
@@ -359,6 +368,8 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "packages.html",
             "payment.html",
             "recovery_codes.html",
+            "report.html",
+            "reports.html",
             "router.html",
             "router_line.html",
             "router_script.html",

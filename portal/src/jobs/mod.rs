@@ -2,6 +2,7 @@
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
 //! the hour, facts for reports and predictions.
+//! the hour, reports by e-mail.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -61,6 +62,7 @@ enum Job {
     Bulk,
     Sums,
     Facts,
+    ReportMails,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -92,6 +94,7 @@ impl Job {
         Job::Bulk,
         Job::Sums,
         Job::Facts,
+        Job::ReportMails,
     ];
 
     fn name(self) -> &'static str {
@@ -116,6 +119,7 @@ impl Job {
             Job::Bulk => "bulk",
             Job::Sums => "sums",
             Job::Facts => "facts",
+            Job::ReportMails => "report_mails",
         }
     }
 
@@ -132,7 +136,7 @@ impl Job {
             | Job::AlertMessages
             | Job::Webhooks
             | Job::Bulk => Duration::from_secs(1),
-            Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
+            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts => Duration::from_secs(60),
@@ -164,6 +168,7 @@ impl Job {
             | Job::Bulk
             | Job::Sums
             | Job::Facts => &never,
+            | Job::ReportMails => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -228,6 +233,7 @@ impl Job {
                 facts::sample(&app.db, app.clock.now()).await?;
                 facts::advance(&app.db, app.clock.now()).await
             }
+            Job::ReportMails => crate::admin::reports::mail::send_due(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

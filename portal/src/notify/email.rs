@@ -10,7 +10,7 @@
 //! final (RFC 5321 section 4.2.1), and 5yz about us (a password, a sender that the server does not let us use) is for the
 //! operator to correct, so the news waits for that. There is one server, so there is nobody to ask next.
 //!
-//! Messages are plain text in UTF-8. A brand, a package's name, what an operator words: none of it can write a header or a
+//! Messages are plain text in UTF-8, some with a file beside it. A brand, a package's name, what an operator words: none of it can write a header or a
 //! command, since control characters are taken out of all that comes in, and addresses have none.
 //!
 //! Nothing here knows a database, words a message or tries again later. No address and no text is logged or kept in a
@@ -22,8 +22,8 @@ use std::time::{Duration, SystemTime};
 
 use lettre::Address;
 use lettre::address::AddressError;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
@@ -51,6 +51,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const SUBJECT_LIMIT: usize = 200;
 /// Longest text, in octets. Ours have some hundred.
 const TEXT_LIMIT: usize = 64 * 1024;
+/// Longest file that goes with a message, in octets. Mail servers take ten million and more, and a file grows by a third on the way.
+const FILE_LIMIT: usize = 5 * 1024 * 1024;
 /// Most letters that are kept of a server's text.
 const QUOTE_LIMIT: usize = 200;
 
@@ -67,6 +69,17 @@ pub struct Message<'a> {
     pub text: &'a str,
     /// Where one request, without a sign-in, ends such messages (RFC 8058); `None`: they cannot be refused so.
     pub refuse: Option<&'a str>,
+}
+
+/// A file that goes with a message.
+#[derive(Clone, Copy)]
+pub struct Attached<'a> {
+    /// Its name, of plain letters.
+    pub name: &'a str,
+    /// Its media type, such as `application/pdf`.
+    pub media: &'a str,
+    /// What is in it.
+    pub octets: &'a [u8],
 }
 
 /// Why e-mail cannot be sent from here.
@@ -162,7 +175,7 @@ impl Email {
         };
         // A sender that no message can have is found now, and not when a customer is to be told something.
         let trial = Message { id: Uuid::nil(), to: &settings.from.address, subject: "", text: "", refuse: None };
-        let written = email.write(&trial, from, OffsetDateTime::UNIX_EPOCH);
+        let written = email.write(&trial, None, from, OffsetDateTime::UNIX_EPOCH);
         written.map_err(|error| SetupError::From(error.to_string()))?;
         Ok(email)
     }
@@ -174,13 +187,21 @@ impl Email {
 
     /// Sends a message. One connection, whatever the answer.
     pub async fn send(&self, message: &Message<'_>, now: OffsetDateTime) -> Sent {
+        self.send_with(message, None, now).await
+    }
+
+    /// Sends a message with a file.
+    pub async fn send_with(&self, message: &Message<'_>, file: Option<&Attached<'_>>, now: OffsetDateTime) -> Sent {
+        if file.is_some_and(|file| file.octets.len() > FILE_LIMIT) {
+            return refused(true, "too-long", "the file is too long");
+        }
         if message.text.len() > TEXT_LIMIT {
             return refused(true, "too-long", "the text is too long");
         }
         let Ok(to) = address(message.to) else {
             return refused(true, "address", "the address cannot be sent to");
         };
-        let Ok(octets) = self.write(message, to.clone(), now) else {
+        let Ok(octets) = self.write(message, file, to.clone(), now) else {
             return refused(true, "unwritable", "the message cannot be written");
         };
         let mut connection = match self.within(self.open()).await {
@@ -234,7 +255,13 @@ impl Email {
     }
 
     /// The message as it is handed over (RFC 5322).
-    fn write(&self, message: &Message<'_>, to: Address, now: OffsetDateTime) -> Result<Vec<u8>, lettre::error::Error> {
+    fn write(
+        &self,
+        message: &Message<'_>,
+        file: Option<&Attached<'_>>,
+        to: Address,
+        now: OffsetDateTime,
+    ) -> Result<Vec<u8>, lettre::error::Error> {
         let header = |name, value| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
         // RFC 2369 section 3.2. What is not ended by one request leads to a page.
         let leave = format!("<{}>", message.refuse.unwrap_or(&self.unsubscribe));
@@ -251,7 +278,13 @@ impl Email {
             // RFC 8058 section 3.1: these words and no others.
             written = written.raw_header(header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
         }
-        Ok(written.singlepart(SinglePart::plain(lines(message.text)))?.formatted())
+        let text = SinglePart::plain(lines(message.text));
+        let Some(file) = file else { return Ok(written.singlepart(text)?.formatted()) };
+        let media = ContentType::parse(file.media).unwrap_or(ContentType::TEXT_PLAIN);
+        let file = Attachment::new(file.name.to_owned()).body(file.octets.to_vec(), media);
+        // The same message handed over again is the same to the octet, so its parts are told apart by its own name.
+        let parts = MultiPart::mixed().boundary(message.id.simple().to_string());
+        Ok(written.multipart(parts.singlepart(text).singlepart(file))?.formatted())
     }
 
     /// By what name a message goes: its Message-ID without the brackets.

@@ -19,7 +19,7 @@ pub mod cookie;
 pub mod csrf;
 pub(crate) mod customer;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -97,6 +97,23 @@ impl Staff {
     /// Whether they have proved lately to be who they are.
     pub(crate) fn is_proved(&self, now: OffsetDateTime) -> bool {
         now.unix_timestamp().saturating_sub(self.record.proved_at) < seconds(PROOF)
+    }
+
+    /// Somebody for whom something is made while they are not here, such as a report by e-mail. No session stands behind it: no form is
+    /// theirs, and nothing is renewed or ended by it.
+    pub(crate) fn absent(admin: Admin) -> Staff {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let record = Record {
+            admin: admin.id,
+            epoch: admin.session_epoch,
+            csrf: String::new(),
+            agent: String::new(),
+            address: nowhere,
+            began_at: 0,
+            seen_at: 0,
+            proved_at: 0,
+        };
+        Staff { admin, csrf: String::new(), from: nowhere, digest: Digest::default(), record }
     }
 
     /// Notes that they have just proved it.

@@ -1,4 +1,4 @@
-//! The fonts of a voucher, and the one octet a character that they are written in.
+//! The fonts of what is printed, vouchers and reports, and the one octet a character that they are written in.
 //!
 //! Every reader of PDF has these three fonts (ISO 32000-1 §9.6.2.2), so no file carries one. They are written in WinAnsiEncoding
 //! (annex D.2): Latin letters with the accents of western Europe. Letters with other accents lose them, as in the Kikuyu `ĩ`;
@@ -7,7 +7,7 @@
 
 /// A font that every reader has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Font {
+pub(crate) enum Font {
     /// Helvetica.
     Regular,
     /// Helvetica-Bold.
@@ -17,10 +17,10 @@ pub(super) enum Font {
 }
 
 impl Font {
-    pub(super) const ALL: [Font; 3] = [Font::Regular, Font::Bold, Font::Mono];
+    pub(crate) const ALL: [Font; 3] = [Font::Regular, Font::Bold, Font::Mono];
 
     /// Its name in the file's resources.
-    pub(super) fn name(self) -> &'static [u8] {
+    pub(crate) fn name(self) -> &'static [u8] {
         match self {
             Font::Regular => b"R",
             Font::Bold => b"B",
@@ -29,7 +29,7 @@ impl Font {
     }
 
     /// The name by which readers know it.
-    pub(super) fn base_name(self) -> &'static [u8] {
+    pub(crate) fn base_name(self) -> &'static [u8] {
         match self {
             Font::Regular => b"Helvetica",
             Font::Bold => b"Helvetica-Bold",
@@ -38,12 +38,12 @@ impl Font {
     }
 
     /// How wide a text is, in the unit of `size`.
-    pub(super) fn width(self, text: &[u8], size: f32) -> f32 {
+    pub(crate) fn width(self, text: &[u8], size: f32) -> f32 {
         text.iter().map(|&octet| f32::from(self.advance(octet))).sum::<f32>() * size / 1000.0
     }
 
     /// As much of a text as has room, with an ellipsis for what has not.
-    pub(super) fn shorten(self, mut text: Vec<u8>, size: f32, room: f32) -> Vec<u8> {
+    pub(crate) fn shorten(self, mut text: Vec<u8>, size: f32, room: f32) -> Vec<u8> {
         if self.width(&text, size) <= room {
             return text;
         }
@@ -71,7 +71,7 @@ impl Font {
 }
 
 /// Text in WinAnsiEncoding.
-pub(super) fn encode(text: &str) -> Vec<u8> {
+pub(crate) fn encode(text: &str) -> Vec<u8> {
     text.chars().filter_map(octet).collect()
 }
 

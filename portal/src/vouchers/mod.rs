@@ -6,7 +6,7 @@
 
 pub mod csv;
 pub(crate) mod day;
-mod font;
+pub(crate) mod font;
 pub mod pdf;
 
 use shared::money::Money;

@@ -8,6 +8,7 @@
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
 //! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`sealed`] (changing the key), [`listing`] (the desk's
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`facts`] (what reports and predictions read), [`overview`] (how things stand), [`bulk`] (what is done to many),
+//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`report`] (what reports read of them), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.
@@ -52,6 +53,7 @@ pub mod person;
 pub mod redis;
 pub mod refund;
 pub mod refusal;
+pub mod report;
 pub mod rest;
 pub mod retention;
 pub mod returned;

@@ -8,6 +8,7 @@ use shared::mac::Mac;
 use shared::phone::Phone;
 use shared::time::OffsetDateTime;
 use store::listing::Sort;
+use time::Date;
 use time::format_description::well_known::Rfc3339;
 use url::form_urlencoded;
 
@@ -16,6 +17,8 @@ use crate::admin::form::{Field, Fields, Filled, Form, Problems};
 
 /// A day in East Africa.
 const DAY: Duration = Duration::from_secs(86_400);
+/// Years of which days can be asked for.
+const YEARS: std::ops::RangeInclusive<i32> = 2000..=2100;
 /// Digits of a number that are looked for at least: fewer are in everybody's.
 const LEAST_DIGITS: usize = 3;
 
@@ -30,16 +33,16 @@ pub(in crate::admin) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(sent: Fields) -> Asked {
+    pub(in crate::admin) fn new(sent: Fields) -> Asked {
         Asked { sent, problems: Problems::default(), problem: String::new(), fields: Vec::new() }
     }
 
     /// Whether nothing is wrong.
-    pub(super) fn is_fine(&self) -> bool {
+    pub(in crate::admin) fn is_fine(&self) -> bool {
         self.problems.is_empty() && self.problem.is_empty()
     }
 
-    pub(super) fn problem(&self) -> &str {
+    pub(in crate::admin) fn problem(&self) -> &str {
         &self.problem
     }
 
@@ -77,6 +80,26 @@ impl Asked {
         let all: Vec<(String, String)> =
             std::iter::once((String::new(), any.to_owned())).chain(options.iter().cloned()).collect();
         self.show(|filled| filled.choice(name, label, &all));
+        read
+    }
+
+    /// One of these, of which the first is meant where nothing was sent.
+    pub(in crate::admin) fn one_of(&mut self, name: &str, label: &str, options: &[(String, String)]) -> Option<String> {
+        let read = self.read(name, |text| {
+            let known = options.iter().any(|(value, _)| value == text);
+            if known { Ok(text.to_owned()) } else { Err("choose one of these") }
+        });
+        self.show(|filled| filled.choice(name, label, options));
+        read
+    }
+
+    /// A day of the calendar, whatever the clock.
+    pub(in crate::admin) fn date(&mut self, name: &str, label: &str) -> Option<Date> {
+        let read = self.read(name, |text| {
+            let begins = OffsetDateTime::parse(&format!("{text}T00:00:00Z"), &Rfc3339).map(OffsetDateTime::date);
+            begins.ok().filter(|day| YEARS.contains(&day.year())).ok_or("write a day such as 2026-11-29")
+        });
+        self.show(|filled| filled.day(name, label));
         read
     }
 
@@ -179,16 +202,22 @@ impl Asked {
     }
 
     /// The filter as it stands in addresses; empty: there is none.
-    pub(super) fn query(&self) -> String {
+    pub(in crate::admin) fn query(&self) -> String {
+        self.query_without(&[])
+    }
+
+    /// The same without these fields.
+    pub(in crate::admin) fn query_without(&self, names: &[&str]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for field in self.fields.iter().filter(|field| !field.value.is_empty()) {
+        let others = self.fields.iter().filter(|field| !names.contains(&field.name.as_str()));
+        for field in others.filter(|field| !field.value.is_empty()) {
             query.append_pair(&field.name, &field.value);
         }
         query.finish()
     }
 
     /// A path with the filter as the audit log may keep it for good: without what tells who was looked for.
-    pub(super) fn told(&self, path: &str) -> String {
+    pub(in crate::admin) fn told(&self, path: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for field in self.fields.iter().filter(|field| !field.value.is_empty()) {
             let value = if PEOPLE.contains(&field.name.as_str()) { "*" } else { field.value.as_str() };
@@ -200,8 +229,15 @@ impl Asked {
         }
     }
 
+    /// What was chosen, in the words of the form, but for these fields: `Site: Market`.
+    pub(in crate::admin) fn chosen(&self, left_out: &[&str]) -> Vec<String> {
+        let chosen = self.fields.iter().filter(|field| !left_out.contains(&field.name.as_str()));
+        let chosen = chosen.filter(|field| !field.value.is_empty() && !field.is_hidden());
+        chosen.map(|field| format!("{}: {}", field.label, field.words())).collect()
+    }
+
     /// A path with the filter, and with these parameters.
-    pub(super) fn address(&self, path: &str, more: &[(&str, String)]) -> String {
+    pub(in crate::admin) fn address(&self, path: &str, more: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(self.query());
         query.extend_pairs(more);
         match query.finish() {
@@ -211,7 +247,7 @@ impl Asked {
     }
 
     /// The form with all fields.
-    pub(super) fn form(&self, path: &str, sort: Option<String>) -> Form {
+    pub(in crate::admin) fn form(&self, path: &str, sort: Option<String>) -> Form {
         let mut form = Form::new("filter", path, "Show");
         if let Some(sort) = sort {
             form = form.field(Field::hidden(SORT, &sort));

@@ -30,7 +30,8 @@ use crate::vouchers::csv::cell;
 const AT_ONCE: u32 = 2_000;
 /// Rows of one file at most: what a spreadsheet can hold.
 const MOST: u64 = 1_000_000;
-const MARK: &str = "\u{feff}";
+/// How a file begins that says that it is UTF-8.
+pub(in crate::admin) const MARK: &str = "\u{feff}";
 const CUT: &str = "There are more: ask for less with the filter.";
 
 /// What is still to be written.
@@ -98,7 +99,8 @@ fn values(row: &Row) -> Vec<String> {
     row.cells.iter().map(|cell| cell.value.clone()).collect()
 }
 
-fn lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+/// Rows as lines of a file, without a cell that a spreadsheet would calculate.
+pub(in crate::admin) fn lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().flexible(true).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         let cells = row.iter().map(|text| cell(text));

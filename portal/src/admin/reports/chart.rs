@@ -20,7 +20,8 @@ pub(in crate::admin) enum Shape {
     Parts,
     /// Steps of a funnel, each with what is left.
     Funnel,
-    /// Said against what was: points and the diagonal.
+    /// Said against what was: points and the diagonal. The first series is what was said, the second what was, with its counts; of one
+    /// series alone, `x` is what was said.
     Calibration,
 }
 

@@ -5,9 +5,14 @@
 //!  a report's own filters            ─► Asked  ─┴─► answer(Question) ─► Answer ─► page · CSV · PDF · e-mail · data of a chart
 //! ```
 //!
+//! [`common`] reads the filters that all share, [`page`] shows an answer, [`file`] writes it for spreadsheets, [`paper`] for paper, and [`mail`]
+//! sends it to whoever asked for it, for as long as they may see it.
+//!
 //! Reports read facts by the hour, the day and the month ([`store::facts`]) and never the orders and sessions themselves.
 
 pub(in crate::admin) mod chart;
+pub(crate) mod mail;
+pub(in crate::admin) mod page;
 pub(in crate::admin) mod report;
 
 mod alert_log;
@@ -16,12 +21,15 @@ mod behaviour;
 mod capacity;
 mod churn;
 mod cohorts;
+mod common;
+mod file;
 mod funnel;
 mod heavy;
 mod likely;
 mod network;
 mod next_days;
 mod packages;
+mod paper;
 mod payments;
 mod peak_hours;
 mod reconciliation;
@@ -30,7 +38,10 @@ mod scorecard;
 mod today;
 mod vouchers;
 
+use shared::staff::Permission;
+
 use self::report::{About, Question, Told};
+use crate::session::Staff;
 
 /// The reports, in the order of the page that lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,6 +115,33 @@ impl Which {
         }
     }
 
+    /// The one with this name in addresses.
+    fn named(slug: &str) -> Option<Which> {
+        Which::ALL.into_iter().find(|which| which.about().slug == slug)
+    }
+
+    /// Whether it tells of single customers. A file of it is for those alone who may see people, and is written down in the audit log.
+    fn has_people(self) -> bool {
+        matches!(self, Which::Likely | Which::Churn | Which::Heavy)
+    }
+
+    /// Whether somebody may see it.
+    fn is_for(self, staff: &Staff) -> bool {
+        staff.may(self.about().needs)
+    }
+
+    /// Whether they may take it away as a file.
+    fn leaves_with(self, staff: &Staff) -> bool {
+        self.is_for(staff) && (!self.has_people() || staff.may(Permission::SeePeople))
+    }
+
+    /// Where it is.
+    fn path(self) -> String {
+        let about = self.about();
+        let kind = if about.needs == Permission::SeeMoney { "money" } else { "use" };
+        format!("/admin/reports/{kind}/{}", about.slug)
+    }
+
     /// What it says.
     pub(in crate::admin) async fn answer(self, question: &mut Question<'_>) -> Told {
         match self {
@@ -127,5 +165,23 @@ impl Which {
             Which::Vouchers => vouchers::answer(question).await,
             Which::Funnel => funnel::answer(question).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_report_has_an_address_and_a_question_of_its_own() {
+        for which in Which::ALL {
+            let about = which.about();
+            let plain = about.slug.bytes().all(|octet| octet.is_ascii_lowercase() || matches!(octet, b'-' | b'_'));
+            assert!(plain && !about.slug.is_empty(), "{about:?}");
+            assert_eq!(Which::named(about.slug), Some(which), "{about:?}");
+            assert!(about.question.ends_with('?') && !about.title.is_empty(), "{about:?}");
+            assert!(matches!(about.needs, Permission::See | Permission::SeeMoney), "{about:?}");
+        }
+        assert_eq!(Which::named("nothing"), None);
     }
 }

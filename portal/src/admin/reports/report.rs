@@ -99,3 +99,23 @@ pub(in crate::admin) struct Section {
 
 /// What a report's own function gives: `pub(super) async fn answer(question: &mut Question<'_>) -> Told`.
 pub(in crate::admin) type Told = Result<Answer, StoreError>;
+
+#[cfg(test)]
+pub(in crate::admin) mod tests {
+    use super::*;
+
+    /// A time at all sites, with nothing beside it.
+    pub(in crate::admin) fn common(from: OffsetDateTime, until: OffsetDateTime) -> Common {
+        Common {
+            now: until,
+            from,
+            until,
+            before: None,
+            site: None,
+            sites: SiteScope::All,
+            time_zone: "Africa/Nairobi".into(),
+            package: None,
+            provider: None,
+        }
+    }
+}

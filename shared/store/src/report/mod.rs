@@ -1,0 +1,8 @@
+//! What the desk's reports read: sums by the hour, the day and the month, and what was predicted; a file a report. [`mails`] is who is sent
+//! which report, and when next.
+//!
+//! Refused here: sessions, orders and payments one by one. A report costs what its period has of hours, whatever happened in them.
+
+pub mod mails;
+pub mod revenue;
+pub mod today;
