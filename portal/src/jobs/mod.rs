@@ -73,7 +73,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 20] = [
+    const ALL: [Job; 21] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
