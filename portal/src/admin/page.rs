@@ -25,6 +25,7 @@ pub(super) enum Tab {
     Routers,
     Alerts,
     Charts,
+    Map,
     Accounting,
     Security,
     Backups,
@@ -34,7 +35,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 17] = [
+    const ALL: [Tab; 18] = [
         Tab::Overview,
         Tab::Support,
         Tab::Sessions,
@@ -46,6 +47,7 @@ impl Tab {
         Tab::Routers,
         Tab::Alerts,
         Tab::Charts,
+        Tab::Map,
         Tab::Accounting,
         Tab::Security,
         Tab::Backups,
@@ -79,6 +81,7 @@ impl Tab {
             Tab::Routers => ("/admin/routers", "Routers"),
             Tab::Alerts => (super::alerts::LIST, "Alerts"),
             Tab::Charts => ("/admin/charts", "Charts"),
+            Tab::Map => ("/admin/map", "Map"),
             Tab::Accounting => ("/admin/accounting", "Accounting"),
             Tab::Security => ("/admin/security", "Security"),
             Tab::Backups => ("/admin/backups", "Backups"),
