@@ -42,6 +42,7 @@ mod keys;
 mod language;
 mod login;
 mod mail;
+mod map;
 mod networks;
 mod news;
 mod one_paste;

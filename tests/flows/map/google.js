@@ -111,6 +111,4 @@
     marker: query.get("libraries") === "marker" ? { AdvancedMarkerElement: Advanced } : undefined
   } };
   setTimeout(function () { window[query.get("callback")](); });
-  // A key that it does not take: the map comes, and then this.
-  if (query.get("key") === "refused") setTimeout(function () { window.gm_authFailure(); }, 50);
 })();
