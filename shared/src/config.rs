@@ -9,6 +9,7 @@
 mod accounting;
 mod api;
 mod email;
+mod map;
 mod mpesa;
 mod retention;
 mod routers;
@@ -255,6 +256,19 @@ pub struct Portal {
     pub logo: Option<PathBuf>,
     /// A page about the place, for the captive-portal API; default: none.
     pub venue_url: Option<Url>,
+    /// The key with which the desk's map is Google's; it goes to the browsers of staff. Default: none, and nothing is asked of Google.
+    #[serde(deserialize_with = "optional_text")]
+    pub google_maps_key: Option<String>,
+    /// The map ID that belongs to it: then the map is Google's vector map, with advanced markers. Default: none.
+    #[serde(deserialize_with = "optional_text")]
+    pub google_map_id: Option<String>,
+    /// Where Google's maps come from. Default `https://maps.googleapis.com`.
+    pub google_maps_url: Url,
+    /// Tiles of our own below the map where it is not Google's: a path of this server with `{z}`, `{x}` and `{y}`, such as
+    /// `/tiles/{z}/{x}/{y}.png`. Default: none, and sites stand on an empty ground.
+    pub map_tiles: Option<String>,
+    /// Whom to name for the tiles, such as `© OpenStreetMap contributors`. Default: nobody.
+    pub map_credit: String,
     /// A session of the desk ends after this long without a page, minutes. Default 30, 5–1440.
     pub desk_idle_minutes: u32,
     /// A session of the desk ends this long after the sign-in, hours. Default 12, 1–168.
@@ -430,6 +444,11 @@ impl Default for Portal {
             accent_dark: None,
             logo: None,
             venue_url: None,
+            google_maps_key: None,
+            google_map_id: None,
+            google_maps_url: Url::parse("https://maps.googleapis.com").expect("a valid URL"),
+            map_tiles: None,
+            map_credit: String::new(),
             desk_idle_minutes: 30,
             desk_hours: 12,
             trusted_proxies: ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network")).into(),
@@ -486,6 +505,7 @@ impl Config {
         self.retention.check()?;
         range("portal.desk_idle_minutes", u64::from(self.portal.desk_idle_minutes), 5, 1440)?;
         range("portal.desk_hours", u64::from(self.portal.desk_hours), 1, 168)?;
+        self.portal.check_map()?;
         range("radius.lookup_timeout_ms", radius.lookup_timeout_ms, 10, 2000)?;
         if let Some(radsec) = &self.radsec {
             range("radsec.idle_seconds", radsec.idle_seconds, 60, 86_400)?;

@@ -43,6 +43,7 @@ mod keys;
 mod language;
 mod login;
 mod mail;
+mod map;
 mod networks;
 mod news;
 mod one_paste;

@@ -26,6 +26,7 @@ mod form;
 mod jobs;
 mod listing;
 mod lists;
+mod map;
 mod me;
 mod messages;
 mod money;
@@ -141,6 +142,9 @@ fn see_routes() -> Router<App> {
         .route("/routers", get(routers::list))
         .route("/routers/{id}", get(routers::one::show))
         .route("/live", get(overview::live))
+        .route("/map", get(map::show))
+        .route("/map/live", get(map::live))
+        .route("/map/sites.geojson", get(map::data))
         .route("/sites", get(sites::list))
         .route("/customers", get(show::<Customers>))
         .route("/customers.csv", get(file::<Customers>))
@@ -292,7 +296,8 @@ fn settings_routes() -> Router<App> {
 /// Our own forms say where they come from: under the other pages' `no-referrer` browsers send `Origin: null`. No address of
 /// the desk holds a secret but that of an invitation, which is told to our own pages alone and worth nothing once it was used.
 async fn own_referrer(mut response: Response) -> Response {
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // The map says more of itself where it is Google's.
+    response.headers_mut().entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     response
 }
 

@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::config::Config;
+use shared::config::{Config, Portal};
 use store::MigrationState;
 
 use super::Refusal;
@@ -69,6 +69,7 @@ fn told(config: &Config) -> Vec<Part> {
                 ("Colour in the dark", either(portal.accent_dark.as_ref())),
                 ("Logo", if portal.logo.is_some() { "yes".into() } else { "none".into() }),
                 ("Proxies that are believed", all(&portal.trusted_proxies)),
+                ("Map", map(portal)),
             ],
         },
         Part {
@@ -134,6 +135,15 @@ fn providers(config: &Config) -> Vec<(&'static str, String)> {
                 .map_or_else(off, |email| format!("by {}:{}, from {}", email.host, email.port(), email.from.address)),
         ),
     ]
+}
+
+/// Where the ground of the map comes from.
+fn map(portal: &Portal) -> String {
+    let own = portal.map_tiles.clone().unwrap_or_else(|| "an empty ground".into());
+    match &portal.google_maps_key {
+        Some(_) => format!("Google's, from {}; without it {own}", portal.google_maps_url),
+        None => own,
+    }
 }
 
 fn either(text: Option<&String>) -> String {

@@ -28,6 +28,9 @@ async fn ask(request: axum::http::request::Builder, body: &'static str) -> (u16,
 
 const PAGES: &[&str] = &[
     "/admin/live",
+    "/admin/map",
+    "/admin/map/live",
+    "/admin/map/sites.geojson",
     "/admin/customers",
     "/admin/customers.csv",
     "/admin/customers/cus_0192e4a0000070008000000000000001",
@@ -293,6 +296,8 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&charts::tests::sample(page()));
     assert_whole(&reports::page::tests::sample(page()));
     assert_whole(&reports::page::tests::overview(page()));
+    assert_whole(&map::tests::sample(page()));
+    assert_whole(&map::tests::with_google(page()));
     assert_whole(&jobs::tests::sample(page()));
     assert_whole(&settings::tests::sample(page()));
     assert_whole(&sites::tests::sample(page()));
@@ -354,6 +359,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "layout.html",
             "leaking.html",
             "list.html",
+            "map.html",
             "me.html",
             "message_texts.html",
             "money.html",

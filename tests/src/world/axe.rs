@@ -147,7 +147,8 @@ async fn look_as_before(client: &Client) {
     devtools(client, "Emulation.clearDeviceMetricsOverride", json!({})).await;
 }
 
-async fn devtools(client: &Client, command: &'static str, params: Value) {
+/// Gives Chromium a command of its own protocol.
+pub(super) async fn devtools(client: &Client, command: &'static str, params: Value) {
     let answer = client.issue_cmd(DevTools { command, params }).await;
     answer.unwrap_or_else(|error| panic!("{command}: {error}"));
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use super::axe::devtools;
 use super::{Axe, eventually};
 
 /// Switches that keep Chromium from looking for anything outside this machine.
@@ -111,6 +112,15 @@ impl Browser {
         let found = self.client.find(Locator::Css(selector)).await;
         let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
         found.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// From now on it loads nothing from these addresses, in which `*` stands for anything.
+    ///
+    /// # Panics
+    /// If Chromium does not take that.
+    pub async fn block(&self, addresses: &[&str]) {
+        devtools(&self.client, "Network.enable", json!({})).await;
+        devtools(&self.client, "Network.setBlockedURLs", json!({ "urls": addresses })).await;
     }
 
     /// Keeps a picture of the page, and has it judged by axe.
