@@ -488,6 +488,7 @@ notice-new-device = new devices on my package
 notice-trouble = trouble with the network
 notice-trouble-over = the end of trouble with the network
 notice-address-proof = the proof of my e-mail address
+notice-offer = offers
 
 ## News by e-mail, on the page of what a customer has
 

@@ -439,6 +439,7 @@ notice-new-device = vifaa vipya kwenye kifurushi changu
 notice-trouble = hitilafu ya mtandao
 notice-trouble-over = mtandao ukirudi
 notice-address-proof = uthibitisho wa anwani yangu ya barua pepe
+notice-offer = ofa
 
 ## News by e-mail, on the page of what a customer has
 

@@ -1,7 +1,7 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour.
+//! the hour, who will buy, offers to be told.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use shared::request::RequestId;
 use store::{
-    StoreError, backup, bulk, entitlement, fee, idempotency, notification, payment, refund, rollup, unmatched, visit,
-    webhook,
+    StoreError, backup, bulk, campaign, entitlement, fee, idempotency, notification, payment, refund, rollup,
+    unmatched, visit, webhook,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,8 @@ enum Job {
     Cleaning,
     Bulk,
     Sums,
+    Purchases,
+    Campaigns,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -70,7 +72,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 19] = [
+    const ALL: [Job; 21] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -90,6 +92,8 @@ impl Job {
         Job::Cleaning,
         Job::Bulk,
         Job::Sums,
+        Job::Purchases,
+        Job::Campaigns,
     ];
 
     fn name(self) -> &'static str {
@@ -113,6 +117,8 @@ impl Job {
             Job::Cleaning => "cleaning",
             Job::Bulk => "bulk",
             Job::Sums => "sums",
+            Job::Purchases => "purchases",
+            Job::Campaigns => "campaigns",
         }
     }
 
@@ -128,13 +134,14 @@ impl Job {
             | Job::News
             | Job::AlertMessages
             | Job::Webhooks
-            | Job::Bulk => Duration::from_secs(1),
+            | Job::Bulk
+            | Job::Campaigns => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
-            Job::Retention => Duration::from_secs(120),
+            Job::Retention | Job::Purchases => Duration::from_secs(120),
         }
     }
 
@@ -159,7 +166,9 @@ impl Job {
             | Job::Webhooks
             | Job::Cleaning
             | Job::Bulk
-            | Job::Sums => &never,
+            | Job::Sums
+            | Job::Purchases
+            | Job::Campaigns => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -220,6 +229,8 @@ impl Job {
             Job::Cleaning => clean(app).await,
             Job::Bulk => bulk::step(&app.db, app.clock.now()).await,
             Job::Sums => rollup::advance(&app.db, app.clock.now()).await,
+            Job::Purchases => crate::predictions::purchases::nightly(app).await,
+            Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

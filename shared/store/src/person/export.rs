@@ -31,6 +31,8 @@ pub async fn export(db: &Db, phone: &Phone) -> Result<Option<Value>> {
         "refused_logins": refused_logins(&mut tx, &devices).await?,
         "visits": visits(&mut tx, &devices).await?,
         "help": help(&mut tx, user).await?,
+        "predictions": predictions(&mut tx, user).await?,
+        "campaigns": campaigns(&mut tx, user).await?,
         "audit": audit(&mut tx, user, phone).await?,
     });
     tx.commit().await?;
@@ -201,6 +203,33 @@ async fn help(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
                FROM support_actions a
                WHERE a.user_id = $1 OR a.entitlement_id = ANY (ARRAY(SELECT id FROM entitlements WHERE user_id = $1))
                ORDER BY a.at LIMIT $2) lines"#,
+        user,
+        ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// What is said of the person's next purchases.
+async fn predictions(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(jsonb_build_object('at', made_at, 'chance_in_7_days', chance_7, 'chance_in_30_days', chance_30,
+                      'expected_minor', expected_minor, 'currency', currency, 'hour', likely_hour, 'stays_away', is_leaving,
+                      'why', reasons)), '[]') AS "v!"
+           FROM purchase_chances WHERE user_id = $1"#,
+        user
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Campaigns that the person was, or was to be, told of, or held out of.
+async fn campaigns(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line->>'at'), '[]') AS "v!" FROM (
+               SELECT jsonb_build_object('at', c.created_at, 'name', c.name, 'held_out', m.is_held_out, 'told_at', m.told_at) AS line
+               FROM campaign_members m JOIN campaigns c ON c.id = m.campaign_id
+               WHERE m.user_id = $1 ORDER BY c.created_at LIMIT $2) lines"#,
         user,
         ROWS_MAX
     )

@@ -1,0 +1,4 @@
+//! What reports of the desk read.
+
+pub mod churn;
+pub mod likely;
