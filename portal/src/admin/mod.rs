@@ -17,6 +17,7 @@ mod alerts;
 mod audit;
 mod audit_log;
 mod backups;
+mod campaigns;
 mod charts;
 mod customer;
 mod discounts;
@@ -34,6 +35,7 @@ mod page;
 mod payment;
 mod proof;
 mod refusal;
+mod reports;
 mod routers;
 mod second_step;
 mod security;
@@ -171,6 +173,8 @@ fn see_money_routes() -> Router<App> {
         .route("/orders.csv", get(file::<Orders>))
         .route("/ledger", get(show::<Ledger>))
         .route("/ledger.csv", get(file::<Ledger>))
+        .route("/campaigns", get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::show))
         .route("/charts/data/{chart}", get(charts::money_data))
         .route("/money", get(money::list))
         .route("/money/all", get(money::list_all))
@@ -234,6 +238,9 @@ fn edit_routers_routes() -> Router<App> {
 
 fn edit_offers_routes() -> Router<App> {
     Router::new()
+        .route("/campaigns", post(campaigns::edit::make))
+        .route("/campaigns/new", get(campaigns::edit::ask))
+        .route("/campaigns/{id}/stop", post(campaigns::stop))
         .route("/jobs/void", get(jobs::ask_void).post(jobs::void))
         .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))

@@ -30,6 +30,7 @@ mod scorecard;
 mod today;
 mod vouchers;
 
+pub(in crate::admin) use self::churn::range as churn_range;
 use self::report::{About, Question, Told};
 
 /// The reports, in the order of the page that lists them.

@@ -111,7 +111,7 @@ macro_rules! buyers {
 pub(super) use buyers;
 
 /// The likeliest, at most so many.
-pub async fn buyers(db: &Db, filter: &Filter, sites: &SiteScope, limit: u32) -> Result<Vec<Buyer>> {
+pub async fn likely(db: &Db, filter: &Filter, sites: &SiteScope, limit: u32) -> Result<Vec<Buyer>> {
     let limit = i64::from(limit);
     // Each order has an index of its own.
     let rows = if filter.window_days == 7 {
