@@ -573,7 +573,7 @@ privacy-what-devices = The Wi-Fi addresses of your devices, and the addresses th
 privacy-what-orders = What you bought and paid, and the receipt of the payment provider: for you, and for the books.
 privacy-what-sessions = When and where you were online, and how much data you used. We do not record what you do online; only the page that you wanted to open when you joined is kept with your order.
 privacy-who-else = The payment provider and whoever carries our messages learn what they need for that. Nobody else does.
-privacy-offers = Offers are sent only to those who asked for them, on the page of their packages.
+privacy-offers = Offers are sent only to those who asked for them, on the page of their packages. From what you bought we estimate when you may buy again; nothing is refused to you because of that.
 privacy-how-long = How long
 privacy-kept-sessions = { $months ->
     [0] Devices and addresses of past sessions are kept.
