@@ -293,7 +293,7 @@ fn written(page: Page, stage: &Stage, reach: Reach, sent: &Fields, problems: &Pr
         let code = discount.trigger.code().map(Code::to_string).unwrap_or_default();
         (discount.id.simple().to_string(), format!("{code}: {}, {}", discount.kind, discount.name))
     });
-    let options: Vec<(String, String)> = [("", "None"), (NEW_CODE, "A new code, as below")]
+    let options: Vec<(String, String)> = [("", "No discount"), (NEW_CODE, "A new code, as below")]
         .map(|(value, label)| (value.to_owned(), label.to_owned()))
         .into();
     let options: Vec<(String, String)> = options.into_iter().chain(codes).collect();
@@ -422,7 +422,8 @@ pub(in crate::admin) mod tests {
         let (here, there) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let limited = SiteScope::Only(vec![here]);
         let of = |site: Uuid, sites: &SiteScope| {
-            audience(&sent(&[("audience", "likely"), ("least", "20"), ("site", &site.to_string())]), sites)
+            let fields = sent(&[("audience", "likely"), ("least", "20")]).with("site", site.to_string());
+            audience(&fields, sites)
         };
         assert_eq!(of(here, &limited).map(|audience| (audience.least, audience.site)), Some((0.2, Some(here))));
         assert_eq!(of(there, &limited), None);
