@@ -86,6 +86,9 @@ CREATE TABLE purchase_models (
     -- The end of the past that it learnt from.
     cut            timestamptz NOT NULL,
     weights        double precision[] NOT NULL,
+    -- The chance of those who bought in the period before, and of those who did not: what is said where the model is not used.
+    baseline_yes   double precision NOT NULL CHECK (baseline_yes BETWEEN 0 AND 1),
+    baseline_no    double precision NOT NULL CHECK (baseline_no BETWEEN 0 AND 1),
     -- On the last closed window, beside "as in the last period".
     auc            double precision,
     brier          double precision,
@@ -94,11 +97,27 @@ CREATE TABLE purchase_models (
     is_used        boolean NOT NULL,
     -- When the window was over, how many were said to buy in each tenth of probability, how many did, and how many were in it: ten each.
     scored_at      timestamptz,
+    scored_auc     double precision,
+    scored_brier   double precision,
     said           double precision[],
     did            double precision[],
     people         bigint[]
 );
 CREATE INDEX purchase_models_by_time ON purchase_models (window_days, made_at DESC);
+CREATE INDEX purchase_models_unscored ON purchase_models (cut) WHERE scored_at IS NULL;
+
+-- The night's work on them, and how far it has come: first the models, then the customers in the order of their identities.
+CREATE TABLE purchase_runs (
+    -- By the clock of the home time zone.
+    night       date PRIMARY KEY,
+    cut         timestamptz NOT NULL,
+    model_7     uuid REFERENCES purchase_models (id),
+    model_30    uuid REFERENCES purchase_models (id),
+    place       uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    lease_until timestamptz,
+    ended_at    timestamptz,
+    CHECK ((model_7 IS NULL) = (model_30 IS NULL))
+);
 
 -- What is said of each customer now.
 CREATE TABLE purchase_chances (
@@ -107,7 +126,9 @@ CREATE TABLE purchase_chances (
     made_at        timestamptz NOT NULL,
     chance_7       double precision NOT NULL CHECK (chance_7 BETWEEN 0 AND 1),
     chance_30      double precision NOT NULL CHECK (chance_30 BETWEEN 0 AND 1),
+    -- What they will probably spend in the next 30 days, and what they spend in 30 days in which they buy.
     expected_minor bigint NOT NULL,
+    worth_minor    bigint NOT NULL,
     currency       char(3) NOT NULL,
     -- The hour of the day, by the site's clock, in which they usually buy.
     likely_hour    smallint CHECK (likely_hour BETWEEN 0 AND 23),
@@ -120,10 +141,12 @@ CREATE TABLE purchase_chances (
 );
 CREATE INDEX purchase_chances_by_7 ON purchase_chances (chance_7 DESC, user_id);
 CREATE INDEX purchase_chances_by_30 ON purchase_chances (chance_30 DESC, user_id);
-CREATE INDEX purchase_chances_leaving ON purchase_chances (expected_minor DESC, user_id) WHERE is_leaving;
+CREATE INDEX purchase_chances_leaving ON purchase_chances (worth_minor DESC, user_id) WHERE is_leaving;
 CREATE INDEX purchase_chances_by_site ON purchase_chances (site_id, chance_7 DESC);
+-- Whoever may be sent an offer: few of all, perhaps.
+CREATE INDEX users_who_want_offers ON users (id) WHERE offers;
 
--- What was said at a cut, for being scored when the window is over.
+-- What was said at a cut, of a part of the customers, for being scored when the window is over; then it is deleted.
 CREATE TABLE purchase_said (
     model_id uuid NOT NULL REFERENCES purchase_models (id) ON DELETE CASCADE,
     user_id  uuid NOT NULL,
@@ -137,21 +160,36 @@ CREATE TABLE campaigns (
     id          uuid PRIMARY KEY,
     name        text NOT NULL CHECK (name <> ''),
     discount_id uuid,
+    -- In English, and in Swahili.
     text        text NOT NULL CHECK (text <> ''),
+    text_sw     text NOT NULL CHECK (text_sw <> ''),
     audience    text NOT NULL CHECK (audience IN ('likely', 'leaving')),
     filter      jsonb NOT NULL,
+    -- The sites whose customers it is for; empty: all.
+    site_ids    uuid[] NOT NULL,
+    -- What the lot was drawn with: from this and the identities it can be drawn again.
+    seed        text NOT NULL CHECK (seed <> ''),
     held_out_percent smallint NOT NULL CHECK (held_out_percent BETWEEN 5 AND 50),
     state       text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'sent', 'stopped')),
+    -- The lot of whoever was told last.
+    place       integer NOT NULL DEFAULT 0,
+    lease_until timestamptz,
     measured_until timestamptz NOT NULL,
     created_by  text NOT NULL,
-    created_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL,
+    ended_at    timestamptz,
+    ended_by    text NOT NULL DEFAULT ''
 );
+CREATE INDEX campaigns_by_time ON campaigns (created_at DESC);
 CREATE TABLE campaign_members (
     campaign_id uuid NOT NULL REFERENCES campaigns (id) ON DELETE CASCADE,
     user_id     uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    -- The first lots are held out; the others are told in their order, so that whoever stops a campaign has told some by lot too.
+    lot         integer NOT NULL CHECK (lot >= 1),
     is_held_out boolean NOT NULL,
     told_at     timestamptz,
-    PRIMARY KEY (campaign_id, user_id)
+    PRIMARY KEY (campaign_id, user_id),
+    UNIQUE (campaign_id, lot)
 );
 CREATE INDEX campaign_members_of_user ON campaign_members (user_id);
 

@@ -23,7 +23,7 @@ EVENTS = [
 ]
 NOTICES = [
     "payment_received", "given", "ends_soon", "data_low", "data_nearly_used", "ended", "new_device", "trouble", "trouble_over",
-    "address_proof",
+    "address_proof", "offer",
 ]
 PREFIXES = {
     "alert": "alr", "customer": "cus", "delivery": "whd", "discount": "dis", "endpoint": "whe", "entitlement": "ent", "event": "evt", "nas": "nas",

@@ -23,6 +23,8 @@ pub enum Notice {
     TroubleOver,
     /// An e-mail address was named, and whoever reads its mail is asked whether it is theirs. It goes there alone.
     AddressProof,
+    /// An offer of a campaign, to those who have said that they want offers.
+    Offer,
 }
 
 /// A way on which news goes.
@@ -51,7 +53,7 @@ impl Channel {
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 10] = [
+    pub const ALL: [Notice; 11] = [
         Notice::PaymentReceived,
         Notice::Given,
         Notice::EndsSoon,
@@ -62,6 +64,7 @@ impl Notice {
         Notice::Trouble,
         Notice::TroubleOver,
         Notice::AddressProof,
+        Notice::Offer,
     ];
 
     /// Its name in the database, in commands and in metrics.
@@ -77,6 +80,7 @@ impl Notice {
             Notice::Trouble => "trouble",
             Notice::TroubleOver => "trouble_over",
             Notice::AddressProof => "address_proof",
+            Notice::Offer => "offer",
         }
     }
 
@@ -85,9 +89,10 @@ impl Notice {
         Notice::ALL.into_iter().find(|notice| notice.as_str() == text)
     }
 
-    /// Whether customers choose to be told it. The proof of an address is asked for each time.
+    /// Whether customers choose to be told it among the others. The proof of an address is asked for each time; whether offers are wanted is
+    /// asked by itself, and not taken for granted.
     pub fn is_a_choice(self) -> bool {
-        self != Notice::AddressProof
+        !matches!(self, Notice::AddressProof | Notice::Offer)
     }
 
     /// Whether whoever gets it by e-mail can refuse it with one click (RFC 8058). A receipt, a code that was paid for and what is about
@@ -95,7 +100,7 @@ impl Notice {
     pub fn can_be_refused(self) -> bool {
         match self {
             Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => true,
-            Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
+            Notice::Ended | Notice::Trouble | Notice::TroubleOver | Notice::Offer => true,
             Notice::PaymentReceived | Notice::Given | Notice::NewDevice | Notice::AddressProof => false,
         }
     }
@@ -105,7 +110,7 @@ impl Notice {
         match self {
             Notice::PaymentReceived | Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
             Notice::NewDevice | Notice::AddressProof | Notice::Given => false,
-            Notice::Ended | Notice::Trouble | Notice::TroubleOver => true,
+            Notice::Ended | Notice::Trouble | Notice::TroubleOver | Notice::Offer => true,
         }
     }
 }

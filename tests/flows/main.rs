@@ -12,6 +12,7 @@ mod api_once;
 mod api_webhooks;
 mod browser;
 mod c2b;
+mod campaigns;
 mod capport;
 mod cards;
 mod cards_later;

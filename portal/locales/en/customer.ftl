@@ -488,6 +488,7 @@ notice-new-device = new devices on my package
 notice-trouble = trouble with the network
 notice-trouble-over = the end of trouble with the network
 notice-address-proof = the proof of my e-mail address
+notice-offer = offers
 
 ## News by e-mail, on the page of what a customer has
 
@@ -572,7 +573,7 @@ privacy-what-devices = The Wi-Fi addresses of your devices, and the addresses th
 privacy-what-orders = What you bought and paid, and the receipt of the payment provider: for you, and for the books.
 privacy-what-sessions = When and where you were online, and how much data you used. We do not record what you do online; only the page that you wanted to open when you joined is kept with your order.
 privacy-who-else = The payment provider and whoever carries our messages learn what they need for that. Nobody else does.
-privacy-offers = Offers are sent only to those who asked for them, on the page of their packages.
+privacy-offers = Offers are sent only to those who asked for them, on the page of their packages. From what you bought we estimate when you may buy again; nothing is refused to you because of that.
 privacy-how-long = How long
 privacy-kept-sessions = { $months ->
     [0] Devices and addresses of past sessions are kept.

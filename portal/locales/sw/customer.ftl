@@ -439,6 +439,7 @@ notice-new-device = vifaa vipya kwenye kifurushi changu
 notice-trouble = hitilafu ya mtandao
 notice-trouble-over = mtandao ukirudi
 notice-address-proof = uthibitisho wa anwani yangu ya barua pepe
+notice-offer = ofa
 
 ## News by e-mail, on the page of what a customer has
 
@@ -515,7 +516,7 @@ privacy-what-devices = Anwani za Wi-Fi za vifaa vyako, na anwani vilizopewa hapa
 privacy-what-orders = Ulichonunua na ulicholipa, na risiti ya mtoa huduma ya malipo: kwa ajili yako, na kwa vitabu vya hesabu.
 privacy-what-sessions = Ulikuwa mtandaoni lini na wapi, na ulitumia data kiasi gani. Haturekodi unachofanya mtandaoni; ni ukurasa uliotaka kufungua ulipojiunga tu unaohifadhiwa pamoja na oda yako.
 privacy-who-else = Mtoa huduma ya malipo na anayebeba ujumbe wetu hupata wanachohitaji kwa kazi hiyo tu. Hakuna mwingine anayepata.
-privacy-offers = Ofa hutumwa tu kwa walioziomba, kwenye ukurasa wa vifurushi vyao.
+privacy-offers = Ofa hutumwa tu kwa walioziomba, kwenye ukurasa wa vifurushi vyao. Kutokana na ulichonunua tunakadiria ni lini unaweza kununua tena; hunyimwi chochote kwa sababu ya hilo.
 privacy-how-long = Kwa muda gani
 privacy-kept-sessions = { $months ->
     [0] Vifaa na anwani za nyakati ulizokuwa mtandaoni hubaki.

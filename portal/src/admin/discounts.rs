@@ -177,7 +177,7 @@ pub(super) mod tests {
     use crate::admin::page::tests::HOSTILE;
 
     /// A discount with all that it can have.
-    pub(super) fn full() -> Discount {
+    pub(in crate::admin) fn full() -> Discount {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
         Discount {
             id: Uuid::from_u128(1),

@@ -20,6 +20,7 @@ pub(super) fn name(notice: Notice) -> &'static str {
         Notice::TroubleOver => "trouble is over",
         Notice::Given => "paid for by another",
         Notice::AddressProof => "proof of an e-mail address",
+        Notice::Offer => "offer",
     }
 }
 

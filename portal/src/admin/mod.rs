@@ -19,6 +19,7 @@ mod alerts;
 mod audit;
 mod audit_log;
 mod backups;
+mod campaigns;
 mod charts;
 mod customer;
 mod discounts;
@@ -38,6 +39,7 @@ mod payment;
 mod proof;
 mod refusal;
 pub(crate) mod reports;
+mod reports;
 mod routers;
 mod second_step;
 mod security;
@@ -182,6 +184,8 @@ fn see_money_routes() -> Router<App> {
         .route("/orders.csv", get(file::<Orders>))
         .route("/ledger", get(show::<Ledger>))
         .route("/ledger.csv", get(file::<Ledger>))
+        .route("/campaigns", get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::show))
         .route("/charts/data/{chart}", get(charts::money_data))
         .route("/reports/money/{report}", get(reports::page::of_money))
         .route("/reports/money/{report}/mail", post(reports::mail::ask_money))
@@ -247,6 +251,9 @@ fn edit_routers_routes() -> Router<App> {
 
 fn edit_offers_routes() -> Router<App> {
     Router::new()
+        .route("/campaigns", post(campaigns::edit::make))
+        .route("/campaigns/new", get(campaigns::edit::ask))
+        .route("/campaigns/{id}/stop", post(campaigns::stop))
         .route("/jobs/void", get(jobs::ask_void).post(jobs::void))
         .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))

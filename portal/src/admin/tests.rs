@@ -42,6 +42,9 @@ const PAGES: &[&str] = &[
     "/admin/sites",
     "/admin/sites/new",
     "/admin/settings",
+    "/admin/campaigns",
+    "/admin/campaigns/new?audience=likely",
+    "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001",
     "/admin/charts",
     "/admin/charts/data/revenue",
     "/admin/charts/use/use",
@@ -90,6 +93,7 @@ const PAGES: &[&str] = &[
     "/admin/audit",
 ];
 const CHANGES: &[&str] = &[
+    "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
     "/admin/jobs/0192e4a0-0000-7000-8000-000000000001/cancel",
     "/admin/sign-out",
     "/admin/reports/use/today/mail",
@@ -141,6 +145,7 @@ const CHANGES: &[&str] = &[
 ];
 /// Addresses that show a form, and take it.
 const FORMS: &[&str] = &[
+    "/admin/campaigns",
     "/admin/support",
     "/admin/sites",
     "/admin/sites/0192e4a0-0000-7000-8000-000000000001",
@@ -292,6 +297,9 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&sessions::tests::leaking(page()));
     assert_whole(&listing::tests::sample());
     assert_whole(&listing::tests::problem(page()));
+    assert_whole(&campaigns::tests::sample(page()));
+    assert_whole(&campaigns::tests::single(page()));
+    assert_whole(&campaigns::edit::tests::sample(page()));
     assert_whole(&customer::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
     assert_whole(&reports::page::tests::sample(page()));
@@ -348,6 +356,8 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "alerts.html",
             "audit.html",
             "backups.html",
+            "campaign.html",
+            "campaigns.html",
             "charts.html",
             "customer.html",
             "discounts.html",

@@ -3,6 +3,7 @@
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
 //! the hour, facts for reports and predictions.
 //! the hour, reports by e-mail.
+//! the hour, who will buy, offers to be told.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -16,6 +17,8 @@ use shared::request::RequestId;
 use store::{
     StoreError, backup, bulk, entitlement, facts, fee, idempotency, notification, payment, refund, rollup, unmatched,
     visit, webhook,
+    StoreError, backup, bulk, campaign, entitlement, fee, idempotency, notification, payment, refund, rollup,
+    unmatched, visit, webhook,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +66,8 @@ enum Job {
     Sums,
     Facts,
     ReportMails,
+    Purchases,
+    Campaigns,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -95,6 +100,8 @@ impl Job {
         Job::Sums,
         Job::Facts,
         Job::ReportMails,
+        Job::Purchases,
+        Job::Campaigns,
     ];
 
     fn name(self) -> &'static str {
@@ -120,6 +127,8 @@ impl Job {
             Job::Sums => "sums",
             Job::Facts => "facts",
             Job::ReportMails => "report_mails",
+            Job::Purchases => "purchases",
+            Job::Campaigns => "campaigns",
         }
     }
 
@@ -137,11 +146,14 @@ impl Job {
             | Job::Webhooks
             | Job::Bulk => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
+            | Job::Bulk
+            | Job::Campaigns => Duration::from_secs(1),
+            Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
-            Job::Retention => Duration::from_secs(120),
+            Job::Retention | Job::Purchases => Duration::from_secs(120),
         }
     }
 
@@ -169,6 +181,8 @@ impl Job {
             | Job::Sums
             | Job::Facts => &never,
             | Job::ReportMails => &never,
+            | Job::Purchases
+            | Job::Campaigns => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -234,6 +248,8 @@ impl Job {
                 facts::advance(&app.db, app.clock.now()).await
             }
             Job::ReportMails => crate::admin::reports::mail::send_due(app).await,
+            Job::Purchases => crate::predictions::purchases::nightly(app).await,
+            Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

@@ -11,7 +11,7 @@ use shared::time::{OffsetDateTime, Zone};
 use shared::voucher;
 use store::notification::{self, News, Over, Taken};
 use store::voucher::State;
-use store::{StoreError, for_another, order, user};
+use store::{StoreError, campaign, for_another, order, user};
 use uuid::Uuid;
 
 use super::email::{self, Email, Message};
@@ -225,6 +225,8 @@ async fn word(
 ) -> Result<Option<String>, StoreError> {
     let own = notification::template(&app.db, notice, &news.locale).await?;
     let built_in = texts::built_in(notice, &news.locale);
+    // An operator's frame that leaves out what the campaign tells tells nothing.
+    let own = own.filter(|text| notice != Notice::Offer || text.contains("offer"));
     let text = match own.as_deref().map(|text| texts::fill(text, values)) {
         Some(Ok(text)) => text,
         // It was tried when it was written; a mistake since then is ours.
@@ -249,6 +251,7 @@ async fn values(app: &App, news: &News) -> Result<Option<BTreeMap<&'static str, 
         ("price", String::new()),
         ("code", String::new()),
         ("until", String::new()),
+        ("offer", String::new()),
     ]);
     if let Some(id) = letter::order_of(news) {
         let order = match order::get(&app.db, id).await {
@@ -272,6 +275,11 @@ async fn values(app: &App, news: &News) -> Result<Option<BTreeMap<&'static str, 
         let Some(given) = given.filter(|given| given.state == State::Sold) else { return Ok(None) };
         values.insert("code", voucher::printed(&given.code));
         values.insert("link", urls::whole(&portal.public_url, &urls::scanned(&given.code)));
+    }
+    if let Some(id) = field("campaign").and_then(|id| id.parse::<Uuid>().ok()) {
+        // It may have been stopped, or the customer has said no, since this was written down.
+        let Some(offered) = campaign::offered(&app.db, id, news.user).await? else { return Ok(None) };
+        values.insert("offer", if news.locale == "sw" { offered.text_sw } else { offered.text });
     }
     if let Some(end) = news.payload.get("ends_at").and_then(serde_json::Value::as_i64) {
         let end = OffsetDateTime::from_unix_timestamp(end).unwrap_or(news.expires_at);

@@ -12,7 +12,7 @@ use shared::notice::Notice;
 use shared::sms;
 
 /// What a text may name, and a sample of it.
-pub(crate) const VARIABLES: [(&str, &str); 7] = [
+pub(crate) const VARIABLES: [(&str, &str); 8] = [
     ("brand", "Mlango Wi-Fi"),
     ("package", "1 day"),
     ("price", "KSh 50"),
@@ -20,6 +20,7 @@ pub(crate) const VARIABLES: [(&str, &str); 7] = [
     ("until", "21:40"),
     ("link", "https://wifi.example/o/AZrqXk2mT0a7h6Vw1Qq9mQAAAAAAAAAAAAAAAAAAAAA"),
     ("support", "0700 000 000"),
+    ("offer", "20 % off until Sunday with the code KARIBU24."),
 ];
 /// Longest text that is kept, in characters.
 const TEMPLATE_LIMIT: usize = 600;
@@ -70,6 +71,9 @@ pub(crate) fn built_in(notice: Notice, locale: &str) -> &'static str {
         (Notice::AddressProof, _) => {
             "{{ brand }}: is this address yours? Open this link within a day, and say yes: {{ link }} If it is not, do nothing."
         }
+        // What is between the brand and the way out is written for each campaign.
+        (Notice::Offer, "sw") => "{{ brand }}: {{ offer }} Hutaki ofa? {{ link }}",
+        (Notice::Offer, _) => "{{ brand }}: {{ offer }} No more offers: {{ link }}",
     }
 }
 
@@ -96,6 +100,8 @@ pub(crate) fn built_in_subject(notice: Notice, locale: &str) -> &'static str {
         (Notice::TroubleOver, _) => "{{ brand }}: the network is back",
         (Notice::AddressProof, "sw") => "{{ brand }}: je, anwani hii ni yako?",
         (Notice::AddressProof, _) => "{{ brand }}: is this address yours?",
+        (Notice::Offer, "sw") => "{{ brand }}: ofa kwako",
+        (Notice::Offer, _) => "{{ brand }}: an offer for you",
     }
 }
 
@@ -140,10 +146,25 @@ pub(crate) fn fill_subject(text: &str, values: &BTreeMap<&str, String>) -> Resul
 
 /// Tries an operator's text with sample values. Returns what a customer would read, and what it is sent as.
 pub(crate) fn check(text: &str) -> Result<(String, sms::Length), BadText> {
-    if text.chars().count() > TEMPLATE_LIMIT {
+    try_with(text, &samples())
+}
+
+/// Tries what a campaign tells, within the text that all offers have. Returns what a customer would read, and what it is sent as.
+pub(crate) fn check_offer(frame: &str, offer: &str) -> Result<(String, sms::Length), BadText> {
+    if offer.trim().is_empty() {
+        return Err(BadText::Empty);
+    }
+    let mut values = samples();
+    values.insert("offer", offer.trim().to_owned());
+    try_with(frame, &values)
+}
+
+fn try_with(text: &str, values: &BTreeMap<&str, String>) -> Result<(String, sms::Length), BadText> {
+    let offer = values.get("offer").map_or(0, |offer| offer.chars().count());
+    if text.chars().count() > TEMPLATE_LIMIT || offer > TEMPLATE_LIMIT {
         return Err(BadText::Long);
     }
-    let sample = fill(text, &samples()).map_err(BadText::Template)?;
+    let sample = fill(text, values).map_err(BadText::Template)?;
     if sample.trim().is_empty() {
         return Err(BadText::Empty);
     }
@@ -208,6 +229,16 @@ mod tests {
         assert_eq!(error(" \n "), "the text is empty");
         assert!(error("{{ link }} {{ link }}").contains("78"));
         assert!(error(&"x".repeat(201)).contains("78"));
+    }
+
+    #[test]
+    fn an_offer_is_tried_within_its_frame_and_is_no_template() {
+        let frame = built_in(Notice::Offer, "en");
+        let (sample, length) = check_offer(frame, "20 % off \u{2013} {{ brand }}").expect("a good text");
+        assert!(sample.starts_with("Mlango Wi-Fi: 20 % off - {{ brand }} No more offers: https://"), "{sample}");
+        assert_eq!(length.encoding, sms::Encoding::Gsm7);
+        assert_eq!(check_offer(frame, " ").expect_err("nothing").to_string(), "the text is empty");
+        assert!(check_offer(frame, &"x".repeat(601)).expect_err("long").to_string().contains("600"));
     }
 
     #[test]

@@ -134,6 +134,7 @@ pub fn notice(language: Language, notice: Notice) -> String {
         Notice::Trouble => "notice-trouble",
         Notice::TroubleOver => "notice-trouble-over",
         Notice::AddressProof => "notice-address-proof",
+        Notice::Offer => "notice-offer",
     };
     say(language, key).to_string()
 }

@@ -432,6 +432,12 @@ pub async fn by_name(db: &Db, name: &str) -> Result<Option<Discount>> {
 /// # Errors
 /// [`StoreError::Conflict`]: it makes no sense ([`Discount::check`]), or another one has its code or, without a code, its name.
 pub async fn save(db: &Db, discount: &Discount, now: OffsetDateTime) -> Result<()> {
+    let mut connection = db.pool.acquire().await?;
+    save_in(&mut connection, discount, now).await
+}
+
+/// The same in a transaction.
+pub(crate) async fn save_in(connection: &mut PgConnection, discount: &Discount, now: OffsetDateTime) -> Result<()> {
     discount.check().map_err(|problem| StoreError::Conflict(problem.to_string()))?;
     let conditions = &discount.conditions;
     let (percent, minor, currency) = match &discount.kind {
@@ -468,7 +474,7 @@ pub async fn save(db: &Db, discount: &Discount, now: OffsetDateTime) -> Result<(
         discount.owner,
         now
     )
-    .execute(&db.pool)
+    .execute(connection)
     .await
     .map_err(|error| match StoreError::from(error) {
         StoreError::Conflict(_) => {

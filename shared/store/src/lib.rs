@@ -9,6 +9,7 @@
 //! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`sealed`] (changing the key), [`listing`] (the desk's
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`facts`] (what reports and predictions read), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`report`] (what reports read of them), [`overview`] (how things stand), [`bulk`] (what is done to many),
+//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many), [`campaign`] (offers by message, and what they did),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.
@@ -23,6 +24,7 @@ pub mod api_token;
 pub mod audit;
 pub mod backup;
 pub mod bulk;
+pub mod campaign;
 pub mod command;
 mod db;
 pub mod directory;
@@ -50,6 +52,7 @@ pub mod overview;
 pub mod package;
 pub mod payment;
 pub mod person;
+pub mod prediction;
 pub mod redis;
 pub mod refund;
 pub mod refusal;

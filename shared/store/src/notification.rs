@@ -68,6 +68,8 @@ pub(crate) fn good_for(notice: Notice) -> Duration {
     match notice {
         Notice::PaymentReceived | Notice::NewDevice | Notice::AddressProof => HOUR * 24,
         Notice::Given => HOUR * 72,
+        // A night, and a day on which messages have cost enough.
+        Notice::Offer => HOUR * 48,
         Notice::EndsSoon => SOON,
         Notice::DataLow | Notice::DataNearlyUsed | Notice::Trouble => HOUR,
         Notice::Ended | Notice::TroubleOver => HOUR * 12,

@@ -323,7 +323,7 @@ pub fn can_be_resent(notice: Notice) -> bool {
     match notice {
         Notice::PaymentReceived | Notice::Given | Notice::NewDevice | Notice::Ended => true,
         Notice::EndsSoon | Notice::DataLow | Notice::DataNearlyUsed => false,
-        Notice::Trouble | Notice::TroubleOver | Notice::AddressProof => false,
+        Notice::Trouble | Notice::TroubleOver | Notice::AddressProof | Notice::Offer => false,
     }
 }
 
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn what_is_not_so_any_more_is_not_said_again() {
-        for notice in [Notice::EndsSoon, Notice::DataLow, Notice::DataNearlyUsed, Notice::AddressProof] {
+        for notice in [Notice::EndsSoon, Notice::DataLow, Notice::DataNearlyUsed, Notice::AddressProof, Notice::Offer] {
             assert!(!can_be_resent(notice), "{notice:?}");
         }
         assert!(can_be_resent(Notice::Given) && can_be_resent(Notice::PaymentReceived));

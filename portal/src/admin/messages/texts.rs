@@ -78,7 +78,7 @@ fn word(notice: Notice, locale: &'static str, language: &'static str, own: Optio
 }
 
 /// How long a text is, and what that costs.
-fn in_words(length: sms::Length) -> String {
+pub(in crate::admin) fn in_words(length: sms::Length) -> String {
     let (letters, messages) = (length.units, length.segments);
     let encoding = match length.encoding {
         sms::Encoding::Gsm7 => "GSM-7",

@@ -40,6 +40,7 @@ mod vouchers;
 
 use shared::staff::Permission;
 
+pub(in crate::admin) use self::churn::range as churn_range;
 use self::report::{About, Question, Told};
 use crate::session::Staff;
 

@@ -87,6 +87,7 @@ async fn erase_in(
     forget_devices(tx, user).await?;
     let sessions = forget_sessions(tx, user).await?;
     let messages = forget_messages(tx, user).await?;
+    forget_predictions(tx, user).await?;
     let orders = forget_orders(tx, user, phone, &nobody).await?;
     sqlx::query!(
         "UPDATE users SET phone = $2, name = '', email = NULL, email_claim = NULL, email_verified_at = NULL, news_by = 'sms',
@@ -235,12 +236,9 @@ async fn forget_answers(tx: &mut PgConnection, phone: &Phone) -> Result<()> {
     Ok(())
 }
 
-/// What is summed up, predicted and measured of this person by name; sums of an hour or a site tell of nobody.
+/// What is summed up of this person by name; sums of an hour or a site tell of nobody.
 async fn forget_sums(tx: &mut PgConnection, user: Uuid) -> Result<()> {
-    sqlx::query!("DELETE FROM customer_monthly WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM purchase_chances WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM purchase_said WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(tx).await?;
+    sqlx::query!("DELETE FROM customer_monthly WHERE user_id = $1", user).execute(tx).await?;
     Ok(())
 }
 
@@ -347,6 +345,14 @@ async fn forget_messages(tx: &mut PgConnection, user: Uuid) -> Result<u64> {
     .execute(tx)
     .await?
     .rows_affected())
+}
+
+/// What was said of the person's next purchases, and in which campaigns they were. What a campaign did is counted without them from then on.
+async fn forget_predictions(tx: &mut PgConnection, user: Uuid) -> Result<()> {
+    sqlx::query!("DELETE FROM purchase_chances WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM purchase_said WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(tx).await?;
+    Ok(())
 }
 
 /// Orders stay, as the law asks for, under the number that stands for nobody; and so do those that others paid for this person.

@@ -10,3 +10,7 @@ pub mod today;
 
 pub mod map;
 pub mod peak_hours;
+//! What reports of the desk read.
+
+pub mod churn;
+pub mod likely;
