@@ -1,7 +1,7 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour.
+//! the hour, what the next days will bring and whether the last hours were as expected.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -28,6 +28,7 @@ use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::{MPESA, check, report, trouble};
+use crate::predictions;
 use crate::trace::followed;
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free. A hand mostly waits
@@ -60,6 +61,8 @@ enum Job {
     Cleaning,
     Bulk,
     Sums,
+    Forecasts,
+    Anomalies,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -70,7 +73,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 19] = [
+    const ALL: [Job; 21] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -90,6 +93,8 @@ impl Job {
         Job::Cleaning,
         Job::Bulk,
         Job::Sums,
+        Job::Forecasts,
+        Job::Anomalies,
     ];
 
     fn name(self) -> &'static str {
@@ -113,6 +118,8 @@ impl Job {
             Job::Cleaning => "cleaning",
             Job::Bulk => "bulk",
             Job::Sums => "sums",
+            Job::Forecasts => "forecasts",
+            Job::Anomalies => "anomalies",
         }
     }
 
@@ -132,7 +139,7 @@ impl Job {
             Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
-            Job::Cleaning | Job::Sums => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
             Job::Retention => Duration::from_secs(120),
         }
@@ -159,7 +166,9 @@ impl Job {
             | Job::Webhooks
             | Job::Cleaning
             | Job::Bulk
-            | Job::Sums => &never,
+            | Job::Sums
+            | Job::Forecasts
+            | Job::Anomalies => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -220,6 +229,8 @@ impl Job {
             Job::Cleaning => clean(app).await,
             Job::Bulk => bulk::step(&app.db, app.clock.now()).await,
             Job::Sums => rollup::advance(&app.db, app.clock.now()).await,
+            Job::Forecasts => predictions::nightly(app).await,
+            Job::Anomalies => predictions::anomalies::look(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

@@ -7,7 +7,7 @@
 //! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
 //! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`sealed`] (changing the key), [`listing`] (the desk's
-//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many),
+//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`prediction`] (what was said of the days to come, and what became of it), [`bulk`] (what is done to many),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.
@@ -48,6 +48,7 @@ pub mod overview;
 pub mod package;
 pub mod payment;
 pub mod person;
+pub mod prediction;
 pub mod redis;
 pub mod refund;
 pub mod refusal;
