@@ -17,6 +17,7 @@ mod alerts;
 mod audit;
 mod audit_log;
 mod backups;
+mod calendar;
 mod charts;
 mod customer;
 mod discounts;
@@ -132,6 +133,7 @@ fn see_routes() -> Router<App> {
         .route("/alerts/rules", get(alerts::rules::list))
         .route("/alerts/{id}", get(alerts::show))
         .route("/backups", get(backups::show))
+        .route("/calendar", get(calendar::show))
         .route("/outages", get(outages::list))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
@@ -234,6 +236,8 @@ fn edit_routers_routes() -> Router<App> {
 
 fn edit_offers_routes() -> Router<App> {
     Router::new()
+        .route("/calendar", post(calendar::add))
+        .route("/calendar/{id}/remove", post(calendar::remove))
         .route("/jobs/void", get(jobs::ask_void).post(jobs::void))
         .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))

@@ -39,6 +39,7 @@ const PAGES: &[&str] = &[
     "/admin/sites",
     "/admin/sites/new",
     "/admin/settings",
+    "/admin/calendar",
     "/admin/charts",
     "/admin/charts/data/revenue",
     "/admin/charts/use/use",
@@ -111,6 +112,7 @@ const CHANGES: &[&str] = &[
     "/admin/vouchers/42/give",
     "/admin/vouchers/42/sell",
     "/admin/vouchers/42/void",
+    "/admin/calendar/0192e4a0-0000-7000-8000-000000000001/remove",
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001/end",
     "/admin/messages/texts/ended/off",
     "/admin/messages/texts/ended/on",
@@ -132,6 +134,7 @@ const CHANGES: &[&str] = &[
 /// Addresses that show a form, and take it.
 const FORMS: &[&str] = &[
     "/admin/support",
+    "/admin/calendar",
     "/admin/sites",
     "/admin/sites/0192e4a0-0000-7000-8000-000000000001",
     "/admin/jobs/disconnect",
@@ -283,6 +286,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&listing::tests::sample());
     assert_whole(&listing::tests::problem(page()));
     assert_whole(&customer::tests::sample(page()));
+    assert_whole(&calendar::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
     assert_whole(&jobs::tests::sample(page()));
     assert_whole(&settings::tests::sample(page()));
@@ -334,6 +338,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "alerts.html",
             "audit.html",
             "backups.html",
+            "calendar.html",
             "charts.html",
             "customer.html",
             "discounts.html",
