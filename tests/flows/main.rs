@@ -50,6 +50,7 @@ mod outages;
 mod packages;
 mod pairing;
 mod plans;
+mod predictions;
 mod privacy;
 mod purchase;
 mod radsec;

@@ -127,6 +127,10 @@ async fn shown(
     let currency = demand::currency(db, site, now - Duration::weeks(4)).await?;
     let (origin, until) = (forecast.origin, whole_hour(now));
     let over = usize::try_from((until - origin).whole_hours()).unwrap_or(0);
+    if over >= forecast.curves.expected.len() {
+        // It is over, and no newer one was made.
+        return Ok(None);
+    }
     let mut actual = vec![None; forecast.curves.expected.len()];
     let mut note = |at: OffsetDateTime, value: Option<i64>| {
         let hour = usize::try_from((at - origin).whole_hours()).ok();

@@ -63,8 +63,8 @@ pub async fn places(db: &Db, from: OffsetDateTime, until: OffsetDateTime) -> Res
 /// The hours of a site, the oldest first.
 pub async fn hours(db: &Db, site: Uuid, from: OffsetDateTime, until: OffsetDateTime) -> Result<Vec<Counted>> {
     let rows = sqlx::query!(
-        "SELECT hour, observed, purchases, gross_minor, peak_sessions, output_octets FROM site_hourly
-         WHERE site_id = $1 AND hour >= $2 AND hour < $3 ORDER BY hour",
+        r#"SELECT hour, observed, purchases, gross_minor - refunded_minor AS "revenue!", peak_sessions, output_octets FROM site_hourly
+           WHERE site_id = $1 AND hour >= $2 AND hour < $3 ORDER BY hour"#,
         site,
         from,
         until
@@ -76,7 +76,7 @@ pub async fn hours(db: &Db, site: Uuid, from: OffsetDateTime, until: OffsetDateT
         .map(|row| Counted {
             at: row.hour,
             is_observed: row.observed,
-            values: [row.purchases, row.gross_minor, row.peak_sessions.into(), row.output_octets],
+            values: [row.purchases, row.revenue, row.peak_sessions.into(), row.output_octets],
         })
         .collect())
 }
@@ -85,7 +85,7 @@ pub async fn hours(db: &Db, site: Uuid, from: OffsetDateTime, until: OffsetDateT
 pub async fn everywhere(db: &Db, currency: &str, from: OffsetDateTime, until: OffsetDateTime) -> Result<Vec<Counted>> {
     let rows = sqlx::query!(
         r#"SELECT hour, count(*) FILTER (WHERE observed) * 10 >= count(*) * 9 AS "observed!", sum(purchases)::bigint AS "purchases!",
-                  coalesce(sum(gross_minor) FILTER (WHERE currency = $3), 0)::bigint AS "gross_minor!",
+                  coalesce(sum(gross_minor - refunded_minor) FILTER (WHERE currency = $3), 0)::bigint AS "revenue!",
                   sum(peak_sessions)::bigint AS "peak_sessions!", sum(output_octets)::bigint AS "output_octets!"
            FROM site_hourly WHERE hour >= $1 AND hour < $2 GROUP BY hour ORDER BY hour"#,
         from,
@@ -99,7 +99,7 @@ pub async fn everywhere(db: &Db, currency: &str, from: OffsetDateTime, until: Of
         .map(|row| Counted {
             at: row.hour,
             is_observed: row.observed,
-            values: [row.purchases, row.gross_minor, row.peak_sessions, row.output_octets],
+            values: [row.purchases, row.revenue, row.peak_sessions, row.output_octets],
         })
         .collect())
 }

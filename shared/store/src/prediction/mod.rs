@@ -30,7 +30,7 @@ pub const NOWHERE: Uuid = Uuid::nil();
 pub enum Measure {
     /// Orders that were paid, and vouchers that were sold.
     Purchases,
-    /// What these brought, in minor units, before anything was given back.
+    /// What these brought less what was given back in the hour, in minor units.
     Revenue,
     /// The most sessions that were open at the same time.
     Sessions,
