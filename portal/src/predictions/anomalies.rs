@@ -30,13 +30,11 @@ use uuid::Uuid;
 
 use super::calendar::Calendar;
 use super::hours::to_float;
-use super::whole_hour;
+use super::{SETTLED, whole_hour};
 use crate::App;
 
 /// What the looks are called among the runs.
 const LOOK: &str = "lately";
-/// How long after an hour it is looked at: by then it is summed up.
-const SETTLED: Duration = Duration::minutes(10);
 /// A look takes seconds; one that was broken off is taken up after this.
 const LEASE: std::time::Duration = std::time::Duration::from_secs(300);
 /// How far back noise is learnt from.

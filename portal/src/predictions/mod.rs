@@ -36,6 +36,8 @@ use crate::App;
 
 /// The hour of the night, by the home clock, from which on the next days are predicted: the quietest.
 const AT_HOUR: u8 = 2;
+/// How long after an hour its facts are summed up.
+const SETTLED: time::Duration = time::Duration::minutes(10);
 /// A portal that has not gone on for so long has lost its turn. A round takes seconds.
 const LEASE: Duration = Duration::from_secs(120);
 /// What the forecasts of a night are called among the runs.
@@ -61,7 +63,7 @@ impl fmt::Debug for Predictions {
 /// One round of what is due. Returns whether there is more of it.
 pub(crate) async fn nightly(app: &App) -> Result<bool, StoreError> {
     let (db, now) = (&app.db, app.clock.now());
-    let origin = origin(now);
+    let origin = origin(now - SETTLED);
     if !prediction::demand::facts_reach(db, origin).await? {
         return Ok(false);
     }

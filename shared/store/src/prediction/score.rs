@@ -110,7 +110,7 @@ pub async fn weeks(db: &Db) -> Result<Vec<Week>> {
     )
     .fetch_all(&db.pool)
     .await?;
-    let week = |measure: &str, site, ago, mase, naive_mase| {
+    let week = |measure: &str, site, ago: i32, mase, naive_mase| {
         Some(Week { measure: Measure::parse(measure)?, site, ago: u32::try_from(ago).ok()?, mase, naive_mase })
     };
     Ok(rows.into_iter().filter_map(|row| week(&row.measure, row.site_id, row.ago, row.mase, row.naive_mase)).collect())
