@@ -21,7 +21,6 @@ use super::chart::{Chart, Series, Shape};
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
 use crate::App;
 use crate::admin::listing::Cell;
-use crate::admin::words;
 use crate::predictions::{DEMAND, whole_hour};
 
 pub(super) const ABOUT: About = About {
@@ -206,11 +205,7 @@ fn told(shown: &Shown, coming: Section, mut notes: Vec<String>) -> Answer {
     } else if let Some(words) = verdict(own, naive) {
         notes.push(words.into());
     }
-    notes.push(format!(
-        "Made {}: {}.",
-        words::moment(forecast.made_at, forecast.made_at),
-        forecast.rule.trim_end_matches('.')
-    ));
+    notes.push(format!("Made {}: {}.", stamp(shown.zone.at(forecast.made_at)), forecast.rule.trim_end_matches('.')));
     Answer {
         figures: figures(shown, (own, naive, where_from)),
         notes,
