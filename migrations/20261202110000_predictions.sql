@@ -208,3 +208,28 @@ CREATE TABLE report_mails (
     UNIQUE (admin_id, report, query, every)
 );
 CREATE INDEX report_mails_due ON report_mails (next_at);
+
+-- How far the predictions of a night are: one portal at a time makes them, for as long as it holds the row, and whoever takes it up goes on
+-- with what is not there yet.
+CREATE TABLE prediction_runs (
+    name        text PRIMARY KEY,
+    -- Of the newest night: the first hour that is predicted.
+    origin      timestamptz NOT NULL,
+    holder      uuid NOT NULL,
+    lease_until timestamptz NOT NULL,
+    begun_at    timestamptz NOT NULL,
+    -- How many series there are, and how many of them have been looked at.
+    series      integer NOT NULL DEFAULT 0 CHECK (series >= 0),
+    made        integer NOT NULL DEFAULT 0 CHECK (made >= 0),
+    finished_at timestamptz
+);
+
+-- What was unusual in the hours up to the newest that was looked at, by the kind of alert that it is for. Looking is work, so it is done once
+-- an hour; alerts judge what stands here.
+CREATE TABLE prediction_findings (
+    kind    text NOT NULL,
+    site_id uuid NOT NULL,
+    hour    timestamptz NOT NULL,
+    detail  jsonb NOT NULL,
+    PRIMARY KEY (kind, site_id)
+);

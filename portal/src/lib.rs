@@ -11,7 +11,7 @@
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
-//! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place;
+//! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `predictions` – what will probably happen; `trace` – what is done for which request;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.

@@ -73,6 +73,8 @@ pub struct Metrics {
     pub(crate) backups: backups::Backups,
     /// `mlango_retention_rows_total{rule}`.
     pub(crate) let_go: IntCounterVec,
+    /// `mlango_forecasts_total{kind}`.
+    pub(crate) forecasts: IntCounterVec,
     pool: IntGaugeVec,
 }
 
@@ -219,6 +221,12 @@ impl Metrics {
                 "mlango_retention_rows_total",
                 "Rows that were deleted, or lost what told who it was, since they were kept long enough.",
                 &["rule"],
+            ),
+            forecasts: counters(
+                &registry,
+                "mlango_forecasts_total",
+                "Forecasts that this portal has made and stored.",
+                &["kind"],
             ),
             pool: gauges(&registry, "mlango_db_pool_connections", "Connections to the database.", &["store", "state"]),
             registry,

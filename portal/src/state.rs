@@ -21,6 +21,7 @@ use crate::pages::privacy::Texts;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::trouble::Trouble;
+use crate::predictions::Predictions;
 use crate::throttle::Throttle;
 use crate::views::assets;
 use crate::views::brand::Brand;
@@ -63,6 +64,8 @@ pub struct Inner {
     pub(crate) trouble: Trouble,
     /// What pages of the desk show of alerts, and who is told when PostgreSQL is away.
     pub(crate) alerts: Alerts,
+    /// How far this process is with the night's forecasts.
+    pub(crate) predictions: Predictions,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
@@ -112,6 +115,7 @@ impl App {
             live: Live::default(),
             trouble: Trouble::default(),
             alerts: Alerts::default(),
+            predictions: Predictions::default(),
             stopping: CancellationToken::new(),
             db,
             redis,

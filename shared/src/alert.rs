@@ -94,6 +94,12 @@ pub enum Kind {
     SmsCredit,
     /// PostgreSQL does not answer.
     DatabaseAway,
+    /// Much less, or much more, is bought or used at a site than was expected.
+    DemandUnusual,
+    /// Many more logins fail at a site, over hours, than usual.
+    LoginBurst,
+    /// A site will probably come to its limit of sessions.
+    CapacityNear,
 }
 
 /// A number of a rule that an operator can change.
@@ -158,7 +164,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 25] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
@@ -169,6 +175,8 @@ impl Kind {
         Kind::CertificateExpiry,
         Kind::RouterSilent,
         Kind::RouterUnheard,
+        Kind::DemandUnusual,
+        Kind::CapacityNear,
         Kind::SessionsLeaking,
         Kind::ProviderFailing,
         Kind::PaymentFailures,
@@ -177,6 +185,7 @@ impl Kind {
         Kind::LedgerProof,
         Kind::SmsCredit,
         Kind::FailedLogins,
+        Kind::LoginBurst,
         Kind::VoucherGuessing,
         Kind::MacCloned,
         Kind::AccountAttack,
@@ -208,6 +217,9 @@ impl Kind {
             Kind::CertificateExpiry => "certificate_expiry",
             Kind::SmsCredit => "sms_credit",
             Kind::DatabaseAway => "database_away",
+            Kind::DemandUnusual => "demand_unusual",
+            Kind::LoginBurst => "login_burst",
+            Kind::CapacityNear => "capacity_near",
         }
     }
 
@@ -241,18 +253,26 @@ impl Kind {
             Kind::CertificateExpiry => "certificate runs out",
             Kind::SmsCredit => "SMS credit",
             Kind::DatabaseAway => "database away",
+            Kind::DemandUnusual => "unusual demand",
+            Kind::LoginBurst => "logins fail for hours",
+            Kind::CapacityNear => "limit of sessions near",
         }
     }
 
     /// What somebody must be allowed to do to see it, and to be told of it.
     pub fn needs(self) -> Permission {
         match self {
-            Kind::PaymentAttempts | Kind::PaymentFailures | Kind::MoneyUnmatched | Kind::LedgerProof => {
-                Permission::SeeMoney
-            }
-            Kind::FailedLogins | Kind::StaffLogins | Kind::VoucherGuessing | Kind::AccountAttack | Kind::MacCloned => {
-                Permission::Support
-            }
+            Kind::PaymentAttempts
+            | Kind::PaymentFailures
+            | Kind::MoneyUnmatched
+            | Kind::LedgerProof
+            | Kind::DemandUnusual => Permission::SeeMoney,
+            Kind::FailedLogins
+            | Kind::LoginBurst
+            | Kind::StaffLogins
+            | Kind::VoucherGuessing
+            | Kind::AccountAttack
+            | Kind::MacCloned => Permission::Support,
             _ => Permission::See,
         }
     }
@@ -283,6 +303,9 @@ impl Kind {
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),
             Kind::MacCloned => warning(dial("devices", 1, 1, 1000), dial("minutes in which they count", 65, 61, 180)),
             Kind::AccountAttack => warning(dial("events", 1, 1, 1000), within(60)),
+            Kind::DemandUnusual => warning(dial("percent away from what was expected", 30, 10, 100), None),
+            Kind::LoginBurst => warning(dial("failed logins together", 5, 3, 100_000), None),
+            Kind::CapacityNear => warning(dial("percent likely within two days", 50, 5, 99), None),
             Kind::StaffLogins => critical(dial("sign-ins that failed", 10, 3, 1000), within(15), 30),
         }
     }

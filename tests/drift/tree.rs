@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use crate::source::Source;
 
 /// Folder and name of every package, the longer folder first, so that a file finds its own package.
-pub(crate) const PACKAGES: [(&str, &str); 6] = [
+pub(crate) const PACKAGES: [(&str, &str); 7] = [
     ("radiusd/proto", "radius-proto"),
     ("shared/store", "store"),
+    ("shared/forecast", "forecast"),
     ("radiusd", "radiusd"),
     ("portal", "portal"),
     ("shared", "shared"),

@@ -53,6 +53,7 @@ mod outages;
 mod packages;
 mod pairing;
 mod plans;
+mod predictions;
 mod privacy;
 mod purchase;
 mod radsec;

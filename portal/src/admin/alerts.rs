@@ -26,6 +26,7 @@ use super::page::{Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
 use crate::alerts::standing::may_see;
+use crate::predictions::anomalies;
 use crate::session::Staff;
 use crate::session::csrf::Posted;
 
@@ -35,6 +36,8 @@ const SHOWN: u32 = 200;
 const REFRESH: u32 = 15;
 /// Longest note, in characters.
 const NOTE_LIMIT: usize = 500;
+/// The box by which somebody says that it was expected.
+const EXPECTED: &str = "expected";
 /// Where the list is.
 pub(super) const LIST: &str = "/admin/alerts";
 
@@ -163,6 +166,12 @@ pub(super) async fn acknowledge(
         return one(&app, staff, id, problem, &Asked::default(), StatusCode::CONFLICT).await;
     }
     audit(&app, staff, "alert.acknowledge", &format!("{} {id}", alert.kind.as_str())).await?;
+    if posted.form.is_on(EXPECTED) && alert.kind == Kind::DemandUnusual {
+        let (by, now) = (&staff.admin.email, app.clock.now());
+        if let Some(span) = anomalies::expected(&app, &alert, by, &note, now).await? {
+            audit(&app, staff, "calendar.add", &span.name).await?;
+        }
+    }
     crate::alerts::refresh(&app).await?;
     Ok(Redirect::to(&format!("{LIST}/{id}?done=acknowledged")).into_response())
 }
@@ -324,9 +333,13 @@ fn forms(staff: &Staff, alert: &Alert) -> Vec<Form> {
     let (sent, problems) = (Fields::default(), Problems::default());
     let filled = Filled { sent: &sent, problems: &problems };
     let hint = "You say that you look after it. Nobody is told any more that it goes on; when it is over, those who were told are.";
-    let form = Form::new("acknowledge", format!("{LIST}/{}/acknowledge", alert.id), "Acknowledge")
+    let mut form = Form::new("acknowledge", format!("{LIST}/{}/acknowledge", alert.id), "Acknowledge")
         .titled("Acknowledge", hint)
         .field(filled.long("note", "Note").hint("May stay empty. Others read it here."));
+    if alert.kind == Kind::DemandUnusual && alert.site.is_some() {
+        let words = "It was an event or a closure: write these hours into the calendar, and do not learn from them";
+        form = form.field(filled.tick(EXPECTED, "Expected", words));
+    }
     vec![form]
 }
 

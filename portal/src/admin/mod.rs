@@ -20,6 +20,7 @@ mod audit;
 mod audit_log;
 mod backups;
 mod campaigns;
+mod calendar;
 mod charts;
 mod customer;
 mod discounts;
@@ -139,6 +140,7 @@ fn see_routes() -> Router<App> {
         .route("/alerts/rules", get(alerts::rules::list))
         .route("/alerts/{id}", get(alerts::show))
         .route("/backups", get(backups::show))
+        .route("/calendar", get(calendar::show))
         .route("/outages", get(outages::list))
         .route("/packages", get(packages::list))
         .route("/routers", get(routers::list))
@@ -254,6 +256,8 @@ fn edit_offers_routes() -> Router<App> {
         .route("/campaigns", post(campaigns::edit::make))
         .route("/campaigns/new", get(campaigns::edit::ask))
         .route("/campaigns/{id}/stop", post(campaigns::stop))
+        .route("/calendar", post(calendar::add))
+        .route("/calendar/{id}/remove", post(calendar::remove))
         .route("/jobs/void", get(jobs::ask_void).post(jobs::void))
         .route("/vouchers", post(vouchers::make))
         .route("/vouchers/new", get(vouchers::ask))

@@ -45,6 +45,7 @@ const PAGES: &[&str] = &[
     "/admin/campaigns",
     "/admin/campaigns/new?audience=likely",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/calendar",
     "/admin/charts",
     "/admin/charts/data/revenue",
     "/admin/charts/use/use",
@@ -125,6 +126,7 @@ const CHANGES: &[&str] = &[
     "/admin/vouchers/42/give",
     "/admin/vouchers/42/sell",
     "/admin/vouchers/42/void",
+    "/admin/calendar/0192e4a0-0000-7000-8000-000000000001/remove",
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001/end",
     "/admin/messages/texts/ended/off",
     "/admin/messages/texts/ended/on",
@@ -147,6 +149,7 @@ const CHANGES: &[&str] = &[
 const FORMS: &[&str] = &[
     "/admin/campaigns",
     "/admin/support",
+    "/admin/calendar",
     "/admin/sites",
     "/admin/sites/0192e4a0-0000-7000-8000-000000000001",
     "/admin/jobs/disconnect",
@@ -301,6 +304,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&campaigns::tests::single(page()));
     assert_whole(&campaigns::edit::tests::sample(page()));
     assert_whole(&customer::tests::sample(page()));
+    assert_whole(&calendar::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
     assert_whole(&reports::page::tests::sample(page()));
     assert_whole(&reports::page::tests::overview(page()));
@@ -358,6 +362,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "backups.html",
             "campaign.html",
             "campaigns.html",
+            "calendar.html",
             "charts.html",
             "customer.html",
             "discounts.html",

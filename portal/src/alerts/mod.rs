@@ -43,6 +43,8 @@ use crate::App;
 pub(crate) const EVERY: Duration = Duration::from_secs(20);
 /// What comes back within so long after it was over is the same alert, raised again.
 const REOPEN_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// The same of what is looked at by the hour: findings that are not further apart are one.
+const REOPEN_HOURLY_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// What this process knows of alerts.
 #[derive(Debug, Default)]
@@ -97,6 +99,14 @@ async fn remember(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How long after it was over an alert of that kind is raised again.
+fn reopen_within(kind: Kind) -> Duration {
+    match kind {
+        Kind::DemandUnusual | Kind::LoginBurst | Kind::CapacityNear => REOPEN_HOURLY_WITHIN,
+        _ => REOPEN_WITHIN,
+    }
+}
+
 async fn round(app: &App) -> Result<(), StoreError> {
     refresh(app).await?;
     remember(app).await?;
@@ -106,7 +116,8 @@ async fn round(app: &App) -> Result<(), StoreError> {
     let rules = alert::rules::all(&app.db).await?;
     let mutes = alert::rules::mutes(&app.db, now).await?;
     let people = alert::rules::people(&app.db).await?;
-    let present = alert::present(&app.db, now - REOPEN_WITHIN).await?;
+    let mut present = alert::present(&app.db, now - REOPEN_HOURLY_WITHIN).await?;
+    present.retain(|alert| alert.resolved_at.is_none_or(|over| over > now - reopen_within(alert.kind)));
     let observed = observe::observe(app, &rules, &present, &mut memory, now).await?;
     let judged: Vec<Judged> = rules
         .iter()

@@ -14,12 +14,14 @@ use store::alert::facts::{
 use store::alert::{Alert, State};
 use store::backup::{Archive, Newest};
 use store::notification;
+use store::prediction::lately::Found;
 
 use super::Memory;
 use super::disk::{self, Disk};
 use super::told::{self, Radiusd, Told};
 use crate::App;
 use crate::payments::{MPESA, STRIPE, trouble};
+use crate::predictions::anomalies;
 
 /// How far back the security log is read: as far as any rule may count.
 const LOG: Duration = Duration::from_secs(180 * 60);
@@ -67,6 +69,8 @@ pub(crate) struct Observed {
     pub(super) unbalanced: u64,
     /// What messages have cost within a day, and what they may; `None`: there is no limit.
     pub(super) cost: Option<(i64, i64)>,
+    /// What was unusual in the last hours; `None`: nobody has looked for too long.
+    pub(super) found: Option<Vec<Found>>,
 }
 
 /// How radiusd is, as far as this portal can say.
@@ -129,6 +133,7 @@ pub(super) async fn observe(
         unmatched: facts::unmatched(db).await?,
         unbalanced: unbalanced(app, memory, now).await?,
         cost: cost(app, now).await?,
+        found: anomalies::found(db, now).await?,
         // Last: what is added to the samples is remembered with the round, and a round that fails before would add it again.
         guesses: match &radiusd {
             Some(Health::Told(told)) => {
@@ -272,6 +277,7 @@ pub(super) mod tests {
             unmatched: (0, None),
             unbalanced: 0,
             cost: None,
+            found: Some(Vec::new()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! the hour, facts for reports and predictions.
 //! the hour, reports by e-mail.
 //! the hour, who will buy, offers to be told.
+//! the hour, what the next days will bring and whether the last hours were as expected.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -32,6 +33,7 @@ use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
 use crate::payments::{MPESA, check, report, trouble};
+use crate::predictions;
 use crate::trace::followed;
 
 /// Most rows of one kind that a process works on side by side; no more are claimed than there are hands free. A hand mostly waits
@@ -68,6 +70,8 @@ enum Job {
     ReportMails,
     Purchases,
     Campaigns,
+    Forecasts,
+    Anomalies,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -102,6 +106,8 @@ impl Job {
         Job::ReportMails,
         Job::Purchases,
         Job::Campaigns,
+        Job::Forecasts,
+        Job::Anomalies,
     ];
 
     fn name(self) -> &'static str {
@@ -129,6 +135,8 @@ impl Job {
             Job::ReportMails => "report_mails",
             Job::Purchases => "purchases",
             Job::Campaigns => "campaigns",
+            Job::Forecasts => "forecasts",
+            Job::Anomalies => "anomalies",
         }
     }
 
@@ -152,6 +160,7 @@ impl Job {
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
             Job::Retention | Job::Purchases => Duration::from_secs(120),
         }
@@ -183,6 +192,8 @@ impl Job {
             | Job::ReportMails => &never,
             | Job::Purchases
             | Job::Campaigns => &never,
+            | Job::Forecasts
+            | Job::Anomalies => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -250,6 +261,8 @@ impl Job {
             Job::ReportMails => crate::admin::reports::mail::send_due(app).await,
             Job::Purchases => crate::predictions::purchases::nightly(app).await,
             Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
+            Job::Forecasts => predictions::nightly(app).await,
+            Job::Anomalies => predictions::anomalies::look(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

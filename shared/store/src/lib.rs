@@ -10,6 +10,7 @@
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`facts`] (what reports and predictions read), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`report`] (what reports read of them), [`overview`] (how things stand), [`bulk`] (what is done to many),
 //! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many), [`campaign`] (offers by message, and what they did),
+//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`prediction`] (what was said of the days to come, and what became of it), [`bulk`] (what is done to many),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.

@@ -56,6 +56,15 @@ pub(super) fn of(kind: Kind) -> &'static str {
         }
         Kind::MacCloned => "Find out which of the two devices has paid, and move its package to another address.",
         Kind::AccountAttack => "Read the security log: it says what was tried, and from where.",
+        Kind::DemandUnusual => {
+            "Is the line up, does the login page open, can people pay? Ask somebody who is there. If it was expected, say so: those hours are then not learnt from."
+        }
+        Kind::LoginBurst => {
+            "Look at the security log and at the reasons of refusals. Codes that are misprinted look like this, and so does somebody who tries slowly."
+        }
+        Kind::CapacityNear => {
+            "Look at the hours of the next days. Move people to another router, sell less at that hour, or enlarge what is the limit."
+        }
         Kind::StaffLogins => {
             "Ask whose account it is. If it was not they, set another password for it, and look at the audit log."
         }
@@ -70,14 +79,18 @@ pub(super) fn look(kind: Kind) -> (&'static str, &'static str) {
         }
         Kind::BackupLate | Kind::RestoreDrill => ("/admin/backups", "Backups"),
         Kind::RouterSilent => ("/admin/outages", "Outages"),
+        Kind::DemandUnusual | Kind::CapacityNear => ("/admin/reports/use/next-days", "The next seven days"),
         Kind::RouterUnheard | Kind::CertificateExpiry => ("/admin/routers", "Routers"),
         Kind::SessionsLeaking => ("/admin/sessions/leaking", "Leaking sessions"),
         Kind::ProviderFailing | Kind::SmsCredit => ("/admin/messages", "Messages"),
         Kind::PaymentFailures | Kind::PaymentAttempts | Kind::LedgerProof => ("/admin/payments", "Payments"),
         Kind::MoneyUnmatched => ("/admin/money", "Unmatched money"),
-        Kind::FailedLogins | Kind::VoucherGuessing | Kind::MacCloned | Kind::AccountAttack | Kind::StaffLogins => {
-            ("/admin/security", "Security")
-        }
+        Kind::FailedLogins
+        | Kind::LoginBurst
+        | Kind::VoucherGuessing
+        | Kind::MacCloned
+        | Kind::AccountAttack
+        | Kind::StaffLogins => ("/admin/security", "Security"),
     }
 }
 

@@ -6,10 +6,13 @@
 
 mod account_attack;
 mod backup_late;
+mod capacity_near;
 mod certificate_expiry;
+mod demand_unusual;
 mod disk_space;
 mod failed_logins;
 mod ledger_proof;
+mod login_burst;
 mod mac_cloned;
 mod money_unmatched;
 mod not_stored;
@@ -81,6 +84,9 @@ pub(super) fn judge(kind: Kind, observed: &Observed, rule: &Rule) -> Option<Vec<
         Kind::LedgerProof => Some(ledger_proof::judge(observed)),
         Kind::CertificateExpiry => certificate_expiry::judge(observed, rule),
         Kind::SmsCredit => Some(sms_credit::judge(observed, rule)),
+        Kind::DemandUnusual => demand_unusual::judge(observed, rule),
+        Kind::LoginBurst => login_burst::judge(observed, rule),
+        Kind::CapacityNear => capacity_near::judge(observed, rule),
         // It is noticed by nobody having an answer: super::blackout.
         Kind::DatabaseAway => Some(Vec::new()),
     }
