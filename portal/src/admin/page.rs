@@ -36,7 +36,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 18] = [
+    const ALL: [Tab; 19] = [
         Tab::Overview,
         Tab::Support,
         Tab::Sessions,

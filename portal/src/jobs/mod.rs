@@ -1,10 +1,7 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour, facts for reports and predictions.
-//! the hour, reports by e-mail.
-//! the hour, who will buy, offers to be told.
-//! the hour, what the next days will bring and whether the last hours were as expected.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -16,9 +13,7 @@ use std::time::Duration;
 
 use shared::request::RequestId;
 use store::{
-    StoreError, backup, bulk, entitlement, facts, fee, idempotency, notification, payment, refund, rollup, unmatched,
-    visit, webhook,
-    StoreError, backup, bulk, campaign, entitlement, fee, idempotency, notification, payment, refund, rollup,
+    StoreError, backup, bulk, campaign, entitlement, facts, fee, idempotency, notification, payment, refund, rollup,
     unmatched, visit, webhook,
 };
 use tokio::sync::{Notify, Semaphore};
@@ -82,7 +77,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 21] = [
+    const ALL: [Job; 25] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -152,15 +147,12 @@ impl Job {
             | Job::News
             | Job::AlertMessages
             | Job::Webhooks
-            | Job::Bulk => Duration::from_secs(1),
-            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             | Job::Bulk
             | Job::Campaigns => Duration::from_secs(1),
-            Job::Fees | Job::Expiry | Job::Alerts => Duration::from_secs(2),
+            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
-            Job::Cleaning | Job::Sums | Job::Facts => Duration::from_secs(60),
-            Job::Cleaning | Job::Sums | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
             Job::Retention | Job::Purchases => Duration::from_secs(120),
         }
@@ -188,10 +180,10 @@ impl Job {
             | Job::Cleaning
             | Job::Bulk
             | Job::Sums
-            | Job::Facts => &never,
-            | Job::ReportMails => &never,
+            | Job::Facts
+            | Job::ReportMails
             | Job::Purchases
-            | Job::Campaigns => &never,
+            | Job::Campaigns
             | Job::Forecasts
             | Job::Anomalies => &never,
         };

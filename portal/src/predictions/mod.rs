@@ -1,6 +1,3 @@
-//! Predictions: what is worked out by night, kept, and scored when the truth arrives.
-
-pub(crate) mod purchases;
 //! What will probably happen, made every night: forecasts of demand, their scores once their week is over, and switching off what is no better
 //! than saying "as last week".
 //!
@@ -10,6 +7,7 @@ pub(crate) mod purchases;
 //!                                                   ▼  a week later
 //!                               [`scoring`] what became of them ─► [`switch`] which are shown
 //!  [`anomalies`] the last hours beside what was expected of them ─► alerts
+//!  [`purchases`] who will buy again, and who stays away
 //! ```
 //!
 //! A night has an origin, the first hour that is predicted: [`AT_HOUR`] by the home clock. What is due of a night is made from then on, at any
@@ -21,6 +19,7 @@ pub(crate) mod anomalies;
 pub(crate) mod calendar;
 mod demand;
 mod hours;
+pub(crate) mod purchases;
 mod scoring;
 mod switch;
 

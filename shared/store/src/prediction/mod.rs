@@ -1,6 +1,3 @@
-//! What predictions read and write: what was said, and what became of it.
-
-pub mod purchases;
 //! Predictions as they are kept: each is stored when it is made and scored when the truth arrives, so that the desk can say how far it may be
 //! trusted.
 //!
@@ -8,6 +5,7 @@ pub mod purchases;
 //!  site_hourly, sales_hourly ─► [`demand`]  what series are made of ─► forecasts ─► [`score`] ─► forecast_scores, prediction_states
 //!  calendar_days ─────────────► [`calendar`] what is not learnt from, and what is known to come
 //!  forecasts beside facts ────► [`lately`]  what alerts judge by
+//!  orders ────────────────────► [`purchases`] who buys again, and how far that is known
 //! ```
 //!
 //! The nil identity ([`NOWHERE`]) as a site is all sites together, as a package all packages. Refused here: the mathematics, which is
@@ -16,6 +14,7 @@ pub mod purchases;
 pub mod calendar;
 pub mod demand;
 pub mod lately;
+pub mod purchases;
 pub mod score;
 
 use std::time::Duration;

@@ -3,14 +3,10 @@
 //!
 //! Refused here: sessions, orders and payments one by one. A report costs what its period has of hours, whatever happened in them.
 
-pub mod mails;
-pub mod revenue;
-pub mod today;
-//! What reports of the desk ask: a file a report. Each reads facts by the hour, the day and the month, and none of them the history itself.
-
-pub mod map;
-pub mod peak_hours;
-//! What reports of the desk read.
-
 pub mod churn;
 pub mod likely;
+pub mod mails;
+pub mod map;
+pub mod peak_hours;
+pub mod revenue;
+pub mod today;
