@@ -13,7 +13,7 @@
 //! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
-//! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `predictions` – what will probably happen; `trace` – what is done for which request;
+//! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `trace` – what is done for which request;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
 //!
 //! The crate refuses to hold truth: money, access and sessions are PostgreSQL's, through `store`. Any number of

@@ -154,7 +154,7 @@ async fn page(
     let is_theirs = |entry: &Entry| can_edit && (*staff.sites() == SiteScope::All || entry.span.site.is_some());
     let rows = entries.iter().map(|entry| row(entry, &sites, is_theirs(entry), now)).collect();
     let page = Calendar {
-        page: Page::new(app, staff, Tab::Charts),
+        page: Page::new(app, staff, Tab::Reports),
         style: style(),
         rows,
         forms: if can_edit { forms(sent, problems, &sites, staff.sites(), now) } else { Vec::new() },
