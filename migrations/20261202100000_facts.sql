@@ -153,7 +153,7 @@ CREATE TABLE package_daily (
     package_id    uuid NOT NULL,
     currency      char(3) NOT NULL,
     purchases     bigint NOT NULL CHECK (purchases >= 0),
-    returning     bigint NOT NULL CHECK (returning >= 0),
+    "returning"   bigint NOT NULL CHECK ("returning" >= 0),
     gross_minor   bigint NOT NULL,
     refunded_minor bigint NOT NULL DEFAULT 0,
     seconds_used  bigint NOT NULL DEFAULT 0,
@@ -173,3 +173,6 @@ CREATE TABLE facts_mark (
     name    text PRIMARY KEY,
     through timestamptz NOT NULL
 );
+
+-- How many sessions a site can carry at once, as the operator knows it (its line, its access points): what its use is measured against.
+ALTER TABLE sites ADD COLUMN session_limit integer CONSTRAINT sites_session_limit CHECK (session_limit > 0);
