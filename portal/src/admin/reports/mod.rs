@@ -28,6 +28,7 @@ mod reconciliation;
 mod revenue;
 mod scorecard;
 mod today;
+mod usage;
 mod vouchers;
 
 use self::report::{About, Question, Told};
