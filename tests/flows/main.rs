@@ -55,6 +55,7 @@ mod purchase;
 mod radsec;
 mod refusals;
 mod registry;
+mod reports_use;
 mod rest;
 mod rotation;
 mod router_login;

@@ -24,7 +24,6 @@ use super::usage::{
     span_before, to_float,
 };
 use crate::admin::listing::Cell;
-use crate::admin::words;
 use crate::payments::reason::Reason;
 
 pub(super) const ABOUT: About = About {
