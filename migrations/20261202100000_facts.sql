@@ -201,3 +201,5 @@ CREATE TRIGGER facts_after_payment AFTER UPDATE OF state ON payments FOR EACH RO
 CREATE TRIGGER facts_after_voucher AFTER UPDATE OF state ON vouchers FOR EACH ROW
     WHEN (OLD.state <> NEW.state AND NEW.state = 'void' AND NEW.voided_at - OLD.sold_at > interval '47 hours')
     EXECUTE FUNCTION facts_corrected('sold_at');
+-- How many sessions a site can carry at once, as the operator knows it (its line, its access points): what its use is measured against.
+ALTER TABLE sites ADD COLUMN session_limit integer CONSTRAINT sites_session_limit CHECK (session_limit > 0);

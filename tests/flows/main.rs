@@ -60,6 +60,7 @@ mod radsec;
 mod refusals;
 mod registry;
 mod reports;
+mod reports_use;
 mod rest;
 mod rotation;
 mod router_login;

@@ -1,5 +1,6 @@
-//! `/admin/sites`: the places where routers stand, with their position and their clock. Happy hours, prices of the hour and ends by the calendar
-//! go by the clock of the place; open sessions follow when it is changed.
+//! `/admin/sites`: the places where routers stand, with their position, their clock and how many sessions they can carry. Happy hours, prices of
+//! the hour and ends by the calendar go by the clock of the place; open sessions follow when it is changed. The limit keeps nobody out: reports and
+//! predictions measure against it.
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use super::audit::audit;
-use super::form::{Field, Fields, Filled, Form, FormPage, Problems, told};
+use super::form::{Field, Fields, Filled, Form, FormPage, Problems, number, told};
 use super::page::{Page, Tab, answer, style};
 use crate::App;
 use crate::session::Staff;
@@ -22,6 +23,8 @@ use crate::session::csrf::Posted;
 const LIST: &str = "/admin/sites";
 /// Characters of a name at most.
 const LONGEST_NAME: usize = 100;
+/// Sessions that a site can carry at most.
+const MOST_SESSIONS: u32 = 1_000_000;
 const NO_DEGREES: &str = "write degrees such as -1.2921, latitude and longitude both";
 
 #[derive(Debug, Template)]
@@ -95,6 +98,9 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<Uuid>, staff: St
     if let Some((latitude, longitude)) = site.position {
         sent = sent.with("latitude", latitude.to_string()).with("longitude", longitude.to_string());
     }
+    if let Some(limit) = site.session_limit {
+        sent = sent.with("session_limit", limit.to_string());
+    }
     form(&app, &staff, Some(id), &sent, &Problems::default()).await
 }
 
@@ -150,7 +156,13 @@ fn read(sent: &Fields, problems: &mut Problems) -> Option<Wish> {
     if sent.is_on("latitude") != sent.is_on("longitude") {
         problems.note("longitude", NO_DEGREES);
     }
-    let wish = Wish { name: name.to_owned(), position: latitude.zip(longitude), time_zone: time_zone.to_owned() };
+    let session_limit = problems.optional(sent, "session_limit", |text| number(text, 1, MOST_SESSIONS));
+    let wish = Wish {
+        name: name.to_owned(),
+        position: latitude.zip(longitude),
+        time_zone: time_zone.to_owned(),
+        session_limit,
+    };
     problems.is_empty().then_some(wish)
 }
 
@@ -188,6 +200,9 @@ fn fields(clocks: &[(String, String)], sent: &Fields, problems: &Problems) -> Ve
             .required(),
         filled.text("latitude", "Latitude").hint("In degrees, such as -1.2921. Not needed."),
         filled.text("longitude", "Longitude").hint("In degrees, such as 36.8219."),
+        filled.number("session_limit", "Sessions that it can carry").hint(
+            "At once, over its line and its access points. Nobody is kept out by it: the report on capacity measures against it. May stay empty.",
+        ),
     ]
 }
 
@@ -202,6 +217,7 @@ pub(super) mod tests {
             name: HOSTILE.into(),
             position: Some((-1.2921, 36.8219)),
             time_zone: "Africa/Nairobi".into(),
+            session_limit: Some(120),
             routers: 3,
         };
         Sites { page, style: style(), sites: vec![row(site)], can_edit: true, done: true }
@@ -221,6 +237,9 @@ pub(super) mod tests {
             (&[("longitude", "here"), ("latitude", "0")], Some("longitude")),
             (&[("time_zone", "Africa/Atlantis")], Some("time_zone")),
             (&[("name", "")], Some("name")),
+            (&[("session_limit", "120")], None),
+            (&[("session_limit", "0")], Some("session_limit")),
+            (&[("session_limit", "many")], Some("session_limit")),
         ] {
             let mut problems = Problems::default();
             let read = read(&sent(&[&good[..], more].concat()), &mut problems);

@@ -11,7 +11,7 @@ use store::rest::site;
 
 use super::auth::Token;
 use super::id::{Kind as Thing, in_path, spell};
-use super::input::{Input, Read, got, line, number};
+use super::input::{Input, Read, got, line, number, whole};
 use super::list::Asked;
 use super::problem::Problem;
 use super::single::Single;
@@ -19,6 +19,8 @@ use crate::App;
 
 /// Where a place is that nobody said.
 const HOME: &str = "Africa/Nairobi";
+/// Sessions that a site can carry at most.
+const MOST_SESSIONS: i64 = 1_000_000;
 
 #[derive(Debug, Serialize)]
 struct Site {
@@ -27,6 +29,7 @@ struct Site {
     latitude: Option<f64>,
     longitude: Option<f64>,
     time_zone: String,
+    session_limit: Option<i32>,
     created_at: String,
 }
 
@@ -37,6 +40,7 @@ fn spelt(site: &site::Site) -> Site {
         latitude: site.latitude,
         longitude: site.longitude,
         time_zone: site.time_zone.clone(),
+        session_limit: site.session_limit,
         created_at: rfc3339(site.created_at),
     }
 }
@@ -60,6 +64,7 @@ pub(super) async fn add(State(app): State<App>, token: Token, mut input: Input) 
     let latitude = input.optional("latitude", number(-90.0..=90.0));
     let longitude = input.optional("longitude", number(-180.0..=180.0));
     let time_zone = input.optional("time_zone", zone);
+    let session_limit = input.optional("session_limit", sessions);
     input.done()?;
     let now = app.clock.now();
     let site = site::Site {
@@ -68,6 +73,7 @@ pub(super) async fn add(State(app): State<App>, token: Token, mut input: Input) 
         latitude,
         longitude,
         time_zone: time_zone.unwrap_or_else(|| HOME.to_owned()),
+        session_limit,
         created_at: now,
     };
     site::add(&app.db, &site).await?;
@@ -90,6 +96,7 @@ pub(super) async fn change(
     site.latitude = input.nullable("latitude", number(-90.0..=90.0)).unwrap_or(site.latitude);
     site.longitude = input.nullable("longitude", number(-180.0..=180.0)).unwrap_or(site.longitude);
     site.time_zone = input.change("time_zone", zone).unwrap_or(site.time_zone);
+    site.session_limit = input.nullable("session_limit", sessions).unwrap_or(site.session_limit);
     input.done()?;
     site::change(&app.db, &site).await?;
     token.audit(&app, "site.update", &site.name).await?;
@@ -100,4 +107,10 @@ pub(super) async fn change(
 fn zone(value: &Value) -> Read<String> {
     let name = value.as_str().filter(|name| name.len() <= 64 && Zone::named(name).is_some());
     name.map(str::to_owned).ok_or_else(|| "write a name such as Africa/Nairobi".into())
+}
+
+/// How many sessions a site can carry at once.
+fn sessions(value: &Value) -> Read<i32> {
+    let read = whole(1..=MOST_SESSIONS)(value)?;
+    i32::try_from(read).map_err(|error| error.to_string())
 }

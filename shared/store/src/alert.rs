@@ -148,7 +148,8 @@ impl Row {
     }
 }
 
-fn lines(detail: &Value) -> Vec<String> {
+/// What a detail says, a line each.
+pub(crate) fn lines(detail: &Value) -> Vec<String> {
     let lines = detail.get("lines").and_then(Value::as_array);
     lines.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

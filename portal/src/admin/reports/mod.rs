@@ -36,6 +36,7 @@ mod reconciliation;
 mod revenue;
 mod scorecard;
 mod today;
+mod usage;
 mod vouchers;
 
 use shared::staff::Permission;

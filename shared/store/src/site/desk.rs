@@ -20,6 +20,8 @@ pub struct Site {
     pub position: Option<(f64, f64)>,
     /// Its clock, by its name in the IANA database.
     pub time_zone: String,
+    /// How many sessions it can carry at once; `None`: nobody said.
+    pub session_limit: Option<u32>,
     /// How many routers stand there.
     pub routers: u64,
 }
@@ -33,12 +35,14 @@ pub struct Wish {
     pub position: Option<(f64, f64)>,
     /// Its clock, by its name in the IANA database.
     pub time_zone: String,
+    /// How many sessions it can carry at once; `None`: nobody said.
+    pub session_limit: Option<u32>,
 }
 
 /// The sites that somebody is not kept from, by name.
 pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Site>> {
     let rows = sqlx::query!(
-        r#"SELECT s.id, s.name, s.latitude, s.longitude, s.time_zone,
+        r#"SELECT s.id, s.name, s.latitude, s.longitude, s.time_zone, s.session_limit,
                   (SELECT count(*) FROM nas n WHERE n.site_id = s.id) AS "routers!"
            FROM sites s WHERE $1::uuid[] IS NULL OR s.id = ANY ($1) ORDER BY s.name, s.id LIMIT $2"#,
         sites.filter() as Option<&[Uuid]>,
@@ -46,15 +50,15 @@ pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Site>> {
     )
     .fetch_all(&db.pool)
     .await?;
-    let site = |id, name, position, time_zone, routers| Site {
-        id,
-        name,
-        position,
-        time_zone,
-        routers: u64::try_from(routers).unwrap_or(0),
-    };
-    let rows = rows.into_iter();
-    Ok(rows.map(|row| site(row.id, row.name, row.latitude.zip(row.longitude), row.time_zone, row.routers)).collect())
+    let rows = rows.into_iter().map(|row| Site {
+        id: row.id,
+        name: row.name,
+        position: row.latitude.zip(row.longitude),
+        time_zone: row.time_zone,
+        session_limit: row.session_limit.and_then(|limit| u32::try_from(limit).ok()),
+        routers: u64::try_from(row.routers).unwrap_or(0),
+    });
+    Ok(rows.collect())
 }
 
 /// One site.
@@ -69,14 +73,15 @@ pub async fn get(db: &Db, sites: &SiteScope, id: Uuid) -> Result<Site> {
 /// [`StoreError::Conflict`]: there is one of that name.
 pub async fn add(db: &Db, id: Uuid, wish: &Wish, now: OffsetDateTime) -> Result<()> {
     let added = sqlx::query!(
-        "INSERT INTO sites (id, name, latitude, longitude, time_zone, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO sites (id, name, latitude, longitude, time_zone, created_at, session_limit) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (name) DO NOTHING",
         id,
         wish.name,
         wish.position.map(|(latitude, _)| latitude),
         wish.position.map(|(_, longitude)| longitude),
         wish.time_zone,
-        now
+        now,
+        column(wish.session_limit)
     )
     .execute(&db.pool)
     .await?
@@ -90,13 +95,14 @@ pub async fn add(db: &Db, id: Uuid, wish: &Wish, now: OffsetDateTime) -> Result<
 /// [`StoreError::Conflict`]: another one has that name.
 pub async fn change(db: &Db, id: Uuid, wish: &Wish) -> Result<()> {
     let changed = sqlx::query!(
-        "UPDATE sites SET name = $2, latitude = $3, longitude = $4, time_zone = $5
+        "UPDATE sites SET name = $2, latitude = $3, longitude = $4, time_zone = $5, session_limit = $6
          WHERE id = $1 AND NOT EXISTS (SELECT FROM sites o WHERE o.name = $2 AND o.id <> $1)",
         id,
         wish.name,
         wish.position.map(|(latitude, _)| latitude),
         wish.position.map(|(_, longitude)| longitude),
-        wish.time_zone
+        wish.time_zone,
+        column(wish.session_limit)
     )
     .execute(&db.pool)
     .await?
@@ -106,6 +112,11 @@ pub async fn change(db: &Db, id: Uuid, wish: &Wish) -> Result<()> {
     }
     get(db, &SiteScope::All, id).await?;
     Err(StoreError::Conflict(taken(&wish.name)))
+}
+
+/// A limit as its column has it. What no column holds is none: forms take no such number.
+fn column(limit: Option<u32>) -> Option<i32> {
+    limit.and_then(|limit| i32::try_from(limit).ok())
 }
 
 fn taken(name: &str) -> String {
