@@ -3,12 +3,12 @@
 //! ```text
 //!  day       its mean hour, against the median of the same day in the eight weeks nearest to it
 //!  week      the median of its days so compared: what all days share is the level, and nothing unusual
-//!  unlike    what is left is five times what is usual, and a tenth at least
+//!  unlike    what is left is four times what is usual, and a tenth at least
 //! ```
 //!
 //! It must stand alone. If the week before or after was unlike the others in the same way, it is a new habit ("closed on Mondays now"),
-//! and if more than two days of a week are unlike, the week is another level: both are learnt from. So a change is held back for one
-//! week at most. What is left out here is none for whoever learns; it is still there for whoever is judged.
+//! and if more than three days of a week are unlike, or the whole week is, the level is another: both are learnt from. So a change is held
+//! back for one week at most. What is left out here is none for whoever learns; it is still there for whoever is judged.
 
 use super::weeks::{DAY, Row, mean};
 use crate::series::WEEK;
@@ -19,17 +19,20 @@ const WEEKS_MIN: usize = 4;
 /// Weeks on either side that a day is compared with; at an end of the history, as many on one side.
 const NEAR: usize = 4;
 /// How far off a day may be, in usual distances, and in logarithms at least. Chosen on origins before those that the goals are measured on.
-const FAR: f64 = 5.0;
+const FAR: f64 = 4.0;
 const FAR_MIN: f64 = 0.1;
 /// Days of a week that may be unlike themselves.
-const DAYS_MAX: usize = 2;
+const DAYS_MAX: usize = 3;
 /// The standard deviation of a normal in medians of its size.
 const DEVIATION: f64 = 1.4826;
 /// A day on which nothing happened is a hundredth of a usual one: its logarithm has an end.
 const LEAST: f64 = 0.01;
 
-/// How far each day of a week was off; nothing where it was not seen.
-type Days = [f64; DAYS];
+/// How far a week was off, and each of its days beyond that; nothing where it was not seen. Logarithms.
+struct Off {
+    level: f64,
+    days: [f64; DAYS],
+}
 
 /// The weeks, newest first, without the days that were unlike themselves.
 pub(crate) fn ordinary(weeks: &[Row]) -> Vec<Row> {
@@ -38,17 +41,16 @@ pub(crate) fn ordinary(weeks: &[Row]) -> Vec<Row> {
         return kept;
     }
     let off = distances(weeks);
-    let usual = median(off.iter().flatten().filter(|off| **off != 0.0).map(|off| off.abs())).unwrap_or(0.0);
+    let usual = median(off.iter().flat_map(|off| off.days).map(f64::abs).filter(|off| *off > 0.0)).unwrap_or(0.0);
     let far = (FAR * DEVIATION * usual).max(FAR_MIN);
     for (at, week) in kept.iter_mut().enumerate() {
         let alone = |day: usize| {
-            let same = |other: Option<&Days>| other.is_some_and(|other| other[day] * off[at][day].signum() > far / 2.0);
-            off[at][day].abs() > far
-                && !same(off.get(at + 1))
-                && !same(at.checked_sub(1).and_then(|newer| off.get(newer)))
+            let here = off[at].days[day];
+            let same = |other: Option<&Off>| other.is_some_and(|other| other.days[day] * here.signum() > far / 2.0);
+            here.abs() > far && !same(off.get(at + 1)) && !same(at.checked_sub(1).and_then(|newer| off.get(newer)))
         };
         let unlike: Vec<usize> = (0..DAYS).filter(|&day| alone(day)).collect();
-        if unlike.len() <= DAYS_MAX {
+        if unlike.len() <= DAYS_MAX && off[at].level.abs() <= far {
             unlike.into_iter().for_each(|day| week[day * DAY..(day + 1) * DAY].fill(None));
         }
     }
@@ -56,7 +58,7 @@ pub(crate) fn ordinary(weeks: &[Row]) -> Vec<Row> {
 }
 
 /// The logarithm of each day against the same day nearby, less what its whole week has of that.
-fn distances(weeks: &[Row]) -> Vec<Days> {
+fn distances(weeks: &[Row]) -> Vec<Off> {
     let days: Vec<[Option<f64>; DAYS]> = weeks
         .iter()
         .map(|week| std::array::from_fn(|day| mean(week[day * DAY..(day + 1) * DAY].iter().flatten().copied())))
@@ -70,7 +72,7 @@ fn distances(weeks: &[Row]) -> Vec<Days> {
             Some((days[at][day]? / usual).max(LEAST).ln())
         });
         let level = median(off.iter().flatten().copied()).unwrap_or(0.0);
-        off.map(|off| off.map_or(0.0, |off| off - level))
+        Off { level, days: off.map(|off| off.map_or(0.0, |off| off - level)) }
     };
     (0..days.len()).map(off).collect()
 }
@@ -117,8 +119,8 @@ mod tests {
         assert!(missing(&closed).is_empty(), "two Mondays are a habit: {:?}", missing(&closed));
         let level = ordinary(&weeks(|week, _| if week < 1 { 2.0 } else { 1.0 }));
         assert!(missing(&level).is_empty());
-        let many = ordinary(&weeks(|week, day| if week == 2 && day < 3 { 0.2 } else { 1.0 }));
-        assert!(missing(&many).is_empty(), "three days of one week: {:?}", missing(&many));
+        let many = ordinary(&weeks(|week, day| if week == 2 && day < 4 { 0.2 } else { 1.0 }));
+        assert!(missing(&many).is_empty(), "four days of one week: {:?}", missing(&many));
     }
 
     #[test]
