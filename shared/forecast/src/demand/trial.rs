@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Every week is said from [ordinary](super::ordinary) days. *As last week* stands until something else is better by a margin and in most
-//! weeks: two good weeks may be luck. It is the last ordinary week, unless the last whatever it was did better. Otherwise the ten best rules are blended, because the best of two hundred is partly the luckiest. Where hours are
-//! small whole numbers, a blend of means is also tried as the number that half of such hours stay under: nobody sells 1.4.
+//! weeks: two good weeks may be luck. It then means the last ordinary week, unless the last one as it was did better. Otherwise the ten
+//! best rules are blended, because the best of two hundred is partly the luckiest. Where hours are small whole numbers, a blend of means is
+//! also tried as the number that half of such hours stay under: nobody sells 1.4.
 //!
-//! What is expected is always a blend of means, judged by squares, so that hours add up to weeks; what is typical is judged by distance.
+//! Where last week stands, it is what is expected and what is typical. A blend is made twice: of rules of means, judged by squares, for
+//! what is expected, so that hours add up to weeks; and judged by distance for what is typical.
 
 use super::ordinary::ordinary;
 use super::pool::Pool;
