@@ -2,7 +2,7 @@
 # `bench`: our server beside others, on this machine, in one run, asked by one generator.
 #
 # The benches of accounting are in records.bash, that of the end of access in expiry.bash, those of the portal in
-# payments.bash, the peer is in peer.bash.
+# payments.bash, that of forecasts in forecast.bash, the peer is in peer.bash.
 # Everything lies under .mlango/bench: a PostgreSQL of its own, as durable as in production; databases made
 # anew for each run; one report per run and last.json with all of them. Servers run one after the other, so
 # that each has the machine for itself. docs/operations/benchmarks.md says how to read what comes out.
@@ -46,10 +46,14 @@ cmd_bench() {
             cargo bench -p radius-proto "$@"
             return
             ;;
+        forecast)
+            bench_forecast "$@"
+            return
+            ;;
         auth | flood | directory | accounting | expiry | history | desk | payments | pages) ;;
         # Otherwise the generator, which then has most to do, would take from the server what it measures.
         overload) BENCH_PIN=yes ;;
-        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history, desk, payments, pages or codec; see ./mlango help." ;;
+        *) fail "bench wants to know what: auth, overload, flood, directory, accounting, expiry, history, desk, payments, pages, forecast or codec; see ./mlango help." ;;
     esac
     bench_options "$@"
     # A source port holds 256 logins; an overload needs hundreds.
