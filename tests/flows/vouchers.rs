@@ -202,11 +202,10 @@ async fn a_voucher_that_nobody_used_by_its_last_day_is_refused_in_its_own_words(
 
     // At the portal, in its own words and in the guest's language.
     let guest = Guest::new(&world.portal_url(), &router);
-    let arrived = guest.arrive().await;
-    for (page, words) in [
-        (guest.follow(&arrived, "Kiswahili").await, "Siku ya mwisho ya kutumia vocha hii imepita"),
-        (arrived, "The last day to use this voucher is over"),
-    ] {
+    for words in ["Siku ya mwisho ya kutumia vocha hii imepita", "The last day to use this voucher is over"] {
+        // Each try begins at the router, whose challenge is good for one.
+        let arrived = guest.arrive().await;
+        let page = if words.starts_with('S') { guest.follow(&arrived, "Kiswahili").await } else { arrived };
         let going = guest.send(&page, "action=\"/voucher", &[("code", &printed(&codes[1]))]).await;
         let (_, back) = guest.go_online(&going).await;
         let link = back.attribute("id=\"continue\"", "href").unwrap_or_else(|| panic!("{}", back.text));
