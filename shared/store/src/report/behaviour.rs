@@ -9,7 +9,7 @@ use crate::rollup::Span;
 use crate::{Db, Result};
 
 /// Customers that the count of devices looks at. Of a month with more it is one in 64, by the last octet of their identity, which is random.
-const MANY: i64 = 16_000;
+const MANY: i32 = 16_000;
 
 /// Sessions that ended for one cause.
 #[derive(Clone, PartialEq, Eq, Debug)]
