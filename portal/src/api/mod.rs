@@ -11,6 +11,7 @@
 //! Refused here: sessions of the desk (cookies are not looked at, so no foreign page can use them), and
 //! details of our insides in an answer.
 
+mod alerts;
 pub mod auth;
 mod customers;
 mod discounts;
