@@ -56,6 +56,7 @@ mod purchase;
 mod radsec;
 mod refusals;
 mod registry;
+mod reports_money;
 mod rest;
 mod rotation;
 mod router_login;

@@ -52,6 +52,7 @@ pub mod person;
 pub mod redis;
 pub mod refund;
 pub mod refusal;
+pub mod report;
 pub mod rest;
 pub mod retention;
 pub mod returned;

@@ -11,6 +11,7 @@ pub(in crate::admin) mod chart;
 pub(in crate::admin) mod report;
 
 mod alert_log;
+mod amounts;
 mod authentication;
 mod behaviour;
 mod capacity;
