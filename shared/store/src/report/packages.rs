@@ -51,7 +51,7 @@ pub async fn sold(db: &Db, span: &Span, sites: &SiteScope, wanted: Wanted) -> Re
     Ok(sqlx::query_as!(
         Sold,
         r#"SELECT d.package_id AS "package!", coalesce(p.name, 'a package that is gone') AS "name!",
-                  CASE WHEN p.currency = d.currency THEN p.price_minor END AS price, d.currency AS "currency!", d.purchases AS "purchases!",
+                  CASE WHEN p.currency = d.currency THEN p.price_minor END AS "price?", d.currency AS "currency!", d.purchases AS "purchases!",
                   d.back AS "returning!", d.gross AS "gross!", d.refunded AS "refunded!", d.seconds_allowed AS "seconds_allowed!",
                   d.seconds_used AS "seconds_used!", d.octets_allowed AS "octets_allowed!", d.octets_used AS "octets_used!"
            FROM (SELECT package_id, currency, sum(purchases)::bigint AS purchases, sum("returning")::bigint AS back,

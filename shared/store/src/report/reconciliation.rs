@@ -188,7 +188,7 @@ pub async fn without_order(db: &Db, span: &Span, provider: Option<&str>) -> Resu
     Ok(sqlx::query_as!(
         Single,
         r#"SELECT receipt AS "reference!", provider AS "provider!", received_at AS "at!", amount_minor AS "amount!", currency AS "currency!",
-                  state AS "state!", CASE WHEN confirmed_at IS NULL THEN 'told' ELSE 'confirmed' END AS "told!", NULL::uuid AS payment
+                  state AS "state!", CASE WHEN confirmed_at IS NULL THEN 'told' ELSE 'confirmed' END AS "told!", NULL::uuid AS "payment?"
            FROM received_money
            WHERE (state = 'unmatched' OR (state = 'refunded' AND given_back_at IS NULL)) AND ignored_at IS NULL
              AND received_at >= $1 AND received_at < $2 AND ($3::text IS NULL OR provider = $3)

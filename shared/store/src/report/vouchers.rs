@@ -55,10 +55,10 @@ pub async fn batches(
     Ok(sqlx::query_as!(
         Batch,
         r#"SELECT b.number AS "number!", coalesce(b.package_name, p.name) AS "package!", coalesce(b.price_minor, p.price_minor) AS "price!",
-                  coalesce(b.currency, p.currency) AS "currency!", b.agent, b.size::bigint AS "printed!",
+                  coalesce(b.currency, p.currency) AS "currency!", b.agent AS "agent?", b.size::bigint AS "printed!",
                   coalesce(c.unsold, 0) AS "unsold!", coalesce(c.unused, 0) AS "unused!", coalesce(c.void, 0) AS "void!",
                   (b.size - coalesce(c.without, 0)) AS "sold!", coalesce(c.used_unsold, 0) AS "used_unsold!",
-                  b.redeem_before IS NOT NULL AND b.redeem_before <= $6 AS "is_expired!", b.created_at
+                  b.redeem_before IS NOT NULL AND b.redeem_before <= $6 AS "is_expired!", b.created_at AS "created_at!"
            FROM voucher_batches b JOIN packages p ON p.id = b.package_id
                 LEFT JOIN (SELECT batch_id, count(*) FILTER (WHERE state = 'printed') AS unsold, count(*) FILTER (WHERE state = 'sold') AS unused,
                                   count(*) FILTER (WHERE state = 'void') AS void, count(*) FILTER (WHERE sold_at IS NULL) AS without,
@@ -102,7 +102,7 @@ pub struct Day {
 pub async fn days(db: &Db, span: &Span, sites: &SiteScope, agent: Option<&str>) -> Result<Vec<Day>> {
     Ok(sqlx::query_as!(
         Day,
-        r#"SELECT to_char(h.day, 'YYYY-MM-DD') AS "day!", b.agent, coalesce(b.currency, p.currency) AS "currency!",
+        r#"SELECT to_char(h.day, 'YYYY-MM-DD') AS "day!", b.agent AS "agent?", coalesce(b.currency, p.currency) AS "currency!",
                   sum(h.sold)::bigint AS "sold!", sum(h.sold * coalesce(b.price_minor, p.price_minor))::bigint AS "amount!",
                   sum(h.used)::bigint AS "used!"
            FROM (SELECT batch_id, (sold_at AT TIME ZONE $5)::date AS day, count(*) AS sold, 0 AS used FROM vouchers
