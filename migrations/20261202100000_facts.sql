@@ -93,7 +93,7 @@ CREATE TABLE payments_hourly (
     confirmed_within bigint[] NOT NULL CHECK (cardinality(confirmed_within) = 9),
     PRIMARY KEY (hour, site_id, provider, currency)
 );
--- Why they failed, as the provider said it.
+-- Why they failed: the code of the provider, which the portal has words for, or else what the provider said.
 CREATE TABLE payment_results_hourly (
     hour     timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
     site_id  uuid NOT NULL,
@@ -203,3 +203,12 @@ CREATE TRIGGER facts_after_voucher AFTER UPDATE OF state ON vouchers FOR EACH RO
     EXECUTE FUNCTION facts_corrected('sold_at');
 -- How many sessions a site can carry at once, as the operator knows it (its line, its access points): what its use is measured against.
 ALTER TABLE sites ADD COLUMN session_limit integer CONSTRAINT sites_session_limit CHECK (session_limit > 0);
+
+-- What reports of money ask beside the facts: money that came without an order and what became of it, payments of which another amount was
+-- told, and vouchers. Each index has only what is not as it usually is.
+CREATE INDEX received_money_waited ON received_money (received_at) WHERE state <> 'matched';
+CREATE INDEX received_money_assigned ON received_money (decided_at) WHERE state = 'assigned';
+CREATE INDEX payments_told_otherwise ON payments (created_at) WHERE told_minor IS NOT NULL;
+-- Vouchers that are not sold and used both: how many of a batch there are of the rest follows from its size.
+CREATE INDEX vouchers_at_large ON vouchers (batch_id, state, sold_at) WHERE state <> 'redeemed' OR sold_at IS NULL;
+CREATE INDEX vouchers_by_use ON vouchers (redeemed_at) INCLUDE (batch_id) WHERE redeemed_at IS NOT NULL;

@@ -61,6 +61,7 @@ mod refusals;
 mod registry;
 mod reports;
 mod reports_use;
+mod reports_money;
 mod rest;
 mod rotation;
 mod router_login;

@@ -16,6 +16,7 @@ pub(in crate::admin) mod page;
 pub(in crate::admin) mod report;
 
 mod alert_log;
+mod amounts;
 mod authentication;
 mod behaviour;
 mod capacity;

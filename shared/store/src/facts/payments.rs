@@ -46,7 +46,7 @@ pub(super) async fn sum_up(tx: &mut PgConnection, from: OffsetDateTime, until: O
     sqlx::query!(
         "INSERT INTO payment_results_hourly (hour, site_id, provider, result, times)
          SELECT date_trunc('hour', y.created_at, 'UTC'), coalesce(n.site_id, '00000000-0000-0000-0000-000000000000'), y.provider,
-                left(coalesce(nullif(y.result_text, ''), nullif(y.result_code, ''), 'nothing was said'), 200), count(*)
+                left(coalesce(nullif(y.result_code, ''), nullif(y.result_text, ''), 'nothing was said'), 200), count(*)
          FROM payments y JOIN orders o ON o.id = y.order_id LEFT JOIN nas n ON n.id = o.nas_id
          WHERE y.created_at >= $1 AND y.created_at < $2 AND y.state = 'failed' GROUP BY 1, 2, 3, 4",
         from,
