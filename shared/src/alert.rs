@@ -277,6 +277,38 @@ impl Kind {
         }
     }
 
+    /// Whether it happens at routers: what is found of it at no site is at a router that stands at none, or at one that is gone. What is
+    /// of no place is about the whole installation.
+    pub fn is_of_a_place(self) -> bool {
+        match self {
+            Kind::FailedLogins
+            | Kind::PaymentAttempts
+            | Kind::VoucherGuessing
+            | Kind::MacCloned
+            | Kind::RouterSilent
+            | Kind::RouterUnheard
+            | Kind::DemandUnusual
+            | Kind::LoginBurst
+            | Kind::CapacityNear => true,
+            Kind::StaffLogins
+            | Kind::PaymentFailures
+            | Kind::AccountAttack
+            | Kind::ProviderFailing
+            | Kind::RadiusdAway
+            | Kind::NotStored
+            | Kind::SpoolGrowing
+            | Kind::DiskSpace
+            | Kind::BackupLate
+            | Kind::RestoreDrill
+            | Kind::SessionsLeaking
+            | Kind::MoneyUnmatched
+            | Kind::LedgerProof
+            | Kind::CertificateExpiry
+            | Kind::SmsCredit
+            | Kind::DatabaseAway => false,
+        }
+    }
+
     /// Its defaults.
     pub fn terms(self) -> Terms {
         match self {

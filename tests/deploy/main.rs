@@ -1,6 +1,6 @@
 //! What operators install, read and tried by the programs that will read it: nginx ([`nginx`]), Prometheus ([`prometheus`]),
 //! Grafana's dashboards ([`grafana`]), Alertmanager ([`alertmanager`]), systemd ([`systemd`]), Docker ([`compose`]), the shell
-//! ([`shell`]), and cargo-deny, which judges what is built in ([`dependencies`]).
+//! ([`shell`]), the tunnel's list of routers ([`wireguard`]), and cargo-deny, which judges what is built in ([`dependencies`]).
 //!
 //! `./mlango test` installs these programs (`deploy/launcher/tools.bash`). A test whose program is missing says so and passes, but
 //! fails where `MLANGO_CI` is set. That names agree between rules, dashboards and documents needs no program: the drift test has it.
@@ -13,6 +13,7 @@ mod nginx;
 mod prometheus;
 mod shell;
 mod systemd;
+mod wireguard;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -414,6 +414,38 @@ async fn a_cloned_device_is_told_from_what_routers_report() {
 }
 
 #[tokio::test]
+async fn a_disk_of_another_portals_machine_is_told_by_whoever_looks() {
+    let mut world = World::new().await;
+    // How full this machine's is shall not come into it.
+    with_rule(&world, Kind::DiskSpace, |rule| rule.threshold = 1).await;
+    world.start_portal().await;
+    let own = "SELECT count(*) FROM alert_samples WHERE kind = 'disk_free_percent' AND subject LIKE '%:/'";
+    eventually("a portal has told how its own stands", || async {
+        look(&world).await;
+        (sqlx::query_scalar::<_, i64>(own).fetch_one(&world.pool).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    let another =
+        "INSERT INTO alert_samples (kind, subject, at, value) VALUES ('disk_free_percent', 'elsewhere:/', $1, 0)";
+    sqlx::query(another).bind(world.clock.now()).execute(&world.pool).await.unwrap();
+    let full = until(&world, Kind::DiskSpace, State::Open).await;
+    assert_eq!(
+        (full.subject.as_str(), full.title.as_str()),
+        ("elsewhere:/", "Only 0 % of the disk of / on elsewhere is free")
+    );
+    // It has room again, as the other portal tells.
+    let room = "UPDATE alert_samples SET value = 50 WHERE subject = 'elsewhere:/'";
+    assert_eq!(sqlx::query(room).execute(&world.pool).await.unwrap().rows_affected(), 1);
+    eventually("its cause is gone", || async {
+        look(&world).await;
+        alerts(&world, Kind::DiskSpace).await[0].clear_since
+    })
+    .await;
+    later(&world, 10).await;
+    until(&world, Kind::DiskSpace, State::Resolved).await;
+}
+
+#[tokio::test]
 async fn sign_ins_at_the_desk_that_fail_are_told() {
     let mut world = World::new().await;
     with_rule(&world, Kind::StaffLogins, |rule| rule.threshold = 5).await;

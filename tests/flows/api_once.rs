@@ -141,6 +141,17 @@ async fn access_is_given_once_and_ended() {
     assert_eq!(ended.json["state"], "revoked");
     let theirs = program.get(&format!("/customers/{customer}/entitlements?state=revoked")).await.is(200);
     assert_eq!(theirs.json["data"].as_array().unwrap().len(), 1);
+    // The audit log is kept for good: it says whose it is, and no number.
+    let known = program.get(&format!("/customers/{customer}")).await.is(200);
+    program.patch(known.header("etag"), &format!("/customers/{customer}"), json!({ "name": "Amina" })).await.is(200);
+    for (action, object) in [
+        ("customer.add", customer.clone()),
+        ("customer.update", customer.clone()),
+        ("entitlement.grant", format!("one-hour to {customer}")),
+    ] {
+        let written: Vec<String> = audited(&world, action).await.into_iter().map(|(_, object)| object).collect();
+        assert_eq!(written, [object], "{action}");
+    }
     // The password stands nowhere in clear.
     let kept: i64 =
         sqlx::query_scalar("SELECT count(*) FROM idempotency_keys WHERE convert_from(body, 'UTF8') LIKE '%\"pw\"%'")

@@ -99,26 +99,58 @@ async fn the_log_goes_on_from_a_head_that_was_noted_and_cannot_be_emptied() {
     assert_eq!(verify(&world).await["rows"], 7);
 }
 
+/// Chains rows, each to the one that is named with it (0: to none), as it was before numbers were given with the hash; all of them are old
+/// then.
+async fn chain_as_before(world: &World, rows: &[(u32, u32)]) {
+    let chained = |row: u32, before: u32| {
+        format!(
+            "UPDATE admin_logs l SET hash = sha256(coalesce((SELECT p.hash FROM admin_logs p WHERE p.id = {before}), ''::bytea)
+                 || convert_to(concat_ws(E'\\x1f', l.id, extract(epoch FROM l.at), l.actor, l.action, l.object, l.detail, l.address), 'UTF8'))
+             WHERE l.id = {row}"
+        )
+    };
+    let mut connection = world.pool.acquire().await.unwrap();
+    connection.execute("ALTER TABLE admin_logs DISABLE TRIGGER USER").await.unwrap();
+    for (row, before) in rows {
+        connection.execute(sqlx::AssertSqlSafe(chained(*row, *before))).await.unwrap();
+    }
+    let head = "UPDATE admin_log_head SET (id, hash, ordered_after) = (SELECT id, hash, id FROM admin_logs ORDER BY id DESC LIMIT 1)";
+    connection.execute(head).await.unwrap();
+    connection.execute("ALTER TABLE admin_logs ENABLE TRIGGER USER").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_rows_of_before_may_be_chained_the_other_way_round_and_are_missed() {
+    let world = World::new().await;
+    write(&world, 4).await;
+    chain_as_before(&world, &[(2, 0), (1, 2), (3, 2), (4, 3)]).await;
+    write(&world, 2).await;
+    let whole = verify(&world).await;
+    assert_eq!((whole["whole"].as_bool(), whole["rows"].as_u64()), (Some(true), Some(6)), "{whole}");
+    world.pool.execute("CREATE TABLE kept AS TABLE admin_logs").await.unwrap();
+    for (statement, problem) in [
+        ("DELETE FROM admin_logs WHERE id = 2", "row 1 does not follow"),
+        ("DELETE FROM admin_logs WHERE id <= 2", "row 3 does not follow"),
+        ("DELETE FROM admin_logs WHERE id <= 3", "row 4 does not follow"),
+        ("UPDATE admin_logs SET actor = 'nobody' WHERE id = 1", "row 1 does not follow"),
+        ("UPDATE admin_logs SET actor = 'nobody' WHERE id = 2", "row 2 does not follow"),
+    ] {
+        tamper(&world, &[statement]).await;
+        let refused = world.portal_refuses(&["audit", "verify"], "").await;
+        assert!(refused.contains(problem), "{statement}: {refused}");
+        tamper(&world, &RESTORE).await;
+    }
+    // Nobody makes another beginning behind the first.
+    chain_as_before(&world, &[(3, 0), (4, 3), (5, 4), (6, 5)]).await;
+    assert!(world.portal_refuses(&["audit", "verify"], "").await.contains("row 3 does not follow"));
+}
+
 #[tokio::test]
 async fn rows_of_before_may_be_chained_to_a_neighbour() {
     let world = World::new().await;
     write(&world, 6).await;
     // Two writers at the same moment, before numbers were given with the hash: the third row was chained to the fourth.
-    let chained = |row: u32, before: u32| {
-        format!(
-            "UPDATE admin_logs l SET hash = sha256(p.hash || convert_to(concat_ws(E'\\x1f', l.id, extract(epoch FROM l.at), l.actor,
-                 l.action, l.object, l.detail, l.address), 'UTF8')) FROM admin_logs p WHERE p.id = {before} AND l.id = {row}"
-        )
-    };
-    let mut connection = world.pool.acquire().await.unwrap();
-    connection.execute("ALTER TABLE admin_logs DISABLE TRIGGER USER").await.unwrap();
-    for (row, before) in [(4, 2), (3, 4), (5, 4), (6, 5)] {
-        connection.execute(sqlx::AssertSqlSafe(chained(row, before))).await.unwrap();
-    }
-    let head = "UPDATE admin_log_head SET ordered_after = 6, hash = (SELECT hash FROM admin_logs WHERE id = 6)";
-    connection.execute(head).await.unwrap();
-    connection.execute("ALTER TABLE admin_logs ENABLE TRIGGER USER").await.unwrap();
-    drop(connection);
+    chain_as_before(&world, &[(4, 2), (3, 4), (5, 4), (6, 5)]).await;
     write(&world, 2).await;
     assert_eq!(verify(&world).await["rows"], 8);
     tamper(&world, &["UPDATE admin_logs SET actor = 'nobody' WHERE id = 4"]).await;

@@ -55,7 +55,8 @@ async fn every_role_reaches_what_is_written_down_and_nothing_else() {
             let path = filled_in(path);
             let Some(permission) = Permission::all().find(|permission| permission.as_str() == group) else { continue };
             let answer = somebody.ask(method, &path).await;
-            let is_sent_away = ["/admin/sign-in", "/admin/me/second-factor"].contains(&leads_to(&answer));
+            let there = leads_to(&answer).split('?').next().unwrap().to_owned();
+            let is_sent_away = ["/admin/sign-in", "/admin/me/second-factor"].contains(&there.as_str());
             let (status, text) = text(answer).await;
             let refused = status == 403 && text.contains("That is not for your role");
             assert_eq!(refused, !role.may(permission), "{role}: {method} {path}: {status} {text}");
@@ -191,6 +192,50 @@ async fn guessing_codes_rests_and_stands_in_the_security_log() {
     let stranger = Operator::visitor(&world).await;
     for ticket in [ticket.as_str(), "nonsense", ""] {
         assert_eq!(leads_to(&stranger.second_step(ticket, "000000").await), "/admin/sign-in");
+    }
+}
+
+#[tokio::test]
+async fn signing_in_leads_to_the_page_that_was_asked_for_and_nowhere_else() {
+    let world = desk().await;
+    make(&world, EMAIL, Role::Owner).await;
+    let (asked, sign_in) = ("/admin/alerts?state=acknowledged", "/admin/sign-in");
+    let mut visitor = Operator::visitor(&world).await;
+    let there = leads_to(&visitor.ask("GET", asked).await).to_owned();
+    assert_eq!(there, "/admin/sign-in?to=%2Fadmin%2Falerts%3Fstate%3Dacknowledged");
+    let to = hidden(&visitor.get(&there).await.text, "to");
+    assert_eq!(to, asked);
+    // What was wrong loses nothing, neither in the first step nor in the second.
+    let wrong = [("email", EMAIL), ("password", "a guess"), ("to", to.as_str())];
+    let (status, page) = text(visitor.answer(sign_in, &wrong).await).await;
+    assert_eq!((status, hidden(&page, "to").as_str()), (403, asked));
+    let right = [("email", EMAIL), ("password", PASSWORD), ("to", to.as_str())];
+    let (status, page) = text(visitor.answer(sign_in, &right).await).await;
+    assert_eq!(status, 200, "{page}");
+    let (status, page) = text(visitor.second_step(&hidden(&page, "ticket"), "not a code").await).await;
+    assert_eq!(status, 403, "{page}");
+    let answer = visitor.second_step(&hidden(&page, "ticket"), &world.code(EMAIL).await).await;
+    assert_eq!((answer.status().as_u16(), leads_to(&answer)), (303, asked));
+    visitor.adopt(&answer).await;
+    assert_eq!(leads_to(&visitor.ask("GET", &there).await), asked, "who is signed in comes there at once");
+    // The session is over: a page is found again, and a form is not sent twice.
+    assert_eq!(leads_to(&visitor.answer("/admin/sign-out", &[]).await), sign_in);
+    assert_eq!(leads_to(&visitor.ask("GET", "/admin/routers").await), "/admin/sign-in?to=%2Fadmin%2Frouters");
+    assert_eq!(leads_to(&visitor.ask("POST", "/admin/routers").await), sign_in);
+
+    make(&world, "amina@example.org", Role::Support).await;
+    for to in [
+        "//evil.example/",
+        "https://evil.example/admin/",
+        "/admin//evil.example",
+        "/admin/../o",
+        "/admin/sign-out",
+        "/o",
+    ] {
+        let visitor = Operator::visitor(&world).await;
+        let fields = [("email", "amina@example.org"), ("password", PASSWORD), ("to", to)];
+        let answer = visitor.answer(sign_in, &fields).await;
+        assert_eq!((answer.status().as_u16(), leads_to(&answer)), (303, "/admin"), "{to}");
     }
 }
 

@@ -252,8 +252,14 @@ async fn a_package_is_moved_to_the_new_address_of_the_phone() {
     let moved = stage.operator.post_and_confirm("/admin/support/move", &fields, "loses its place").await;
     moved.says(200, "It was moved.");
     stage.number("SELECT count(*) FROM entitlement_devices", 1).await;
-    let object = format!("one hour from {PHONE} to {AGAIN}");
+    // The audit log is kept for good: it names whose it is, and no device. That stands in the story.
+    let whose = stage.text("SELECT user_id::text FROM entitlements").await;
+    let object = format!("one hour of customer {whose}");
     assert_eq!(audited(&stage.world, "support.move").await, by_operator(&[&object]));
+    assert_eq!(
+        stage.text("SELECT object FROM support_actions WHERE kind = 'move'").await,
+        format!("one hour from {PHONE} to {AGAIN}")
+    );
     // The old address is cut off, and the new one gets in.
     stage.router.wait_for("the old one is cut", Duration::from_secs(20), |r| r.session(PHONE).is_none()).await.unwrap();
     eventually("the new address gets in", || async { stage.router.login_mac(AGAIN).await.is_accepted().then_some(()) })

@@ -6,16 +6,19 @@
 //! hands the member of staff on, and [`Staff`] takes it from there: a handler in no group that asks for [`Staff`] answers
 //! nobody. A test walks over all routes with every role.
 //!
+//! Who is not signed in signs in first, and is led back to the page that was asked for ([`super::back`]).
+//!
 //! Refused here: a change that another site's page has sent, whoever is signed in.
 
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State};
-use axum::http::Method;
+use axum::extract::{FromRequestParts as _, OriginalUri, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use shared::staff::Permission;
 
-use super::Refusal;
+use super::{Refusal, back};
 use crate::App;
 use crate::middleware::client::ClientAddress;
 use crate::session::Staff;
@@ -58,7 +61,11 @@ async fn door(State((app, needs)): State<(App, Needs)>, request: Request, next: 
         return Err(Refusal::Forged);
     }
     let Ok(ClientAddress(from)) = ClientAddress::from_request_parts(&mut parts, &app).await;
-    let staff = Staff::signed_in(&app, &parts.headers, from).await?;
+    let staff = match Staff::signed_in(&app, &parts.headers, from).await {
+        // What a form has sent is gone by then.
+        Err(Refusal::SignIn) if parts.method == Method::GET => return Ok(back::sign_in_first(&asked(&parts))),
+        other => other?,
+    };
     if needs != Needs::Session && staff.lacks_second_factor() {
         return Err(Refusal::NoSecondFactor);
     }
@@ -69,4 +76,10 @@ async fn door(State((app, needs)): State<(App, Needs)>, request: Request, next: 
     }
     parts.extensions.insert(staff);
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// The path with its query, as it stands in the browser.
+fn asked(parts: &Parts) -> String {
+    let uri: &Uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
+    uri.path_and_query().map_or_else(String::new, ToString::to_string)
 }

@@ -209,7 +209,7 @@ async fn one(
 
 /// Whether somebody may know of an alert.
 fn is_for(staff: &Staff, alert: &Alert) -> bool {
-    staff.may(alert.kind.needs()) && may_see(staff.sites(), alert.site)
+    staff.may(alert.kind.needs()) && may_see(staff.sites(), alert.kind, alert.site)
 }
 
 fn state_of(word: &str) -> alert::State {

@@ -18,6 +18,7 @@ mod accounting;
 mod alerts;
 mod audit;
 mod audit_log;
+mod back;
 mod backups;
 mod calendar;
 mod campaigns;

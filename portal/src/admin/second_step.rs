@@ -11,7 +11,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Form};
 use axum_extra::extract::CookieJar;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use super::page::{answer, style};
 use super::sign_in::{enter, from_our_form, rested, resting_words};
 use super::throttle::Throttle;
 use super::tries::{Try, Wrong};
-use super::{Refusal, SIGN_IN};
+use super::{Refusal, back};
 use crate::App;
 use crate::middleware::client::ClientAddress;
 use crate::session::cookie;
@@ -50,6 +50,9 @@ struct Ticket {
     form: String,
     /// Seconds of the Unix epoch.
     until: i64,
+    /// Where it leads then.
+    #[serde(default)]
+    to: String,
 }
 
 #[derive(Debug, Template)]
@@ -75,10 +78,11 @@ pub(super) fn ask(
     jar: CookieJar,
     admin: &Admin,
     form: String,
+    to: String,
     now: OffsetDateTime,
 ) -> Result<Response, Refusal> {
     let until = (now + GOOD_FOR).unix_timestamp();
-    let ticket = Ticket { admin: admin.id, epoch: admin.session_epoch, form: form.clone(), until };
+    let ticket = Ticket { admin: admin.id, epoch: admin.session_epoch, form: form.clone(), until, to };
     let ticket = token::carry(app.db.seal(), CONTEXT, &ticket);
     page(app, jar, StatusCode::OK, form, ticket, String::new())
 }
@@ -108,9 +112,11 @@ pub(super) async fn prove(
     let Form(sent) = sent.map_err(|_| Refusal::Forged)?;
     let form = from_our_form(&app, &jar, &headers, &sent.csrf)?;
     let now = app.clock.now();
-    let Some(admin) = proved_before(&app, &sent.form.ticket, &form, now).await? else {
+    let ticket: Option<Ticket> = token::uncarry(app.db.seal(), CONTEXT, &sent.form.ticket);
+    let to = ticket.as_ref().map(|ticket| ticket.to.clone()).unwrap_or_default();
+    let Some(admin) = proved_before(&app, ticket, &form, now).await? else {
         // It took too long, or something has changed meanwhile: once more from the beginning.
-        return Ok(Redirect::to(SIGN_IN).into_response());
+        return Ok(back::sign_in_first(&to));
     };
     let someone = Try::new(&admin.email, from, throttle);
     let rests = someone.rests(Some(&admin), now, app.clock.monotonic());
@@ -128,12 +134,16 @@ pub(super) async fn prove(
             return page(&app, jar, StatusCode::FORBIDDEN, form, sent.form.ticket, WRONG.into());
         }
     }
-    enter(&app, jar, &headers, &someone, &admin, now).await
+    enter(&app, jar, &headers, &someone, &admin, &to, now).await
 }
 
-/// Whose password was right, if the ticket is ours, of this browser, and still good.
-async fn proved_before(app: &App, ticket: &str, form: &str, now: OffsetDateTime) -> Result<Option<Admin>, Refusal> {
-    let ticket: Option<Ticket> = token::uncarry(app.db.seal(), CONTEXT, ticket);
+/// Whose password was right, if the ticket is of this browser and still good.
+async fn proved_before(
+    app: &App,
+    ticket: Option<Ticket>,
+    form: &str,
+    now: OffsetDateTime,
+) -> Result<Option<Admin>, Refusal> {
     let Some(ticket) = ticket.filter(|ticket| ticket.form == form && ticket.until > now.unix_timestamp()) else {
         return Ok(None);
     };

@@ -2,7 +2,8 @@
 //!
 //! Whoever fails learns nothing: a wrong password, an account that does not exist, one that is suspended and one that rests after
 //! ten failures each have the same answer for every address that can be typed, after the same work. Who has a second factor is
-//! asked for it next ([`super::second_step`]); without it there is no session.
+//! asked for it next ([`super::second_step`]); without it there is no session. Then one comes to the page that was asked for, or to the
+//! overview ([`super::back`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use super::audit::audit;
 use super::page::{answer, style};
 use super::throttle::Throttle;
 use super::tries::{Try, Wrong};
-use super::{OVERVIEW, Refusal, SIGN_IN, second_step};
+use super::{Refusal, SIGN_IN, back, second_step};
 use crate::middleware::client::ClientAddress;
 use crate::session::csrf::{self, Nothing, Posted, Protected};
 use crate::session::{self, Staff, cookie};
@@ -39,6 +40,8 @@ pub(super) struct SignIn {
     csrf: String,
     email: String,
     problem: String,
+    /// Where it leads then; empty: to the overview.
+    to: String,
     /// What was done just now.
     done: &'static str,
     /// Without Redis there is no form.
@@ -50,12 +53,16 @@ pub(super) struct SignIn {
 pub(super) struct Credentials {
     email: String,
     password: String,
+    #[serde(default)]
+    to: String,
 }
 
-/// What the redirect after an invitation carries.
+/// What the redirect to this page carries: after an invitation, or from a page that was asked for.
 #[derive(Debug, Deserialize)]
 pub(super) struct After {
     welcome: Option<String>,
+    #[serde(default)]
+    to: String,
 }
 
 /// `GET /admin/sign-in`.
@@ -67,13 +74,13 @@ pub(super) async fn show(
     Query(after): Query<After>,
 ) -> Result<Response, Refusal> {
     if Staff::signed_in(&app, &headers, from).await.is_ok() {
-        return Ok(Redirect::to(OVERVIEW).into_response());
+        return Ok(Redirect::to(back::or_overview(&after.to)).into_response());
     }
     if let Err(error) = app.redis.ping().await {
         return without_sessions(&app, Refusal::sessions_away(error));
     }
     let done = after.welcome.map_or("", |_| "Your password is set. Sign in with it now.");
-    form(&app, jar, StatusCode::OK, SignIn { done, ..empty(&app) })
+    form(&app, jar, StatusCode::OK, SignIn { done, to: back::or_none(&after.to), ..empty(&app) })
 }
 
 /// `POST /admin/sign-in`.
@@ -90,35 +97,37 @@ pub(super) async fn sign_in(
     if let Err(error) = app.redis.ping().await {
         return without_sessions(&app, Refusal::sessions_away(error));
     }
+    let to = back::or_none(&sent.form.to);
     let someone = Try::new(&sent.form.email, from, throttle);
     let known = store::admin::by_email(&app.db, &someone.email).await?;
     let now = app.clock.now();
     if let Some(rest) = someone.rests(known.as_ref(), now, app.clock.monotonic()) {
-        return resting(&app, jar, someone.email, rest);
+        return resting(&app, jar, someone.email, to, rest);
     }
     if !someone.takes_password(app.clock.monotonic()) {
-        return resting(&app, jar, someone.email, LOCK);
+        return resting(&app, jar, someone.email, to, LOCK);
     }
     let right = password::verify(&sent.form.password, known.as_ref().map(|admin| admin.password_hash.as_str())).await;
     let Some(admin) = known.as_ref().filter(|admin| right && !admin.is_suspended) else {
         someone.failed(&app, known.as_ref(), Wrong::Password, now).await?;
-        let page = SignIn { email: someone.email, problem: WRONG.into(), ..empty(&app) };
+        let page = SignIn { email: someone.email, problem: WRONG.into(), to, ..empty(&app) };
         return form(&app, jar, StatusCode::FORBIDDEN, page);
     };
     someone.was_right();
     if admin.has_second_factor {
-        return second_step::ask(&app, jar, admin, secret, now);
+        return second_step::ask(&app, jar, admin, secret, to, now);
     }
-    enter(&app, jar, &headers, &someone, admin, now).await
+    enter(&app, jar, &headers, &someone, admin, &to, now).await
 }
 
-/// Lets somebody in who has proved all that is asked for.
+/// Lets somebody in who has proved all that is asked for, and leads them there.
 pub(super) async fn enter(
     app: &App,
     jar: CookieJar,
     headers: &HeaderMap,
     someone: &Try,
     admin: &Admin,
+    to: &str,
     now: OffsetDateTime,
 ) -> Result<Response, Refusal> {
     let (value, _) = match session::begin(app, headers, someone.from, admin, now).await {
@@ -130,7 +139,7 @@ pub(super) async fn enter(
     someone.audit(app, "sign-in", now).await?;
     let public_url = &app.config.portal.public_url;
     let jar = jar.add(cookie::session(public_url, value)).add(cookie::gone(public_url, cookie::form_name(public_url)));
-    Ok((jar, Redirect::to(OVERVIEW)).into_response())
+    Ok((jar, Redirect::to(back::or_overview(to))).into_response())
 }
 
 /// `POST /admin/sign-out`.
@@ -168,6 +177,7 @@ fn empty(app: &App) -> SignIn {
         csrf: String::new(),
         email: String::new(),
         problem: String::new(),
+        to: String::new(),
         done: "",
         possible: true,
     }
@@ -192,8 +202,8 @@ pub(super) fn rested(mut response: Response, rest: Duration) -> Response {
     response
 }
 
-fn resting(app: &App, jar: CookieJar, email: String, rest: Duration) -> Result<Response, Refusal> {
-    let page = SignIn { email, problem: resting_words(rest), ..empty(app) };
+fn resting(app: &App, jar: CookieJar, email: String, to: String, rest: Duration) -> Result<Response, Refusal> {
+    let page = SignIn { email, problem: resting_words(rest), to, ..empty(app) };
     Ok(rested(form(app, jar, StatusCode::TOO_MANY_REQUESTS, page)?, rest))
 }
 
@@ -214,6 +224,7 @@ pub(super) mod tests {
             csrf: "the-secret".into(),
             email: HOSTILE.into(),
             problem: WRONG.into(),
+            to: HOSTILE.into(),
             done: "Your password is set.",
             possible: true,
         }

@@ -175,7 +175,8 @@ impl Round<'_> {
 
     fn messages(&self, site: Option<Uuid>) -> Vec<NewMessage> {
         let rule = &self.judged.rule;
-        let wants = |person: &&Person| wants(person, self.judged.kind, rule.severity) && may_see(&person.sites, site);
+        let kind = self.judged.kind;
+        let wants = |person: &&Person| wants(person, kind, rule.severity) && may_see(&person.sites, kind, site);
         self.people.iter().filter(wants).flat_map(|person| self.to(person, rule.by_sms, rule.by_email)).collect()
     }
 
@@ -376,14 +377,19 @@ mod tests {
         let here = place(1).expect("a site");
         let sites = SiteScope::Only(vec![here.id]);
         let limited = Person { sites, ..person(1, Role::Support, Wish::From(Severity::Info)) };
-        for (site, expected) in [(None, true), (place(1), true), (place(2), false)] {
+        for (kind, site, expected) in [
+            (Kind::DiskSpace, None, true),
+            (Kind::RouterUnheard, None, false),
+            (Kind::RouterUnheard, place(1), true),
+            (Kind::RouterUnheard, place(2), false),
+        ] {
             let found = Finding { site: site.clone(), ..finding("x", true) };
-            let judged = judged(Kind::RouterUnheard, Some(vec![found]));
+            let judged = judged(kind, Some(vec![found]));
             let people = [limited.clone()];
             let changes = decide(&[], &[judged], &people, BOTH, &mut BTreeMap::new(), at(0));
             let told =
                 changes.iter().any(|change| matches!(change, Change::Tell { messages, .. } if !messages.is_empty()));
-            assert_eq!(told, expected, "{site:?}");
+            assert_eq!(told, expected, "{kind:?} {site:?}");
         }
     }
 

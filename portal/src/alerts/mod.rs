@@ -13,7 +13,8 @@
 //! * [`deliver`] – sends what waits in the outbox, many at once as one;
 //! * [`standing`] – what every page of the desk shows; [`blackout`] – PostgreSQL is away, so nothing of the above works.
 //!
-//! One portal at a time looks, every [`EVERY`]: the turn is a row in PostgreSQL. Each portal looks at [`standing`] for itself.
+//! One portal at a time looks, every [`EVERY`]: the turn is a row in PostgreSQL. Each portal looks at [`standing`] and at its own disks for
+//! itself.
 //!
 //! Refused here: acting on what is seen. Nothing is locked, cut or restarted by an alert.
 
@@ -111,6 +112,7 @@ async fn round(app: &App) -> Result<(), StoreError> {
     refresh(app).await?;
     remember(app).await?;
     let now = app.clock.now();
+    disk::note(app, now).await?;
     let Some(turn) = alert::take_turn(&app.db, now, EVERY).await? else { return Ok(()) };
     let mut memory: Memory = serde_json::from_value(turn.memory).unwrap_or_default();
     let rules = alert::rules::all(&app.db).await?;

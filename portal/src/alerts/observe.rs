@@ -126,7 +126,7 @@ pub(super) async fn observe(
         gateways: gateways(app, present).await?,
         messages: facts::messages(db, since(Kind::ProviderFailing)).await?,
         dark: facts::dark(db).await?,
-        disks: disk::look(app.config.accounting.spool.clone()).await,
+        disks: disk::known(app, now).await?,
         backups: store::backup::newest(db).await?,
         archive: store::backup::archive(db).await?,
         leaking: store::session::count_leaking(db, now).await?,

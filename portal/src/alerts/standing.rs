@@ -62,7 +62,7 @@ impl Standing {
     /// What somebody of that role, who is limited to those sites, is shown.
     pub(crate) fn to(&self, role: Role, sites: &SiteScope) -> Shown {
         let known = self.0.load();
-        let may_know = |brief: &&Brief| role.may(brief.kind.needs()) && may_see(sites, brief.site);
+        let may_know = |brief: &&Brief| role.may(brief.kind.needs()) && may_see(sites, brief.kind, brief.site);
         let critical: Vec<&Brief> = known
             .iter()
             .filter(may_know)
@@ -72,9 +72,10 @@ impl Standing {
     }
 }
 
-/// Whether an alert at that site is for somebody who is limited to those. What is at none is about all of them.
-pub(crate) fn may_see(sites: &SiteScope, site: Option<Uuid>) -> bool {
-    site.is_none() || sites.covers(site)
+/// Whether an alert of that kind at that site is for somebody who is limited to those. What is of no place is about all of them; a router
+/// that stands at no site is seen only by those who are not limited, and so is what happens there.
+pub(crate) fn may_see(sites: &SiteScope, kind: Kind, site: Option<Uuid>) -> bool {
+    sites.covers(site) || site.is_none() && !kind.is_of_a_place()
 }
 
 fn alarm(critical: &[&Brief]) -> Option<Alarm> {
@@ -124,5 +125,23 @@ mod tests {
         assert_eq!(count(Role::Cashier, SiteScope::All), 1, "security is not a cashier's");
         assert_eq!(count(Role::Support, SiteScope::Only(vec![here])), 2);
         assert_eq!(count(Role::Support, SiteScope::Only(vec![there])), 1);
+    }
+
+    #[test]
+    fn what_happens_at_a_router_of_no_site_is_not_for_who_is_limited() {
+        let limited = SiteScope::Only(vec![Uuid::from_u128(8)]);
+        for (kind, expected) in [
+            (Kind::RouterSilent, false),
+            (Kind::RouterUnheard, false),
+            (Kind::VoucherGuessing, false),
+            (Kind::DiskSpace, true),
+            (Kind::DatabaseAway, true),
+            (Kind::SessionsLeaking, true),
+        ] {
+            assert_eq!(may_see(&limited, kind, None), expected, "{kind:?}");
+            assert!(may_see(&SiteScope::All, kind, None), "{kind:?}");
+            let standing = standing(vec![brief(1, kind, Severity::Critical, true)]);
+            assert_eq!(standing.to(Role::Support, &limited).count == 1, expected, "{kind:?}");
+        }
     }
 }

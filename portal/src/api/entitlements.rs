@@ -120,7 +120,8 @@ pub(super) async fn grant(
     let (login, password, now) = (got(login)?, got(password)?, app.clock.now());
     let credential = (login.as_bytes(), password.as_bytes());
     let id = grant_as(&app.db, work, Some(customer.id), &package, credential, now).await?;
-    token.audit(&app, "entitlement.grant", &format!("{} to {}", package.slug, customer.phone)).await?;
+    let whose = spell(Thing::Customer, customer.id);
+    token.audit(&app, "entitlement.grant", &format!("{} to {whose}", package.slug)).await?;
     let entitlement = entitlement::get(&app.db, id).await?;
     let path = format!("/entitlements/{}", spell(Thing::Entitlement, id));
     Ok(Single::new(spelt(&entitlement)).created(&path))

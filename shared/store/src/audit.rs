@@ -145,7 +145,7 @@ pub async fn verify(db: &Db, noted: Option<&Head>) -> Result<Verified> {
         for row in batch {
             if let Err(fault) = chain.follow(&row) {
                 let is_old = row.id <= told.ordered_after && fault == Fault::Changed(row.id);
-                if !is_old || !follows_a_neighbour(db, &row).await? {
+                if !is_old || !(chain.begins_late(&row) || follows_a_neighbour(db, &row).await?) {
                     return Ok(stopped(&chain, rows, Some(fault)));
                 }
                 chain.accept(&row);
@@ -211,11 +211,15 @@ struct Chain {
     head: Head,
     /// After this row none is left out.
     ordered_after: i64,
+    /// The number of the first row that is there.
+    first: Option<i64>,
+    /// Whether the row was seen with which the chain begins. There is one.
+    has_begun: bool,
 }
 
 impl Chain {
     fn new(ordered_after: i64) -> Chain {
-        Chain { head: Head { id: 0, hash: Vec::new() }, ordered_after }
+        Chain { head: Head { id: 0, hash: Vec::new() }, ordered_after, first: None, has_begun: false }
     }
 
     /// Goes on to the next row, if it is that.
@@ -227,11 +231,23 @@ impl Chain {
         if chained(&self.head.hash, &row.text) != row.hash {
             return Err(Fault::Changed(row.id));
         }
+        // What follows from nothing is what the chain begins with.
+        self.has_begun |= self.head.hash.is_empty();
         self.accept(row);
         Ok(())
     }
 
+    /// Whether the chain begins with this old row, although it is not the first: two were written as the first at the same moment, and
+    /// the one that is numbered first was chained to the other.
+    fn begins_late(&mut self, row: &Hashed) -> bool {
+        let is_near = self.first.is_some_and(|first| row.id - first <= NEIGHBOURS);
+        let begins = is_near && !self.has_begun && chained(&[], &row.text) == row.hash;
+        self.has_begun |= begins;
+        begins
+    }
+
     fn accept(&mut self, row: &Hashed) {
+        self.first.get_or_insert(row.id);
         self.head = Head { id: row.id, hash: row.hash.clone() };
     }
 }
@@ -266,6 +282,28 @@ mod tests {
         assert_eq!(first_fault(&log(5), 0), None);
         assert_eq!(first_fault(&log(5), 3), None, "rows of before are chained as well");
         assert_eq!(first_fault(&[], 0), None);
+    }
+
+    #[test]
+    fn a_chain_of_before_begins_once_and_near_its_first_row() {
+        let text = |id: i64| format!("{id}\u{1f}what happened");
+        let row = |id, previous: &[u8]| Hashed { id, text: text(id), hash: chained(previous, &text(id)) };
+        let second = row(2, &[]);
+        let first = row(1, &second.hash);
+        let mut chain = Chain::new(5);
+        assert_eq!(chain.follow(&first), Err(Fault::Changed(1)));
+        assert!(!chain.begins_late(&first), "it follows from the second");
+        chain.accept(&first);
+        assert_eq!(chain.follow(&second), Err(Fault::Changed(2)));
+        let mut far = chain.clone();
+        assert!(!far.begins_late(&row(2 + NEIGHBOURS, &[])));
+        assert!(chain.begins_late(&second));
+        chain.accept(&second);
+        assert_eq!(chain.follow(&row(3, &second.hash)), Ok(()));
+        assert!(!chain.begins_late(&row(4, &[])), "it has begun: whoever cuts off the beginning makes no other one");
+        let mut usual = Chain::new(5);
+        assert_eq!(usual.follow(&row(1, &[])), Ok(()));
+        assert!(!usual.begins_late(&row(2, &[])));
     }
 
     #[test]

@@ -105,6 +105,8 @@ pub enum Done {
 struct Action {
     kind: Kind,
     object: String,
+    /// What the audit log has in place of the object, where that names a device: it is kept for good, and the story is not.
+    for_good: Option<String>,
     user: Option<Uuid>,
     order: Option<Uuid>,
     entitlement: Option<Uuid>,
@@ -141,7 +143,8 @@ async fn note(tx: &mut PgConnection, asked: &Asked<'_>, action: &Action, now: Of
     )
     .execute(&mut *tx)
     .await?;
-    let object = if reason.is_empty() { action.object.clone() } else { format!("{} ({reason})", action.object) };
+    let object = action.for_good.as_ref().unwrap_or(&action.object);
+    let object = if reason.is_empty() { object.clone() } else { format!("{object} ({reason})") };
     let line = Audit { actor: asked.by, action: action.kind.action(), object: &object, address: asked.from };
     admin::audit_in(tx, &line, now).await
 }
@@ -191,7 +194,15 @@ pub async fn grant_again(
         entitlement::place(&mut tx, id, mac, now).await?;
     }
     let object = format!("{} of order {code}", package.name);
-    let action = Action { kind: Kind::Grant, object, user: Some(user), order: Some(order), entitlement: Some(id), mac };
+    let action = Action {
+        kind: Kind::Grant,
+        object,
+        for_good: None,
+        user: Some(user),
+        order: Some(order),
+        entitlement: Some(id),
+        mac,
+    };
     note(&mut tx, asked, &action, now).await?;
     tx.commit().await?;
     Ok(Done::Now)
@@ -271,9 +282,14 @@ pub async fn move_device(
         Some(from) => format!("{} from {from} to {to}", row.package_name),
         None => format!("{} to {to}", row.package_name),
     };
+    let whose = match row.user_id {
+        Some(user) => format!("customer {user}"),
+        None => format!("entitlement {id}"),
+    };
     let action = Action {
         kind: Kind::Move,
         object,
+        for_good: Some(format!("{} of {whose}", row.package_name)),
         user: row.user_id,
         order: row.order_id,
         entitlement: Some(id),
@@ -308,6 +324,7 @@ pub async fn disconnect(db: &Db, id: Uuid, asked: &Asked<'_>, now: OffsetDateTim
     let action = Action {
         kind: Kind::Disconnect,
         object: format!("session {} at {nas}", row.acct_session_id),
+        for_good: None,
         user: row.user_id,
         order: None,
         entitlement: row.entitlement_id,
@@ -365,6 +382,7 @@ pub async fn resend(db: &Db, id: Uuid, asked: &Asked<'_>, now: OffsetDateTime) -
     let action = Action {
         kind: Kind::Resend,
         object: format!("message {}", row.template),
+        for_good: None,
         user: Some(row.user_id),
         order: None,
         entitlement: None,
@@ -398,6 +416,7 @@ pub async fn refund(db: &Db, payment: Uuid, asked: &Asked<'_>, now: OffsetDateTi
     let action = Action {
         kind: Kind::Refund,
         object: format!("{} of order {}", refund.amount, row.code),
+        for_good: None,
         user: Some(row.user_id),
         order: Some(row.id),
         entitlement: None,

@@ -1,6 +1,6 @@
-//! A disk is nearly full: one that this portal sees, or what the spool may use of one.
+//! A disk is nearly full: one that a portal sees, or what the spool may use of one. Each machine's are alerts of their own.
 //!
-//! It ends when two hundredths more are free than the threshold asks for. PostgreSQL's own disk is seen where it is this machine's.
+//! It ends when two hundredths more are free than the threshold asks for. PostgreSQL's own disk is seen where it is a portal's machine's.
 
 use shared::alert::Rule;
 
@@ -15,7 +15,7 @@ const SPOOL: &str = "spool";
 pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
     let finding = |subject: &str, free: u32, title: String| {
         (free < rule.threshold + MARGIN).then(|| Finding {
-            subject: subject.chars().take(200).collect(),
+            subject: subject.into(),
             site: None,
             title,
             lines: Vec::new(),
@@ -23,8 +23,8 @@ pub(super) fn judge(observed: &Observed, rule: &Rule) -> Vec<Finding> {
         })
     };
     let disks = observed.disks.iter().filter_map(|disk| {
-        let title = format!("Only {} % of the disk of {} is free", disk.free_percent, disk.path);
-        finding(&disk.path, disk.free_percent, title)
+        let title = format!("Only {} % of the disk of {} on {} is free", disk.free_percent, disk.path, disk.host);
+        finding(&disk.name(), disk.free_percent, title)
     });
     let spool = match observed.told() {
         Some(told) => spool_free(told.spool_octets, told.spool_capacity).and_then(|free| {
@@ -57,13 +57,26 @@ mod tests {
     #[test]
     fn little_room_raises_it_and_a_little_more_ends_it() {
         let rule = Rule::of(Kind::DiskSpace);
-        for (free_percent, expected) in
-            [(100, vec![]), (12, vec![]), (11, vec![("/", false)]), (10, vec![("/", false)]), (9, vec![("/", true)])]
-        {
-            let disks = vec![Disk { path: "/".into(), free_percent }];
+        for (free_percent, expected) in [
+            (100, vec![]),
+            (12, vec![]),
+            (11, vec![("cafe:/", false)]),
+            (10, vec![("cafe:/", false)]),
+            (9, vec![("cafe:/", true)]),
+        ] {
+            let disks = vec![Disk { host: "cafe".into(), path: "/".into(), free_percent }];
             let observed = Observed { disks, ..quiet() };
             assert_eq!(found(&judge(&observed, &rule)), expected, "{free_percent} %");
         }
+    }
+
+    #[test]
+    fn no_machines_disk_hides_anothers() {
+        let disk = |host: &str| Disk { host: host.into(), path: "/".into(), free_percent: 4 };
+        let observed = Observed { disks: vec![disk("one"), disk("two")], ..quiet() };
+        let findings = judge(&observed, &Rule::of(Kind::DiskSpace));
+        assert_eq!(found(&findings), [("one:/", true), ("two:/", true)]);
+        assert_eq!(findings[1].title, "Only 4 % of the disk of / on two is free");
     }
 
     #[test]

@@ -150,7 +150,9 @@ fn clock(at: OffsetDateTime, now: OffsetDateTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::observe::tests::{place, quiet};
+    use store::alert::facts::{Dark, Payer, Router};
+
+    use super::super::observe::tests::{at, event, place, quiet};
     use super::*;
 
     /// Subject and whether it raises, of each.
@@ -174,6 +176,27 @@ mod tests {
             unknown,
             [Kind::RadiusdAway, Kind::NotStored, Kind::SpoolGrowing, Kind::CertificateExpiry, Kind::FailedLogins]
         );
+    }
+
+    #[test]
+    fn what_is_found_at_a_router_of_no_site_is_of_a_place() {
+        let router = Router { name: "cafe".into(), site: None, last_seen_at: Some(at(-999_999)), is_dark: false };
+        let dark = Dark { router: "roof".into(), site: None, since: at(-600), speaks: false, customers: 3 };
+        let observed = Observed {
+            routers: vec![router],
+            dark: vec![dark],
+            events: ["router_guessing", "mac_cloned"].map(|kind| event(kind, -10, None, 1)).into(),
+            payers: vec![Payer { phone: None, mac: None, site: None, attempts: 99 }],
+            guesses: Some(vec![(None, 500, 0)]),
+            ..quiet()
+        };
+        let found = Kind::ALL.into_iter().filter(|kind| {
+            let findings = judge(*kind, &observed, &Rule::of(*kind)).unwrap_or_default();
+            findings.iter().any(|finding| finding.site.is_none())
+        });
+        let found: Vec<Kind> = found.collect();
+        assert_eq!(found.len(), 6, "{found:?}");
+        assert!(found.iter().all(|kind| kind.is_of_a_place()), "{found:?}");
     }
 
     #[test]

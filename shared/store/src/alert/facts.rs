@@ -3,6 +3,8 @@
 //! Nothing is judged here. What is told of people is no more than a line for whoever minds it: a device's address, a phone number
 //! that the desk masks.
 
+use std::collections::BTreeMap;
+
 use shared::mac::Mac;
 use shared::notice::Channel;
 use shared::phone::Phone;
@@ -355,6 +357,40 @@ pub async fn add_samples(db: &Db, kind: &str, at: OffsetDateTime, happened: &[(S
         .await?;
     }
     Ok(())
+}
+
+/// Notes how things stand at `at`, one value for each subject; what stood before is forgotten, and so is what nobody has told for a day.
+pub async fn note_levels(db: &Db, kind: &str, at: OffsetDateTime, levels: &BTreeMap<String, u64>) -> Result<()> {
+    let (subjects, values): (Vec<String>, Vec<i64>) =
+        levels.iter().map(|(subject, value)| (subject.clone(), signed(*value))).unzip();
+    sqlx::query!(
+        "WITH older AS (
+             DELETE FROM alert_samples WHERE kind = $1 AND at < $2::timestamptz
+               AND (subject = ANY ($3::text[]) OR at < $2::timestamptz - interval '1 day'))
+         INSERT INTO alert_samples (kind, subject, at, value)
+         SELECT $1, t.subject, $2::timestamptz, t.value FROM unnest($3::text[], $4::bigint[]) AS t (subject, value)
+         ON CONFLICT (kind, subject, at) DO UPDATE SET value = EXCLUDED.value",
+        kind,
+        at,
+        &subjects,
+        &values
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// How things stood when each subject was told last, if that was after `since`.
+pub async fn levels(db: &Db, kind: &str, since: OffsetDateTime) -> Result<BTreeMap<String, u64>> {
+    let rows = sqlx::query!(
+        "SELECT DISTINCT ON (subject) subject, value FROM alert_samples WHERE kind = $1 AND at > $2 ORDER BY subject, at DESC LIMIT $3",
+        kind,
+        since,
+        MOST
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.subject, unsigned(row.value))).collect())
 }
 
 /// How often it happened at each place: since `since`, and in the days before. Older samples are forgotten.
