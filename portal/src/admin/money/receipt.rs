@@ -303,8 +303,8 @@ pub(in crate::admin) mod tests {
             because: Because::Code,
         };
         let packages = [("1-hour".to_owned(), HOSTILE.to_owned())];
-        let mut forms = forms(&money("unmatched"), &packages, filled, true, false);
-        forms.extend(super::forms(&money("refunded"), &[], filled, true, true));
+        let mut forms = forms(&money("unmatched"), &packages, filled, true, None);
+        forms.extend(super::forms(&money("refunded"), &[], filled, true, Some(Uuid::nil())));
         Receipt {
             page,
             style: style(),
@@ -322,7 +322,7 @@ pub(in crate::admin) mod tests {
     fn actions(money: &Listed, can_reverse: bool) -> Vec<String> {
         let (sent, problems) = (Fields::default(), Problems::default());
         let filled = Filled { sent: &sent, problems: &problems };
-        let forms = forms(money, &[("1-hour".into(), "1 hour".into())], filled, can_reverse, false);
+        let forms = forms(money, &[("1-hour".into(), "1 hour".into())], filled, can_reverse, None);
         forms.iter().map(|form| form.action.rsplit('/').next().unwrap_or_default().to_owned()).collect()
     }
 
