@@ -304,6 +304,7 @@ pub(super) mod tests {
             name: HOSTILE.into(),
             position: None,
             time_zone: "Africa/Nairobi".into(),
+            session_limit: None,
             routers: 1,
         }
     }

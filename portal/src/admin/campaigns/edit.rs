@@ -30,7 +30,6 @@ use crate::notify::texts;
 use crate::session::Staff;
 use crate::session::csrf::Posted;
 
-const NEW: &str = "/admin/campaigns/new";
 const DAY: Duration = Duration::from_secs(86_400);
 /// What is held out of a hundred: at least, usually and at most.
 const HELD_OUT: (u32, u32, u32) = (5, 20, 50);

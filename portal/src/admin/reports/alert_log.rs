@@ -114,7 +114,11 @@ fn figures(entries: &[Entry]) -> Vec<Figure> {
     vec![
         figure("alerts", entries.len().to_string(), format!("{nobody} of them minded by nobody")),
         figure("half of them acknowledged within", or_unknown(in_words(minded)), String::new()),
-        figure("were real", or_unknown(share.unwrap_or_default()), format!("of {judged} on which somebody wrote a note")),
+        figure(
+            "were real",
+            or_unknown(share.unwrap_or_default()),
+            format!("of {judged} on which somebody wrote a note"),
+        ),
     ]
 }
 

@@ -74,7 +74,11 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
         )),
         None => None,
     };
-    let lately = Span { from: asked.from.max(asked.until - HOUR * (24 * BURST_DAYS)), until: asked.until.min(common.now), ..asked };
+    let lately = Span {
+        from: asked.from.max(asked.until - HOUR * (24 * BURST_DAYS)),
+        until: asked.until.min(common.now),
+        ..asked
+    };
     let new = Denial::UnknownDevice.label();
     let hours = authentication::hours(db, &lately, sites, new, reason.as_deref()).await?;
     let bursts = bursts(&hours, &lately);
@@ -88,7 +92,11 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     Ok(Answer {
         figures: figures(&logins, &refused, before.as_ref().map(|(logins, refused)| (&logins[..], &refused[..]))),
         notes,
-        sections: vec![by_router(&logins, &refused, &bursts), by_reason(&refused), table_of(&bursts, &names, common.now)],
+        sections: vec![
+            by_router(&logins, &refused, &bursts),
+            by_reason(&refused),
+            table_of(&bursts, &names, common.now),
+        ],
         extra: Vec::new(),
     })
 }
@@ -179,7 +187,8 @@ fn figures(logins: &[Logins], refused: &[Refused], before: Option<(&[Logins], &[
 
 fn by_router(logins: &[Logins], refused: &[Refused], bursts: &[Burst]) -> Section {
     let refused_at = |nas: Uuid| refused.iter().filter(move |refused| refused.nas == nas);
-    let known_at = |nas: Uuid| refused_at(nas).filter(|refused| !is_new(refused)).map(|refused| refused.times).sum::<i64>();
+    let known_at =
+        |nas: Uuid| refused_at(nas).filter(|refused| !is_new(refused)).map(|refused| refused.times).sum::<i64>();
     let mut routers: Vec<&Logins> = logins.iter().collect();
     routers.sort_by_key(|router| std::cmp::Reverse(known_at(router.nas)));
     let rows = routers.iter().map(|router| {
@@ -189,7 +198,9 @@ fn by_router(logins: &[Logins], refused: &[Refused], bursts: &[Burst]) -> Sectio
         let most = most.map(|refused| format!("most: {}", refused.reason.replace('_', " "))).unwrap_or_default();
         let bursts = bursts.iter().filter(|burst| burst.nas == router.nas).count();
         vec![
-            Cell::text(router.name.clone()).link(format!("/admin/routers/{}", router.nas)).small(router.site_name.clone()),
+            Cell::text(router.name.clone())
+                .link(format!("/admin/routers/{}", router.nas))
+                .small(router.site_name.clone()),
             count(router.logins),
             count(known).small(most),
             share(known, router.logins + known),

@@ -9,8 +9,8 @@ use store::report::behaviour::{self, Devices, Ending, Preferred};
 use super::chart::{Series, Shape};
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
 use super::usage::{
-    add, change, chart, charted, count, figure, median_minutes, minutes, minutes_cell, noted, percent, percent_in_words,
-    section, series, share, span, span_before, to_float,
+    add, change, chart, charted, count, figure, median_minutes, minutes, minutes_cell, noted, percent,
+    percent_in_words, section, series, share, span, span_before, to_float,
 };
 use crate::admin::listing::Cell;
 use crate::admin::words;
@@ -106,7 +106,8 @@ fn lengths(endings: &[Ending], before: Option<&[Ending]>) -> Section {
         ("Share", "share_percent", true),
         ("Before", "sessions_before", true),
     ];
-    let bars = |name: &str, counts: &[i64]| series(name, (0..LENGTHS.len()).map(|part| Some(to_float(at(counts, part)))));
+    let bars =
+        |name: &str, counts: &[i64]| series(name, (0..LENGTHS.len()).map(|part| Some(to_float(at(counts, part)))));
     let mut lines: Vec<Series> = vec![bars("sessions", &now)];
     lines.extend(was.as_deref().map(|was| bars("before", was)));
     let rows = if total > 0 { rows.collect() } else { Vec::new() };
@@ -129,7 +130,10 @@ fn local(hours: &[i64], common: &Common) -> Vec<i64> {
 fn hours_of_day(hours: &[i64]) -> Section {
     let total: i64 = hours.iter().sum();
     let names: Vec<String> = (0..hours.len()).map(|hour| format!("{hour:02}:00")).collect();
-    let rows = names.iter().zip(hours).map(|(name, ended)| vec![Cell::text(name.clone()), count(*ended), share(*ended, total)]);
+    let rows = names
+        .iter()
+        .zip(hours)
+        .map(|(name, ended)| vec![Cell::text(name.clone()), count(*ended), share(*ended, total)]);
     let heads = [("Hour", "hour", false), ("Sessions ended", "sessions", true), ("Share", "share_percent", true)];
     let table = section("hours", "When they leave", &heads, rows.collect(), "No session has ended in this time.");
     let bars = series("sessions ended", hours.iter().map(|ended| Some(to_float(*ended))));
@@ -232,7 +236,8 @@ fn owned(devices: &[Devices]) -> Section {
     });
     let heads = [("Devices", "devices", false), ("Customers", "customers", true), ("Share", "share_percent", true)];
     let rows = rows.collect();
-    let table = section("devices", "Devices of a customer", &heads, rows, "Nobody was there in the last month of this time.");
+    let table =
+        section("devices", "Devices of a customer", &heads, rows, "Nobody was there in the last month of this time.");
     let x = devices.iter().map(label).collect();
     let bars = series("share of the customers", devices.iter().map(|owned| percent(owned.customers, total)));
     let told = "Of those who bought or were online in the last month of this time, as their devices are known now. Of very many customers a part is counted.";
@@ -275,7 +280,10 @@ mod tests {
     #[test]
     fn a_cause_has_the_words_of_the_lists_and_what_it_means() {
         let section = causes(&[ending("Session-Timeout", [0, 0, 0, 0, 3, 0, 0, 0, 0, 0]), ending("", [1; 10])]);
-        assert_eq!((section.rows[0][0].text.as_str(), section.rows[1][0].text.as_str()), ("session timeout", "not told"));
+        assert_eq!(
+            (section.rows[0][0].text.as_str(), section.rows[1][0].text.as_str()),
+            ("session timeout", "not told")
+        );
         assert_eq!(section.rows[0][0].small, "the time that was bought was used up");
         assert_eq!(section.rows[0][3].text, "45 minutes");
     }

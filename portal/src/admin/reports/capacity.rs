@@ -10,7 +10,6 @@ use forecast::demand::Hour;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
 use store::report::capacity::{self, Foreseen, P95, Used, Week};
-use uuid::Uuid;
 
 use super::chart::Shape;
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
@@ -76,7 +75,8 @@ enum Trend {
 pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let options = SHARES.map(|(value, label, _)| (value.to_owned(), label.to_owned()));
     let chosen = question.asked.choice("full", "Full from", "90 % of the limit", &options);
-    let of_limit = SHARES.iter().find(|(value, _, _)| chosen.as_deref() == Some(*value)).map_or(USUAL, |(_, _, of)| *of);
+    let of_limit =
+        SHARES.iter().find(|(value, _, _)| chosen.as_deref() == Some(*value)).map_or(USUAL, |(_, _, of)| *of);
     let common = &question.common;
     let asked = span(common);
     let every = step(&asked);
@@ -187,7 +187,11 @@ fn table(sites: &[Site], of_limit: f64, can_edit: bool, common: &Common) -> Sect
             if can_edit { limit.link(format!("/admin/sites/{}", used.id)) } else { limit },
             of_the_limit(site.p95, used.limit),
             of_the_limit(Some(used.peak).filter(|_| used.hours > 0), used.limit),
-            if used.limit.is_some() { count(used.full).small(share(used.full, used.hours).text) } else { Cell::default() },
+            if used.limit.is_some() {
+                count(used.full).small(share(used.full, used.hours).text)
+            } else {
+                Cell::default()
+            },
             chance_cell(&site.ahead, &zone),
             expected_cell(&site.ahead),
             trend_cell(site.trend, common.now, &zone),
@@ -272,9 +276,13 @@ fn hours_ahead(sites: &[Site], common: &Common) -> Option<Section> {
     let site = sites.iter().find(|site| Some(site.used.id) == common.site)?;
     let Ahead::Chances { first, chances, .. } = &site.ahead else { return None };
     let zone = Zone::named(&common.time_zone).unwrap_or_default();
-    let names: Vec<String> = (0_u32..).zip(chances).map(|(at, _)| in_words(*first + Duration::from_secs(3600) * at, &zone)).collect();
+    let names: Vec<String> =
+        (0_u32..).zip(chances).map(|(at, _)| in_words(*first + Duration::from_secs(3600) * at, &zone)).collect();
     let rows = names.iter().zip(chances).map(|(name, chance)| {
-        vec![Cell::text(name.clone()), Cell::text(percent_in_words(chance * 100.0)).value(format!("{:.2}", chance * 100.0))]
+        vec![
+            Cell::text(name.clone()),
+            Cell::text(percent_in_words(chance * 100.0)).value(format!("{:.2}", chance * 100.0)),
+        ]
     });
     let heads = [("Hour", "hour", false), ("Chance to be full", "chance_percent", true)];
     let section = section("ahead", "The next 7 days", &heads, rows.collect(), "There is no forecast.");
@@ -285,6 +293,8 @@ fn hours_ahead(sites: &[Site], common: &Common) -> Option<Section> {
 #[cfg(test)]
 mod tests {
     use super::super::usage::tests::asked;
+    use uuid::Uuid;
+
     use super::*;
 
     fn used(limit: Option<i32>) -> Used {

@@ -226,7 +226,9 @@ fn whole_way(all: Steps, places: &[Place], stops: &Stops) -> Section {
     let section = section("steps", "The whole way", &heads, rows, "Nobody was at the portal in this time.");
     let line = series("guests", numbers.iter().map(|number| Some(to_float(*number))));
     let told = match price {
-        Some(price) => format!("Money lost is those lost × {price}, the mean price of what was sold: at most so much, had all of them bought."),
+        Some(price) => format!(
+            "Money lost is those lost × {price}, the mean price of what was sold: at most so much, had all of them bought."
+        ),
         None => "Nothing was sold in this time, so no price is known of what was lost.".to_owned(),
     };
     noted(charted(section, chart(Shape::Funnel, "guests", x, vec![line])), told)
@@ -259,7 +261,8 @@ fn by_hours(hours: &[HourOfDay], price: Option<Money>, stops: &Stops) -> Section
     });
     let nothing = "Nobody was at the portal in this time.";
     let section = section("hours", "By the hour of the day", &heads(("Hour", "hour")), rows.collect(), nothing);
-    let line = |label: &str, of: fn(Steps) -> i64| series(label, hours.iter().map(|hour| Some(to_float(of(hour.steps)))));
+    let line =
+        |label: &str, of: fn(Steps) -> i64| series(label, hours.iter().map(|hour| Some(to_float(of(hour.steps)))));
     let lines = vec![
         line("saw the portal", |steps| steps.seen),
         line("chose", |steps| steps.chosen),
@@ -296,7 +299,9 @@ fn row(name: Cell, steps: Steps, price: Option<Money>, reason: impl Fn(usize) ->
     match worst.filter(|(_, lost)| **lost > 0) {
         Some((step, lost)) => {
             let label = STEPS.get(step).map(|(label, _)| *label).unwrap_or_default();
-            row.push(Cell::text(label).small(format!("{lost} lost")).value(STEPS.get(step).map_or("", |(_, key)| *key)));
+            row.push(
+                Cell::text(label).small(format!("{lost} lost")).value(STEPS.get(step).map_or("", |(_, key)| *key)),
+            );
             row.push(Cell::text(reason(step)));
         }
         None => row.resize(10, Cell::default()),
@@ -326,7 +331,12 @@ mod tests {
 
     fn stops() -> Stops {
         Stops {
-            payments: vec![stopped(1, "1032", 9), stopped(1, "unreachable", 4), stopped(2, "1", 20), stopped(1, "1", 2)],
+            payments: vec![
+                stopped(1, "1032", 9),
+                stopped(1, "unreachable", 4),
+                stopped(2, "1", 20),
+                stopped(1, "1", 2),
+            ],
             refusals: vec![stopped(1, "bad_password", 3)],
         }
     }
@@ -334,7 +344,11 @@ mod tests {
     #[test]
     fn who_is_lost_costs_the_mean_price() {
         assert_eq!(lost(STEPS_OF_A_DAY), [40, 10, 20, 1]);
-        assert_eq!(lost(Steps { seen: 1, chosen: 0, paying: 0, paid: 5, online: 5 }), [1, 0, 0, 0], "paid without a page");
+        assert_eq!(
+            lost(Steps { seen: 1, chosen: 0, paying: 0, paid: 5, online: 5 }),
+            [1, 0, 0, 0],
+            "paid without a page"
+        );
         assert_eq!(mean_price(&[place(1, 3, 6000), place(2, 1, 6000)]), Some(Money::kes(3000)));
         assert_eq!(mean_price(&[place(1, 0, 0)]), None);
         let dollars = Money { minor: 900, currency: "USD".parse().expect("a currency") };
@@ -346,7 +360,10 @@ mod tests {
     fn each_step_has_what_most_likely_stopped_them() {
         let section = whole_way(STEPS_OF_A_DAY, &[place(1, 2, 4000)], &stops());
         let row = |at: usize| section.rows[at].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>();
-        assert_eq!(row(1), ["chose a package", "60", "60.0 %", "10", "16.7 %", "KSh 200", "the provider could not be reached"]);
+        assert_eq!(
+            row(1),
+            ["chose a package", "60", "60.0 %", "10", "16.7 %", "KSh 200", "the provider could not be reached"]
+        );
         assert_eq!(row(2)[3..], ["20", "40.0 %", "KSh 400", "there was not enough money"]);
         assert_eq!(row(3)[6], "bad password");
         assert_eq!((row(4)[1], row(4)[3], row(4).len()), ("29", "", section.heads.len()));
@@ -362,7 +379,18 @@ mod tests {
         let row = |at: usize| section.rows[at].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>();
         assert_eq!(
             row(0),
-            ["site 1", "100", "60", "50", "30", "29", "29.0 %", "KSh 1420", "were asked to pay", "it was cancelled on the phone"]
+            [
+                "site 1",
+                "100",
+                "60",
+                "50",
+                "30",
+                "29",
+                "29.0 %",
+                "KSh 1420",
+                "were asked to pay",
+                "it was cancelled on the phone"
+            ]
         );
         assert_eq!(row(1)[7..], ["KSh 3550", "were asked to pay", "there was not enough money"]);
         assert_eq!(section.rows[0][8].small, "20 lost");

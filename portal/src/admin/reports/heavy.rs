@@ -40,7 +40,8 @@ const LEAST: [(&str, &str, i64); 4] = [
 pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let options = LEAST.map(|(value, label, _)| (value.to_owned(), label.to_owned()));
     let chosen = question.asked.choice("least", "Used", "However much", &options);
-    let least = LEAST.iter().find(|(value, _, _)| chosen.as_deref() == Some(*value)).map_or(0, |(_, _, octets)| *octets);
+    let least =
+        LEAST.iter().find(|(value, _, _)| chosen.as_deref() == Some(*value)).map_or(0, |(_, _, octets)| *octets);
     let (db, common, role) = (&question.app.db, &question.common, question.staff.admin.role);
     let months = months(common);
     let asked = Months { months: &months, site: common.site, sites: &common.sites };
@@ -161,14 +162,19 @@ mod tests {
         assert_eq!(word(&months(&asked(40 * 24))), ["2026-10-01", "2026-11-01"]);
         let year = months(&asked(365 * 24));
         assert_eq!((year.len(), year[1].to_string()), (13, "2025-12-01".to_owned()));
-        assert_eq!(begin(next(year[12])).unix_timestamp(), 1_796_072_400, "the first of December begins at nine in the evening of UTC");
+        assert_eq!(
+            begin(next(year[12])).unix_timestamp(),
+            1_796_072_400,
+            "the first of December begins at nine in the evening of UTC"
+        );
         assert!(in_words(&year).contains("November 2025 to November 2026"), "{}", in_words(&year));
     }
 
     #[test]
     fn a_row_says_the_share_of_the_site_and_hides_people_from_some() {
         let totals = [Total { site: Uuid::from_u128(9), octets: 120_000_000_000 }];
-        for (role, number, name) in [(Role::Support, "+254712345678", "Asha"), (Role::ReadOnly, "07xx xxx 678", "A…")] {
+        for (role, number, name) in [(Role::Support, "+254712345678", "Asha"), (Role::ReadOnly, "07xx xxx 678", "A…")]
+        {
             let row = row(&user(), &totals, role);
             assert_eq!((row[0].text.as_str(), row[1].text.as_str(), row[8].text.as_str()), (number, name, "25.0 %"));
             assert!(row[0].link.starts_with("/admin/customers/cus_"));

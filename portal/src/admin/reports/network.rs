@@ -105,9 +105,10 @@ fn figures(sites: &[Place], before: Option<&[Place]>) -> Vec<Figure> {
         let value = format!("{:.1} Mbit/s", megabits(to_float(site.busiest)));
         figure("in the busiest hour of a site", value, site.name.clone())
     }));
-    figures.extend(fullest.map(|site| {
-        figure("most sessions at once at a site", site.peak_sessions.to_string(), site.name.clone())
-    }));
+    figures.extend(
+        fullest
+            .map(|site| figure("most sessions at once at a site", site.peak_sessions.to_string(), site.name.clone())),
+    );
     figures
 }
 

@@ -74,6 +74,9 @@ fn sum(sold: &[Sold], currency: &str, read: fn(&Sold) -> i64) -> i64 {
     sold.iter().filter(|sold| sold.currency == currency).map(read).sum()
 }
 
+/// A number of what was sold.
+type Of = fn(&Sold) -> i64;
+
 fn figures(sold: &[Sold], before: Option<&[Sold]>, currency: &str) -> Vec<Figure> {
     let was = |read: fn(&Sold) -> i64| before.map(|before| to_float(sum(before, currency, read)));
     let (brought, sales) = (sum(sold, currency, net), sum(sold, currency, |sold| sold.purchases));
@@ -86,7 +89,7 @@ fn figures(sold: &[Sold], before: Option<&[Sold]>, currency: &str) -> Vec<Figure
             change(to_float(sales), was(|sold| sold.purchases), |sales| format!("{sales:.0}")),
         ),
     ];
-    let parts: [(&str, fn(&Sold) -> i64, fn(&Sold) -> i64); 2] = [
+    let parts: [(&str, Of, Of); 2] = [
         ("bought by who had bought before", |sold| sold.returning, |sold| sold.purchases),
         ("of the time allowed was used", |sold| sold.seconds_used, |sold| sold.seconds_allowed),
     ];

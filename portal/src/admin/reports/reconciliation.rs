@@ -144,7 +144,7 @@ fn days(sums: &[Sum]) -> Vec<Day> {
     }
     let mut running: Vec<(String, String, i64)> = Vec::new();
     for day in &mut days {
-        let known = running.iter_mut().find(|(by, currency, _)| (&*by, &*currency) == (&day.provider, &day.currency));
+        let known = running.iter_mut().find(|(by, currency, _)| *by == day.provider && *currency == day.currency);
         day.running = day.difference();
         match known {
             Some((_, _, sum)) => {

@@ -38,7 +38,9 @@ pub(super) fn step(span: &Span) -> i32 {
 
 /// What to say of that.
 pub(super) fn step_in_words(step: i32) -> Option<String> {
-    (step > 1).then(|| format!("P95 is taken from every {step}th hour here: the time is long. Sums and peaks are of all hours."))
+    (step > 1).then(|| {
+        format!("P95 is taken from every {step}th hour here: the time is long. Sums and peaks are of all hours.")
+    })
 }
 
 /// Another report about the same days, of that site.

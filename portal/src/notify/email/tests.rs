@@ -111,7 +111,8 @@ fn written(subject: &str, text: &str) -> String {
 fn written_with(subject: &str, text: &str, refuse: Option<&str>) -> String {
     let to = amina();
     let message = Message { id: ID, to: &to, subject, text, refuse };
-    let octets = email(25, json!({})).write(&message, address(&to).expect("valid"), now()).expect("it can be written");
+    let octets =
+        email(25, json!({})).write(&message, None, address(&to).expect("valid"), now()).expect("it can be written");
     String::from_utf8(octets).expect("ASCII")
 }
 
