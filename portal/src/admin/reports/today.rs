@@ -7,7 +7,6 @@
 use shared::money::Money;
 use shared::staff::Permission;
 use store::report::today::{self, Expected, Place};
-use uuid::Uuid;
 
 use super::report::{About, Answer, Figure, Heeds, Question, Section, Told};
 use crate::admin::listing::Cell;
@@ -24,6 +23,8 @@ pub(super) const ABOUT: About = About {
 const TOGETHER: f64 = 0.3;
 /// Where there is only last week to compare with, less than half and more than double of it stand out, of this much at least.
 const LEAST: f64 = 10.0;
+/// Tenths of today's hours that must have been seen a week ago too: beside fewer, today would seem more than it is.
+const SEEN_BEFORE: i64 = 9;
 
 /// What was expected of something, and how far from it is still usual.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -81,17 +82,24 @@ fn band(expected: &[&Expected]) -> Option<Beside> {
     Some(Beside::Band { low, high: middle + reach(|one| (one.above, one.above_squares)) })
 }
 
-/// What a place, or all of them, are held against: the forecast if each place has one, else last week.
+/// Whether a place was seen a week ago in nearly all hours in which it was seen today.
+fn is_comparable(place: &Place) -> bool {
+    place.seen > 0 && place.seen_before.saturating_mul(10) >= place.seen.saturating_mul(SEEN_BEFORE)
+}
+
+/// What a place, or all of them, are held against: the forecast if each place has one that reaches so far, else last week.
 fn beside(places: &[&Place], expected: &[Expected], measure: &str, before: impl Fn(&Place) -> f64) -> Beside {
-    let of = |site: Uuid| expected.iter().find(|one| one.site == site && one.measure == measure);
+    let of = |place: &Place| {
+        expected.iter().find(|one| one.site == place.site && one.measure == measure && one.hours >= place.seen)
+    };
     let seen: Vec<&&Place> = places.iter().filter(|place| place.seen > 0).collect();
-    let all: Vec<&Expected> = seen.iter().filter_map(|place| of(place.site)).collect();
+    let all: Vec<&Expected> = seen.iter().filter_map(|place| of(place)).collect();
     if all.len() == seen.len()
         && let Some(band) = band(&all)
     {
         return band;
     }
-    match seen.iter().all(|place| place.seen_before > 0) && !seen.is_empty() {
+    match seen.iter().all(|place| is_comparable(place)) && !seen.is_empty() {
         true => Beside::LastWeek(seen.iter().map(|place| before(place)).sum()),
         false => Beside::Nothing,
     }
@@ -181,7 +189,7 @@ fn judged(text: String, actual: f64, beside: Beside, number: impl Fn(f64) -> Str
 
 /// What should not be there at all: less of it is nothing to look at.
 fn failing(count: i64, before: f64, place: &Place) -> Cell {
-    let beside = if place.seen_before > 0 { Beside::LastWeek(before) } else { Beside::Nothing };
+    let beside = if is_comparable(place) { Beside::LastWeek(before) } else { Beside::Nothing };
     let cell = Cell::text(count.to_string()).small(beside.words(whole));
     if is_more(count, beside) { cell.alarm("more than expected") } else { cell }
 }
@@ -196,7 +204,8 @@ fn figures(places: &[Place], expected: &[Expected], sees_money: bool) -> Vec<Fig
         figures.push(figure("sold so far today", sold.to_string(), to_float(sold), sales, whole));
     }
     figures.extend(online_figure(&all));
-    let is_known = all.iter().any(|place| place.seen_before > 0);
+    let is_known =
+        all.iter().any(|place| place.seen > 0) && all.iter().all(|place| place.seen == 0 || is_comparable(place));
     let before = |sum: f64| if is_known { Beside::LastWeek(sum) } else { Beside::Nothing };
     let refused: i64 = all.iter().map(|place| place.refused).sum();
     let refused_before = before(all.iter().map(|place| place.refused_before).sum());
@@ -298,6 +307,8 @@ fn to_float(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn place(number: u128) -> Place {
@@ -327,7 +338,7 @@ mod tests {
         Expected {
             site: Uuid::from_u128(number),
             measure: measure.into(),
-            hours: 4,
+            hours: 10,
             expected: 40.0,
             below: 20.0,
             below_squares: 100.0,
@@ -358,6 +369,10 @@ mod tests {
         assert_eq!(of(&[&one, &two], &forecasts), Beside::LastWeek(40.0));
         let new = Place { seen_before: 0, ..place(3) };
         assert_eq!(of(&[&new], &[]), Beside::Nothing);
+        let short = [Expected { hours: 9, ..expected(1, "purchases") }];
+        assert_eq!(of(&[&one], &short), Beside::LastWeek(20.0), "it ended before the day did");
+        let halfway = Place { seen_before: 5, ..place(3) };
+        assert_eq!(of(&[&halfway], &[]), Beside::Nothing, "ten hours are not held against five");
         let dark = Place { seen: 0, ..place(2) };
         assert!(matches!(of(&[&one, &dark], &forecasts), Beside::Band { .. }), "what was not seen is not expected");
     }
