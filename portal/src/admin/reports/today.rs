@@ -7,6 +7,7 @@
 use shared::money::Money;
 use shared::staff::Permission;
 use store::report::today::{self, Expected, Place};
+use uuid::Uuid;
 
 use super::report::{About, Answer, Figure, Heeds, Question, Section, Told};
 use crate::admin::listing::Cell;
@@ -107,9 +108,22 @@ fn beside(places: &[&Place], expected: &[Expected], measure: &str, before: impl 
 
 pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let (db, common) = (&question.app.db, &question.common);
-    let places = today::places(db, common.site, &common.sites, common.now).await?;
+    let mut places = today::places(db, common.site, &common.sites, common.now).await?;
+    places.retain(says_something);
     let expected = today::expected(db, common.site, &common.sites, common.now).await?;
     Ok(told(&places, &expected, question.staff.may(Permission::SeeMoney)))
+}
+
+/// Whether there is anything to say of a place: of what is at no site, which nobody forecasts, there is often nothing, and that would keep all
+/// sites together from being held against their forecasts.
+fn says_something(place: &Place) -> bool {
+    let is_quiet = place.purchases == 0
+        && place.revenue == 0
+        && place.purchases_before <= 0.0
+        && place.refused == 0
+        && place.unpaid == 0
+        && place.online.is_none_or(|online| online == 0);
+    place.site != Uuid::nil() || !is_quiet
 }
 
 fn told(places: &[Place], expected: &[Expected], sees_money: bool) -> Answer {
@@ -307,8 +321,6 @@ fn to_float(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn place(number: u128) -> Place {
@@ -375,6 +387,15 @@ mod tests {
         assert_eq!(of(&[&halfway], &[]), Beside::Nothing, "ten hours are not held against five");
         let dark = Place { seen: 0, ..place(2) };
         assert!(matches!(of(&[&one, &dark], &forecasts), Beside::Band { .. }), "what was not seen is not expected");
+    }
+
+    #[test]
+    fn of_no_site_there_is_only_something_to_say_where_something_was() {
+        let sold = Place { site: Uuid::nil(), ..place(1) };
+        let quiet =
+            Place { purchases: 0, purchases_before: 0.0, revenue: 0, refused: 0, online: Some(0), ..sold.clone() };
+        assert!(says_something(&sold) && !says_something(&quiet));
+        assert!(says_something(&Place { site: Uuid::from_u128(1), ..quiet }), "a site is always there");
     }
 
     #[test]
