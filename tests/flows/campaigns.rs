@@ -214,7 +214,7 @@ async fn an_offer_reaches_those_who_want_it_but_for_those_who_are_held_out() {
     let user: uuid::Uuid =
         sqlx::query_scalar("SELECT id FROM users WHERE phone = $1").bind(&phone).fetch_one(&world.pool).await.unwrap();
     let told = world.portal_command(&["person", "export", "--phone", &phone], "").await;
-    assert!(told.contains("chance_in_7_days") && told.contains("Come again"), "{told}");
+    assert!(told.contains("buys_within_7_days") && told.contains("Come again"), "{told}");
     world.portal_command(&["person", "erase", "--phone", &phone], "").await;
     for table in ["purchase_chances", "purchase_said", "campaign_members"] {
         assert_eq!(

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use sqlx::AssertSqlSafe;
 use store::accounting::{self, Event, Report, SessionKey};
@@ -245,6 +246,27 @@ async fn an_hour_is_as_it_was_and_summing_it_twice_changes_nothing() {
     place.sum_up(place.now + HOUR).await;
     assert_eq!(place.values(Measure::Revenue, place.site, 3, 0).await, [Some(2000.0), Some(0.0), Some(-2000.0)]);
     assert_eq!(one(Measure::Purchases).await, [Some(0.0)]);
+}
+
+#[tokio::test]
+async fn what_is_bought_for_another_is_sold_once() {
+    let place = Place::new().await;
+    let order = place.sale("ABCD2343", place.ago(3) + MINUTE).await;
+    place.access("amina").await;
+    // The order became a voucher, which counts as sold as soon as it is there.
+    let voucher = "WITH batch AS (
+             INSERT INTO voucher_batches (id, package_id, size, package_name, price_minor, currency, created_by, created_at, for_order)
+             SELECT gen_random_uuid(), package_id, 1, 'one hour', amount_minor, currency, 'test', $1, true FROM orders WHERE id = $2 RETURNING id)
+         INSERT INTO vouchers (id, batch_id, entitlement_id, state, sold_at, sold_by, order_id)
+         SELECT gen_random_uuid(), batch.id, e.id, 'sold', $1, 'test', $2 FROM batch, entitlements e";
+    place.run(voucher, place.ago(3) + MINUTE, order).await;
+    place.sum_up(place.now).await;
+    assert_eq!(place.values(Measure::Revenue, place.site, 3, 2).await, [Some(2000.0)]);
+    assert_eq!(place.number("SELECT sum(purchases)::bigint FROM site_hourly").await, 1);
+    assert_eq!(place.number("SELECT sum(orders)::bigint FROM sales_hourly").await, 1);
+    assert_eq!(place.number("SELECT sum(purchases * 10000 + gross_minor)::bigint FROM package_daily").await, 12_000);
+    let first_page = store::overview::sold(&place.world.db, place.ago(5), place.now, &SiteScope::All).await.unwrap();
+    assert_eq!(first_page.iter().map(|sold| sold.orders).sum::<u64>(), 1);
 }
 
 #[tokio::test]

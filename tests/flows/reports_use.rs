@@ -230,6 +230,11 @@ async fn alerts_are_told_with_who_minded_them_and_whether_they_were_real() {
     let page = amina.get("/admin/reports/use/alert-log").await;
     page.says(200, "The market is silent.");
     assert!(!page.text.contains("beach is silent"), "{}", page.text);
+    // Nor those of a router that stands at no site.
+    sql(&world, "UPDATE alerts SET site_id = NULL WHERE title = 'the beach is silent'").await;
+    let page = amina.get("/admin/reports/use/alert-log").await;
+    page.says(200, "The market is silent.");
+    assert!(!page.text.contains("beach is silent"), "{}", page.text);
     let cashier = Operator::sign_in_as(&world, "cashier@example.org", Role::Cashier).await;
     let page = cashier.get("/admin/reports/use/alert-log").await;
     page.says(200, "The beach is silent.");

@@ -122,7 +122,9 @@ pub(super) async fn show(
         page = page.refreshed(REFRESH);
     }
     let done = match after.done.as_str() {
-        "begun" => "The campaign is made. Its messages go out by themselves, at a time when people are awake.",
+        "begun" => {
+            "The campaign is made. Its messages go out by themselves; text messages wait for the end of the quiet hours."
+        }
         "stopped" => "The campaign is stopped. Nobody else is told.",
         _ => "",
     };

@@ -38,7 +38,7 @@ pub async fn sold(db: &Db, from: OffsetDateTime, until: OffsetDateTime, sites: &
                  WHERE o.paid_at >= $1 AND o.paid_at < $2 AND o.state = 'paid' AND o.amount_minor > 0
                  UNION ALL
                  SELECT b.package_id, NULL, b.currency, b.price_minor FROM vouchers v JOIN voucher_batches b ON b.id = v.batch_id
-                 WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL) d
+                 WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL AND NOT b.for_order) d
                 LEFT JOIN packages p ON p.id = d.package_id LEFT JOIN sites s ON s.id = d.site_id
            WHERE $3::uuid[] IS NULL OR d.site_id = ANY ($3)
            GROUP BY 1, 2, 3 ORDER BY 5 DESC, 1, 2"#,

@@ -96,7 +96,9 @@ async fn sum_up(tx: &mut PgConnection, from: OffsetDateTime, until: OffsetDateTi
                UNION ALL
                SELECT v.sold_at, NULL, b.package_id, b.currency, b.price_minor, 'voucher'
                FROM vouchers v JOIN voucher_batches b ON b.id = v.batch_id
-               WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL) sold
+               WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL
+                 -- What was bought for another is the order's sale.
+                 AND NOT b.for_order) sold
          GROUP BY 1, 2, 3, 4, 5",
         from,
         until

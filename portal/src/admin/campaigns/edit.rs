@@ -95,7 +95,12 @@ pub(in crate::admin) async fn make(State(app): State<App>, posted: Posted<Fields
     if !sent.is_confirmed() {
         let reach = campaign::reach(&app.db, &stage.audience, staff.sites(), now).await?;
         let form = Form::new("sure", LIST, "Yes, tell them").danger();
-        let lines = foretold(&stage, &wish, reach, now);
+        let mut lines = foretold(&stage, &wish, reach, now);
+        if app.config.sms.as_ref().is_some_and(|sms| sms.quiet_hours.is_none()) {
+            lines.push(
+                "No quiet hours are set here (sms.quiet_hours): text messages go out at once, at night too.".into(),
+            );
+        }
         let page = Page::new(&app, staff, Tab::Messages);
         let back = (LIST, "Back, and tell nobody");
         return answer(StatusCode::OK, &confirmation(page, "Tell them?", back, lines, form, sent));

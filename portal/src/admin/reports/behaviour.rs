@@ -49,7 +49,7 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let devices = behaviour::devices(db, &asked, &common.sites).await?;
     let mut answer = Answer {
         figures: figures(&endings, before.as_deref()),
-        notes: vec!["A session counts on the day, by UTC, on which it ended.".into()],
+        notes: notes(before.is_some() && common.until > common.now),
         sections: vec![lengths(&endings, before.as_deref()), hours_of_day(&local(&hours, common)), causes(&endings)],
         extra: Vec::new(),
     };
@@ -64,6 +64,14 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     }
     answer.sections.push(owned(&devices));
     Ok(answer)
+}
+
+fn notes(is_beside_more: bool) -> Vec<String> {
+    let mut notes = vec!["A session counts on the day, by UTC, on which it ended.".to_owned()];
+    if is_beside_more {
+        notes.push("Today is not over, and stands beside a whole day.".to_owned());
+    }
+    notes
 }
 
 fn lasted(endings: &[Ending]) -> Vec<i64> {

@@ -6,10 +6,11 @@
 
 use shared::money::Money;
 use shared::staff::{Permission, SiteScope};
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, Zone};
 use store::report::revenue::{self, Buyers, By, Sum};
 use store::rollup::Span;
 use store::{Db, StoreError};
+use time::Duration;
 
 use super::chart::{Chart, Series, Shape};
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
@@ -62,12 +63,44 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
         true => Vec::new(),
         false => revenue::buyers(db, &span(common, (common.from, common.until)), &common.sites).await?,
     };
-    Ok(told(by, &sums, before.as_deref(), &buyers, is_part))
+    Ok(told(by, &pairs(by, common), &sums, before.as_deref(), &buyers, is_part))
 }
 
 /// Whether it is about a part of what was sold, of which less is known.
 fn is_part(common: &Common) -> bool {
     common.package.is_some() || common.provider.is_some()
+}
+
+/// The first day of a day, a week or a month, and that of the one beside it: the first beside the first, whatever was sold in them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Pair {
+    day: String,
+    beside: Option<String>,
+}
+
+/// Each day, week or month until now.
+fn pairs(by: By, common: &Common) -> Vec<Pair> {
+    let zone = Zone::named(&common.time_zone).unwrap_or_default();
+    let days = first_days(by, (common.from, common.until.min(common.now)), &zone);
+    let mut beside = common.before.map(|time| first_days(by, time, &zone)).unwrap_or_default().into_iter();
+    days.into_iter().map(|day| Pair { day, beside: beside.next() }).collect()
+}
+
+fn first_days(by: By, (from, until): (OffsetDateTime, OffsetDateTime), zone: &Zone) -> Vec<String> {
+    let last = zone.at(until - Duration::SECOND).date();
+    let mut day = Some(zone.at(from).date());
+    let mut firsts: Vec<String> = Vec::new();
+    while let Some(this) = day.filter(|day| *day <= last) {
+        let back = match by {
+            By::Day => 0,
+            By::Week => this.weekday().number_days_from_monday(),
+            By::Month => this.day() - 1,
+        };
+        firsts.push(this.saturating_sub(Duration::days(back.into())).to_string());
+        day = this.next_day();
+    }
+    firsts.dedup();
+    firsts
 }
 
 fn span(common: &Common, (from, until): (OffsetDateTime, OffsetDateTime)) -> Span {
@@ -100,7 +133,7 @@ fn currencies(sums: &[Sum]) -> Vec<&str> {
     found.into_iter().map(|(currency, _)| currency).collect()
 }
 
-fn told(by: By, sums: &[Sum], before: Option<&[Sum]>, buyers: &[Buyers], is_part: bool) -> Answer {
+fn told(by: By, pairs: &[Pair], sums: &[Sum], before: Option<&[Sum]>, buyers: &[Buyers], is_part: bool) -> Answer {
     let mut currencies = currencies(sums);
     // Where nothing was sold there is still the time in which nothing was.
     if currencies.is_empty() {
@@ -119,7 +152,7 @@ fn told(by: By, sums: &[Sum], before: Option<&[Sum]>, buyers: &[Buyers], is_part
     if let Some((main, others)) = currencies.split_first().filter(|(_, others)| !others.is_empty()) {
         notes.push(format!("The figures are of {main}; {} stand in the table.", others.join(", ")));
     }
-    let mut sections = vec![trend(by, sums, before, &currencies, is_part)];
+    let mut sections = vec![trend(by, pairs, sums, before, &currencies, is_part)];
     if !is_part {
         sections.push(per_buyer(buyers));
     }
@@ -203,7 +236,7 @@ fn share(now: i64, was: i64) -> Option<f64> {
     (was > 0).then(|| (to_float(now) / to_float(was) - 1.0) * 100.0)
 }
 
-fn trend(by: By, sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str], is_part: bool) -> Section {
+fn trend(by: By, pairs: &[Pair], sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str], is_part: bool) -> Section {
     let mut heads = vec![(label(by), "first_day", false), ("Currency", "currency", false), ("Net", "net", true)];
     if !is_part {
         heads.extend([("Gross", "gross", true), ("Discounts", "discounts", true), ("Given back", "given_back", true)]);
@@ -213,12 +246,10 @@ fn trend(by: By, sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str], is_p
         heads.extend([("Net before", "net_before", true), ("Change", "change", true)]);
     }
     let shown: Vec<&Sum> = sums.iter().filter(|sum| currencies.contains(&sum.currency.as_str())).collect();
-    let (days_now, days_before) = (days(sums), days(before.unwrap_or_default()));
     let row = |sum: &&Sum| {
         let was = before.map(|before| {
-            let at = days_now.iter().position(|day| *day == sum.day)?;
-            let day = days_before.get(at)?;
-            before.iter().find(|one| one.day == *day && one.currency == sum.currency)
+            let day = pairs.iter().find(|pair| pair.day == sum.day)?.beside.as_deref()?;
+            before.iter().find(|one| one.day == day && one.currency == sum.currency)
         });
         row(sum, was, is_part)
     };
@@ -226,7 +257,7 @@ fn trend(by: By, sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str], is_p
         id: "trend",
         title: format!("Net revenue by the {}", by.as_str()),
         notes: Vec::new(),
-        chart: Some(chart(sums, before, currencies)),
+        chart: Some(chart(pairs, sums, before, currencies, is_part)),
         heads: heads.into_iter().map(|(label, key, number)| (label.to_owned(), key.to_owned(), number)).collect(),
         rows: shown.iter().map(row).collect(),
         nothing: "Nothing was sold, or the facts of this time are not put together yet.",
@@ -239,13 +270,6 @@ fn label(by: By) -> &'static str {
         By::Week => "Week from",
         By::Month => "Month from",
     }
-}
-
-/// The days of these sums, each once.
-fn days(sums: &[Sum]) -> Vec<&str> {
-    let mut days: Vec<&str> = sums.iter().map(|sum| sum.day.as_str()).collect();
-    days.dedup();
-    days
 }
 
 fn row(sum: &Sum, was: Option<Option<&Sum>>, is_part: bool) -> Vec<Cell> {
@@ -269,31 +293,36 @@ fn row(sum: &Sum, was: Option<Option<&Sum>>, is_part: bool) -> Vec<Cell> {
 }
 
 /// Bars of each currency, and of the first one what stands beside it, day for day.
-fn chart(sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str]) -> Chart {
-    let x = days(sums);
-    let values = |sums: &[Sum], days: &[&str], currency: &str| -> Vec<Option<f64>> {
-        let of = |day: &&str| {
-            let all: Vec<&Sum> = sums.iter().filter(|sum| sum.day == **day).collect();
-            // Nobody looked, and nothing is known to have been sold: that is no zero.
-            let is_known = all.iter().any(|sum| sum.seen > 0 || sum.gross != 0);
-            let net = all.iter().filter(|sum| sum.currency == currency).map(|sum| sum.gross - sum.refunds).sum::<i64>();
-            is_known.then(|| to_float(net) / 100.0)
-        };
-        days.iter().map(of).collect()
+fn chart(pairs: &[Pair], sums: &[Sum], before: Option<&[Sum]>, currencies: &[&str], is_part: bool) -> Chart {
+    // Days before anything was there are none of the chart. Of a part only what was sold has a row, and no row is a zero.
+    let is_there = |pair: &&Pair| is_part || sums.iter().any(|sum| sum.day == pair.day);
+    let pairs: Vec<&Pair> = pairs.iter().filter(is_there).collect();
+    let value = |sums: &[Sum], day: &str, currency: &str| {
+        let all: Vec<&Sum> = sums.iter().filter(|sum| sum.day == day).collect();
+        // Nobody looked, and nothing is known to have been sold: that is no zero.
+        let is_known = is_part || all.iter().any(|sum| sum.seen > 0 || sum.gross != 0);
+        let net = all.iter().filter(|sum| sum.currency == currency).map(|sum| sum.gross - sum.refunds).sum::<i64>();
+        is_known.then(|| to_float(net) / 100.0)
     };
     let mut series: Vec<Series> = currencies
         .iter()
-        .map(|currency| Series { name: (*currency).to_owned(), values: values(sums, &x, currency), counts: Vec::new() })
+        .map(|currency| Series {
+            name: (*currency).to_owned(),
+            values: pairs.iter().map(|pair| value(sums, &pair.day, currency)).collect(),
+            counts: Vec::new(),
+        })
         .collect();
     if let (Some(before), Some(main)) = (before, currencies.first()) {
-        let mut beside = values(before, &days(before), main);
-        beside.resize(x.len(), None);
-        series.push(Series { name: format!("{main}, the time beside"), values: beside, counts: Vec::new() });
+        series.push(Series {
+            name: format!("{main}, the time beside"),
+            values: pairs.iter().map(|pair| value(before, pair.beside.as_deref()?, main)).collect(),
+            counts: Vec::new(),
+        });
     }
     Chart {
         shape: Shape::Bars,
         unit: "net revenue".into(),
-        x: x.into_iter().map(str::to_owned).collect(),
+        x: pairs.into_iter().map(|pair| pair.day.clone()).collect(),
         series,
         cap: None,
     }
@@ -324,7 +353,8 @@ fn per_buyer(buyers: &[Buyers]) -> Section {
         id: "buyers",
         title: "What a buyer brings in a month".into(),
         notes: vec![
-            "Whole months, also where the time begins or ends within one. Who bought at two sites counts at both."
+            "Whole months, also where the time begins or ends within one. Of a site these are the buyers whose first purchase was there, \
+             wherever they have bought since."
                 .into(),
         ],
         chart: None,
@@ -367,14 +397,46 @@ mod tests {
         }
     }
 
+    fn beside(days: &[(&str, &str)]) -> Vec<Pair> {
+        days.iter().map(|(day, beside)| Pair { day: (*day).into(), beside: Some((*beside).into()) }).collect()
+    }
+
     #[test]
     fn a_day_without_sales_is_a_zero_and_one_that_nobody_saw_is_none() {
         let sums =
             [sum("2026-11-01", "KES", 5_100, 24), sum("2026-11-02", "KES", 0, 24), sum("2026-11-03", "KES", 0, 0)];
         let before = [sum("2026-10-29", "KES", 10_100, 24)];
-        let chart = chart(&sums, Some(&before), &currencies(&sums));
+        let pairs = beside(&[("2026-11-01", "2026-10-29"), ("2026-11-02", "2026-10-30"), ("2026-11-03", "2026-10-31")]);
+        let chart = chart(&pairs, &sums, Some(&before), &currencies(&sums), false);
         assert_eq!(chart.series[0].values, [Some(50.0), Some(0.0), None]);
         assert_eq!(chart.series[1].values, [Some(100.0), None, None]);
+    }
+
+    #[test]
+    fn a_day_stands_beside_the_day_of_its_place_also_where_others_sold_nothing() {
+        let (sums, before) = ([sum("2026-11-02", "KES", 5_100, 1)], [sum("2026-10-30", "KES", 10_100, 1)]);
+        let pairs = beside(&[("2026-11-01", "2026-10-29"), ("2026-11-02", "2026-10-30"), ("2026-11-03", "2026-10-31")]);
+        let part = trend(By::Day, &pairs, &sums, Some(&before), &["KES"], true);
+        let chart = part.chart.expect("a chart");
+        assert_eq!(chart.x.len(), 3);
+        assert_eq!(chart.series[0].values, [Some(0.0), Some(50.0), Some(0.0)]);
+        assert_eq!(chart.series[1].values, [Some(0.0), Some(100.0), Some(0.0)]);
+        assert_eq!(part.rows[0][4].text, "KSh 100");
+        let other = beside(&[("2026-11-02", "2026-10-29")]);
+        let other = trend(By::Day, &other, &sums, Some(&before), &["KES"], true);
+        assert_eq!(other.rows[0][4].text, "", "nothing was sold on the day that stands beside it");
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        let at =
+            |text: &str| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("a moment");
+        // In Nairobi from Saturday the 28th of November until Tuesday the 1st of December is over.
+        let time = (at("2026-11-27T21:00:00Z"), at("2026-12-01T21:00:00Z"));
+        let of = |by| first_days(by, time, &Zone::default());
+        assert_eq!(of(By::Day), ["2026-11-28", "2026-11-29", "2026-11-30", "2026-12-01"]);
+        assert_eq!(of(By::Week), ["2026-11-23", "2026-11-30"]);
+        assert_eq!(of(By::Month), ["2026-11-01", "2026-12-01"]);
     }
 
     #[test]
@@ -382,10 +444,10 @@ mod tests {
         let sums =
             [sum("2026-11-01", "KES", 1_100, 24), sum("2026-11-01", "USD", 9_100, 24), sum("2026-11-02", "TZS", 0, 24)];
         assert_eq!(currencies(&sums), ["USD", "KES"]);
-        let answer = told(By::Day, &sums, None, &[], false);
+        let answer = told(By::Day, &[], &sums, None, &[], false);
         assert_eq!(answer.figures[0].value, "USD 90");
         assert_eq!(answer.sections[0].rows.len(), 2);
-        let none = told(By::Day, &[sum("2026-11-02", "KES", 0, 24)], None, &[], false);
+        let none = told(By::Day, &[], &[sum("2026-11-02", "KES", 0, 24)], None, &[], false);
         assert_eq!((none.figures[0].value.as_str(), none.sections[0].rows.len()), ("KSh 0", 1));
     }
 
@@ -394,14 +456,15 @@ mod tests {
         let sums = [sum("2026-11-01", "KES", 1_100, 24), sum("2026-11-02", "KES", 0, 20)];
         let before = [sum("2026-10-30", "KES", 2_100, 24)];
         let buyers = [Buyers { month: "2026-11".into(), currency: "KES".into(), buyers: 2, purchases: 3, amount: 900 }];
+        let pairs = beside(&[("2026-11-01", "2026-10-30"), ("2026-11-02", "2026-10-31")]);
         for is_part in [false, true] {
             for before in [None, Some(&before[..])] {
-                for section in told(By::Week, &sums, before, &buyers, is_part).sections {
+                for section in told(By::Week, &pairs, &sums, before, &buyers, is_part).sections {
                     assert!(section.rows.iter().all(|row| row.len() == section.heads.len()), "{}", section.id);
                 }
             }
         }
-        let answer = told(By::Day, &sums, Some(&before), &buyers, false);
+        let answer = told(By::Day, &pairs, &sums, Some(&before), &buyers, false);
         assert_eq!((answer.figures[0].beside.as_str(), answer.figures[0].tone), ("-50 %, before KSh 20", "bad"));
         assert_eq!(answer.figures.last().map(|figure| figure.value.as_str()), Some("KSh 4.50"));
     }

@@ -24,6 +24,8 @@ pub(super) const ABOUT: About = About {
 const TOGETHER: f64 = 0.3;
 /// Where there is only last week to compare with, less than half and more than double of it stand out, of this much at least.
 const LEAST: f64 = 10.0;
+/// Tenths of today's hours that must have been seen a week ago too: beside fewer, today would seem more than it is.
+const SEEN_BEFORE: i64 = 9;
 
 /// What was expected of something, and how far from it is still usual.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -81,17 +83,24 @@ fn band(expected: &[&Expected]) -> Option<Beside> {
     Some(Beside::Band { low, high: middle + reach(|one| (one.above, one.above_squares)) })
 }
 
-/// What a place, or all of them, are held against: the forecast if each place has one, else last week.
+/// Whether a place was seen a week ago in nearly all hours in which it was seen today.
+fn is_comparable(place: &Place) -> bool {
+    place.seen > 0 && place.seen_before.saturating_mul(10) >= place.seen.saturating_mul(SEEN_BEFORE)
+}
+
+/// What a place, or all of them, are held against: the forecast if each place has one that reaches so far, else last week.
 fn beside(places: &[&Place], expected: &[Expected], measure: &str, before: impl Fn(&Place) -> f64) -> Beside {
-    let of = |site: Uuid| expected.iter().find(|one| one.site == site && one.measure == measure);
+    let of = |place: &Place| {
+        expected.iter().find(|one| one.site == place.site && one.measure == measure && one.hours >= place.seen)
+    };
     let seen: Vec<&&Place> = places.iter().filter(|place| place.seen > 0).collect();
-    let all: Vec<&Expected> = seen.iter().filter_map(|place| of(place.site)).collect();
+    let all: Vec<&Expected> = seen.iter().filter_map(|place| of(place)).collect();
     if all.len() == seen.len()
         && let Some(band) = band(&all)
     {
         return band;
     }
-    match seen.iter().all(|place| place.seen_before > 0) && !seen.is_empty() {
+    match seen.iter().all(|place| is_comparable(place)) && !seen.is_empty() {
         true => Beside::LastWeek(seen.iter().map(|place| before(place)).sum()),
         false => Beside::Nothing,
     }
@@ -99,9 +108,22 @@ fn beside(places: &[&Place], expected: &[Expected], measure: &str, before: impl 
 
 pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let (db, common) = (&question.app.db, &question.common);
-    let places = today::places(db, common.site, &common.sites, common.now).await?;
+    let mut places = today::places(db, common.site, &common.sites, common.now).await?;
+    places.retain(says_something);
     let expected = today::expected(db, common.site, &common.sites, common.now).await?;
     Ok(told(&places, &expected, question.staff.may(Permission::SeeMoney)))
+}
+
+/// Whether there is anything to say of a place: of what is at no site, which nobody forecasts, there is often nothing, and that would keep all
+/// sites together from being held against their forecasts.
+fn says_something(place: &Place) -> bool {
+    let is_quiet = place.purchases == 0
+        && place.revenue == 0
+        && place.purchases_before <= 0.0
+        && place.refused == 0
+        && place.unpaid == 0
+        && place.online.is_none_or(|online| online == 0);
+    place.site != Uuid::nil() || !is_quiet
 }
 
 fn told(places: &[Place], expected: &[Expected], sees_money: bool) -> Answer {
@@ -181,7 +203,7 @@ fn judged(text: String, actual: f64, beside: Beside, number: impl Fn(f64) -> Str
 
 /// What should not be there at all: less of it is nothing to look at.
 fn failing(count: i64, before: f64, place: &Place) -> Cell {
-    let beside = if place.seen_before > 0 { Beside::LastWeek(before) } else { Beside::Nothing };
+    let beside = if is_comparable(place) { Beside::LastWeek(before) } else { Beside::Nothing };
     let cell = Cell::text(count.to_string()).small(beside.words(whole));
     if is_more(count, beside) { cell.alarm("more than expected") } else { cell }
 }
@@ -196,7 +218,8 @@ fn figures(places: &[Place], expected: &[Expected], sees_money: bool) -> Vec<Fig
         figures.push(figure("sold so far today", sold.to_string(), to_float(sold), sales, whole));
     }
     figures.extend(online_figure(&all));
-    let is_known = all.iter().any(|place| place.seen_before > 0);
+    let is_known =
+        all.iter().any(|place| place.seen > 0) && all.iter().all(|place| place.seen == 0 || is_comparable(place));
     let before = |sum: f64| if is_known { Beside::LastWeek(sum) } else { Beside::Nothing };
     let refused: i64 = all.iter().map(|place| place.refused).sum();
     let refused_before = before(all.iter().map(|place| place.refused_before).sum());
@@ -327,7 +350,7 @@ mod tests {
         Expected {
             site: Uuid::from_u128(number),
             measure: measure.into(),
-            hours: 4,
+            hours: 10,
             expected: 40.0,
             below: 20.0,
             below_squares: 100.0,
@@ -358,8 +381,21 @@ mod tests {
         assert_eq!(of(&[&one, &two], &forecasts), Beside::LastWeek(40.0));
         let new = Place { seen_before: 0, ..place(3) };
         assert_eq!(of(&[&new], &[]), Beside::Nothing);
+        let short = [Expected { hours: 9, ..expected(1, "purchases") }];
+        assert_eq!(of(&[&one], &short), Beside::LastWeek(20.0), "it ended before the day did");
+        let halfway = Place { seen_before: 5, ..place(3) };
+        assert_eq!(of(&[&halfway], &[]), Beside::Nothing, "ten hours are not held against five");
         let dark = Place { seen: 0, ..place(2) };
         assert!(matches!(of(&[&one, &dark], &forecasts), Beside::Band { .. }), "what was not seen is not expected");
+    }
+
+    #[test]
+    fn of_no_site_there_is_only_something_to_say_where_something_was() {
+        let sold = Place { site: Uuid::nil(), ..place(1) };
+        let quiet =
+            Place { purchases: 0, purchases_before: 0.0, revenue: 0, refused: 0, online: Some(0), ..sold.clone() };
+        assert!(says_something(&sold) && !says_something(&quiet));
+        assert!(says_something(&Place { site: Uuid::from_u128(1), ..quiet }), "a site is always there");
     }
 
     #[test]

@@ -257,7 +257,7 @@ async fn sales(tx: &mut PgConnection, from: OffsetDateTime, until: OffsetDateTim
              FROM orders o LEFT JOIN nas n ON n.id = o.nas_id WHERE o.paid_at >= $1 AND o.paid_at < $2
              UNION ALL
              SELECT v.sold_at, NULL, b.currency, 1, b.price_minor, 0, 0, 0, 0 FROM vouchers v JOIN voucher_batches b ON b.id = v.batch_id
-             WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL
+             WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL AND NOT b.for_order
              UNION ALL
              SELECT t.posted_at, n.site_id, e.currency, 0, 0, e.amount_minor, 0, 0, 0
              FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id JOIN ledger_accounts a ON a.id = e.account_id

@@ -34,6 +34,10 @@ fn moment(day: Date) -> OffsetDateTime {
 /// Sums up the month that begins then, as far as its hours are over.
 pub(super) async fn sum_up(tx: &mut PgConnection, begins: OffsetDateTime, head: OffsetDateTime) -> Result<()> {
     let (month, until) = (first(begins), end(begins).min(head));
+    // Somebody may have been erased while a round was under way that still knew them.
+    sqlx::query!("DELETE FROM customer_monthly c USING users u WHERE u.id = c.user_id AND u.erased_at IS NOT NULL")
+        .execute(&mut *tx)
+        .await?;
     customers(tx, month, begins, until, false).await?;
     cohorts(tx, month, begins, until).await
 }
@@ -77,9 +81,11 @@ async fn customers(
                 sum(p.seconds)
          FROM parts p JOIN users u ON u.id = p.user_id WHERE u.erased_at IS NULL GROUP BY p.site_id, p.user_id
          ON CONFLICT (month, site_id, user_id) DO UPDATE SET
-             currency = CASE WHEN EXCLUDED.purchases > 0 THEN EXCLUDED.currency ELSE c.currency END,
+             -- Amounts of two currencies have no sum: what is added in another one waits for the whole month.
+             currency = CASE WHEN EXCLUDED.purchases > 0 AND (NOT $4 OR c.purchases = 0) THEN EXCLUDED.currency ELSE c.currency END,
              purchases = CASE WHEN $4 THEN c.purchases ELSE 0 END + EXCLUDED.purchases,
-             amount_minor = CASE WHEN $4 THEN c.amount_minor ELSE 0 END + EXCLUDED.amount_minor,
+             amount_minor = CASE WHEN $4 THEN c.amount_minor ELSE 0 END
+                          + CASE WHEN $4 AND c.purchases > 0 AND c.currency <> EXCLUDED.currency THEN 0 ELSE EXCLUDED.amount_minor END,
              input_octets = CASE WHEN $4 THEN c.input_octets ELSE 0 END + EXCLUDED.input_octets,
              output_octets = CASE WHEN $4 THEN c.output_octets ELSE 0 END + EXCLUDED.output_octets,
              session_seconds = CASE WHEN $4 THEN c.session_seconds ELSE 0 END + EXCLUDED.session_seconds

@@ -39,8 +39,10 @@ pub(super) async fn sum_up(
              SELECT o.paid_at AS at, n.site_id, o.package_id, o.currency, o.amount_minor, o.state = 'paid' AS stands,
                     EXISTS (SELECT FROM orders b WHERE b.user_id = o.user_id AND b.paid_at < o.paid_at AND b.state = 'paid'
                             AND b.amount_minor > 0) AS is_back,
-                    e.id AS entitlement_id
+                    coalesce(e.id, g.entitlement_id) AS entitlement_id
              FROM orders o LEFT JOIN nas n ON n.id = o.nas_id LEFT JOIN entitlements e ON e.order_id = o.id
+                  -- What was bought for another is used with the voucher that it became.
+                  LEFT JOIN vouchers g ON g.order_id = o.id
              WHERE o.paid_at >= $1 AND o.paid_at < $2 AND o.amount_minor > 0 AND (o.state = 'paid' OR EXISTS (
                  SELECT FROM payments y JOIN ledger_transactions t ON t.key = 'payment:' || y.id
                      JOIN ledger_entries l ON l.transaction_id = t.id JOIN ledger_accounts a ON a.id = l.account_id
@@ -48,7 +50,7 @@ pub(super) async fn sum_up(
              UNION ALL
              SELECT v.sold_at, NULL, b.package_id, b.currency, b.price_minor, true, false, v.entitlement_id
              FROM vouchers v JOIN voucher_batches b ON b.id = v.batch_id
-             WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL),
+             WHERE v.sold_at >= $1 AND v.sold_at < $2 AND v.state <> 'void' AND b.price_minor IS NOT NULL AND NOT b.for_order),
          used AS (
              SELECT s.*, coalesce(e.quota_seconds, e.duration_seconds) AS seconds_allowed, e.used_seconds + u.seconds AS seconds_used,
                     coalesce(e.quota_octets, e.quota_up_octets + e.quota_down_octets) AS octets_allowed,

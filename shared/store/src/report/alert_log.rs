@@ -40,23 +40,27 @@ pub struct Entry {
     pub resolved_at: Option<OffsetDateTime>,
 }
 
-/// The alerts of these kinds that were raised in a span, the newest first. Those at no site are about all of them.
+/// The alerts of these kinds that were raised in a span, the newest first. What is of no place is about all of them; what happened at a router
+/// of no site is not for who is limited to some.
 pub async fn raised(db: &Db, span: &Span, kinds: &[Kind], sites: &SiteScope) -> Result<Vec<Entry>> {
-    let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+    let word = |kind: &Kind| kind.as_str().to_owned();
+    let placed: Vec<String> = kinds.iter().filter(|kind| kind.is_of_a_place()).map(word).collect();
+    let kinds: Vec<String> = kinds.iter().map(word).collect();
     let rows = sqlx::query!(
         r#"SELECT a.id AS "id!", a.kind AS "kind!", s.name AS "site?", a.title AS "title!", a.detail AS "detail!", a.severity AS "severity!",
                   a.count AS "count!", a.opened_at AS "opened_at!", a.told_at AS "told_at?", a.acknowledged_at AS "acknowledged_at?",
                   a.acknowledged_by AS "acknowledged_by?", a.note AS "note!", a.resolved_at AS "resolved_at?"
            FROM alerts a LEFT JOIN sites s ON s.id = a.site_id
            WHERE a.opened_at >= $1 AND a.opened_at < $2 AND a.kind = ANY ($3) AND ($4::uuid IS NULL OR a.site_id = $4)
-             AND (a.site_id IS NULL OR $5::uuid[] IS NULL OR a.site_id = ANY ($5))
+             AND ($5::uuid[] IS NULL OR a.site_id = ANY ($5) OR (a.site_id IS NULL AND NOT a.kind = ANY ($7)))
            ORDER BY a.opened_at DESC, a.id LIMIT $6"#,
         span.from,
         span.until,
         &kinds,
         span.site,
         sites.filter() as Option<&[Uuid]>,
-        MOST
+        MOST,
+        &placed
     )
     .fetch_all(&db.pool)
     .await?;

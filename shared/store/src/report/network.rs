@@ -146,7 +146,7 @@ pub async fn lasted(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Laste
                         sum(lasted_until[5])::bigint, sum(lasted_until[6])::bigint, sum(lasted_until[7])::bigint, sum(lasted_until[8])::bigint,
                         sum(lasted_until[9])::bigint, sum(lasted_until[10])::bigint] AS "lasted!"
            FROM endings_daily
-           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day < ($2::timestamptz AT TIME ZONE $4::text)::date
+           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4::text)::date
              AND ($3::uuid IS NULL OR site_id = $3) AND ($5::uuid[] IS NULL OR site_id = ANY ($5))
            GROUP BY nas_id, site_id"#,
         span.from,

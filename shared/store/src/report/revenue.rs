@@ -113,7 +113,7 @@ pub struct Buyers {
     pub month: String,
     /// The currency.
     pub currency: String,
-    /// Customers who bought; who bought at two sites counts at both.
+    /// Customers who bought. Each is of the site of the first purchase; who bought in two currencies counts in both.
     pub buyers: i64,
     /// How often.
     pub purchases: i64,
@@ -121,7 +121,7 @@ pub struct Buyers {
     pub amount: i64,
 }
 
-/// Who bought in each month that has a day between these moments.
+/// Who bought in each month that has a day between these moments. Of a site: whose first purchase was there, wherever they have bought since.
 pub async fn buyers(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Buyers>> {
     Ok(sqlx::query_as!(
         Buyers,
