@@ -134,7 +134,7 @@ pub struct Limited {
     pub curves: Curves,
 }
 
-/// The sites that have a limit, with the newest forecast of their sessions that is shown and not borrowed.
+/// The sites that have a limit, with the newest forecast of their sessions, if that is shown and made from a past that is long enough.
 pub async fn limited(db: &Db, now: OffsetDateTime) -> Result<Vec<Limited>> {
     let rows = sqlx::query!(
         r#"SELECT s.id, s.name, s.session_limit AS "session_limit!", f.origin AS "origin!", f.expected AS "expected!", f.typical AS "typical!",
@@ -143,7 +143,7 @@ pub async fn limited(db: &Db, now: OffsetDateTime) -> Result<Vec<Limited>> {
                SELECT * FROM forecasts f
                WHERE f.measure = 'sessions' AND f.site_id = s.id AND f.package_id = $2 AND f.origin <= $1 AND f.origin > $3
                ORDER BY f.origin DESC LIMIT 1) f
-           WHERE s.session_limit > 0 AND f.is_shown AND f.basis <> 'borrowed' ORDER BY s.id"#,
+           WHERE s.session_limit > 0 AND f.is_shown AND f.basis = 'own' ORDER BY s.id"#,
         now,
         NOWHERE,
         now - OLDEST
