@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use shared::staff::Role;
+use shared::time::Zone;
 use sqlx::AssertSqlSafe;
 use tests::sms::SmsSim;
 use tests::world::{World, at, eventually};
@@ -30,14 +31,15 @@ async fn number(world: &World, query: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&world.pool).await.unwrap()
 }
 
-/// What they bought in 240 days, each day by a lot that is the same in every run, in the evening.
+/// What they bought in 240 days, each day by a lot that is the same in every run, in the evening. The last evening is the last one that is over:
+/// at whichever hour this runs, a week has seven.
 async fn orders(world: &World) {
     run(
         world,
         "INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, nas_id, state, paid_at, created_at, updated_at)
          SELECT gen_random_uuid(), upper(substr(md5(u.id::text || d::text), 1, 12)), u.id, u.phone, p.id, '{}', 2000, 'KES', n.id, 'paid', at, at, at
          FROM (SELECT id, phone, substr(phone, 6)::integer AS i FROM users) u, packages p, nas n, generate_series(0, 239) d,
-              LATERAL (SELECT date_trunc('day', now(), 'UTC') - interval '6 hours' - d * interval '1 day' AS at,
+              LATERAL (SELECT date_trunc('day', now() - interval '18 hours', 'UTC') + interval '18 hours' - d * interval '1 day' AS at,
                               ('x' || substr(md5(u.i || '-' || d), 1, 4))::bit(16)::integer % 1000 AS lot) l
          WHERE lot < CASE WHEN u.i <= 100 THEN 333 ELSE 25 END AND NOT (u.i BETWEEN 61 AND 100 AND d < (u.i - 60) * 5)",
     )
@@ -229,9 +231,11 @@ async fn an_offer_reaches_those_who_want_it_but_for_those_who_are_held_out() {
 async fn a_campaign_is_stopped_before_its_messages_leave() {
     let mut world = World::new().await;
     let sms = world.sms().await;
-    // People sleep all day long: nothing leaves.
+    // People sleep, from an hour ago until more than an hour from now: nothing leaves.
+    let hour = Zone::default().at(world.clock.now()).hour();
+    let quiet = format!("[sms]\nquiet_hours = \"{:02}:00-{:02}:00\"\n", (hour + 23) % 24, (hour + 2) % 24);
     let text = std::fs::read_to_string(world.config()).unwrap();
-    let text = text.replace("[sms]\n", "[sms]\nquiet_hours = \"00:01-00:00\"\n");
+    let text = text.replace("[sms]\n", &quiet);
     std::fs::write(world.config(), text).unwrap();
     run(
         &world,

@@ -342,13 +342,15 @@ async fn what_is_summed_up_and_said_of_a_person_is_handed_over_and_goes_with_the
     let (db, phone) = (&place.world.db, "0712345678".parse().unwrap());
     for statement in [
         "INSERT INTO customer_monthly (month, site_id, user_id, purchases, amount_minor) VALUES (date_trunc('month', $1)::date, gen_random_uuid(), $2, 3, 6000)",
-        "INSERT INTO purchase_chances (user_id, site_id, made_at, chance_7, chance_30, expected_minor, currency, last_at, purchases, is_leaving, reasons)
-         VALUES ($2, gen_random_uuid(), $1, .25, .5, 900, 'KES', $1, 3, false, '{often}')",
-        "WITH m AS (INSERT INTO purchase_models (id, window_days, made_at, cut, weights, is_used) VALUES (gen_random_uuid(), 7, $1, $1, '{}', true) RETURNING id)
+        "INSERT INTO purchase_chances (user_id, site_id, made_at, chance_7, chance_30, expected_minor, worth_minor, currency, last_at, purchases,
+             is_leaving, reasons)
+         VALUES ($2, gen_random_uuid(), $1, .25, .5, 900, 1800, 'KES', $1, 3, false, '{often}')",
+        "WITH m AS (INSERT INTO purchase_models (id, window_days, made_at, cut, weights, baseline_yes, baseline_no, is_used)
+                    VALUES (gen_random_uuid(), 7, $1, $1, '{}', .5, .1, true) RETURNING id)
          INSERT INTO purchase_said (model_id, user_id, chance) SELECT id, $2, .25 FROM m",
-        "WITH c AS (INSERT INTO campaigns (id, name, text, audience, filter, held_out_percent, measured_until, created_by, created_at)
-                    VALUES (gen_random_uuid(), 'Rain', 'Come', 'likely', '{}', 10, $1, 'test', $1) RETURNING id)
-         INSERT INTO campaign_members (campaign_id, user_id, is_held_out) SELECT id, $2, true FROM c",
+        "WITH c AS (INSERT INTO campaigns (id, name, text, text_sw, audience, filter, site_ids, seed, held_out_percent, measured_until, created_by, created_at)
+                    VALUES (gen_random_uuid(), 'Rain', 'Come', 'Njoo', 'likely', '{}', '{}', 'a', 10, $1, 'test', $1) RETURNING id)
+         INSERT INTO campaign_members (campaign_id, user_id, lot, is_held_out) SELECT id, $2, 1, true FROM c",
     ] {
         place.run(statement, place.now, place.user).await;
     }

@@ -1,15 +1,16 @@
 //! What will probably happen: forecasts are made at night, shown beside "as last week", scored when their week is over, and switched off when
 //! they lose; what the calendar has is not learnt from; an outage raises an alert, and one that was expected goes into the calendar.
 //!
-//! Facts are written by hand, ten weeks of them, and nights lie in the past: the programs' clock is the real one.
+//! Facts are written by hand, ten weeks of them, and nights lie in the past: the programs' clock is the real one. No portal sums these facts up
+//! anew meanwhile.
 
 use std::time::Duration;
 
 use shared::alert::Kind;
 use shared::staff::Role;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use store::alert::{self, State};
-use tests::world::{World, eventually, eventually_within};
+use tests::world::{World, at, eventually, eventually_within};
 use uuid::Uuid;
 
 use crate::operator::{EMAIL, Operator, audited, by_operator, make};
@@ -25,6 +26,16 @@ async fn site(world: &World, name: &str) -> Uuid {
     let older = "UPDATE sites SET created_at = now() - interval '11 weeks' WHERE id = $1";
     sqlx::query(older).bind(id).execute(&world.pool).await.unwrap();
     id
+}
+
+/// The facts are said to be made, and while what is returned is held no portal makes them out of sales that there are none of. It goes before
+/// the world does.
+async fn still(world: &World) -> Transaction<'static, Postgres> {
+    let made = "INSERT INTO facts_mark (name, through) VALUES ('hours', now() + interval '2 hours')";
+    sqlx::query(made).execute(&world.pool).await.unwrap();
+    let mut still = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE facts_mark IN EXCLUSIVE MODE").execute(&mut *still).await.unwrap();
+    still
 }
 
 /// Ten weeks of hours in which so much was sold.
@@ -74,12 +85,12 @@ async fn a_forecast_is_made_beside_its_baseline_and_the_calendars_days_are_not_l
     );
     facts(&world, market, &feast).await;
     facts(&world, beach, &feast).await;
-    for week in 0..5_i32 {
-        let day = "INSERT INTO calendar_days (id, site_id, kind, name, from_at, until_at, created_by, created_at)
-                   SELECT gen_random_uuid(), $1, 'event', 'feast', d, d + interval '1 day', 'test', now()
-                   FROM (SELECT date_trunc('day', now()) - make_interval(days => 3 + 7 * $2) AS d) t";
-        sqlx::query(day).bind(market).bind(week).execute(&world.pool).await.unwrap();
-    }
+    let feasts = "INSERT INTO calendar_days (id, site_id, kind, name, from_at, until_at, created_by, created_at)
+                  SELECT gen_random_uuid(), $1, 'event', 'feast', d, d + interval '1 day', 'test', now()
+                  FROM (SELECT DISTINCT date_trunc('day', hour) AS d FROM site_hourly WHERE site_id = $1 AND purchases = 500) t";
+    let feasts = sqlx::query(feasts).bind(market).execute(&world.pool).await.unwrap();
+    assert_eq!(feasts.rows_affected(), 5);
+    let _still = still(&world).await;
     world.start_portal().await;
     let (market_said, is_shown) = made(&world, market).await;
     let (beach_said, _) = made(&world, beach).await;
@@ -124,6 +135,7 @@ async fn a_forecast_is_scored_when_its_week_is_over_and_switches_itself_off_afte
                     forecast_total, actual_total)
                 SELECT id, measure, site_id, package_id, origin, now(), 168, 1.2, 1.0, 100, 120 FROM made";
     sqlx::query(lost).bind(market).execute(&world.pool).await.unwrap();
+    let _still = still(&world).await;
     world.start_portal().await;
     type Score = (i32, Option<f64>, Option<f64>, Option<f64>, f64, f64);
     let score: Score = eventually_within(TWO_LOOKS, "the forecast is scored", || async {
@@ -162,12 +174,15 @@ async fn a_forecast_is_scored_when_its_week_is_over_and_switches_itself_off_afte
 async fn an_outage_raises_an_alert_and_one_that_was_expected_goes_into_the_calendar() {
     let mut world = World::new().await;
     let market = site(&world, "Market").await;
+    // Of a site without a router nothing is missed.
+    world.register("market", b"secret", store::nas::Settings { site_id: Some(market), ..at([10, 9, 0, 1]) }).await;
     // As many as were expected, give or take one, and none in the last six hours.
     let sold = "CASE WHEN h >= date_trunc('hour', now()) - interval '7 hours' THEN 0 ELSE 20 + extract(hour FROM h)::integer % 3 - 1 END";
     facts(&world, market, sold).await;
     for night in 0..23 {
         forecast(&world, market, 12 + night * 24, 20.0).await;
     }
+    let _still = still(&world).await;
     world.start_portal().await;
     let unusual = eventually_within(TWO_LOOKS, "the outage is noticed", || async {
         sqlx::query("UPDATE alert_watch SET lease_until = 'epoch'").execute(&world.pool).await.unwrap();
@@ -176,7 +191,11 @@ async fn an_outage_raises_an_alert_and_one_that_was_expected_goes_into_the_calen
     })
     .await;
     assert_eq!((unusual.state, unusual.site), (State::Open, Some(market)));
-    assert!(unusual.title.starts_with("Next to nothing is bought at Market: 0 instead of "), "{}", unusual.title);
+    // It depends on the hour whether the last one before the outage belongs to what is told.
+    let title = unusual.title.as_str();
+    let much =
+        title.strip_prefix("Next to nothing is bought at Market: ").and_then(|rest| rest.split_once(" instead of "));
+    assert!(much.is_some_and(|(sold, _)| sold.parse::<u32>().is_ok_and(|sold| sold <= 21)), "{title}");
 
     let operator = Operator::sign_in(&world).await;
     let here = format!("/admin/alerts/{}", unusual.id);

@@ -1,7 +1,7 @@
 //! How full the file systems are that portals see: each its own, that of temporary files, and the spool's where radiusd runs beside it.
 //!
-//! One portal at a time judges, and may stand on another machine than a disk that is full. So each [`note`]s what it sees, with every
-//! look, and whoever judges reads all of it ([`known`]). A disk is known by the name of its machine: two machines have a `/` each.
+//! One portal at a time judges, and may stand on another machine than a disk that is full. So each [`note`]s what it sees, as
+//! often as one judges, and whoever judges reads all of it ([`known`]). A disk is known by the name of its machine: two machines have a `/` each.
 //!
 //! What cannot be looked at is left out: a spool on another machine is that one's.
 

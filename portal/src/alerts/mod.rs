@@ -28,10 +28,12 @@ pub(crate) mod standing;
 mod told;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::alert::Kind;
+use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::alert;
 
@@ -53,6 +55,8 @@ pub(crate) struct Alerts {
     /// What pages show.
     pub(crate) standing: Standing,
     blackout: Blackout,
+    /// When it has told of its own disks last: seconds of the Unix epoch.
+    disks_told_at: AtomicI64,
 }
 
 /// What is remembered from one round to the next, by whichever portal looks then. What a newer program remembers besides is dropped.
@@ -100,6 +104,16 @@ async fn remember(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Each portal tells how its own disks stand: as often as somebody judges, and not with every look, since it is a write.
+async fn tell_disks(app: &App, now: OffsetDateTime) -> Result<(), StoreError> {
+    let (told_at, at) = (&app.alerts.disks_told_at, now.unix_timestamp());
+    if (at - told_at.load(Ordering::Relaxed)).unsigned_abs() >= EVERY.as_secs() {
+        disk::note(app, now).await?;
+        told_at.store(at, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
 /// How long after it was over an alert of that kind is raised again.
 fn reopen_within(kind: Kind) -> Duration {
     match kind {
@@ -112,7 +126,7 @@ async fn round(app: &App) -> Result<(), StoreError> {
     refresh(app).await?;
     remember(app).await?;
     let now = app.clock.now();
-    disk::note(app, now).await?;
+    tell_disks(app, now).await?;
     let Some(turn) = alert::take_turn(&app.db, now, EVERY).await? else { return Ok(()) };
     let mut memory: Memory = serde_json::from_value(turn.memory).unwrap_or_default();
     let rules = alert::rules::all(&app.db).await?;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::alert::Kind;
+use shared::denial::Denial;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use store::alert::Alert;
@@ -46,6 +47,8 @@ const AT_ONCE: usize = 100;
 /// Hours in which a burst of failed logins is looked for, and the time before from which the usual number is taken.
 const BURST: Duration = Duration::hours(12);
 const BURST_PAST: Duration = Duration::weeks(2);
+/// Hours of that past from which on there is a usual number: a week. Before, each site's first mistyped codes would be a burst.
+const USUAL_FROM: i64 = 7 * 24;
 /// How far ahead it is looked whether a site comes near its limit.
 const AHEAD: Duration = Duration::hours(48);
 /// What was found longer ago than this tells nothing of now.
@@ -219,16 +222,20 @@ fn word(kind: anomaly::Kind) -> &'static str {
 /// Where logins fail much more often than usual.
 async fn bursts(db: &Db, hour: OffsetDateTime) -> Result<Vec<(&'static str, Uuid, Value)>, StoreError> {
     let since = hour - BURST;
-    let failed = lately::failed(db, since - BURST_PAST, since, hour).await?;
-    let burst = |failed: lately::Failed| {
-        let last: Vec<f64> = failed.lately.iter().copied().map(to_float).collect();
-        let usual = to_float(failed.before) / to_float(failed.hours.max(1));
-        let found = anomaly::burst(&last, usual)?;
-        let hours = found.until.saturating_sub(found.from).max(1);
-        let burst = Burst { observed: found.observed, expected: found.expected, hours };
-        detail(Kind::LoginBurst, failed.site, &burst)
-    };
-    Ok(failed.into_iter().filter_map(burst).collect())
+    // A guest whom nobody knows yet is refused too, and so sees the portal: that is no failure.
+    let new = Denial::UnknownDevice.label();
+    let failed = lately::failed(db, since - BURST_PAST, since, hour, new).await?;
+    Ok(failed.iter().filter_map(|failed| detail(Kind::LoginBurst, failed.site, &burst(failed)?)).collect())
+}
+
+fn burst(failed: &lately::Failed) -> Option<Burst> {
+    if failed.hours < USUAL_FROM {
+        return None;
+    }
+    let last: Vec<f64> = failed.lately.iter().copied().map(to_float).collect();
+    let found = anomaly::burst(&last, to_float(failed.before) / to_float(failed.hours))?;
+    let hours = found.until.saturating_sub(found.from).max(1);
+    Some(Burst { observed: found.observed, expected: found.expected, hours })
 }
 
 /// Where the limit of sessions is near.
@@ -353,6 +360,21 @@ mod tests {
         assert!(found(&with_outage(495), &of_site(&[span], SITE)).is_empty());
         let unseen = with_outage(495).into_iter().map(|hour| lately::Hour { is_observed: hour.purchases > 0, ..hour });
         assert!(found(&unseen.collect::<Vec<_>>(), &quiet).is_empty());
+    }
+
+    #[test]
+    fn what_is_usual_is_not_known_before_a_week() {
+        let failed = |hours| lately::Failed {
+            site: SITE,
+            name: "Market".into(),
+            lately: [vec![0; 11], vec![9]].concat(),
+            before: 0,
+            hours,
+        };
+        assert_eq!(burst(&failed(0)), None);
+        assert_eq!(burst(&failed(USUAL_FROM - 1)), None);
+        let found = burst(&failed(USUAL_FROM)).expect("nine in an hour, where none is usual");
+        assert!(found.hours == 1 && found.observed > 8.5, "{found:?}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ const LEARNT: u32 = 3;
 const LEARNT_DAYS: u32 = PAST_DAYS + 30 * (LEARNT + 1);
 /// Customers of a chunk: some seconds of work, and some megabytes.
 const CHUNK: u32 = 20_000;
-/// Customers that are learnt from at most, some more or less: eleven weights need no more, and a million would need a gigabyte.
+/// Customers that are learnt from at most, some more or less: fifteen weights need no more, and a million would need a gigabyte.
 const LEARNT_FROM: u64 = 100_000;
 /// Customers of whom what was said is kept for being scored, some more or less.
 const SCORED: u64 = 50_000;

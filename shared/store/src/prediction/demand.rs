@@ -37,12 +37,15 @@ pub struct Counted {
     pub values: [i64; 4],
 }
 
-/// Whether the facts are made up to that hour.
+/// Whether the hours before that one are summed up, all of them: a row alone says nothing, as counting sessions makes one for the hour under way
+/// while the past is still gone through.
 pub async fn facts_reach(db: &Db, until: OffsetDateTime) -> Result<bool> {
-    let last = until - time::Duration::HOUR;
-    Ok(sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM site_hourly WHERE hour >= $1) AS "reach!""#, last)
-        .fetch_one(&db.pool)
-        .await?)
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM facts_mark WHERE name = 'hours' AND through >= $1) AS "reach!""#,
+        until
+    )
+    .fetch_one(&db.pool)
+    .await?)
 }
 
 /// The sites of which there are facts.

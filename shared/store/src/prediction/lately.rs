@@ -28,12 +28,13 @@ pub struct Hour {
     pub octets: i64,
 }
 
-/// The hours of these sites; site by site, the oldest first.
+/// The hours of these sites; site by site, the oldest first. A site that no router stands at any more was given up: it has none.
 pub async fn hours(db: &Db, sites: &[Uuid], from: OffsetDateTime, until: OffsetDateTime) -> Result<Vec<Hour>> {
     Ok(sqlx::query_as!(
         Hour,
         "SELECT site_id AS site, hour AS at, observed AS is_observed, purchases, output_octets AS octets
-         FROM site_hourly WHERE site_id = ANY ($3) AND hour >= $1 AND hour < $2 ORDER BY site_id, hour",
+         FROM site_hourly h WHERE site_id = ANY ($3) AND hour >= $1 AND hour < $2 AND EXISTS (SELECT FROM nas n WHERE n.site_id = h.site_id)
+         ORDER BY site_id, hour",
         from,
         until,
         sites
@@ -89,23 +90,30 @@ pub struct Failed {
     pub hours: i64,
 }
 
-/// The same of all sites: `lately` from `since` until before `until`, and before that from `from` on.
+/// The same of all sites: `lately` from `since` until before `until`, and before that from `from` on. Refusals for the reason `without` count in
+/// neither.
 pub async fn failed(
     db: &Db,
     from: OffsetDateTime,
     since: OffsetDateTime,
     until: OffsetDateTime,
+    without: &str,
 ) -> Result<Vec<Failed>> {
     Ok(sqlx::query_as!(
         Failed,
-        r#"SELECT s.id AS site, s.name, array_agg(h.failed_logins ORDER BY h.hour) FILTER (WHERE h.hour >= $2) AS "lately!",
-                  coalesce(sum(h.failed_logins) FILTER (WHERE h.hour < $2 AND h.observed), 0)::bigint AS "before!",
+        r#"SELECT s.id AS site, s.name, array_agg(coalesce(r.times, 0)::bigint ORDER BY h.hour) FILTER (WHERE h.hour >= $2) AS "lately!",
+                  coalesce(sum(r.times) FILTER (WHERE h.hour < $2 AND h.observed), 0)::bigint AS "before!",
                   count(*) FILTER (WHERE h.hour < $2 AND h.observed) AS "hours!"
-           FROM site_hourly h JOIN sites s ON s.id = h.site_id WHERE h.hour >= $1 AND h.hour < $3
-           GROUP BY s.id, s.name HAVING sum(h.failed_logins) FILTER (WHERE h.hour >= $2) > 0 ORDER BY s.id"#,
+           FROM site_hourly h JOIN sites s ON s.id = h.site_id
+                LEFT JOIN (SELECT site_id, hour, sum(times) AS times FROM refusals_hourly
+                           WHERE hour >= $1 AND hour < $3 AND reason <> $4 GROUP BY site_id, hour) r
+                ON r.site_id = h.site_id AND r.hour = h.hour
+           WHERE h.hour >= $1 AND h.hour < $3
+           GROUP BY s.id, s.name HAVING sum(r.times) FILTER (WHERE h.hour >= $2) > 0 ORDER BY s.id"#,
         from,
         since,
-        until
+        until,
+        without
     )
     .fetch_all(&db.pool)
     .await?)
@@ -126,7 +134,7 @@ pub struct Limited {
     pub curves: Curves,
 }
 
-/// The sites that have a limit, with the newest forecast of their sessions that is shown and not borrowed.
+/// The sites that have a limit, with the newest forecast of their sessions, if that is shown and made from a past that is long enough.
 pub async fn limited(db: &Db, now: OffsetDateTime) -> Result<Vec<Limited>> {
     let rows = sqlx::query!(
         r#"SELECT s.id, s.name, s.session_limit AS "session_limit!", f.origin AS "origin!", f.expected AS "expected!", f.typical AS "typical!",
@@ -135,7 +143,7 @@ pub async fn limited(db: &Db, now: OffsetDateTime) -> Result<Vec<Limited>> {
                SELECT * FROM forecasts f
                WHERE f.measure = 'sessions' AND f.site_id = s.id AND f.package_id = $2 AND f.origin <= $1 AND f.origin > $3
                ORDER BY f.origin DESC LIMIT 1) f
-           WHERE s.session_limit > 0 AND f.is_shown AND f.basis <> 'borrowed' ORDER BY s.id"#,
+           WHERE s.session_limit > 0 AND f.is_shown AND f.basis = 'own' ORDER BY s.id"#,
         now,
         NOWHERE,
         now - OLDEST
