@@ -214,9 +214,13 @@ pub(crate) async fn send_due(app: &App) -> Result<bool, StoreError> {
     }
     let now = app.clock.now();
     let Some(mail) = mails::claim(&app.db, now, |every| next(every, now)).await? else { return Ok(false) };
-    match letter(app, &mail).await? {
-        Ok(letter) => send(app, &mail, &letter, now).await?,
-        Err(problem) => mails::failed(&app.db, mail.id, problem, None).await?,
+    match letter(app, &mail).await {
+        Ok(Ok(letter)) => send(app, &mail, &letter, now).await?,
+        Ok(Err(problem)) => mails::failed(&app.db, mail.id, problem, None).await?,
+        Err(error) => {
+            mails::failed(&app.db, mail.id, "it could not be made, and is tried again", Some(now + AGAIN)).await?;
+            return Err(error);
+        }
     }
     Ok(true)
 }

@@ -12,7 +12,7 @@ pub(super) async fn sum_up(tx: &mut PgConnection, from: OffsetDateTime, until: O
     sqlx::query!(
         "WITH tried AS (
              SELECT date_trunc('hour', y.created_at, 'UTC') AS hour, coalesce(n.site_id, '00000000-0000-0000-0000-000000000000') AS site_id,
-                    y.provider, y.currency, y.state, y.amount_minor, y.order_id,
+                    y.provider, y.currency, y.state, y.amount_minor, y.order_id, y.id,
                     width_bucket(extract(epoch FROM greatest(o.paid_at - y.created_at, interval '0'))::float8,
                                  ARRAY[2.000001, 5.000001, 10.000001, 20.000001, 30.000001, 60.000001, 120.000001, 300.000001]::float8[]) AS bucket
              FROM payments y JOIN orders o ON o.id = y.order_id LEFT JOIN nas n ON n.id = o.nas_id
@@ -34,6 +34,8 @@ pub(super) async fn sum_up(tx: &mut PgConnection, from: OffsetDateTime, until: O
                       count(*) FILTER (WHERE y.state = 'succeeded' AND y.bucket = 6), count(*) FILTER (WHERE y.state = 'succeeded' AND y.bucket = 7),
                       count(*) FILTER (WHERE y.state = 'succeeded' AND y.bucket = 8)]
          FROM tried y LEFT JOIN fees f ON f.order_id = y.order_id AND f.currency = y.currency
+              -- Of an order that was paid twice they count once.
+              AND y.id = (SELECT z.id FROM payments z WHERE z.order_id = y.order_id AND z.state = 'succeeded' ORDER BY z.created_at, z.id LIMIT 1)
          GROUP BY 1, 2, 3, 4",
         from,
         until
