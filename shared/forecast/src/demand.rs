@@ -9,16 +9,18 @@
 //! ```
 //!
 //! Hours that nobody saw are left out everywhere: they teach nothing, and they are never zero. Holidays and what an operator announces are not
-//! known here: whoever asks takes such hours out of the history. Nothing is random, so the same series has the same forecast.
+//! known here: whoever asks takes such hours out of the history, and what is known of those to come is said by [`Hour::marked`]. Nothing is random, so the same series has the same forecast.
 //! Whoever shows a forecast shows [`Hour::naive`] beside it, and both errors, because sometimes last week knows better.
 
 mod bands;
+mod marked;
 mod ordinary;
 mod pool;
 mod rule;
 mod trial;
 mod weeks;
 
+pub use marked::share_a_year_ago;
 pub use pool::Pool;
 
 use crate::series::{Series, WEEK};

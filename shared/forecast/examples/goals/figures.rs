@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use forecast::capacity;
 use forecast::demand::Hour;
-use forecast::series::{Series, WEEK};
-
-/// Weeks over which the usual change of a series is taken.
-const SCALE_WEEKS: usize = 8;
+use forecast::score;
 
 /// The figures of a family of series, a week of a series at a time.
 #[derive(Default)]
@@ -23,10 +21,10 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// A forecast, and what came.
-    pub(crate) fn take(&mut self, name: &str, history: &Series, said: &[Hour], truth: &[Option<f64>]) {
+    /// A forecast, and what came. Nothing is taken where the series never changed, or nothing was seen.
+    pub(crate) fn take(&mut self, name: &str, scale: Option<f64>, said: &[Hour], truth: &[Option<f64>]) {
         let pairs = || said.iter().zip(truth).filter_map(|(hour, truth)| truth.map(|truth| (hour, truth)));
-        let Some(scale) = usual_change(history).filter(|_| pairs().next().is_some()) else { return };
+        let Some(scale) = scale.filter(|_| pairs().next().is_some()) else { return };
         let hours = pairs().count() as f64;
         let off =
             |of: fn(&Hour) -> f64| pairs().map(|(hour, truth)| (of(hour) - truth).abs()).sum::<f64>() / hours / scale;
@@ -75,19 +73,6 @@ impl Figures {
     }
 }
 
-/// What an hour differs from the same hour a week before, in the last eight weeks.
-fn usual_change(history: &Series) -> Option<f64> {
-    let from = history.values.len().checked_sub((SCALE_WEEKS + 1) * WEEK)?;
-    let values = &history.values[from..];
-    let changes: Vec<f64> = values
-        .iter()
-        .zip(&values[WEEK..])
-        .filter_map(|(before, now)| Some((now.as_ref()? - before.as_ref()?).abs()))
-        .collect();
-    let mean = changes.iter().sum::<f64>() / changes.len() as f64;
-    (mean > 0.0).then_some(mean)
-}
-
 /// Chances that a limit is reached, and whether it was.
 #[derive(Default)]
 pub(crate) struct Chances {
@@ -100,9 +85,9 @@ pub(crate) struct Chances {
 impl Chances {
     /// A forecast, and what came.
     pub(crate) fn take(&mut self, said: &[Hour], truth: &[Option<f64>], limit: f64, places: f64) {
-        for (hour, truth) in said.iter().zip(truth) {
+        for ((hour, chance), truth) in said.iter().zip(capacity::chances(said, limit)).zip(truth) {
             let Some(truth) = truth else { continue };
-            self.ours.push((chance(hour, limit), *truth >= limit));
+            self.ours.push((chance, *truth >= limit));
             self.naive.push((if hour.naive >= limit { 1.0 } else { 0.0 }, *truth >= limit));
             self.off += (hour.typical - truth).abs() / places;
             self.naive_off += (hour.naive - truth).abs() / places;
@@ -119,46 +104,16 @@ impl Chances {
     }
 
     pub(crate) fn auc(&self) -> (f64, f64) {
+        let auc = |said: &[(f64, bool)]| score::auc(said).unwrap_or(f64::NAN);
         (auc(&self.ours), auc(&self.naive))
     }
 
     pub(crate) fn brier(&self) -> (f64, f64) {
+        let brier = |said: &[(f64, bool)]| score::brier(said).unwrap_or(f64::NAN);
         (brier(&self.ours), brier(&self.naive))
     }
 
     pub(crate) fn use_off(&self) -> (f64, f64) {
         (self.off / self.ours.len() as f64, self.naive_off / self.ours.len() as f64)
     }
-}
-
-/// The chance that an hour has this or more: the bands are quantiles, and between them, and beyond, it is as if by a normal.
-fn chance(hour: &Hour, limit: f64) -> f64 {
-    const AT: [f64; 5] = [-1.96, -1.2816, 0.0, 1.2816, 1.96];
-    const LEAST: f64 = 1e-6;
-    let ends = [hour.low95, hour.low80, hour.typical, hour.high80, hour.high95];
-    let piece = ends[1..4].iter().filter(|end| limit > **end).count();
-    let width = (ends[piece + 1] - ends[piece]).max(LEAST);
-    let z = AT[piece] + (limit - ends[piece]) / width * (AT[piece + 1] - AT[piece]);
-    // The logistic curve is within a hundredth of the normal.
-    1.0 / (1.0 + (1.702 * z).exp())
-}
-
-/// The share of pairs of one that happened and one that did not in which the first had the greater chance.
-fn auc(said: &[(f64, bool)]) -> f64 {
-    let mut sorted = said.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut won, mut happened) = (0.0, 0.0, 0.0);
-    for equal in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let did = equal.iter().filter(|(_, did)| *did).count() as f64;
-        let did_not = equal.len() as f64 - did;
-        won += did * (below + did_not / 2.0);
-        below += did_not;
-        happened += did;
-    }
-    won / (happened * below)
-}
-
-fn brier(said: &[(f64, bool)]) -> f64 {
-    let miss = |(chance, did): &(f64, bool)| (chance - if *did { 1.0 } else { 0.0 }).powi(2);
-    said.iter().map(miss).sum::<f64>() / said.len() as f64
 }
