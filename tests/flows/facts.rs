@@ -274,7 +274,7 @@ async fn what_is_late_or_taken_back_finds_its_old_hour() {
     let place = Place::new().await;
     let (db, pool) = (&place.world.db, &place.world.pool);
     let order = place.sale("ABCD2342", place.ago(96) + MINUTE).await;
-    place.world.voucher(&place.package, "ABCD-EFGH-JKLM").await;
+    place.world.voucher(&place.package, &shared::voucher::new_code()).await;
     place.run("UPDATE vouchers SET state = 'sold', sold_at = $1, sold_by = $2::text", place.ago(95), place.user).await;
     let access = place.access("amina").await;
     place.sum_up(place.now).await;
