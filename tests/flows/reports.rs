@@ -321,7 +321,7 @@ async fn reports_are_looked_at_in_a_browser() {
     for (width, size) in [(1100, ""), (320, "-small")] {
         browser.client.set_window_size(width, 800).await.unwrap();
         for (path, words, name) in [
-            ("", "What it answers", ""),
+            ("", "Is today normal?", ""),
             ("/use/today", "Each site so far", "-today"),
             ("/money/revenue", "Net revenue by the day", "-revenue"),
             ("/money/revenue?from=x", "Write a day", "-wrong"),

@@ -259,7 +259,8 @@ impl Stage {
 }
 
 /// Tables that change by themselves: with the clock, or as sums of what has changed.
-const BEATS: [&str; 17] = [
+const BEATS: [&str; 18] = [
+    "alert_samples",
     "backup_pulse",
     "key_holders",
     "directory_changes",
