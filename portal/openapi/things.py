@@ -177,6 +177,8 @@ SITE = {
     "longitude": null({"type": "number", "minimum": -180, "maximum": 180}),
 }
 ZONE = text("A clock of the IANA database.", minLength=1, maxLength=64, examples=["Africa/Nairobi"])
+LIMIT = "How many sessions it can carry at once; null: nobody said."
+SESSION_LIMIT = null(whole(1, 1_000_000, LIMIT, examples=[120]))
 CUSTOMER_NAME = line_or_empty(200, "What the customer is called.")
 URL = text("A public address of https.", format="uri", maxLength=500, examples=["https://hooks.example.org/mlango"])
 SERIALS = {"first": whole(1, 1_000_000, "The first serial."), "last": whole(1, 1_000_000, "The last one, not before the first.")}
@@ -186,8 +188,8 @@ INPUTS = {
     "NewMoney": taken(
         ["amount", "currency"], amount=whole(0, MAX_MINOR, "Minor units: KES 20.00 is 2000."), currency=text(pattern="^[A-Z]{3}$", examples=["KES"]),
     ),
-    "NewSite": taken(["name"], name=line(200), **SITE, time_zone=ZONE),
-    "SiteChange": taken(name=line(200), **SITE, time_zone=ZONE),
+    "NewSite": taken(["name"], name=line(200), **SITE, time_zone=ZONE, session_limit=SESSION_LIMIT),
+    "SiteChange": taken(name=line(200), **SITE, time_zone=ZONE, session_limit=SESSION_LIMIT),
     "NewNas": taken(
         ["name"], name=line(200), secret=null(visible(128, "The shared secret; without it the router gets one that nobody knows, until one is made.")), **ROUTER,
         description="A router needs an address or a name for RadSec.",
@@ -271,7 +273,8 @@ def endpoint(**more):
 
 OUTPUTS = {
     "Site": told(
-        id=identity("site"), name=text(), latitude=null({"type": "number"}), longitude=null({"type": "number"}), time_zone=text(), created_at=TIME,
+        id=identity("site"), name=text(), latitude=null({"type": "number"}), longitude=null({"type": "number"}), time_zone=text(),
+        session_limit=null({"type": "integer", "description": LIMIT}), created_at=TIME,
     ),
     "NasSecret": told(nas=identity("nas"), secret=text("Shown this once."), old_secret_until=NULL_TIME),
     "PackageVersion": told(
