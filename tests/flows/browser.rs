@@ -47,10 +47,9 @@ async fn join_pay_online_usage_expiry_renew() {
     daraja.set_delay(Duration::from_millis(300));
 
     // Paid: the page logs in at the router by itself and comes back.
-    browser.wait_for("You are online").await;
+    online(&router, &browser).await;
     browser.picture("4-online").await;
     let order_page = browser.client.current_url().await.unwrap();
-    assert!(router.session(PHONE).is_some());
     browser.client.goto(&format!("{}/internet", router.url())).await.unwrap();
     browser.wait_for("You are on the internet").await;
 
@@ -94,13 +93,17 @@ async fn join_pay_online_usage_expiry_renew() {
     // One tap and a PIN.
     daraja.tell("254712345670", Outcome::Paid);
     browser.press("form button[value^=\"one-day:\"]").await;
-    // The page with the button promises the same words.
+    online(&router, &browser).await;
+    browser.close().await;
+}
+
+/// Waits until the router has let the phone in and its page says so: the page on which it is bought promises the same words.
+async fn online(router: &tests::nas::Router, browser: &Browser) {
     router
-        .wait_for("the router lets it in again", Duration::from_secs(20), |r| r.session(PHONE).is_some())
+        .wait_for("the router lets the phone in", Duration::from_secs(30), |router| router.session(PHONE).is_some())
         .await
         .unwrap();
     browser.wait_for("You are online").await;
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -151,7 +154,7 @@ async fn sign_in_look_around_and_sign_out() {
     browser.picture("8-discount").await;
     browser.fill("phone", "0712 345 670").await;
     browser.press("button[value^=\"one-hour:\"]").await;
-    browser.wait_for("You are online").await;
+    online(&router, &browser).await;
 
     // A new address, and a browser that has been here: its sign-in is asked for anew, since the device is another one.
     let renamed = Mac([0x02, 0, 0, 0, 0, 0x43]);
