@@ -98,7 +98,7 @@ async fn join_pay_online_usage_expiry_renew() {
 }
 
 /// Waits until the router has let the phone in and its page says so: the page on which it is bought promises the same words.
-async fn online(router: &tests::nas::Router, browser: &Browser) {
+async fn online(router: &tests::nas::Nas, browser: &Browser) {
     router
         .wait_for("the router lets the phone in", Duration::from_secs(30), |router| router.session(PHONE).is_some())
         .await
