@@ -32,6 +32,8 @@ const AT_ONCE: u32 = 2_000;
 const MOST: u64 = 1_000_000;
 /// How a file begins that says that it is UTF-8.
 pub(in crate::admin) const MARK: &str = "\u{feff}";
+/// What such a file is.
+pub(in crate::admin) const MEDIA: &str = "text/csv; charset=utf-8";
 const CUT: &str = "There are more: ask for less with the filter.";
 
 /// What is still to be written.
@@ -68,7 +70,7 @@ pub(in crate::admin) async fn file<L: Listing>(
     let body = Body::from_stream(futures::StreamExt::chain(head, rows));
     let name = L::LIST.path.rsplit('/').next().unwrap_or("list");
     let name = format!("attachment; filename=\"{name}.csv\"");
-    let kind = "text/csv; charset=utf-8".to_owned();
+    let kind = MEDIA.to_owned();
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
 }
 

@@ -33,7 +33,7 @@ use crate::App;
 use crate::session::Staff;
 
 pub(super) use asked::Asked;
-pub(super) use file::{MARK, file, lines};
+pub(super) use file::{MARK, MEDIA, file, lines};
 pub(super) use page::{Cell, ListPage, Row, Table};
 
 /// Rows of a page.

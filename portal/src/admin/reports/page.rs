@@ -27,7 +27,7 @@ use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Form};
-use crate::admin::listing::{Asked, Cell};
+use crate::admin::listing::{Asked, Cell, MEDIA};
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::session::Staff;
 use crate::views::assets;
@@ -151,7 +151,7 @@ async fn show(app: &App, staff: &Staff, name: &str, sent: Fields, needs: Permiss
         audit(app, staff, "report.export", &made.asked.told(&which.path())).await?;
     }
     let (octets, media, ending) = match kind {
-        Kind::Csv => (file::csv(one), "text/csv; charset=utf-8", "csv"),
+        Kind::Csv => (file::csv(one), MEDIA, "csv"),
         _ => (made.paper(&app.config.portal.brand), "application/pdf", "pdf"),
     };
     let name = match section.is_empty() {
