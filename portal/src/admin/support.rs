@@ -1,7 +1,7 @@
 //! `/admin/support`: why is this customer not online? Whatever a customer can read out or send is pasted into one field; the answer is
 //! what is the matter, what can be done about it, and what happened, in one order.
 //!
-//! [`subject`] says whose story it is, [`cause`] what is the matter, [`tell`] what happened, and [`fixes`] does what helps. What was pasted is
+//! [`subject`] says whose story it is, [`cause`] what is the matter, [`mod@tell`] what happened, and [`fixes`] does what helps. What was pasted is
 //! sent by a form and stands in no address. Lines about money are for who may see money, whole numbers for who may see people; whoever is
 //! limited to some sites is told, and helps, there alone.
 //!

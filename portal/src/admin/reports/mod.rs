@@ -5,7 +5,7 @@
 //!  a report's own filters            ─► Asked  ─┴─► answer(Question) ─► Answer ─► page · CSV · PDF · e-mail · data of a chart
 //! ```
 //!
-//! [`common`] reads the filters that all share, [`page`] shows an answer, [`file`] writes it for spreadsheets, [`paper`] for paper, and [`mail`]
+//! [`common`] reads the filters that all share, [`page`] shows an answer, [`mod@file`] writes it for spreadsheets, [`paper`] for paper, and [`mail`]
 //! sends it to whoever asked for it, for as long as they may see it.
 //!
 //! Reports read facts by the hour, the day and the month ([`store::facts`]) and never the orders and sessions themselves.
