@@ -227,3 +227,18 @@ async fn an_open_page_is_told_how_its_payment_goes_on() {
     }
     assert!(heard.contains("data:") && heard.contains("Paid: you can go online"), "{heard}");
 }
+
+/// A page that is opened several times at the moment at which it is paid gives each of them the same password, and no error.
+#[tokio::test]
+async fn a_page_that_is_open_several_times_has_one_password() {
+    let world = World::new().await;
+    let package = world.package("one-hour", |_| {}).await;
+    let phone: shared::mac::Mac = "02:00:00:00:00:01".parse().unwrap();
+    for name in ["first", "second", "third"] {
+        let entitlement = world.grant(&package, name, "siri").await;
+        let login = format!("{name}-once");
+        let ask = || store::entitlement::one_time_password(&world.db, entitlement, &login, phone, world.clock.now());
+        let (a, b, c, d) = tokio::try_join!(ask(), ask(), ask(), ask()).unwrap();
+        assert!(a == b && b == c && c == d, "{name}");
+    }
+}

@@ -234,26 +234,43 @@ pub async fn one_time_password(
                 .map_err(|error| StoreError::corrupt("credentials", row.id, error));
         }
     }
-    let id = present.map_or_else(|| rng::id(now), |row| row.id);
     let password = rng::one_time_password();
-    sqlx::query!(
-        "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, mac, valid_until, created_at)
-         VALUES ($1, $2, 'one_time', $3, $4, $5, $6::text::macaddr, $7, $8)
-         ON CONFLICT (id) DO UPDATE SET password_sealed = EXCLUDED.password_sealed, mac = EXCLUDED.mac,
-             valid_until = EXCLUDED.valid_until",
-        id,
-        entitlement,
-        &lookup[..],
-        db.seal.seal(&login_context(id), login.as_bytes()),
-        db.seal.seal(&password_context(id), password.as_bytes()),
-        mac.to_string(),
-        now + ONE_TIME_VALID,
-        now
-    )
-    .execute(&mut *tx)
-    .await?;
+    let id = present.as_ref().map_or_else(|| rng::id(now), |row| row.id);
+    let (login_sealed, password_sealed) =
+        (db.seal.seal(&login_context(id), login.as_bytes()), db.seal.seal(&password_context(id), password.as_bytes()));
+    let written = if present.is_some() {
+        sqlx::query!(
+            "UPDATE credentials SET password_sealed = $2, mac = $3::text::macaddr, valid_until = $4 WHERE id = $1",
+            id,
+            password_sealed,
+            mac.to_string(),
+            now + ONE_TIME_VALID
+        )
+        .execute(&mut *tx)
+        .await?
+    } else {
+        sqlx::query!(
+            "INSERT INTO credentials (id, entitlement_id, kind, lookup, login_sealed, password_sealed, mac, valid_until, created_at)
+             VALUES ($1, $2, 'one_time', $3, $4, $5, $6::text::macaddr, $7, $8)
+             ON CONFLICT (lookup) DO NOTHING",
+            id,
+            entitlement,
+            &lookup[..],
+            login_sealed,
+            password_sealed,
+            mac.to_string(),
+            now + ONE_TIME_VALID,
+            now
+        )
+        .execute(&mut *tx)
+        .await?
+    };
     tx.commit().await?;
-    Ok(password)
+    match written.rows_affected() {
+        // The same page, open twice, was first: there is one now.
+        0 => Box::pin(one_time_password(db, entitlement, login, mac, now)).await,
+        _ => Ok(password),
+    }
 }
 
 /// What a successful login changes: the clock starts, the device is bound, perhaps in another one's place, a one-time
