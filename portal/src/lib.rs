@@ -34,7 +34,6 @@ pub mod metrics;
 pub mod middleware;
 pub mod notify;
 pub mod onboarding;
-mod outgoing;
 pub mod pages;
 pub mod password;
 mod patience;

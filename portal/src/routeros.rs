@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use shared::time::OffsetDateTime;
 use store::nas::Rest;
 
-use crate::{onboarding, outgoing};
+use crate::onboarding;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(2);

@@ -7,10 +7,12 @@ use std::sync::OnceLock;
 use crate::source::Source;
 
 /// Folder and name of every package, the longer folder first, so that a file finds its own package.
-pub(crate) const PACKAGES: [(&str, &str); 7] = [
+pub(crate) const PACKAGES: [(&str, &str); 9] = [
     ("radiusd/proto", "radius-proto"),
     ("shared/store", "store"),
     ("shared/forecast", "forecast"),
+    ("portal/outgoing", "outgoing"),
+    ("portal/books", "books"),
     ("radiusd", "radiusd"),
     ("portal", "portal"),
     ("shared", "shared"),

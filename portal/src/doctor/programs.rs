@@ -91,7 +91,7 @@ async fn ask(base: &Url, page: &str) -> Result<String, String> {
     let client = client.build().map_err(|error| error.to_string())?;
     let silence = |error: reqwest::Error| if error.is_timeout() { "no answer in time" } else { "nothing answers" };
     let answer = client.get(url).send().await.map_err(silence)?;
-    let body = crate::outgoing::body(answer, ANSWER_MAX).await.map_err(|_| "its answer broke off")?;
+    let body = outgoing::body(answer, ANSWER_MAX).await.map_err(|_| "its answer broke off")?;
     String::from_utf8(body).map_err(|_| "its answer is no text".to_owned())
 }
 

@@ -30,7 +30,7 @@ use self::credential::Key;
 pub use self::credential::Unfit;
 use super::callback::plain;
 use super::{Push, Query, Refusal, Unheard};
-use crate::outgoing::{self, Silence};
+use outgoing::{self, Silence};
 
 /// M-Pesa's tokens live an hour; a token that may end on the way is not used.
 const TOKEN_KEPT: Duration = Duration::from_secs(50 * 60);

@@ -6,11 +6,11 @@
 //! transaction: [`accounting`] (merge a batch of reports), [`settlement`] (paid money becomes access), [`for_another`] (a package that
 //! one pays for another), [`returned`] (where money is that went back), [`history`] (looking back), [`timeline`] and [`support`] (what
 //! happened to a customer, and what the desk does about it), [`directory`] (what radiusd must know), [`drill`] (what must hold in a
-//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go), [`sealed`] (changing the key), [`listing`] (the desk's
-//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`facts`] (what reports and predictions read), [`overview`] (how things stand), [`bulk`] (what is done to many),
-//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`report`] (what reports read of them), [`overview`] (how things stand), [`bulk`] (what is done to many),
-//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`bulk`] (what is done to many), [`campaign`] (offers by message, and what they did),
-//! long lists), [`trace`] (for which request something is done), [`rollup`] (sums by the hour), [`overview`] (how things stand), [`prediction`] (what was said of the days to come, and what became of it), [`bulk`] (what is done to many),
+//! restored database), [`examine`] (what may be set wrongly), [`person`] (all that is known of one), [`retention`] (letting go),
+//! [`sealed`] (changing the key), [`listing`] (the desk's long lists), [`trace`] (for which request something is done), [`rollup`] (sums by
+//! the hour), [`facts`] (what reports and predictions read), [`report`] (what reports read of them), [`overview`] (how things stand),
+//! [`prediction`] (what was said of the days to come, and what became of it), [`bulk`] (what is done to many), [`campaign`] (offers by
+//! message, and what they did), [`books`] (days that are closed, and what is told to accountants' programs),
 //! [`seed`] (test and demo data), [`rest`] (pages of lists for programs). [`idempotency`] has what was done once under a key, [`webhook`]
 //! whom other programs tell where to be told of what happens.
 //! [`redis`] holds every key and its lifetime.
@@ -24,6 +24,7 @@ pub mod alert;
 pub mod api_token;
 pub mod audit;
 pub mod backup;
+pub mod books;
 pub mod bulk;
 pub mod campaign;
 pub mod command;

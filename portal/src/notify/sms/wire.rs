@@ -11,8 +11,8 @@ use shared::money::Money;
 use url::Url;
 
 use super::{Sent, SetupError};
-use crate::outgoing::{self, Silence};
 use crate::payments::callback::plain;
+use outgoing::{self, Silence};
 
 /// Largest answer that is read, in octets. Real ones have less than two thousand.
 const ANSWER_LIMIT: usize = 64 * 1024;

@@ -11,8 +11,8 @@ use shared::money::{Currency, Money};
 
 use super::credential::Key;
 use super::{Answer, Failure, Mpesa, NoToken, short};
-use crate::outgoing::Silence;
 use crate::payments::{Refusal, Unheard};
+use outgoing::Silence;
 
 /// Characters that M-Pesa takes as remarks.
 const REMARKS_LIMIT: usize = 100;

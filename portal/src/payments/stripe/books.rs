@@ -133,7 +133,7 @@ impl Stripe {
 }
 
 /// An answer to a question, if it is one.
-fn heard(answer: Result<Answer, crate::outgoing::Silence>) -> Result<Answer, Unheard> {
+fn heard(answer: Result<Answer, outgoing::Silence>) -> Result<Answer, Unheard> {
     match answer {
         Ok(answer) if answer.is_success() => Ok(answer),
         Ok(answer) => Err(answer.unheard()),

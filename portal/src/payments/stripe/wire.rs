@@ -10,8 +10,8 @@ use shared::config::{self, Secret};
 use url::Url;
 
 use super::SetupError;
-use crate::outgoing::{self, Silence};
 use crate::payments::{Refusal, Unheard};
+use outgoing::{self, Silence};
 
 /// The version of Stripe's interface that is spoken and understood here. It is the first in which the currency of a
 /// Checkout Session is always that of the order, whatever the guest's card is charged in; later versions of the same

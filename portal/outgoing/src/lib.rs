@@ -8,10 +8,12 @@ use reqwest::{Client, Response, redirect};
 
 /// Why no answer came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Silence {
+pub enum Silence {
     /// Nothing was sent.
     NotSent,
+    /// It was not answered in time.
     TimedOut,
+    /// It broke off, or what came is no answer.
     Broken,
 }
 
@@ -32,18 +34,21 @@ impl From<reqwest::Error> for Silence {
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub(crate) fn client(connection: Duration, answer: Duration) -> reqwest::Result<Client> {
+pub fn client(connection: Duration, answer: Duration) -> reqwest::Result<Client> {
     Client::builder().timeout(answer).connect_timeout(connection).redirect(redirect::Policy::none()).build()
 }
 
 /// Whether an answer says that it is JSON.
-pub(crate) fn is_json(response: &Response) -> bool {
+pub fn is_json(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"))
 }
 
 /// The body of an answer; one of more than `limit` octets is no answer.
-pub(crate) async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Silence> {
+///
+/// # Errors
+/// When it breaks off, does not come in time, or is longer.
+pub async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Silence> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
