@@ -15,6 +15,8 @@ readonly RECORD_TICKETS=120000 RECORD_TICKETS_QUICK=20000
 readonly OVERLOAD_SECONDS_QUICK=5
 # How long the histories are.
 readonly HISTORY_ROWS=(3000000 30000000) HISTORY_ROWS_QUICK=300000
+# Ended sessions behind its reports, at most.
+readonly REPORT_ROWS_MAX=3000000
 # Customers behind the desk's pages.
 readonly DESK_CUSTOMERS=1000000 DESK_CUSTOMERS_QUICK=100000
 
@@ -210,6 +212,21 @@ bench_desk() {
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/desk.facts"
     stop_child portal
     pg_sql postgres "DROP DATABASE desk"
+    bench_reports "$customers" "$rows"
+}
+
+# Reports read sums by the hour, whose number goes with hours and routers; those of a tenth of the sessions are made in minutes.
+bench_reports() { # CUSTOMERS ROWS
+    local rows=$(($2 < REPORT_ROWS_MAX ? $2 : REPORT_ROWS_MAX))
+    say "Reports: $1 customers and $rows ended sessions."
+    prepare_directory reports "$1" --history "$rows"
+    portal admin create --email bench@example.org --password-stdin --role support <"$SECRETS/admin.password"
+    start_portal
+    load desk --reports --calls 40 --portal "$(portal_url)" --config "$CONFIG" --email bench@example.org         --password-file "$SECRETS/admin.password" --facts "$BENCH_HOME/reports/reports.facts" ||
+        fail "The desk could not be asked for its reports: the reason stands above."
+    mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/reports.facts"
+    stop_child portal
+    pg_sql postgres "DROP DATABASE reports"
 }
 
 # A session takes some 700 octets with its indexes, and as much again for its usage and PostgreSQL's log.

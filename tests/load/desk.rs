@@ -4,6 +4,8 @@
 //! Redis, the statements and the making of the page. A page is asked for again and again, each time with another value of its filter where it has
 //! one; a list's second page is the one that its first one names.
 //!
+//! With `--reports` the reports are asked for instead, of the last month and of the last year, after the facts that they read are made.
+//!
 //! `portal seed` makes customers and sessions. What was sold to them is written here first, since no program makes orders by the hundred
 //! thousand ([`SALES`]).
 
@@ -26,6 +28,10 @@ use crate::report::{milliseconds, short, write_facts};
 /// 95 of 100 pages of a list, and of the overview, shall be there by then.
 const GOAL: Duration = Duration::from_millis(150);
 const GOAL_OVERVIEW: Duration = Duration::from_millis(200);
+const GOAL_REPORT: Duration = Duration::from_millis(300);
+/// How long the facts of the seeded time may take to be made, and how often it is looked whether they are.
+const FACTS_PATIENCE: Duration = Duration::from_secs(3 * 3600);
+const FACTS_PAUSE: Duration = Duration::from_secs(1);
 /// A page that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Asked before anything is measured.
@@ -74,6 +80,31 @@ const PAGES: [Asked; 20] = [
     page("routers", |_| "/admin/routers".into()),
 ];
 
+/// The reports, as their addresses have them.
+const REPORTS: [&str; 19] = [
+    "use/today",
+    "use/peak-hours",
+    "use/capacity",
+    "use/network",
+    "use/authentication",
+    "use/alert-log",
+    "use/next-days",
+    "use/scorecard",
+    "use/behaviour",
+    "use/heavy",
+    "money/funnel",
+    "money/packages",
+    "money/vouchers",
+    "money/cohorts",
+    "money/churn",
+    "money/likely-buyers",
+    "money/revenue",
+    "money/payments",
+    "money/reconciliation",
+];
+/// The last month, and a whole year.
+const TIMES: [&str; 2] = ["30", "year"];
+
 /// What was sold in the last year, to the first ten thousand customers: orders, payments, what was booked and what was told.
 const SALES: [&str; 5] = [
     "INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, nas_id, state, paid_at, created_at, updated_at)
@@ -110,6 +141,12 @@ pub(crate) struct Desk {
     /// File with the password.
     #[arg(long)]
     password_file: PathBuf,
+    /// Only write what was sold, before a portal runs that sums it up.
+    #[arg(long)]
+    sell: bool,
+    /// Ask for the reports, once their facts are made.
+    #[arg(long)]
+    reports: bool,
     /// How often each page is asked for.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..))]
     calls: u32,
@@ -128,9 +165,19 @@ impl Desk {
     }
 
     async fn measure(&self) -> anyhow::Result<()> {
-        self.sell().await?;
+        if self.sell || !self.reports {
+            self.sell().await?;
+        }
+        if self.sell {
+            return Ok(());
+        }
         let operator = Operator::sign_in(self).await?;
         let mut facts = Vec::new();
+        if self.reports {
+            facts.push(self.await_facts().await?);
+            facts.extend(operator.reports(self.calls).await?);
+            return self.facts.as_deref().map_or(Ok(()), |path| write_facts(path, &facts));
+        }
         for asked in &PAGES {
             let found = operator.ask(asked, self.calls).await.with_context(|| format!("the page of {}", asked.name))?;
             facts.push(tell(asked, &found));
@@ -146,13 +193,44 @@ impl Desk {
         sqlx::query("ANALYZE").execute(&mut database).await?;
         Ok(())
     }
+
+    /// Waits until the portal has made the facts of the past, and returns how long that took.
+    async fn await_facts(&self) -> anyhow::Result<(String, String)> {
+        let mut database = PgConnection::connect(&Config::load(&self.config)?.database.write).await?;
+        let began = Instant::now();
+        loop {
+            let made: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM facts_mark WHERE name IN ('hours', 'endings', 'packages', 'months')
+                 AND through >= date_trunc('hour', now()) - interval '1 hour'",
+            )
+            .fetch_one(&mut database)
+            .await?;
+            if made == 4 {
+                break;
+            }
+            ensure!(began.elapsed() < FACTS_PATIENCE, "the facts of the past are not made yet");
+            tokio::time::sleep(FACTS_PAUSE).await;
+        }
+        sqlx::query("ANALYZE").execute(&mut database).await?;
+        Ok(("the facts that reports read, seconds".into(), began.elapsed().as_secs().to_string()))
+    }
+}
+
+/// The last 365 days, as an address has them.
+fn last_year() -> String {
+    let today = shared::time::Clock::system().now().date();
+    format!("from={}&until={today}", today - time::Duration::days(364))
 }
 
 /// Prints how long a page took, and returns it as a fact.
 fn tell(asked: &Asked, found: &Histogram) -> (String, String) {
+    tell_as(asked.name, asked.goal, found)
+}
+
+fn tell_as(name: &str, goal: Duration, found: &Histogram) -> (String, String) {
     let at = |share| short(milliseconds(found.quantile(share)));
-    let verdict = if found.quantile(0.95) < asked.goal { "reached" } else { "missed" };
-    let name = format!("the desk: {}, p95 ms (goal under {}: {verdict})", asked.name, asked.goal.as_millis());
+    let verdict = if found.quantile(0.95) < goal { "reached" } else { "missed" };
+    let name = format!("the desk: {name}, p95 ms (goal under {}: {verdict})", goal.as_millis());
     let value = format!("{} (p50 {}, worst {})", at(0.95), at(0.5), short(milliseconds(found.longest())));
     println!("{name}: {value}");
     (name, value)
@@ -195,6 +273,29 @@ impl Operator {
             }
         }
         Ok(found)
+    }
+
+    /// Each report, of each time.
+    async fn reports(&self, calls: u32) -> anyhow::Result<Vec<(String, String)>> {
+        let mut facts = Vec::new();
+        for report in REPORTS {
+            for time in TIMES {
+                let path = match time {
+                    "year" => format!("/admin/reports/{report}?{}", last_year()),
+                    days => format!("/admin/reports/{report}?period={days}"),
+                };
+                let mut found = Histogram::default();
+                for call in 0..WARM + calls {
+                    let (_, took) = self.get(&path).await?;
+                    if call >= WARM {
+                        found.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+                    }
+                }
+                let name = format!("report {report}, {}", if time == "year" { "a year" } else { "30 days" });
+                facts.push(tell_as(&name, GOAL_REPORT, &found));
+            }
+        }
+        Ok(facts)
     }
 
     /// A page, and how long it took.

@@ -1,6 +1,7 @@
 //! What the calendar says of hours: that they are not like others, and what is known of those to come. And Kenya's public holidays, so that
 //! nobody has to type them in.
 
+use forecast::demand::Hour;
 use shared::time::{OffsetDateTime, Zone};
 use store::prediction::calendar::{Kind, Span};
 use store::prediction::demand::Curves;
@@ -22,12 +23,18 @@ impl Calendar {
 
     /// What there is in the hour that begins at that moment.
     pub(crate) fn at(&self, hour: OffsetDateTime) -> Option<&Span> {
-        self.0.iter().find(|span| span.from < hour + Duration::HOUR && span.until > hour)
+        self.0.iter().find(|span| covers(span, hour))
     }
 
-    /// Makes of what is usual what is known to come: so much of it as the operator has said; nothing where the place is closed; a holiday
-    /// like the Sunday beside it. Of an event nobody knows how much it changes unless it is said. "As last week" stays as it is.
-    pub(super) fn apply(&self, curves: &mut Curves, origin: OffsetDateTime, zone: &Zone) {
+    /// The entry of this name that begins between two moments.
+    pub(super) fn named(&self, name: &str, (since, until): (OffsetDateTime, OffsetDateTime)) -> Option<&Span> {
+        self.0.iter().find(|span| (since..until).contains(&span.from) && span.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Makes of what is usual what is known to come: so much of it as the operator has said; nothing where the place is closed; the share that
+    /// such a day had a year ago ([`super::last_year`]); else a holiday like the Sunday beside it. Of an event nobody knows then how much
+    /// it changes. "As last week" stays as it is.
+    pub(super) fn apply(&self, curves: &mut Curves, origin: OffsetDateTime, zone: &Zone, shares: &[Option<f64>]) {
         if self.0.is_empty() {
             return;
         }
@@ -36,6 +43,10 @@ impl Calendar {
             (0..).take(usual.expected.len()).map(|hour| hour_of_week(zone, origin + Duration::hours(hour))).collect();
         for (at, hour) in (0..usual.expected.len()).zip(0_i64..) {
             let Some(span) = self.at(origin + Duration::hours(hour)) else { continue };
+            if let Some(share) = shares.get(at).copied().flatten() {
+                mark(curves, at, share);
+                continue;
+            }
             let sunday = of_week.get(at).map(|hour| SUNDAY + hour % 24);
             let (like, factor) = match (span.factor, span.kind) {
                 (Some(factor), _) => (Some(at), factor),
@@ -56,6 +67,38 @@ impl Calendar {
                     *value = usual * factor;
                 }
             }
+        }
+    }
+}
+
+/// Whether an entry has something of the hour that begins at that moment.
+pub(super) fn covers(span: &Span, hour: OffsetDateTime) -> bool {
+    span.from < hour + Duration::HOUR && span.until > hour
+}
+
+/// Gives an hour its share of what is usual.
+fn mark(curves: &mut Curves, at: usize, share: f64) {
+    let value = |curve: &[f64]| curve.get(at).copied().unwrap_or_default();
+    let usual = Hour {
+        expected: value(&curves.expected),
+        typical: value(&curves.typical),
+        low80: value(&curves.low80),
+        high80: value(&curves.high80),
+        low95: value(&curves.low95),
+        high95: value(&curves.high95),
+        naive: value(&curves.naive),
+    };
+    let marked = usual.marked(share);
+    for (curve, value) in [
+        (&mut curves.expected, marked.expected),
+        (&mut curves.typical, marked.typical),
+        (&mut curves.low80, marked.low80),
+        (&mut curves.high80, marked.high80),
+        (&mut curves.low95, marked.low95),
+        (&mut curves.high95, marked.high95),
+    ] {
+        if let Some(place) = curve.get_mut(at) {
+            *place = value;
         }
     }
 }
@@ -140,15 +183,21 @@ mod tests {
             span(Kind::Event, 50, 52, None),
         ]);
         let mut known = curves();
-        calendar.apply(&mut known, at(0), &Zone::default());
+        calendar.apply(&mut known, at(0), &Zone::default(), &[]);
         assert_eq!(known.expected[23..27], [23.0, 144.0, 145.0, 26.0], "a holiday is a Sunday");
         assert_eq!(known.high95[29..32], [29.0, 0.0, 31.0], "closed");
         assert_eq!(known.low80[39..43], [39.0, 60.0, 61.5, 42.0], "half as much again");
         assert_eq!(known.typical[49..53], [49.0, 50.0, 51.0, 52.0], "nobody has said how much");
         assert_eq!(known.naive, curves().naive);
         let mut same = curves();
-        Calendar::default().apply(&mut same, at(0), &Zone::default());
+        Calendar::default().apply(&mut same, at(0), &Zone::default(), &[]);
         assert_eq!(same, curves());
+        let mut ago = curves();
+        let shares: Vec<Option<f64>> = (0..192).map(|hour| (hour == 25 || hour == 40).then_some(0.5)).collect();
+        calendar.apply(&mut ago, at(0), &Zone::default(), &shares);
+        assert_eq!(ago.expected[24..27], [144.0, 12.5, 26.0], "a year ago says it of one hour of the holiday");
+        assert_eq!(ago.expected[40], 20.0, "and what a year ago says is believed");
+        assert_eq!(ago.naive, curves().naive);
     }
 
     #[test]

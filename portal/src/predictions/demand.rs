@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::calendar::Calendar;
 use super::hours::{Hours, Together, Unit, place};
+use super::last_year::LastYear;
 use crate::App;
 
 /// Hours that are predicted: a week from any hour of the next day on.
@@ -63,6 +64,8 @@ struct Work {
     series: Series,
     zone: Zone,
     calendar: Calendar,
+    /// What the hours of the calendar had a year ago.
+    shares: Vec<Option<f64>>,
 }
 
 impl Night {
@@ -119,7 +122,9 @@ impl Night {
         let (from, until) = (self.origin - PAST, self.origin + Duration::HOUR * to_i32(HORIZON));
         let hours = Hours::read(db, unit, &self.together, (from, self.origin)).await?;
         let calendar = Calendar::new(calendar::spans(db, unit.place(), from, until).await?);
+        let last_year = LastYear::read(db, unit, &calendar, (self.origin, until)).await?;
         let work = |measure: Measure| {
+            let shares = last_year.shares(measure, &calendar, (self.origin, HORIZON), &unit.zone);
             Some(Work {
                 measure,
                 site: unit.site,
@@ -128,6 +133,7 @@ impl Night {
                 series: hours.series(measure, self.origin, &unit.zone, &calendar)?,
                 zone: unit.zone.clone(),
                 calendar: calendar.clone(),
+                shares,
             })
         };
         Ok(due.into_iter().filter_map(work).collect())
@@ -194,7 +200,7 @@ fn predict(work: Work, origin: OffsetDateTime, pools: &Pools, now: OffsetDateTim
         high95: curve(|hour| hour.high95),
         naive: curve(|hour| hour.naive),
     };
-    work.calendar.apply(&mut curves, origin, &work.zone);
+    work.calendar.apply(&mut curves, origin, &work.zone, &work.shares);
     Forecast {
         id: rng::id(now),
         measure: work.measure,

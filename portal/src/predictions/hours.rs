@@ -174,7 +174,7 @@ pub(super) mod tests {
         OffsetDateTime::from_unix_timestamp(1_799_614_800).expect("in range") + Duration::hours(hours)
     }
 
-    fn hours(values: &[(i64, Option<f64>)]) -> Hours {
+    pub(in crate::predictions) fn hours(values: &[(i64, Option<f64>)]) -> Hours {
         Hours(values.iter().map(|(hour, value)| (at(*hour), [*value; 4])).collect())
     }
 

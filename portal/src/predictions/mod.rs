@@ -19,6 +19,7 @@ pub(crate) mod anomalies;
 pub(crate) mod calendar;
 mod demand;
 mod hours;
+mod last_year;
 pub(crate) mod purchases;
 mod scoring;
 mod switch;
