@@ -85,6 +85,11 @@ async fn a_forecast_is_made_beside_its_baseline_and_the_calendars_days_are_not_l
     );
     facts(&world, market, &feast).await;
     facts(&world, beach, &feast).await;
+    // Nobody has seen the pier for weeks: it is not missed among all sites.
+    let pier = site(&world, "Pier").await;
+    facts(&world, pier, SOLD).await;
+    let dark = "UPDATE site_hourly SET observed = false WHERE site_id = $1 AND hour > now() - interval '6 weeks'";
+    sqlx::query(dark).bind(pier).execute(&world.pool).await.unwrap();
     let feasts = "INSERT INTO calendar_days (id, site_id, kind, name, from_at, until_at, created_by, created_at)
                   SELECT gen_random_uuid(), $1, 'event', 'feast', d, d + interval '1 day', 'test', now()
                   FROM (SELECT DISTINCT date_trunc('day', hour) AS d FROM site_hourly WHERE site_id = $1 AND purchases = 500) t";
@@ -98,6 +103,8 @@ async fn a_forecast_is_made_beside_its_baseline_and_the_calendars_days_are_not_l
     let most = |said: &[f64]| said.iter().copied().fold(0.0, f64::max);
     assert!(most(&market_said) < 60.0, "no feast is expected: {market_said:?}");
     assert!(most(&beach_said) > 200.0, "a feast is expected: {beach_said:?}");
+    let (all_said, _) = made(&world, store::prediction::NOWHERE).await;
+    assert!(most(&all_said) > most(&beach_said), "all sites but the dark one: {all_said:?}");
 
     let operator = Operator::sign_in(&world).await;
     let page = operator.get(&format!("/admin/reports/use/next-days?site={market}")).await;

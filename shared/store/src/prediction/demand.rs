@@ -84,13 +84,17 @@ pub async fn hours(db: &Db, site: Uuid, from: OffsetDateTime, until: OffsetDateT
         .collect())
 }
 
-/// The hours of all sites together, the oldest first. Money is that of one currency.
+/// The hours of all sites together, the oldest first. Money is that of one currency. A site that nobody saw for a whole week is not missed in it.
 pub async fn everywhere(db: &Db, currency: &str, from: OffsetDateTime, until: OffsetDateTime) -> Result<Vec<Counted>> {
     let rows = sqlx::query!(
-        r#"SELECT hour, count(*) FILTER (WHERE observed) * 10 >= count(*) * 9 AS "observed!", sum(purchases)::bigint AS "purchases!",
+        r#"WITH there AS (SELECT site_id, date_trunc('week', hour, 'UTC') AS week FROM site_hourly
+                          WHERE hour >= $1 AND hour < $2 GROUP BY 1, 2 HAVING bool_or(observed))
+           SELECT hour, count(t.week) > 0 AND count(*) FILTER (WHERE observed) * 10 >= count(t.week) * 9 AS "observed!",
+                  sum(purchases)::bigint AS "purchases!",
                   coalesce(sum(gross_minor - refunded_minor) FILTER (WHERE currency = $3), 0)::bigint AS "revenue!",
                   sum(peak_sessions)::bigint AS "peak_sessions!", sum(output_octets)::bigint AS "output_octets!"
-           FROM site_hourly WHERE hour >= $1 AND hour < $2 GROUP BY hour ORDER BY hour"#,
+           FROM site_hourly h LEFT JOIN there t ON t.site_id = h.site_id AND t.week = date_trunc('week', h.hour, 'UTC')
+           WHERE hour >= $1 AND hour < $2 GROUP BY hour ORDER BY hour"#,
         from,
         until,
         currency
@@ -152,11 +156,14 @@ pub async fn sold(
     Ok(rows.into_iter().map(|row| (row.hour, row.orders)).collect())
 }
 
-/// The hours in which more than a tenth of the sites was not seen.
+/// The hours in which more than a tenth of the sites was not seen, of those that were seen at all in their week.
 pub async fn blind(db: &Db, from: OffsetDateTime, until: OffsetDateTime) -> Result<BTreeSet<OffsetDateTime>> {
     let hours = sqlx::query_scalar!(
-        "SELECT hour FROM site_hourly WHERE hour >= $1 AND hour < $2
-         GROUP BY hour HAVING count(*) FILTER (WHERE observed) * 10 < count(*) * 9",
+        "WITH there AS (SELECT site_id, date_trunc('week', hour, 'UTC') AS week FROM site_hourly
+                        WHERE hour >= $1 AND hour < $2 GROUP BY 1, 2 HAVING bool_or(observed))
+         SELECT hour FROM site_hourly h LEFT JOIN there t ON t.site_id = h.site_id AND t.week = date_trunc('week', h.hour, 'UTC')
+         WHERE hour >= $1 AND hour < $2
+         GROUP BY hour HAVING count(t.week) = 0 OR count(*) FILTER (WHERE observed) * 10 < count(t.week) * 9",
         from,
         until
     )
