@@ -10,7 +10,7 @@ use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use shared::mac::Mac;
-use shared::time::{Clock, OffsetDateTime};
+use shared::time::{Clock, OffsetDateTime, hour_of};
 use shared::voucher;
 use store::Db;
 use store::refusal::{self, Refused};
@@ -123,7 +123,7 @@ async fn forget(db: &Db, clock: &Clock) {
 type Key = (Uuid, Option<Mac>, Box<[u8]>, &'static str, OffsetDateTime);
 
 fn key(refused: &Refused) -> Key {
-    (refused.nas, refused.mac, refused.name.clone(), refused.reason, refusal::hour_of(refused.last_at))
+    (refused.nas, refused.mac, refused.name.clone(), refused.reason, hour_of(refused.last_at))
 }
 
 /// The rows of the present hour, by router and as hashes: no more are known than there may be.
@@ -136,7 +136,7 @@ struct Hour {
 impl Hour {
     /// Whether a refusal has its row already, or may have one more.
     fn has_room(&mut self, refused: &Refused, most: usize) -> bool {
-        let hour = refusal::hour_of(refused.last_at);
+        let hour = hour_of(refused.last_at);
         if self.begins.is_none_or(|begins| hour > begins) {
             self.begins = Some(hour);
             self.rows.clear();

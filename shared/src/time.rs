@@ -69,6 +69,12 @@ impl Clock {
     }
 }
 
+/// The beginning of the hour that a moment is in, by UTC.
+pub fn hour_of(at: OffsetDateTime) -> OffsetDateTime {
+    let seconds = at.unix_timestamp();
+    OffsetDateTime::from_unix_timestamp(seconds - seconds.rem_euclid(3600)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Prints a moment as RFC 3339 in UTC, as logs, JSON and the REST interface do.
 pub fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_else(|_| at.unix_timestamp().to_string())

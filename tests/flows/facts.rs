@@ -41,7 +41,7 @@ struct Place {
 impl Place {
     async fn new() -> Place {
         let world = World::new().await;
-        let now = store::refusal::hour_of(world.clock.now()) + MINUTE * 30;
+        let now = shared::time::hour_of(world.clock.now()) + MINUTE * 30;
         let site = store::site::ensure(&world.db, shared::rng::id(now), "Market", now).await.unwrap();
         let settings = store::nas::Settings { site_id: Some(site), ..at([10, 9, 0, 1]) };
         let nas = world.register("market", b"secret", settings).await;
@@ -59,7 +59,7 @@ impl Place {
 
     /// Where an hour begins.
     fn ago(&self, hours: u32) -> OffsetDateTime {
-        store::refusal::hour_of(self.now) - HOUR * hours
+        shared::time::hour_of(self.now) - HOUR * hours
     }
 
     /// Does all rounds that there are to do.

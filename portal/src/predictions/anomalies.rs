@@ -18,7 +18,7 @@ use serde_json::Value;
 use shared::alert::Kind;
 use shared::denial::Denial;
 use shared::rng;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use store::alert::Alert;
 use store::alert::facts::Site;
 use store::prediction::calendar::{self, Span};
@@ -29,9 +29,9 @@ use store::{Db, StoreError};
 use time::Duration;
 use uuid::Uuid;
 
+use super::SETTLED;
 use super::calendar::Calendar;
 use super::hours::to_float;
-use super::{SETTLED, whole_hour};
 use crate::App;
 
 /// What the looks are called among the runs.
@@ -104,7 +104,7 @@ pub(crate) fn of_kind<T: DeserializeOwned>(found: &[Found], kind: Kind) -> Vec<(
 /// Looks, if the newest hour was not looked at.
 pub(crate) async fn look(app: &App) -> Result<bool, StoreError> {
     let (db, now) = (&app.db, app.clock.now());
-    let hour = whole_hour(now - SETTLED);
+    let hour = hour_of(now - SETTLED);
     if !demand::facts_reach(db, hour).await? {
         return Ok(false);
     }
@@ -173,10 +173,10 @@ fn scan(
     calendar: &Calendar,
     (from, until): (OffsetDateTime, OffsetDateTime),
 ) -> Vec<Unusual> {
-    let length = usize::try_from((until - from).whole_hours()).unwrap_or(0);
+    let length = usize::try_from((until - from).hour_ofs()).unwrap_or(0);
     let mut actual: Vec<Option<f64>> = vec![None; length];
     let mut said: Vec<Option<f64>> = vec![None; length];
-    let index = |at: OffsetDateTime| usize::try_from((at - from).whole_hours()).ok().filter(|_| at >= from);
+    let index = |at: OffsetDateTime| usize::try_from((at - from).hour_ofs()).ok().filter(|_| at >= from);
     for hour in hours.iter().filter(|hour| hour.is_observed && calendar.at(hour.at).is_none()) {
         if let Some(value) = index(hour.at).and_then(|at| actual.get_mut(at)) {
             *value = Some(to_float(if measure == Measure::Octets { hour.octets } else { hour.purchases }));
@@ -280,12 +280,12 @@ pub(crate) async fn expected(
     now: OffsetDateTime,
 ) -> Result<Option<Span>, StoreError> {
     let Some(site) = alert.site else { return Ok(None) };
-    let last = whole_hour(alert.last_seen_at);
+    let last = hour_of(alert.last_seen_at);
     let seen = unusual(&app.db, &[site], last).await?;
     let all = || seen.iter().flat_map(|(_, unusual)| unusual);
     let moment = |seconds: Option<i64>| OffsetDateTime::from_unix_timestamp(seconds?).ok();
     // What was seen of it is gone again: the hours in which the alert was raised, and what three hours together tell.
-    let from = moment(all().map(|of| of.from).min()).unwrap_or(whole_hour(alert.first_seen_at) - Duration::hours(3));
+    let from = moment(all().map(|of| of.from).min()).unwrap_or(hour_of(alert.first_seen_at) - Duration::hours(3));
     let until = moment(all().map(|of| of.until).max()).unwrap_or(last).max(last);
     let name = if note.is_empty() { "Expected, by an alert" } else { note };
     let span = Span {

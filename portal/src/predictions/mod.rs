@@ -29,7 +29,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use shared::rng;
-use shared::time::{OffsetDateTime, Zone};
+use shared::time::{OffsetDateTime, Zone, hour_of};
 use store::{StoreError, prediction};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -105,13 +105,7 @@ pub(crate) async fn nightly(app: &App) -> Result<bool, StoreError> {
 fn origin(now: OffsetDateTime) -> OffsetDateTime {
     let hour = Zone::default().at(now).hour();
     let back = i64::from((hour + 24 - AT_HOUR) % 24);
-    whole_hour(now) - time::Duration::hours(back)
-}
-
-/// The hour in which a moment is.
-pub(crate) fn whole_hour(at: OffsetDateTime) -> OffsetDateTime {
-    let seconds = at.unix_timestamp() - at.unix_timestamp().rem_euclid(3600);
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(at)
+    hour_of(now) - time::Duration::hours(back)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use shared::mac::Mac;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use uuid::Uuid;
 
 use crate::{Db, Result, security};
@@ -34,12 +34,6 @@ pub struct Refused {
     pub last_at: OffsetDateTime,
     /// How often.
     pub times: u32,
-}
-
-/// The hour that a moment is in, by UTC: what is the same within it is one row.
-pub fn hour_of(at: OffsetDateTime) -> OffsetDateTime {
-    let at = at.to_offset(time::UtcOffset::UTC);
-    OffsetDateTime::from_unix_timestamp(at.unix_timestamp() - at.unix_timestamp().rem_euclid(3600)).unwrap_or(at)
 }
 
 /// Writes refusals down, each in the row of its hour. No two of them may be the same but for their time.

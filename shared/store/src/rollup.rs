@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use shared::money::Money;
 use shared::staff::SiteScope;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub async fn advance(db: &Db, now: OffsetDateTime) -> Result<bool> {
         tx.commit().await?;
         return Ok(begun);
     };
-    let head = whole_hour(now);
+    let head = hour_of(now);
     let back = if through < head { DEEP } else { SHALLOW };
     let until = (through + ROUND).min(head + Duration::from_secs(3600));
     sum_up(&mut tx, through - back, until).await?;
@@ -128,11 +128,6 @@ async fn sum_up(tx: &mut PgConnection, from: OffsetDateTime, until: OffsetDateTi
     .execute(tx)
     .await?;
     Ok(())
-}
-
-fn whole_hour(at: OffsetDateTime) -> OffsetDateTime {
-    at - Duration::from_secs(u64::try_from(at.unix_timestamp().rem_euclid(3600)).unwrap_or(0))
-        - Duration::from_nanos(at.nanosecond().into())
 }
 
 /// What charts are asked about.
@@ -315,7 +310,7 @@ mod tests {
     #[test]
     fn an_hour_begins_where_it_begins() {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
-        assert_eq!(whole_hour(at(7_199) + Duration::from_millis(900)), at(3_600));
-        assert_eq!(whole_hour(at(7_200)), at(7_200));
+        assert_eq!(hour_of(at(7_199) + Duration::from_millis(900)), at(3_600));
+        assert_eq!(hour_of(at(7_200)), at(7_200));
     }
 }

@@ -7,10 +7,9 @@
 use std::time::Duration;
 
 use shared::mac::Mac;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use uuid::Uuid;
 
-use crate::refusal::hour_of;
 use crate::{Db, Result};
 
 /// How long they are kept, as refused logins are.

@@ -7,7 +7,7 @@
 use forecast::series::WEEK;
 use shared::money::{Currency, Money};
 use shared::staff::{Permission, SiteScope};
-use shared::time::{OffsetDateTime, Zone};
+use shared::time::{OffsetDateTime, Zone, hour_of};
 use store::StoreError;
 use store::prediction::calendar::{self, Kind};
 use store::prediction::demand::{self, Basis, Forecast};
@@ -19,9 +19,10 @@ use uuid::Uuid;
 
 use super::chart::{Chart, Series, Shape};
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
+use super::usage::to_float;
 use crate::App;
 use crate::admin::listing::Cell;
-use crate::predictions::{DEMAND, whole_hour};
+use crate::predictions::DEMAND;
 
 pub(super) const ABOUT: About = About {
     slug: "next-days",
@@ -124,15 +125,15 @@ async fn shown(
     let site = place.map(|place| place.id);
     let Some(forecast) = demand::newest(db, measure, site, package, now).await? else { return Ok(None) };
     let currency = demand::currency(db, site, now - Duration::weeks(4)).await?;
-    let (origin, until) = (forecast.origin, whole_hour(now));
-    let over = usize::try_from((until - origin).whole_hours()).unwrap_or(0);
+    let (origin, until) = (forecast.origin, hour_of(now));
+    let over = usize::try_from((until - origin).hour_ofs()).unwrap_or(0);
     if over >= forecast.curves.expected.len() {
         // It is over, and no newer one was made.
         return Ok(None);
     }
     let mut actual = vec![None; forecast.curves.expected.len()];
     let mut note = |at: OffsetDateTime, value: Option<i64>| {
-        let hour = usize::try_from((at - origin).whole_hours()).ok();
+        let hour = usize::try_from((at - origin).hour_ofs()).ok();
         if let Some(place) = hour.and_then(|hour| actual.get_mut(hour)) {
             *place = value.map(to_float);
         }
@@ -365,10 +366,6 @@ pub(super) fn amount(measure: Measure, currency: Currency, value: f64) -> Cell {
         Measure::Revenue => Cell::money(Some(Money { minor: value.round() as i64, currency })),
         Measure::Octets => Cell::data(value.max(0.0).round() as u64),
     }
-}
-
-fn to_float(number: i64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use shared::money::Currency;
 use shared::staff::Permission;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use store::report::peak_hours::{self as store_hours, HourOfWeek, Measure, Span};
 
 use super::chart::{Chart, Series, Shape};
@@ -61,7 +61,7 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let measure = asked(question);
     let (db, common) = (&question.app.db, &question.common);
     let time_zone = common.time_zone.as_str();
-    let until = common.until.min(whole_hour(common.now));
+    let until = common.until.min(hour_of(common.now));
     let span = Span { from: common.from, until, site: common.site, time_zone };
     let past = Span { from: common.from - BEFORE, until: common.from, ..span };
     let mut answer = Answer { notes: notes(common, measure), ..Answer::default() };
@@ -115,11 +115,6 @@ fn scaled(hours: Vec<HourOfWeek>, counted: &Counted) -> Vec<HourOfWeek> {
         ..hour
     };
     hours.into_iter().map(scale).collect()
-}
-
-fn whole_hour(at: OffsetDateTime) -> OffsetDateTime {
-    let over = u64::try_from(at.unix_timestamp().rem_euclid(3600)).unwrap_or(0);
-    at - Duration::from_secs(over) - Duration::from_nanos(at.nanosecond().into())
 }
 
 fn notes(common: &Common, measure: Measure) -> Vec<String> {
@@ -353,7 +348,7 @@ mod tests {
     #[test]
     fn the_hour_that_is_not_over_does_not_count() {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
-        assert_eq!(whole_hour(at(7_199) + Duration::from_millis(900)), at(3_600));
-        assert_eq!(whole_hour(at(7_200)), at(7_200));
+        assert_eq!(hour_of(at(7_199) + Duration::from_millis(900)), at(3_600));
+        assert_eq!(hour_of(at(7_200)), at(7_200));
     }
 }

@@ -4,7 +4,6 @@
 //! Amounts of different currencies have no sum: each stands by itself, and figures are of the one that brought most. Of one package, or of one way
 //! of paying, it is known what was sold and not what discounts took off or what went back.
 
-use shared::money::Money;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
 use store::report::revenue::{self, Buyers, By, Sum};
@@ -12,8 +11,10 @@ use store::rollup::Span;
 use store::{Db, StoreError};
 use time::Duration;
 
+use super::amounts::{amount, decimal};
 use super::chart::{Chart, Series, Shape};
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
+use super::usage::to_float;
 use crate::admin::listing::Cell;
 
 pub(super) const ABOUT: About = About {
@@ -362,22 +363,6 @@ fn per_buyer(buyers: &[Buyers]) -> Section {
         rows: buyers.iter().map(row).collect(),
         nothing: "No customer who is known by a number has bought in these months, or they are not put together yet.",
     }
-}
-
-fn amount(minor: i64, currency: &str) -> String {
-    match currency.parse() {
-        Ok(currency) => Money { minor, currency }.to_string(),
-        Err(_) => format!("{currency} {}", decimal(minor)),
-    }
-}
-
-fn decimal(minor: i64) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", minor.unsigned_abs() / 100, minor.unsigned_abs() % 100)
-}
-
-fn to_float(number: i64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

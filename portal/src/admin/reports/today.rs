@@ -9,7 +9,9 @@ use shared::staff::Permission;
 use store::report::today::{self, Expected, Place};
 use uuid::Uuid;
 
+use super::amounts::decimal;
 use super::report::{About, Answer, Figure, Heeds, Question, Section, Told};
+use super::usage::to_float;
 use crate::admin::listing::Cell;
 
 pub(super) const ABOUT: About = About {
@@ -308,15 +310,6 @@ fn amount(minor: f64, currency: &str) -> String {
         Ok(currency) => Money { minor: units.saturating_mul(100), currency }.to_string(),
         Err(_) => format!("{currency} {units}"),
     }
-}
-
-fn decimal(minor: i64) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", minor.unsigned_abs() / 100, minor.unsigned_abs() % 100)
-}
-
-fn to_float(number: i64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 
 /// What a router counts of a session. Each only grows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -199,12 +199,6 @@ pub(crate) fn spread(hours: &mut Hours, from: Point, to: Point) {
         }
         (hour, given) = (next, by_then);
     }
-}
-
-/// The beginning of the hour, UTC.
-pub(crate) fn hour_of(at: OffsetDateTime) -> OffsetDateTime {
-    let seconds = at.unix_timestamp();
-    OffsetDateTime::from_unix_timestamp(seconds - seconds.rem_euclid(3600)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// To the microsecond, which is what PostgreSQL keeps.

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use shared::mac::Mac;
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use uuid::Uuid;
 
-use super::curve::{Counters, Crossing, Curve, Hours, Point, hour_of, spread, stored_moment};
+use super::curve::{Counters, Crossing, Curve, Hours, Point, spread, stored_moment};
 use super::{Event, Report, SessionKey};
 use crate::package::signed;
 

@@ -3,13 +3,13 @@
 //! What somebody counted ([`super::sample`]) is left as it is. Of hours before anybody counted, the most that were open follows from when
 //! sessions began and ended; a site has the sum of its routers then, which may be more than were open at one time.
 
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use sqlx::PgConnection;
 use time::Duration;
 
 use super::payments;
 use crate::Result;
-use crate::refusal::{KEPT, hour_of};
+use crate::refusal::KEPT;
 
 /// Refused logins and visits are let go of some at a time: the last day of those that are kept may not be whole.
 const MARGIN: Duration = Duration::DAY;

@@ -29,11 +29,10 @@ mod sampling;
 
 use std::time::Duration;
 
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use sqlx::PgConnection;
 use time::{Date, UtcOffset};
 
-use crate::refusal::hour_of;
 use crate::{Db, Result, rollup};
 
 pub use read::{Measure, SiteFacts, hours, package_hours, sites_with_facts};

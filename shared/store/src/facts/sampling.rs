@@ -1,10 +1,9 @@
 //! Once a minute, how many sessions are open at each router and site: the most of an hour is kept, and in how many of its minutes somebody
 //! counted. It is read from the small table of open sessions.
 
-use shared::time::OffsetDateTime;
+use shared::time::{OffsetDateTime, hour_of};
 use time::Duration;
 
-use crate::refusal::hour_of;
 use crate::{Db, Result};
 
 /// Counts the open sessions. However many portals run, each minute is counted once. Returns whether this was the one.
