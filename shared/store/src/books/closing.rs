@@ -60,10 +60,12 @@ pub(super) async fn first(tx: &mut PgConnection, site: Option<Uuid>) -> Result<O
 /// The same of all places that have some.
 pub(super) async fn beginnings(tx: &mut PgConnection) -> Result<Vec<(Option<Uuid>, OffsetDateTime)>> {
     let rows = sqlx::query!(
-        r#"SELECT coalesce(n.site_id, c.site_id) AS "site?", min(u.posted_at) AS "at!"
-           FROM unclosed_transactions u JOIN ledger_transactions t ON t.id = u.transaction_id
-                LEFT JOIN orders o ON o.id = t.order_id LEFT JOIN nas n ON n.id = o.nas_id
-                LEFT JOIN cash_events c ON c.transaction_id = t.id
+        r#"SELECT site AS "site?", min(posted_at) AS "at!"
+           FROM (SELECT u.posted_at, coalesce(
+                     (SELECT n.site_id FROM ledger_transactions t JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
+                      WHERE t.id = u.transaction_id),
+                     (SELECT c.site_id FROM cash_events c WHERE c.transaction_id = u.transaction_id)) AS site
+                 FROM unclosed_transactions u) waiting
            GROUP BY 1"#
     )
     .fetch_all(tx)
@@ -116,13 +118,15 @@ pub(super) async fn write(
     Ok(numbers)
 }
 
-/// Takes the transactions of a place that were posted before a moment, so that no other day takes them.
+/// Takes the transactions of a place that were posted before a moment, so that no other day takes them. Where each belongs is looked up one
+/// by one: what waits is some days at most, and a join was planned to read the whole ledger for it.
 async fn take(tx: &mut PgConnection, site: Option<Uuid>, before: OffsetDateTime) -> Result<Vec<Uuid>> {
     Ok(sqlx::query_scalar!(
         "DELETE FROM unclosed_transactions u
-         USING ledger_transactions t LEFT JOIN orders o ON o.id = t.order_id LEFT JOIN nas n ON n.id = o.nas_id
-               LEFT JOIN cash_events c ON c.transaction_id = t.id
-         WHERE t.id = u.transaction_id AND u.posted_at < $1 AND coalesce(n.site_id, c.site_id) IS NOT DISTINCT FROM $2
+         WHERE u.posted_at < $1 AND coalesce(
+                   (SELECT n.site_id FROM ledger_transactions t JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
+                    WHERE t.id = u.transaction_id),
+                   (SELECT c.site_id FROM cash_events c WHERE c.transaction_id = u.transaction_id)) IS NOT DISTINCT FROM $2
          RETURNING u.transaction_id",
         before,
         site
