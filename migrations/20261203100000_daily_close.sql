@@ -10,7 +10,11 @@ INSERT INTO ledger_accounts (id, code, name, kind) VALUES
     ('01930000-0000-7000-8000-000000000022', 'deferred', 'Vouchers sold and not used yet', 'liability'),
     ('01930000-0000-7000-8000-000000000023', 'vat', 'Value added tax due', 'liability');
 
--- What was sold for cash, given back and handed over, each with its transaction: who did it, where, and of which package.
+-- A code that was given stays: documents are called by it.
+CREATE TRIGGER sites_keep_book_code BEFORE UPDATE OF book_code ON sites FOR EACH ROW
+    WHEN (OLD.book_code IS NOT NULL AND OLD.book_code IS DISTINCT FROM NEW.book_code) EXECUTE FUNCTION refuse_change();
+
+-- What was sold for cash, used, undone and handed over, each with its transaction: who did it, where, and of which package.
 CREATE TABLE cash_events (
     id             uuid PRIMARY KEY,
     transaction_id uuid NOT NULL UNIQUE REFERENCES ledger_transactions (id),
@@ -25,10 +29,16 @@ CREATE TABLE cash_events (
     happened_at    timestamptz NOT NULL
 );
 CREATE INDEX cash_events_by_agent ON cash_events (agent, happened_at DESC);
+CREATE TRIGGER cash_events_append_only BEFORE UPDATE OR DELETE ON cash_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- With what its sale was booked; NULL: it was not, since it is not sold, was paid with an order, cost nothing, or was sold before there
+-- were books. Only what was booked as owed is released when the voucher is used or undone.
+ALTER TABLE vouchers ADD COLUMN sold_transaction uuid REFERENCES ledger_transactions (id);
 
 -- What no day has taken up yet. A day takes what was posted before it ended; what comes later goes to the next open day.
+-- Its rows are made of transactions, which nothing deletes: looking each up once more would double what a settlement pays for this.
 CREATE TABLE unclosed_transactions (
-    transaction_id uuid PRIMARY KEY REFERENCES ledger_transactions (id),
+    transaction_id uuid PRIMARY KEY,
     posted_at      timestamptz NOT NULL
 );
 CREATE INDEX unclosed_transactions_by_time ON unclosed_transactions (posted_at);
@@ -69,9 +79,11 @@ CREATE TABLE book_documents (
 CREATE TABLE book_lines (
     document_id    uuid NOT NULL REFERENCES book_documents (id),
     position       integer NOT NULL CHECK (position > 0),
-    -- sale: access sold and paid. voucher_sold: paper sold, its access is owed. voucher_used: paper sold before that became access.
-    -- voucher_undone: a sale of paper that was taken back. refund: what is owed back to customers, of what was sold. fee: what the provider kept.
-    -- other: what is neither (money without an order, payments that a bank took back, cash handed over), by account.
+    -- Each side of a transaction but the document's own money (the account of its method) is in one line, so that all lines together are
+    -- what that money changed by. sale: access sold and paid. voucher_sold: paper sold, its access is owed. voucher_used: paper sold before
+    -- that became access, in two lines: the sale, and what is owed no more. voucher_undone: a sale of paper that was taken back. refund:
+    -- what is owed back to customers, of what was sold. fee: what the provider kept. other: what is none of these (money without an order,
+    -- money owed to customers and given to them, payments that a bank took back, cash handed over), by account.
     kind           text NOT NULL CHECK (kind IN ('sale', 'voucher_sold', 'voucher_used', 'voucher_undone', 'refund', 'fee', 'other')),
     -- The ledger's account that stands against the money.
     account        text NOT NULL REFERENCES ledger_accounts (code),

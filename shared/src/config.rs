@@ -8,6 +8,7 @@
 
 mod accounting;
 mod api;
+mod books;
 mod email;
 mod map;
 mod mpesa;
@@ -31,6 +32,7 @@ use crate::seal::{SealError, SealKey};
 
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::api::Api;
+pub use self::books::Books;
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::retention::{Privacy, Retention};
@@ -107,6 +109,9 @@ pub struct Config {
     /// The REST interface and webhooks.
     #[serde(default)]
     pub api: Api,
+    /// How days are closed.
+    #[serde(default)]
+    pub books: Books,
 }
 
 /// `[database]`
@@ -528,6 +533,7 @@ impl Config {
         }
         self.routers.check()?;
         self.api.check()?;
+        self.books.check()?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
         self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)

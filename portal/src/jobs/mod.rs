@@ -1,12 +1,14 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, days to be closed.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
 //! and otherwise every second or so. It outlives any absence of PostgreSQL, and ends on shutdown after what it has in
 //! hand.
+
+mod closing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +69,7 @@ enum Job {
     Campaigns,
     Forecasts,
     Anomalies,
+    Closing,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -77,7 +80,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 25] = [
+    const ALL: [Job; 26] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -103,6 +106,7 @@ impl Job {
         Job::Campaigns,
         Job::Forecasts,
         Job::Anomalies,
+        Job::Closing,
     ];
 
     fn name(self) -> &'static str {
@@ -132,6 +136,7 @@ impl Job {
             Job::Campaigns => "campaigns",
             Job::Forecasts => "forecasts",
             Job::Anomalies => "anomalies",
+            Job::Closing => "closing",
         }
     }
 
@@ -154,7 +159,7 @@ impl Job {
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
-            Job::Retention | Job::Purchases => Duration::from_secs(120),
+            Job::Retention | Job::Purchases | Job::Closing => Duration::from_secs(120),
         }
     }
 
@@ -185,7 +190,8 @@ impl Job {
             | Job::Purchases
             | Job::Campaigns
             | Job::Forecasts
-            | Job::Anomalies => &never,
+            | Job::Anomalies
+            | Job::Closing => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -255,6 +261,7 @@ impl Job {
             Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Forecasts => predictions::nightly(app).await,
             Job::Anomalies => predictions::anomalies::look(app).await,
+            Job::Closing => closing::close_due(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

@@ -313,7 +313,9 @@ pub async fn activate(db: &Db, logins: &[Activation]) -> Result<()> {
         .await?;
     }
     let macs: Vec<Option<Mac>> = logins.iter().map(|l| l.mac).collect();
-    voucher::redeem(&mut tx, &ids, &macs, &at).await?;
+    if let Some(last) = at.iter().max() {
+        voucher::redeem(&mut tx, &ids, &macs, &at, *last).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -26,6 +26,14 @@ pub(crate) enum Account {
     Fees,
     /// Payments that banks took back.
     Disputes,
+    /// Money that agents took for vouchers and have not handed over.
+    Cash,
+    /// Money that they handed over.
+    Bank,
+    /// Access that is owed for vouchers that were sold.
+    Deferred,
+    /// Tax that is owed of what was sold.
+    Vat,
 }
 
 impl Account {
@@ -47,6 +55,10 @@ impl Account {
             Account::Unmatched => "unmatched",
             Account::Fees => "fees",
             Account::Disputes => "disputes",
+            Account::Cash => "cash",
+            Account::Bank => "bank",
+            Account::Deferred => "deferred",
+            Account::Vat => "vat",
         }
     }
 }
@@ -61,7 +73,31 @@ pub(crate) async fn book(
     amount: Money,
     now: OffsetDateTime,
 ) -> Result<()> {
+    book_as(tx, rng::id(now), (key, order, description), accounts, amount, now).await
+}
+
+/// Books what is of no order, and returns the transaction's identity.
+pub(crate) async fn book_new(
+    tx: &mut PgConnection,
+    key: &str,
+    description: &str,
+    accounts: (Account, Account),
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<Uuid> {
     let id = rng::id(now);
+    book_as(tx, id, (key, None, description), accounts, amount, now).await?;
+    Ok(id)
+}
+
+async fn book_as(
+    tx: &mut PgConnection,
+    id: Uuid,
+    (key, order, description): (&str, Option<Uuid>, &str),
+    accounts: (Account, Account),
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<()> {
     sqlx::query!(
         "INSERT INTO ledger_transactions (id, key, order_id, description, posted_at) VALUES ($1, $2, $3, $4, $5)",
         id,

@@ -5,7 +5,7 @@
 //! was lost in the printer. [`hand_over`] says who has the paper, [`sell`] that somebody paid, [`void`] that it is worth nothing
 //! any more; a login redeems it ([`custody`]). A batch may have a date before which that must be; who has redeemed it by then goes on.
 //!
-//! Refused here: money. What an agent owes for what was sold is the business of the ledger.
+//! Refused here: money. What an agent owes for what was sold is the business of [`crate::books::cash`].
 
 mod custody;
 mod printing;

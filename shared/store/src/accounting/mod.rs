@@ -293,7 +293,7 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
     rows::insert_open(tx, &opened).await?;
     rows::advance_open(tx, &advanced).await?;
     rows::update_open(tx, &updated).await?;
-    start_clocks(tx, changes, entitled).await?;
+    start_clocks(tx, changes, entitled, now).await?;
     let newly: Vec<Uuid> =
         changes.iter().filter(|change| change.newly_entitled).map(|change| change.session.key.id).collect();
     rows::take_deadlines(tx, &newly).await?;
@@ -305,7 +305,12 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
 
 /// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger. If it came
 /// from a voucher, that is redeemed. A running session starts nothing: what its device bought meanwhile is for later.
-async fn start_clocks(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled) -> Result<()> {
+async fn start_clocks(
+    tx: &mut PgConnection,
+    changes: &[Change],
+    entitled: &Entitled,
+    now: OffsetDateTime,
+) -> Result<()> {
     let (mut ids, mut routers, mut macs, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, session) in waiting(changes, entitled) {
         ids.push(id);
@@ -317,7 +322,7 @@ async fn start_clocks(tx: &mut PgConnection, changes: &[Change], entitled: &Enti
         return Ok(());
     }
     entitlement::start_clocks(tx, &ids, &routers, &at).await?;
-    voucher::redeem(tx, &ids, &macs, &at).await
+    voucher::redeem(tx, &ids, &macs, &at, now).await
 }
 
 /// The entitlements that waited for these new sessions to begin.

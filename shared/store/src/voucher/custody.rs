@@ -2,7 +2,7 @@
 //!
 //! Once is enough for everything: who sells, voids or redeems again changes nothing. Who changes vouchers holds their
 //! entitlements first, in the common order, so that a sale, a login and an operator who voids never wait for each other in a
-//! circle.
+//! circle. What that means for the books is booked in the same transaction ([`crate::books::cash`]).
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{State, check_agent, whole};
+use crate::books::cash;
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Notes who has the paper of a batch from now on; `None`: the operator.
@@ -62,6 +63,7 @@ pub async fn sell(db: &Db, which: Which<'_>, by: &str, now: OffsetDateTime) -> R
     .await?
     .rows_affected();
     expect_all(&ids, sold)?;
+    cash::sold(&mut tx, &ids, now).await?;
     tx.commit().await?;
     Ok(sold)
 }
@@ -97,32 +99,36 @@ pub async fn void(db: &Db, which: Which<'_>, reason: &str, by: &str, now: Offset
     sqlx::query!("UPDATE entitlements SET state = 'revoked' WHERE id = ANY ($1)", &entitlements)
         .execute(&mut *tx)
         .await?;
+    cash::undone(&mut tx, &ids, now).await?;
     tx.commit().await?;
     Ok(voided)
 }
 
 /// Notes the first login of those of these entitlements that came from vouchers: which device it was, and when. However many
 /// logins are written down at once, by however many servers, one of them finds the voucher unused; the others find it
-/// redeemed and change nothing. The caller holds the entitlements.
+/// redeemed and change nothing. What was booked as owed for them is owed no more. The caller holds the entitlements.
 pub(crate) async fn redeem(
     tx: &mut PgConnection,
     entitlements: &[Uuid],
     macs: &[Option<Mac>],
     at: &[OffsetDateTime],
+    now: OffsetDateTime,
 ) -> Result<()> {
     let macs: Vec<Option<String>> = macs.iter().map(|mac| mac.map(|mac| mac.to_string())).collect();
-    sqlx::query!(
+    let redeemed = sqlx::query!(
         "UPDATE vouchers v SET state = 'redeemed', redeemed_at = f.at, redeemed_mac = f.mac::macaddr
          FROM (SELECT DISTINCT ON (id) id, mac, at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS l (id, mac, at)
                ORDER BY id, at) f
-         WHERE v.entitlement_id = f.id AND v.state IN ('printed', 'sold')",
+         WHERE v.entitlement_id = f.id AND v.state IN ('printed', 'sold') RETURNING v.id, v.sold_transaction",
         entitlements,
         &macs as &[Option<String>],
         at
     )
-    .execute(tx)
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(())
+    let sold = redeemed.into_iter().filter_map(|row| Some((row.id, row.sold_transaction?)));
+    let (vouchers, sales): (Vec<Uuid>, Vec<Uuid>) = sold.unzip();
+    if vouchers.is_empty() { Ok(()) } else { cash::used(tx, &vouchers, &sales, now).await }
 }
 
 /// A voucher while its entitlement is held.
