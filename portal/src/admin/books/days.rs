@@ -82,6 +82,8 @@ struct Waiting {
     /// Empty: none.
     site: String,
     place: String,
+    /// Whether it is the next one of its place: days of a place are closed in their order.
+    is_next: bool,
 }
 
 /// What is asked for.
@@ -131,11 +133,13 @@ impl Wish {
         due.retain(|(_, site)| self.covers(*site));
         due.sort_unstable();
         let name = |site: Option<Uuid>| site.and_then(|id| self.sites.iter().find(|site| site.id == id));
-        let waiting = due.iter().take(WAITING_SHOWN).map(|(day, site)| Waiting {
+        let is_next = |at: usize, site: &Option<Uuid>| due.iter().take(at).all(|(_, before)| before != site);
+        let waiting = due.iter().take(WAITING_SHOWN).enumerate().map(|(at, (day, site))| Waiting {
             day: day.to_string(),
             in_words: in_words(*day),
             site: site.map(|site| site.to_string()).unwrap_or_default(),
             place: place(name(*site).map(|site| site.name.as_str())),
+            is_next: is_next(at, site),
         });
         Ok((waiting.collect(), due.len().saturating_sub(WAITING_SHOWN)))
     }
@@ -380,7 +384,8 @@ pub(in crate::admin) mod tests {
     }
 
     pub(in crate::admin) fn sample(page: Page) -> Index {
-        let waiting = || Waiting {
+        let waiting = |is_next| Waiting {
+            is_next,
             day: "2026-11-22".into(),
             in_words: "22 November 2026".into(),
             site: Uuid::from_u128(2).to_string(),
@@ -391,7 +396,7 @@ pub(in crate::admin) mod tests {
         Index {
             done: "The day is closed, and its documents are made.",
             problem: HOSTILE.into(),
-            waiting: vec![waiting(), waiting()],
+            waiting: vec![waiting(true), waiting(false)],
             more_wait: 3,
             sheets,
             lines: "/admin/books/lines.csv".into(),
@@ -452,7 +457,8 @@ pub(in crate::admin) mod tests {
     #[test]
     fn who_keeps_no_books_sees_no_button() {
         let html = sample(page()).render().expect("renders");
-        assert!(html.contains("Close now") && html.contains("name=\"day\" value=\"2026-11-22\""), "{html}");
+        assert_eq!(html.matches(">Close now<").count(), 1, "the next day of a place, and no later one: {html}");
+        assert!(html.contains("name=\"day\" value=\"2026-11-22\""), "{html}");
         let looks = Page { role: shared::staff::Role::ReadOnly, ..page() };
         let html = sample(looks).render().expect("renders");
         assert!(!html.contains("Close now"), "{html}");

@@ -55,9 +55,11 @@ pub struct Line {
 pub async fn of_day(db: &Db, sites: &SiteScope, day: Date) -> Result<Vec<Line>> {
     Ok(sqlx::query_as!(
         Line,
-        r#"SELECT d.day, d.site_id AS "site?", s.name AS "site_name?", o.number, o.method, o.currency, l.position, l.kind, l.account,
-                  p.slug AS "package?", l.description, l.quantity, l.list_minor AS list, l.discount_minor AS discount,
-                  l.gross_minor AS gross, l.tax_letter, l.tax_rate, l.tax_minor AS tax, l.agent
+        r#"SELECT d.day AS "day!", d.site_id AS "site?", s.name AS "site_name?", o.number AS "number!", o.method AS "method!",
+                  o.currency::text AS "currency!", l.position AS "position!", l.kind AS "kind!", l.account AS "account!",
+                  p.slug AS "package?", l.description AS "description!", l.quantity AS "quantity!", l.list_minor AS "list!",
+                  l.discount_minor AS "discount!", l.gross_minor AS "gross!", l.tax_letter::text AS "tax_letter?",
+                  l.tax_rate AS "tax_rate?", l.tax_minor AS "tax!", l.agent AS "agent?"
            FROM book_days d JOIN book_documents o ON o.day_id = d.id JOIN book_lines l ON l.document_id = o.id
                 LEFT JOIN sites s ON s.id = d.site_id LEFT JOIN packages p ON p.id = l.package_id
            WHERE d.day = $1 AND ($2::uuid[] IS NULL OR d.site_id = ANY ($2)) ORDER BY o.number, l.position"#,
