@@ -20,7 +20,7 @@ use time::Date;
 use uuid::Uuid;
 
 use super::sheet::{Drawn, Head, Sheet, Sums, cells};
-use super::{HOME, NO_PLACE, address, csv_file, in_words, moment, place, read_day};
+use super::{HOME, NO_PLACE, address, closer, csv_file, in_words, moment, place, read_day};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit_with;
@@ -121,7 +121,13 @@ impl Wish {
     }
 
     async fn days(&self, app: &App) -> Result<Vec<Day>, Refusal> {
-        let mut days = day::list(&app.db, &self.scope, self.first, self.last).await?;
+        // A week at a time: the store lists so many days at once, and a month of many sites is more than that.
+        let (mut days, mut first) = (Vec::new(), self.first);
+        while first <= self.last {
+            let last = first.saturating_add(time::Duration::days(6)).min(self.last);
+            days.extend(day::list(&app.db, &self.scope, first, last).await?);
+            first = last.saturating_add(time::Duration::DAY);
+        }
         days.retain(|day| self.covers(day.site));
         days.sort_by(|a, b| (b.day, &a.site_name, a.id).cmp(&(a.day, &b.site_name, b.id)));
         Ok(days)
@@ -272,7 +278,7 @@ fn figures(document: &Summary) -> [i64; 4] {
 fn row(day: &Day, document: Option<&Summary>) -> Vec<Cell> {
     let site = place(day.site_name.as_deref());
     let time_zone = shared::time::HOME;
-    let closed = Cell::text(moment(time_zone, day.closed_at)).small(day.closed_by.as_str());
+    let closed = Cell::text(moment(time_zone, day.closed_at)).small(format!("by {}", closer(&day.closed_by)));
     let closed = closed.value(shared::time::rfc3339(day.closed_at));
     let day = Cell::text(in_words(day.day)).value(day.day.to_string());
     let Some(document) = document else {

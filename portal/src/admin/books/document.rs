@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use store::books::document::{self, Document, Kind, Line};
 
 use super::sheet::{Drawn, Head, Sheet, Sums};
-use super::{address, csv_file, in_words, kind, moment, percent, place};
+use super::{address, closer, csv_file, in_words, kind, moment, percent, place};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::Fields;
@@ -115,7 +115,7 @@ fn head(document: &Document) -> Vec<(&'static str, String)> {
         ("Place", place(document.site_name.as_deref())),
         ("Paid by", method(&document.method).to_owned()),
         ("Currency", document.currency.clone()),
-        ("Closed", format!("{} by {}", moment(&document.time_zone, document.closed_at), document.closed_by)),
+        ("Closed", format!("{} by {}", moment(&document.time_zone, document.closed_at), closer(&document.closed_by))),
     ]
 }
 

@@ -64,6 +64,11 @@ fn moment(time_zone: &str, at: OffsetDateTime) -> String {
     format!("{} {:02}:{:02}", in_words(here.date()), here.hour(), here.minute())
 }
 
+/// Who closed a day. The job that closes them (`jobs::closing`) calls itself so.
+fn closer(by: &str) -> &str {
+    if by == "closing" { "itself" } else { by }
+}
+
 /// A rate in hundredths of a percent: `16 %`, `8.5 %`.
 fn percent(rate: i32) -> String {
     let (whole, rest) = (rate / 100, rate % 100);

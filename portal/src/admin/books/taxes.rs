@@ -18,7 +18,7 @@ use time::{Date, Duration};
 use uuid::Uuid;
 
 use super::sheet::{Drawn, Head, Sheet};
-use super::{HOME, in_words, moment, percent, read_day};
+use super::{in_words, moment, percent, read_day};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Fields, Filled, Form, Problems, told};
