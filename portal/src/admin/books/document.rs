@@ -272,6 +272,7 @@ pub(in crate::admin) mod tests {
         let rows: Vec<&str> = file.lines().collect();
         assert_eq!(rows[0], "\u{feff}kind,what,agent,account,quantity,list,discount,gross,tax,vat,net");
         assert!(rows[1].starts_with("sale,") && rows[1].ends_with(",2,25.00,5.00,20.00,B,2.76,17.24"), "{}", rows[1]);
+        assert!(rows[3].contains(",-10.00,B,"), "what went is a number below zero: {}", rows[3]);
         assert_eq!(rows.len(), 4);
     }
 
