@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 from things import (
-    INPUTS, NOTICES, OUTPUTS, PHONE, RECEIPT, identity, line, null, ref, text, words,
+    DATE, INPUTS, NOTICES, NUMBER, OUTPUTS, PHONE, RECEIPT, identity, line, null, ref, text, words,
 )
 
 HERE = pathlib.Path(__file__).parent
@@ -22,7 +22,7 @@ TAGS = {
     "sites": "Places.", "nas": "Routers.", "packages": "What is sold.", "discounts": "What lowers prices.", "vouchers": "Codes on paper.",
     "customers": "Who buys.", "entitlements": "What customers may use.", "orders": "What customers wished for.",
     "payments": "Attempts to collect money, and money that goes back.", "received-money": "Money that M-Pesa told of by itself.",
-    "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "alerts": "What is wrong.", "ledger": "What was booked.",
+    "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "alerts": "What is wrong.", "ledger": "What was booked.", "books": "Days that are closed, and their documents.",
     "messages": "What customers are told.", "logs": "Security and audit.", "webhooks": "Telling other programs of what happens.",
     "about": "This interface itself.",
 }
@@ -55,6 +55,7 @@ HEADERS = {
 # What stands in a path, by its name, where it is no identity.
 PLACES = {
     "code": text(pattern="^[a-z-]{1,40}$", examples=["invalid"]), "receipt": text(pattern=RECEIPT, examples=["RKTQDM7W6S"]),
+    "number": text(pattern=NUMBER, examples=["20261122-NBO1-M"]),
     "name": words(*NOTICES), "language": words("en", "sw"),
 }
 paths = {}
@@ -262,6 +263,10 @@ operation("post", "/alerts/{id}/acknowledgements", "acknowledgeAlert", "alerts",
 operation("get", "/ledger/accounts", "listLedgerAccounts", "ledger", "The accounts and their balances", "ledger:read", all_of("LedgerAccount"))
 operation("get", "/ledger/transactions", "listLedgerTransactions", "ledger", "What was booked", "ledger:read", page("LedgerTransaction"), query=LIST)
 operation("get", "/ledger/transactions/{id}", "getLedgerTransaction", "ledger", "What was booked for one event", "ledger:read", one("LedgerTransaction"), kind="transaction")
+
+operation("get", "/books/days", "listBookDays", "books", "List the days that are closed", "books:read", page("BookDay"), query=(*LIST, filtered("since", text(pattern=DATE), "From this day on."), filtered("until", text(pattern=DATE), "Up to this day, which is included.")), description="The newest 2000 of these days; older ones by since and until.")
+operation("post", "/books/days/close", "closeBookDay", "books", "Close a day that is over", "books:write", one("ClosedDay", "It is closed."), body="NewClosing", description="Days of a place are closed in their order; they also close by themselves. Twice is once, so it needs no key. Without a site: what belongs to none.")
+operation("get", "/books/documents/{number}", "getBookDocument", "books", "A document", "books:read", one("BookDocument"), description="It never changes once it is there.")
 
 operation("get", "/notifications", "listNotifications", "messages", "List the messages to customers", "messages:read", page("Notification"), query=(*LIST, STATES["message"]))
 operation("get", "/notifications/{id}", "getNotification", "messages", "A message", "messages:read", one("Notification"), kind="notification")

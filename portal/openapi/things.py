@@ -16,6 +16,12 @@ PHONE = r"^\+254[17][0-9]{8}$"
 PHONE_TOLD = r"^\+[1-9][0-9]{6,14}$"
 MAC = "^([0-9A-F]{2}:){5}[0-9A-F]{2}$"
 RECEIPT = "^[A-Z0-9]{6,20}$"
+NUMBER = "^[0-9]{8}-[A-Z0-9]{1,5}-[A-Z]{1,4}$"
+# A day of this century that the calendar has.
+DATE = (
+    "^(20[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    "|20([02468][048]|[13579][26])-02-29)$"
+)
 ORDER_CODE = "^[A-Z0-9]{6,12}$"
 EVENTS = [
     "payment.succeeded", "payment.failed", "order.paid", "order.refund_due", "refund.succeeded", "refund.failed", "voucher.redeemed",
@@ -113,6 +119,8 @@ def choice(schema, most):
 COUNT = {"type": "integer", "format": "int64", "minimum": 0}
 MONEY = ref("Money")
 PRICE = ref("NewMoney")
+DAY_TOLD = {"type": "string", "format": "date", "examples": ["2026-11-29"]}
+METHOD = words("mpesa", "stripe", "cash", description="By what it was paid.")
 
 # What a package allows, in a body; everything but its slug, name and price may be left out.
 SPEED = "Both speeds are said, or neither; 0 is without limit."
@@ -240,6 +248,7 @@ INPUTS = {
     "NewReversal": taken(again=null(flag("M-Pesa's statement shows that what was asked before was not done: ask once more."))),
     "NewReturn": taken(["proof"], proof=line(200, "The receipt of the transfer.")),
     "NewIgnore": taken(["reason"], reason=line(300)),
+    "NewClosing": taken(["day"], day=text("A day that is over where it was.", pattern=DATE, examples=["2026-11-29"]), site=null(identity("site"))),
     "NewAcknowledgement": taken([], note=null(line(300))),
     "TextChange": taken(
         text=null(text("May name {{ brand }}, {{ package }}, {{ price }}, {{ code }}, {{ until }}, {{ link }} and {{ support }}; null: our own.", minLength=1, maxLength=600, pattern="^[^\\u0000]+$")),
@@ -342,6 +351,29 @@ OUTPUTS = {
         title=text("What is wrong, in a sentence."), lines=many(text()), count=said(COUNT, "How often it was raised."), first_seen_at=TIME,
         last_seen_at=TIME, acknowledged_at=NULL_TIME, acknowledged_by=NULL_TEXT, note=text(), resolved_at=NULL_TIME,
     ),
+    "BookDay": told(
+        "A day that is closed at a place; without a site: of what belongs to none.", day=DAY_TOLD, site=null(identity("site")), site_name=NULL_TEXT,
+        closed_at=TIME, closed_by=text(), documents=many(ref("BookSummary")),
+    ),
+    "BookSummary": told(
+        number=text(pattern=NUMBER), method=METHOD, sales=said(MONEY, "With the tax in it."), refunds=said(MONEY, "Given back, and sales of vouchers undone."),
+        fees=said(MONEY, "What the provider kept; below zero: it gave more back."), tax=said(MONEY, "In what was sold, less that in what is owed back."),
+    ),
+    "BookDocument": told(
+        number=text(pattern=NUMBER), day=DAY_TOLD, site=null(identity("site")), site_name=NULL_TEXT, time_zone=text("By whose clock the day was one."),
+        method=METHOD, currency=text(pattern="^[A-Z]{3}$"), closed_at=TIME, closed_by=text(), lines=many(ref("BookLine")), entries=many(ref("BookEntry")),
+    ),
+    "BookLine": told(
+        "What came is above zero, what went below.", position={"type": "integer", "minimum": 1},
+        kind=words("sale", "voucher_sold", "voucher_used", "voucher_undone", "refund", "fee", "other"),
+        account=text("The account that stands against the money."), package=null(identity("package")), description_=text(), quantity=COUNT,
+        list=said(MONEY, "At the price of the list."), discount=said(MONEY, "What discounts took of that."), gross=said(MONEY, "What is left, tax included."),
+        tax_letter=null(text(pattern="^[A-Z]$")), tax_rate=null(whole(0, 10000, "Hundredths of a percent.")), tax=MONEY, agent=NULL_TEXT,
+    ),
+    "BookEntry": told(account=text(), name=text(), debit=MONEY, credit=MONEY),
+    "ClosedDay": told(
+        day=DAY_TOLD, site=null(identity("site")), documents=many(text(pattern=NUMBER)), is_new=flag("False: it was closed before, and this is what was made then."),
+    ),
     "LedgerAccount": told(
         code=text(), name=text(), kind=words("asset", "liability", "income", "expense"), balance=said(null(MONEY), "Debits less credits."),
     ),
@@ -376,6 +408,7 @@ OUTPUTS = {
     "WebhookEvent": told(id=identity("event"), type=words(*EVENTS), at=TIME, data={"type": "object"}),
 }
 OUTPUTS["WebhookEndpointWithSecret"] = OUTPUTS.pop("NewlyMadeWebhookEndpoint_")
-fields = OUTPUTS["LedgerTransaction"]
-fields["properties"]["description"] = fields["properties"].pop("description_")
-fields["required"] = ["description" if name == "description_" else name for name in fields["required"]]
+for thing in ("LedgerTransaction", "BookLine"):
+    fields = OUTPUTS[thing]
+    fields["properties"]["description"] = fields["properties"].pop("description_")
+    fields["required"] = ["description" if name == "description_" else name for name in fields["required"]]

@@ -44,11 +44,13 @@ pub enum Scope {
     WebhooksWrite,
     AlertsRead,
     AlertsWrite,
+    BooksRead,
+    BooksWrite,
 }
 
 impl Scope {
     /// All of them, as they are documented.
-    pub const ALL: [Scope; 33] = [
+    pub const ALL: [Scope; 35] = [
         Scope::SitesRead,
         Scope::SitesWrite,
         Scope::RoutersRead,
@@ -82,6 +84,8 @@ impl Scope {
         Scope::WebhooksWrite,
         Scope::AlertsRead,
         Scope::AlertsWrite,
+        Scope::BooksRead,
+        Scope::BooksWrite,
     ];
 
     /// Its word.
@@ -120,6 +124,8 @@ impl Scope {
             Scope::WebhooksWrite => "webhooks:write",
             Scope::AlertsRead => "alerts:read",
             Scope::AlertsWrite => "alerts:write",
+            Scope::BooksRead => "books:read",
+            Scope::BooksWrite => "books:write",
         }
     }
 }

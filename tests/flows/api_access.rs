@@ -34,6 +34,7 @@ fn nowhere(path: &str) -> String {
     path.replace("{id}", &format!("{prefix}_{nil}"))
         .replace("{code}", "invalid")
         .replace("{receipt}", "AAAAAAAAA1")
+        .replace("{number}", "20261122-NOWHE-M")
         .replace("{name}/{language}", "ended/en")
 }
 

@@ -11,6 +11,7 @@ mod api_client;
 mod api_once;
 mod api_webhooks;
 mod books_close;
+mod books_pages;
 mod browser;
 mod c2b;
 mod campaigns;

@@ -13,6 +13,7 @@
 
 mod alerts;
 pub mod auth;
+mod books;
 mod customers;
 mod discounts;
 mod door;
@@ -122,6 +123,9 @@ fn money() -> Router<App> {
         .route("/ledger/accounts", get(ledger::accounts))
         .route("/ledger/transactions", get(ledger::transactions))
         .route("/ledger/transactions/{id}", get(ledger::transaction))
+        .route("/books/days", get(books::days))
+        .route("/books/days/close", post(books::close))
+        .route("/books/documents/{number}", get(books::document))
 }
 
 /// Where it is used.

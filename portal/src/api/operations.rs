@@ -42,7 +42,7 @@ const fn once(path: &'static str, scope: Scope, key: Key) -> Operation {
 }
 
 /// All of them.
-pub static OPERATIONS: [Operation; 87] = {
+pub static OPERATIONS: [Operation; 90] = {
     use Key::{Access, Money};
     use Scope as S;
     [
@@ -117,6 +117,9 @@ pub static OPERATIONS: [Operation; 87] = {
         of("get", "/ledger/accounts", S::LedgerRead),
         of("get", "/ledger/transactions", S::LedgerRead),
         of("get", "/ledger/transactions/{id}", S::LedgerRead),
+        of("get", "/books/days", S::BooksRead),
+        of("post", "/books/days/close", S::BooksWrite),
+        of("get", "/books/documents/{number}", S::BooksRead),
         of("get", "/notifications", S::MessagesRead),
         of("get", "/notifications/{id}", S::MessagesRead),
         of("get", "/texts", S::MessagesRead),

@@ -34,6 +34,7 @@ fn filled(path: &str) -> String {
     path.replace("{id}", "ses_0192e4a0000070008000000000000001")
         .replace("{code}", "invalid")
         .replace("{receipt}", "RKTQDM7W6S")
+        .replace("{number}", "20261122-NBO1-M")
         .replace("{name}/{language}", "ended/en")
 }
 

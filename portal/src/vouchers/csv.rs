@@ -2,7 +2,8 @@
 //!
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and calculates it, which lets the name of a
 //! package do things on the computer of whoever opens the file. Such a cell gets an apostrophe in front, which spreadsheets
-//! read as "this is text". Codes stand as they are printed: with dashes no spreadsheet takes one for a number.
+//! read as "this is text". A number below zero, digits alone behind its sign, stays one: nothing can be hidden in it, and a sum over texts is
+//! wrong. Codes stand as they are printed: with dashes no spreadsheet takes one for a number.
 
 use std::borrow::Cow;
 
@@ -30,7 +31,17 @@ pub fn render(batch: &Batch<'_>, vouchers: &[Voucher]) -> Vec<u8> {
 
 /// A cell that no spreadsheet calculates.
 pub(crate) fn cell(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
+    let could_be = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && !is_below_zero(text);
+    if could_be { format!("'{text}").into() } else { text.into() }
+}
+
+/// Whether it is a number such as `-5` or `-20.50`, and nothing more.
+fn is_below_zero(text: &str) -> bool {
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    text.strip_prefix('-').is_some_and(|number| match number.split_once('.') {
+        Some((whole, rest)) => is_digits(whole) && is_digits(rest),
+        None => is_digits(number),
+    })
 }
 
 #[cfg(test)]
@@ -59,10 +70,10 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+        for text in ["=1+1", "+1", "-1+1", "-", "-.5", "-1.", "-1.2.3", "-A1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
             assert_eq!(cell(text), format!("'{text}"));
         }
-        for text in ["", "1 hour", "a=b", "'=1"] {
+        for text in ["", "1 hour", "a=b", "'=1", "-1", "-20.50"] {
             assert_eq!(cell(text), text);
         }
     }

@@ -14,4 +14,5 @@ pub mod cash;
 mod closing;
 pub mod day;
 pub mod document;
+pub mod line;
 pub mod tax;

@@ -122,11 +122,11 @@ mod tests {
         const COLUMNS: &[Column] = &[column("Name", "name"), column("Phone", "phone")];
         let list = List { columns: COLUMNS, ..LIST };
         assert_eq!(head(&list), b"\xef\xbb\xbfname,phone\r\n");
-        let rows = [["=1+1", "+254712345678"], ["Asha, \"A\"", "@x"], ["-1", "\tx"], ["\rx", "plain"]];
+        let rows = [["=1+1", "+254712345678"], ["Asha, \"A\"", "@x"], ["-1+1", "\tx"], ["\rx", "plain"]];
         let written = lines(rows.iter().map(|row| row.map(str::to_owned).to_vec()));
         assert_eq!(
             String::from_utf8(written).expect("UTF-8"),
-            "'=1+1,'+254712345678\r\n\"Asha, \"\"A\"\"\",'@x\r\n'-1,'\tx\r\n\"'\rx\",plain\r\n"
+            "'=1+1,'+254712345678\r\n\"Asha, \"\"A\"\"\",'@x\r\n'-1+1,'\tx\r\n\"'\rx\",plain\r\n"
         );
     }
 }

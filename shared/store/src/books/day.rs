@@ -125,7 +125,6 @@ async fn in_order(tx: &mut PgConnection, site: Option<Uuid>, place: &Place, day:
             .await?;
     let next = match last {
         Some(last) => last.next_day(),
-        // Before anything happened there is nothing to be in order with.
         None => closing::first(tx, site).await?.map(|at| place.zone.at(at).date()),
     };
     match next {
@@ -133,11 +132,12 @@ async fn in_order(tx: &mut PgConnection, site: Option<Uuid>, place: &Place, day:
             "days are closed in their order: close {next} at {} before {day}",
             place.name
         ))),
-        Some(next) if last.is_some() && day < next => Err(StoreError::Conflict(format!(
+        Some(next) if day < next => Err(StoreError::Conflict(format!(
             "the books of {} begin after {day}: what happened before stands in their first day",
             place.name
         ))),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(StoreError::Conflict(format!("nothing was ever booked at {}: there is nothing to close", place.name))),
     }
 }
 
