@@ -163,6 +163,8 @@ async fn a_day_is_closed_once_into_documents_that_add_up() {
     assert!(
         conflict(day::close(&world.db, Some(market.site), FIRST, BY, minute(1, -1)).await).contains("is not over yet")
     );
+    assert!(conflict(market.close(&world, -1).await).contains("the books of Market begin after"));
+    assert!(conflict(day::close(&world.db, None, FIRST, BY, minute(90, 0)).await).contains("nothing was ever booked"));
     assert!(conflict(market.close(&world, 1).await).contains("close 2026-03-10 at Market before 2026-03-11"));
     let due = day::due(&world.db, minute(2, 0), Duration::ZERO).await.unwrap();
     let of_market = |day| day::Due { site: Some(market.site), day };

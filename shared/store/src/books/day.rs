@@ -26,6 +26,8 @@ use crate::{Db, Result, StoreError};
 
 /// Days of one place that are told at once: one that was not closed for long is caught up with in rounds.
 const ROUND: usize = 31;
+/// How far back a place of which nothing was ever booked may begin.
+const MONTH: time::Duration = time::Duration::days(31);
 /// Days that are listed at most.
 const LISTED: i64 = 2000;
 
@@ -86,7 +88,7 @@ pub async fn close(db: &Db, site: Option<Uuid>, day: Date, by: &str, now: Offset
     if now < ends_at {
         return Err(StoreError::Conflict(format!("{day} is not over yet at {}", place.name)));
     }
-    in_order(&mut tx, site, &place, day).await?;
+    in_order(&mut tx, site, &place, day, now).await?;
     let id = rng::id(now);
     sqlx::query!(
         "INSERT INTO book_days (id, day, site_id, time_zone, ends_at, closed_at, closed_by) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -118,7 +120,13 @@ async fn closed_before(tx: &mut PgConnection, site: Option<Uuid>, day: Date) -> 
 }
 
 /// Refuses a day that is not the next one of its place.
-async fn in_order(tx: &mut PgConnection, site: Option<Uuid>, place: &Place, day: Date) -> Result<()> {
+async fn in_order(
+    tx: &mut PgConnection,
+    site: Option<Uuid>,
+    place: &Place,
+    day: Date,
+    now: OffsetDateTime,
+) -> Result<()> {
     let last =
         sqlx::query_scalar!(r#"SELECT max(day) AS "last?" FROM book_days WHERE site_id IS NOT DISTINCT FROM $1"#, site)
             .fetch_one(&mut *tx)
@@ -136,8 +144,12 @@ async fn in_order(tx: &mut PgConnection, site: Option<Uuid>, place: &Place, day:
             "the books of {} begin after {day}: what happened before stands in their first day",
             place.name
         ))),
-        Some(_) => Ok(()),
-        None => Err(StoreError::Conflict(format!("nothing was ever booked at {}: there is nothing to close", place.name))),
+        // Where nothing was ever booked there is nothing to be in order with; a day of long ago would only be followed by all that came since.
+        None if now - end_of(&place.zone, day) > MONTH => Err(StoreError::Conflict(format!(
+            "nothing was ever booked at {}: there is nothing to close on {day}",
+            place.name
+        ))),
+        _ => Ok(()),
     }
 }
 
