@@ -18,3 +18,4 @@ pub mod grant;
 pub mod number;
 pub mod posting;
 pub mod tax;
+pub mod zoho;
