@@ -20,6 +20,7 @@ mod audit;
 mod audit_log;
 mod back;
 mod backups;
+mod books;
 mod calendar;
 mod campaigns;
 mod charts;
@@ -96,6 +97,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-in/code", post(second_step::prove))
         .route("/invitation/{secret}", get(staff::invitation::show).post(staff::invitation::accept))
+        .route("/books/programs/{provider}/back", get(books::programs::connect::back))
         .merge(unfinished(app, unfinished_routes()))
         .merge(own(app, own_routes()))
         .merge(group(app, Permission::See, see_routes()))
@@ -103,6 +105,8 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::Sell, sell_routes()))
         .merge(group(app, Permission::Support, support_routes()))
         .merge(group(app, Permission::MoveMoney, move_money_routes()))
+        .merge(group(app, Permission::SeeBooks, see_books_routes()))
+        .merge(group(app, Permission::KeepBooks, keep_books_routes()))
         .merge(group(app, Permission::EditOffers, edit_offers_routes()))
         .merge(group(app, Permission::EditRouters, edit_routers_routes()))
         .merge(group(app, Permission::ManageStaff, manage_staff_routes()))
@@ -235,6 +239,20 @@ fn move_money_routes() -> Router<App> {
         .route("/payments/{id}/given-back", post(payment::changes::given_back))
         .route("/payments/{id}/again", post(payment::changes::try_again))
         .route("/support/refund", post(support::fixes::refund))
+}
+
+/// The books, as they are read.
+fn see_books_routes() -> Router<App> {
+    Router::new().route("/books/programs", get(books::programs::list))
+}
+
+/// What is written into them by hand.
+fn keep_books_routes() -> Router<App> {
+    Router::new()
+        .route("/books/programs/{id}/disconnect", post(books::programs::disconnect))
+        .route("/books/programs/{provider}/choose", post(books::programs::connect::choose))
+        .route("/books/programs/{provider}/connect", post(books::programs::connect::ask))
+        .route("/books/programs/{provider}/finish", get(books::programs::connect::finish))
 }
 
 /// A new router in one paste, and where one is; the sites where they stand.

@@ -42,6 +42,8 @@ const PAGES: &[&str] = &[
     "/admin/sites",
     "/admin/sites/new",
     "/admin/settings",
+    "/admin/books/programs",
+    "/admin/books/programs/xero/finish?code=a&state=b",
     "/admin/campaigns",
     "/admin/campaigns/new?audience=likely",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001",
@@ -94,6 +96,9 @@ const PAGES: &[&str] = &[
     "/admin/audit",
 ];
 const CHANGES: &[&str] = &[
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
+    "/admin/books/programs/xero/choose",
+    "/admin/books/programs/xero/connect",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
     "/admin/jobs/0192e4a0-0000-7000-8000-000000000001/cancel",
     "/admin/sign-out",
@@ -294,6 +299,10 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&alerts::rules::tests::muting(page()));
     assert_whole(&alerts::mine::tests::sample(page()));
     assert_whole(&backups::tests::sample(page()));
+    assert_whole(&books::programs::tests::sample(page()));
+    assert_whole(&books::programs::connect::tests::go(page()));
+    assert_whole(&books::programs::connect::tests::came_back());
+    assert_whole(&books::programs::connect::tests::companies(page()));
     assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
     assert_whole(&packages::edit::tests::new(page()));
