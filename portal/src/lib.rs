@@ -12,6 +12,7 @@
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
+//! * `books` – what lets us into accountants' programs, and what they are told;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `trace` – what is done for which request;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.
@@ -23,6 +24,7 @@ pub mod admin;
 mod alerts;
 pub mod api;
 mod backups;
+mod books;
 pub mod cli;
 mod doctor;
 pub mod error;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::alerts::Alerts;
+use crate::books::programs::Programs;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::email::Email;
@@ -68,6 +69,8 @@ pub struct Inner {
     pub(crate) predictions: Predictions,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
+    /// The accountants' programs that are configured.
+    pub(crate) books: Programs,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// The same for Stripe's reports.
@@ -99,6 +102,7 @@ impl App {
         let reports = (config.portal.public_url.scheme() == "https").then_some(&reports);
         let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
         let stripe = config.stripe.as_ref().map(Stripe::new).transpose()?;
+        let books = Programs::open(&config)?;
         let portal = &config.portal;
         let sheet = assets::get("portal.css").expect("the sheet is in the program").content;
         let (accent, accent_dark) = (portal.accent.as_deref(), portal.accent_dark.as_deref());
@@ -122,6 +126,7 @@ impl App {
             metrics: Metrics::new(),
             mpesa,
             stripe,
+            books,
             events_wait: Notify::new(),
             card_events_wait: Notify::new(),
             background: TaskTracker::new(),

@@ -143,6 +143,11 @@ pub fn mpesa_results(base: &Url, key: &SealKey, request: Uuid) -> (String, Strin
     (result, timeout)
 }
 
+/// Where an accountant's program leads the operator back to.
+pub fn books_back(base: &Url, provider: &str) -> Url {
+    absolute(base, &format!("/admin/books/programs/{provider}/back")).parse().expect("a path of ours fits behind a URL")
+}
+
 fn absolute(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }

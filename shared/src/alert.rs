@@ -100,6 +100,8 @@ pub enum Kind {
     LoginBurst,
     /// A site will probably come to its limit of sessions.
     CapacityNear,
+    /// An accountant's program does not let us in any more.
+    BooksReconnect,
 }
 
 /// A number of a rule that an operator can change.
@@ -164,7 +166,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
@@ -183,6 +185,7 @@ impl Kind {
         Kind::PaymentAttempts,
         Kind::MoneyUnmatched,
         Kind::LedgerProof,
+        Kind::BooksReconnect,
         Kind::SmsCredit,
         Kind::FailedLogins,
         Kind::LoginBurst,
@@ -220,6 +223,7 @@ impl Kind {
             Kind::DemandUnusual => "demand_unusual",
             Kind::LoginBurst => "login_burst",
             Kind::CapacityNear => "capacity_near",
+            Kind::BooksReconnect => "books_reconnect",
         }
     }
 
@@ -256,6 +260,7 @@ impl Kind {
             Kind::DemandUnusual => "unusual demand",
             Kind::LoginBurst => "logins fail for hours",
             Kind::CapacityNear => "limit of sessions near",
+            Kind::BooksReconnect => "books not connected any more",
         }
     }
 
@@ -267,6 +272,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
+            Kind::BooksReconnect => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins
@@ -303,6 +309,7 @@ impl Kind {
             | Kind::SessionsLeaking
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
+            | Kind::BooksReconnect
             | Kind::CertificateExpiry
             | Kind::SmsCredit
             | Kind::DatabaseAway => false,
@@ -330,6 +337,7 @@ impl Kind {
             Kind::PaymentAttempts => warning(dial("attempts of one phone or device", 8, 3, 1000), within(10)),
             Kind::MoneyUnmatched => warning(dial("minutes that it waits", 10, 1, 10_000), None),
             Kind::LedgerProof => critical(None, None, 60),
+            Kind::BooksReconnect => warning(None, None),
             Kind::SmsCredit => warning(dial("percent of the day's limit", 90, 10, 100), None),
             Kind::FailedLogins => warning(dial("wrong guesses at a site", 20, 5, 100_000), within(15)),
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),

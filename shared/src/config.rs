@@ -12,6 +12,7 @@ mod books;
 mod email;
 mod map;
 mod mpesa;
+mod programs;
 mod retention;
 mod routers;
 mod sms;
@@ -35,6 +36,7 @@ pub use self::api::Api;
 pub use self::books::Books;
 pub use self::email::{Email, Encryption, Sender};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
+pub use self::programs::{QuickBooks, Xero, Zoho, is_safe};
 pub use self::retention::{Privacy, Retention};
 pub use self::routers::{Routers, Tunnel};
 pub use self::sms::{AfricasTalking, QuietHours, Sms, SmsProvider, Twilio};
@@ -98,6 +100,12 @@ pub struct Config {
     pub sms: Option<Sms>,
     /// Cards, by Stripe; without the section they are not offered.
     pub stripe: Option<Stripe>,
+    /// QuickBooks Online; without the section it cannot be connected.
+    pub quickbooks: Option<QuickBooks>,
+    /// Xero; without the section it cannot be connected.
+    pub xero: Option<Xero>,
+    /// Zoho Books; without the section it cannot be connected.
+    pub zoho: Option<Zoho>,
     /// E-mail; without the section none is sent.
     pub email: Option<Email>,
     /// How long what tells something about people is kept.
@@ -491,6 +499,9 @@ impl Config {
         if let Some(stripe) = &mut config.stripe {
             stripe.fetch_secrets()?;
         }
+        config.quickbooks.as_mut().map_or(Ok(()), QuickBooks::fetch_secrets)?;
+        config.xero.as_mut().map_or(Ok(()), Xero::fetch_secrets)?;
+        config.zoho.as_mut().map_or(Ok(()), Zoho::fetch_secrets)?;
         if let Some(email) = &mut config.email {
             email.fetch_secrets()?;
         }
@@ -536,6 +547,9 @@ impl Config {
         self.books.check()?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
         self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
+        self.quickbooks.as_ref().map_or(Ok(()), QuickBooks::check)?;
+        self.xero.as_ref().map_or(Ok(()), Xero::check)?;
+        self.zoho.as_ref().map_or(Ok(()), Zoho::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)
     }
 }

@@ -14,6 +14,8 @@
 //! of it is the business of the portal and of `store::books`.
 
 pub mod connector;
+pub mod grant;
 pub mod number;
 pub mod posting;
 pub mod tax;
+pub mod zoho;

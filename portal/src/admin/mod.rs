@@ -97,6 +97,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-in/code", post(second_step::prove))
         .route("/invitation/{secret}", get(staff::invitation::show).post(staff::invitation::accept))
+        .route("/books/programs/{provider}/back", get(books::programs::connect::back))
         .merge(unfinished(app, unfinished_routes()))
         .merge(own(app, own_routes()))
         .merge(group(app, Permission::See, see_routes()))
@@ -253,6 +254,7 @@ fn see_books_routes() -> Router<App> {
         .route("/books/documents/{number}", get(books::document::show))
         .route("/books/lines.csv", get(books::lines::file))
         .route("/books/taxes", get(books::taxes::show))
+    Router::new().route("/books/programs", get(books::programs::list))
 }
 
 /// What is written into them by hand.
@@ -262,6 +264,10 @@ fn keep_books_routes() -> Router<App> {
         .route("/books/close", post(books::days::close))
         .route("/books/taxes/letters", post(books::taxes::set_letter))
         .route("/books/taxes/rates", post(books::taxes::set_rate))
+        .route("/books/programs/{id}/disconnect", post(books::programs::disconnect))
+        .route("/books/programs/{provider}/choose", post(books::programs::connect::choose))
+        .route("/books/programs/{provider}/connect", post(books::programs::connect::ask))
+        .route("/books/programs/{provider}/finish", get(books::programs::connect::finish))
 }
 
 /// A new router in one paste, and where one is; the sites where they stand.

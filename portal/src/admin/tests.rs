@@ -42,6 +42,8 @@ const PAGES: &[&str] = &[
     "/admin/sites",
     "/admin/sites/new",
     "/admin/settings",
+    "/admin/books/programs",
+    "/admin/books/programs/xero/finish?code=a&state=b",
     "/admin/campaigns",
     "/admin/campaigns/new?audience=likely",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001",
@@ -108,6 +110,9 @@ const CHANGES: &[&str] = &[
     "/admin/books/close",
     "/admin/books/taxes/letters",
     "/admin/books/taxes/rates",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
+    "/admin/books/programs/xero/choose",
+    "/admin/books/programs/xero/connect",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
     "/admin/jobs/0192e4a0-0000-7000-8000-000000000001/cancel",
     "/admin/sign-out",
@@ -308,6 +313,10 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&alerts::rules::tests::muting(page()));
     assert_whole(&alerts::mine::tests::sample(page()));
     assert_whole(&backups::tests::sample(page()));
+    assert_whole(&books::programs::tests::sample(page()));
+    assert_whole(&books::programs::connect::tests::go(page()));
+    assert_whole(&books::programs::connect::tests::came_back());
+    assert_whole(&books::programs::connect::tests::companies(page()));
     assert_whole(&outages::tests::sample(page()));
     assert_whole(&packages::tests::sample(page()));
     assert_whole(&packages::edit::tests::new(page()));

@@ -12,6 +12,7 @@
 
 pub mod cash;
 mod closing;
+pub mod connection;
 pub mod day;
 pub mod document;
 pub mod line;

@@ -61,6 +61,13 @@ pub const COLUMNS: &[Column] = &[
     },
     Column { table: "webhook_endpoints", name: "secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
     Column { table: "webhook_endpoints", name: "old_secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
+    Column {
+        table: "book_connections",
+        name: "tokens_sealed",
+        key: "id",
+        owner: "id",
+        place: "book_connection.tokens:",
+    },
 ];
 
 /// How much of a column the present key has sealed.

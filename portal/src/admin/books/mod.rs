@@ -112,3 +112,8 @@ mod tests {
         assert_eq!(moment("Africa/Nairobi", OffsetDateTime::UNIX_EPOCH), "1 January 1970 03:00");
     }
 }
+//! `/admin/books`: what an accountant reads and does.
+//!
+//! * [`programs`] – the accountants' programs: connecting a company, and ending it.
+
+pub(in crate::admin) mod programs;

@@ -6,6 +6,7 @@
 
 mod account_attack;
 mod backup_late;
+mod books_reconnect;
 mod capacity_near;
 mod certificate_expiry;
 mod demand_unusual;
@@ -82,6 +83,7 @@ pub(super) fn judge(kind: Kind, observed: &Observed, rule: &Rule) -> Option<Vec<
         Kind::SessionsLeaking => Some(sessions_leaking::judge(observed, rule)),
         Kind::MoneyUnmatched => Some(money_unmatched::judge(observed, rule)),
         Kind::LedgerProof => Some(ledger_proof::judge(observed)),
+        Kind::BooksReconnect => Some(books_reconnect::judge(observed)),
         Kind::CertificateExpiry => certificate_expiry::judge(observed, rule),
         Kind::SmsCredit => Some(sms_credit::judge(observed, rule)),
         Kind::DemandUnusual => demand_unusual::judge(observed, rule),

@@ -30,6 +30,11 @@ pub(crate) fn screen(prefix: &str, digest: &str) -> String {
     format!("{prefix}:screen:{{{digest}}}")
 }
 
+/// What was begun at an accountant's program: `<prefix>:grant:{<digest>}`, lives as long as one may come back with it.
+pub(crate) fn grant(prefix: &str, digest: &str) -> String {
+    format!("{prefix}:grant:{{{digest}}}")
+}
+
 /// Tries of one name: `<prefix>:tries:{<name>}`, lives as long as they are added up.
 pub(crate) fn tries(prefix: &str, name: &str) -> String {
     format!("{prefix}:tries:{{{name}}}")

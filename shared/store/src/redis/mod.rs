@@ -5,6 +5,7 @@
 
 mod code;
 mod customer_session;
+mod grant;
 mod guessing;
 pub mod key;
 mod screen;
