@@ -72,8 +72,7 @@ CREATE TABLE book_postings (
     part            text NOT NULL CHECK (part IN ('sale', 'refund', 'fees')),
     number          text NOT NULL CHECK (length(number) BETWEEN 1 AND 21),
     day             date NOT NULL,
-    -- Zero: paper that was used on a day on which nothing was paid.
-    amount_minor    bigint NOT NULL CHECK (amount_minor >= 0),
+    amount_minor    bigint NOT NULL CHECK (amount_minor > 0),
     currency        char(3) NOT NULL,
     -- unknown: it may be there; it is looked for before it is told again. rejected: a person must act.
     state           text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'posted', 'rejected', 'unknown', 'undone')),
@@ -81,6 +80,8 @@ CREATE TABLE book_postings (
     -- Why it is not there, in the operator's words.
     reason          text NOT NULL DEFAULT '',
     attempts        integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- How often a person has let it be told anew: what a program remembers of the telling before is not its answer to the next one.
+    round           integer NOT NULL DEFAULT 1 CHECK (round > 0),
     next_attempt_at timestamptz,
     lease_until     timestamptz,
     created_at      timestamptz NOT NULL,
@@ -96,14 +97,13 @@ CREATE INDEX book_postings_wanting ON book_postings (state, created_at) WHERE st
 CREATE INDEX book_postings_by_day ON book_postings (connection_id, day DESC, number);
 CREATE INDEX book_postings_by_document ON book_postings (document_id);
 
--- How often the program was asked on each day, in UTC, and in the minute in which it was asked last. What is about to be asked is counted
--- before it is, so that all portals together stay below what the program allows.
+-- How often the program was asked on each day, in UTC. What is about to be asked is counted before it is, so that all portals together
+-- stay below what the program allows; `paced_until` moves ahead with each request and is never far from now.
 CREATE TABLE book_calls (
     connection_id uuid NOT NULL REFERENCES book_connections (id),
     day           date NOT NULL,
     calls         bigint NOT NULL DEFAULT 0 CHECK (calls >= 0),
-    minute        timestamptz NOT NULL DEFAULT '-infinity',
-    minute_calls  bigint NOT NULL DEFAULT 0,
+    paced_until   timestamptz NOT NULL,
     PRIMARY KEY (connection_id, day)
 );
 

@@ -23,6 +23,7 @@ pub mod admin;
 mod alerts;
 pub mod api;
 mod backups;
+mod books;
 pub mod cli;
 mod doctor;
 pub mod error;

@@ -1,7 +1,8 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what is told
+//! to accountants' programs and what they have of it.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::alerts;
+use crate::books;
 use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::gateway::Gateway;
@@ -67,6 +69,8 @@ enum Job {
     Campaigns,
     Forecasts,
     Anomalies,
+    Postings,
+    Comparisons,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -77,7 +81,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 25] = [
+    const ALL: [Job; 27] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -103,6 +107,8 @@ impl Job {
         Job::Campaigns,
         Job::Forecasts,
         Job::Anomalies,
+        Job::Postings,
+        Job::Comparisons,
     ];
 
     fn name(self) -> &'static str {
@@ -132,6 +138,8 @@ impl Job {
             Job::Campaigns => "campaigns",
             Job::Forecasts => "forecasts",
             Job::Anomalies => "anomalies",
+            Job::Postings => "postings",
+            Job::Comparisons => "comparisons",
         }
     }
 
@@ -148,9 +156,10 @@ impl Job {
             | Job::AlertMessages
             | Job::Webhooks
             | Job::Bulk
-            | Job::Campaigns => Duration::from_secs(1),
+            | Job::Campaigns
+            | Job::Postings => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble => Duration::from_secs(5),
+            Job::Trouble | Job::Comparisons => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
@@ -185,7 +194,9 @@ impl Job {
             | Job::Purchases
             | Job::Campaigns
             | Job::Forecasts
-            | Job::Anomalies => &never,
+            | Job::Anomalies
+            | Job::Postings
+            | Job::Comparisons => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -255,6 +266,8 @@ impl Job {
             Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Forecasts => predictions::nightly(app).await,
             Job::Anomalies => predictions::anomalies::look(app).await,
+            Job::Postings => books::deliver::round(app, hands).await,
+            Job::Comparisons => books::compare::round(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -427,7 +440,7 @@ fn free_hands(hands: &Semaphore) -> u32 {
 
 /// Works on one row beside the others: an answer that M-Pesa keeps waiting for holds up nobody else. Of the row, its kind and the
 /// request that has left it behind stand in the log.
-async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, of: (&'static str, Option<RequestId>), work: W)
+pub(crate) async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, of: (&'static str, Option<RequestId>), work: W)
 where
     W: FnOnce(App) -> F,
     F: Future<Output = ()> + Send + 'static,

@@ -1,10 +1,13 @@
-//! How often an accountant's program is asked, so that it is asked less than it allows: in a day of UTC, and in a minute.
+//! How often an accountant's program is asked, so that it is asked less than it allows: in a day of UTC, and in any minute.
 //!
-//! What is about to be asked is counted first ([`reserve`]) and put right afterwards ([`settle`]), in one row that all portals share. Minutes
-//! are counted from one full minute to the next, and each has half of what the program allows in one: so no sixty seconds whatsoever hold
-//! more than that.
+//! What is about to be asked is counted first ([`reserve`]) and put right afterwards ([`settle`]), in one row that all portals share. A
+//! moment in it moves ahead by the pace with each request; while it is further ahead of now than [`AHEAD`], nothing more is asked (the
+//! generic cell rate algorithm of ITU-T I.371). The pace is nine tenths of what the program allows, and the rest is what may come at once:
+//! so no minute whatsoever holds more than is allowed.
 //!
 //! What comes of it if a portal is killed between the two: a few requests are counted that were never made.
+
+use std::time::Duration;
 
 use shared::time::OffsetDateTime;
 use time::Date;
@@ -12,6 +15,11 @@ use uuid::Uuid;
 
 use crate::package::{signed, unsigned};
 use crate::{Db, Result};
+
+/// How far ahead of the pace may be asked: a tenth of a minute.
+const AHEAD: Duration = Duration::from_secs(6);
+/// Microseconds of a minute, at nine tenths of what is allowed in it.
+const PACED_MICROSECONDS: i64 = 60_000_000 * 10 / 9;
 
 /// Why nothing may be asked now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,34 +30,52 @@ pub enum Full {
     Day,
 }
 
+/// How often a program may be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// In a minute.
+    pub minute: u32,
+    /// In a day, where there is a limit.
+    pub day: Option<u32>,
+}
+
+impl Limit {
+    /// Between one request and the next, in microseconds.
+    fn apart(self) -> i64 {
+        PACED_MICROSECONDS / i64::from(self.minute.max(1))
+    }
+}
+
 /// Counts so many requests that are about to be made, if that many are left.
 pub async fn reserve(
     db: &Db,
     connection: Uuid,
     requests: u32,
-    (minute, day): (u32, Option<u32>),
+    limit: Limit,
     now: OffsetDateTime,
 ) -> Result<std::result::Result<(), Full>> {
     let today = now.date();
+    // A day begins with nothing ahead: the day before may have asked until its end.
     sqlx::query!(
-        "INSERT INTO book_calls (connection_id, day) VALUES ($1, $2) ON CONFLICT (connection_id, day) DO NOTHING",
+        "INSERT INTO book_calls (connection_id, day, paced_until) VALUES ($1, $2, $3) ON CONFLICT (connection_id, day) DO NOTHING",
         connection,
-        today
+        today,
+        now + AHEAD
     )
     .execute(&db.pool)
     .await?;
-    let (requests, half) = (i64::from(requests), i64::from(minute / 2).max(1));
-    let most = day.map(i64::from);
+    let (requests, most) = (i64::from(requests), limit.day.map(i64::from));
+    // What is more than may ever come at once goes when nothing is ahead.
     let taken = sqlx::query!(
-        "UPDATE book_calls SET calls = calls + $3, minute = date_trunc('minute', $4::timestamptz),
-             minute_calls = CASE WHEN minute = date_trunc('minute', $4::timestamptz) THEN minute_calls + $3 ELSE $3 END
-         WHERE connection_id = $1 AND day = $2 AND ($6::bigint IS NULL OR calls + $3 <= $6)
-           AND (minute < date_trunc('minute', $4::timestamptz) OR minute_calls + $3 <= $5 OR minute_calls = 0)",
+        "UPDATE book_calls SET calls = calls + $3, paced_until = greatest(paced_until, $4) + $3::bigint * $5::bigint * interval '1 microsecond'
+         WHERE connection_id = $1 AND day = $2 AND ($7::bigint IS NULL OR calls + $3 <= $7)
+           AND (paced_until <= $4 OR paced_until + $3::bigint * $5::bigint * interval '1 microsecond' <= $6)",
         connection,
         today,
         requests,
         now,
-        half,
+        limit.apart(),
+        now + AHEAD,
         most
     )
     .execute(&db.pool)
@@ -64,17 +90,24 @@ pub async fn reserve(
 }
 
 /// Puts right what was reserved: so many were made.
-pub async fn settle(db: &Db, connection: Uuid, reserved: u32, made: u64, now: OffsetDateTime) -> Result<()> {
+pub async fn settle(
+    db: &Db,
+    connection: Uuid,
+    (reserved, made): (u32, u64),
+    limit: Limit,
+    now: OffsetDateTime,
+) -> Result<()> {
     let difference = signed(made).saturating_sub(i64::from(reserved));
     if difference == 0 {
         return Ok(());
     }
     sqlx::query!(
-        "UPDATE book_calls SET calls = greatest(calls + $3, 0), minute_calls = greatest(minute_calls + $3, 0)
+        "UPDATE book_calls SET calls = greatest(calls + $3, 0), paced_until = paced_until + $3::bigint * $4::bigint * interval '1 microsecond'
          WHERE connection_id = $1 AND day = $2",
         connection,
         now.date(),
-        difference
+        difference,
+        limit.apart()
     )
     .execute(&db.pool)
     .await?;

@@ -14,6 +14,9 @@ use uuid::Uuid;
 use crate::package::whole_seconds;
 use crate::{Db, Result, StoreError};
 
+/// How far back is compared every day.
+const DAILY: time::Duration = time::Duration::days(7);
+
 /// What is not the same on both sides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +102,24 @@ pub async fn ask(db: &Db, connection: Uuid, (since, until): (Date, Date), by: &s
     .execute(&db.pool)
     .await?;
     Ok(())
+}
+
+/// Asks for a comparison of the last days of each connection once a day, from an hour after something was told.
+pub async fn ask_daily(db: &Db, now: OffsetDateTime) -> Result<u64> {
+    let today = now.date();
+    Ok(sqlx::query!(
+        "INSERT INTO book_comparisons (id, connection_id, since, until, asked_by, asked_at)
+         SELECT gen_random_uuid(), c.id, $2::date, $3::date, 'every day', $1::timestamptz FROM book_connections c
+         WHERE c.state = 'connected'
+           AND NOT EXISTS (SELECT FROM book_comparisons b WHERE b.connection_id = c.id AND b.asked_at > $1::timestamptz - interval '1 day')
+           AND EXISTS (SELECT FROM book_postings p WHERE p.connection_id = c.id AND p.day >= $2 AND p.posted_at <= $1::timestamptz - interval '1 hour')",
+        now,
+        today.saturating_sub(DAILY),
+        today
+    )
+    .execute(&db.pool)
+    .await?
+    .rows_affected())
 }
 
 /// What is to be compared.

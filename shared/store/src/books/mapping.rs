@@ -159,7 +159,8 @@ pub async fn set(db: &Db, connection: Uuid, changes: &[Change], audit: &Audit<'_
         return Ok(0);
     }
     sqlx::query!(
-        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL WHERE connection_id = $1 AND state = 'rejected'",
+        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, round = round + 1
+         WHERE connection_id = $1 AND state = 'rejected'",
         connection
     )
     .execute(&mut *tx)

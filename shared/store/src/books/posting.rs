@@ -168,7 +168,8 @@ pub async fn standing(db: &Db) -> Result<Standing> {
 pub async fn again(db: &Db, connection: Uuid, id: Uuid, audit: &Audit<'_>, now: OffsetDateTime) -> Result<String> {
     let mut tx = db.pool.begin().await?;
     let number = sqlx::query_scalar!(
-        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1)
+        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1),
+             round = round + (state IN ('posted', 'rejected', 'undone'))::integer
          WHERE connection_id = $1 AND id = $2 RETURNING number",
         connection,
         id
@@ -212,7 +213,8 @@ pub async fn again_all(
 ) -> Result<u64> {
     let mut tx = db.pool.begin().await?;
     let changed = sqlx::query!(
-        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1)
+        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1),
+             round = round + (state IN ('posted', 'rejected', 'undone'))::integer
          WHERE connection_id = $1 AND day >= $2 AND day <= $3",
         connection,
         since,

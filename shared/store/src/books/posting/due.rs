@@ -30,6 +30,8 @@ pub struct Due {
     pub day: Date,
     /// What it comes to, in minor units.
     pub amount: i64,
+    /// How often a person has let it be told anew, the first time included.
+    pub round: i32,
     /// Whether it may be there already.
     pub may_be_there: bool,
     /// How often it was tried before.
@@ -86,7 +88,7 @@ pub async fn claim(db: &Db, connection: Uuid, now: OffsetDateTime, lease: Durati
            UPDATE book_postings p SET lease_until = $2 + $3::bigint * interval '1 second', attempts = p.attempts + 1
            FROM next WHERE p.id = next.id
            RETURNING p.id, p.part, p.number, p.day, p.amount_minor, (p.state = 'unknown' OR p.attempts > 1) AS "may_be_there!",
-                     p.attempts, p.trace"#,
+                     p.attempts, p.round, p.trace"#,
         connection,
         now,
         whole_seconds(lease),
@@ -106,6 +108,7 @@ pub async fn claim(db: &Db, connection: Uuid, now: OffsetDateTime, lease: Durati
                 number: row.number,
                 day: row.day,
                 amount: row.amount_minor,
+                round: row.round,
                 may_be_there: row.may_be_there,
                 attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX).saturating_sub(1),
                 trace: row.trace.map(RequestId::from),

@@ -1,16 +1,19 @@
 //! Which lines of a closed document make which part of what is told: decided here and nowhere else, so that what a row comes to and what is
 //! told of it are the same. The reasons stand in docs/decisions/0031-what-is-posted.md.
 //!
-//! A document's lines have signs: what came is above zero, what went is below. A program takes documents of one direction each. So what
-//! goes together is put together by its sum: sales and paper sold, what went back, what a provider kept. A group whose sum runs the other
-//! way (a provider gave more back than it kept on that day) joins the document of that way. No part comes to less than nothing.
+//! A document's lines have signs: what came is above zero, what went is below. A program takes documents of one direction each, and not
+//! every one takes a line below zero. So each line goes by its sign: what came into the sale, what went into the refund, what a provider
+//! kept into the fees; what a provider gave back came. Every amount that is told is above zero.
 //!
-//! Paper that is used moves what it was sold for from what is owed to what is earned: a line above and a line below zero, in the part of
-//! sales, which come to nothing together.
+//! Paper that is used moves what it was sold for from what is owed to what is earned: it is told as a sale and, out of the account of what is
+//! owed, as going back. No money moves in the end.
 
 use uuid::Uuid;
 
 use crate::books::document::{Kind, Line};
+
+/// The ledger's account of what is owed for paper.
+const OWED: &str = "deferred";
 
 /// What a row tells.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -91,37 +94,26 @@ pub struct Apart {
     pub gross: i64,
 }
 
-/// The parts of a document, each with its lines. A part comes to zero or more; one without lines is left out.
+/// The parts of a document, each with its lines, of which each is above zero. A part without lines is left out.
 pub fn parts(lines: &[Line]) -> Vec<(Part, Vec<Told>)> {
-    let mut groups: [Vec<Told>; 3] = [Vec::new(), Vec::new(), Vec::new()];
-    for line in lines {
-        match line.kind {
-            Kind::Sale => groups[0].push(told(line, Purpose::Income)),
-            Kind::VoucherSold => groups[0].push(told(line, Purpose::Deferred)),
-            Kind::VoucherUsed => {
-                let earned = told(line, Purpose::Income);
-                // What is owed for paper holds no tax here: whichever of the two lines of the document has it, that one tells it.
-                let owed =
-                    Told { purpose: Purpose::Deferred, gross: -earned.gross, tax: 0, letter: None, ..earned.clone() };
-                groups[0].extend([earned, owed]);
-            }
-            Kind::VoucherUndone => groups[1].push(told(line, Purpose::Deferred)),
-            Kind::Refund => groups[1].push(told(line, Purpose::Income)),
-            Kind::Fee => groups[2].push(told(line, Purpose::Fees)),
-            Kind::Other => {}
+    let (mut sale, mut refund, mut fees) = (Vec::new(), Vec::new(), Vec::new());
+    for line in lines.iter().filter(|line| line.gross != 0) {
+        let purpose = match line.kind {
+            Kind::VoucherSold | Kind::VoucherUndone => Purpose::Deferred,
+            // Paper that is used has a line of each.
+            Kind::VoucherUsed if line.account == OWED => Purpose::Deferred,
+            Kind::Sale | Kind::VoucherUsed | Kind::Refund => Purpose::Income,
+            Kind::Fee => Purpose::Fees,
+            Kind::Other => continue,
+        };
+        let (came, one) = (line.gross > 0, told(line, purpose));
+        match (came, line.kind) {
+            (true, _) => sale.push(one),
+            (false, Kind::Fee) => fees.push(one),
+            (false, _) => refund.push(one),
         }
     }
-    let [mut sale, mut refund, mut fees] = groups;
-    if sum(&refund) > 0 {
-        sale.append(&mut refund);
-    }
-    if sum(&fees) > 0 {
-        sale.append(&mut fees);
-    }
-    if sum(&sale) < 0 {
-        refund.append(&mut sale);
-    }
-    let parts = [(Part::Sale, sale), (Part::Refund, turned(refund)), (Part::Fees, turned(fees))];
+    let parts = [(Part::Sale, sale), (Part::Refund, refund), (Part::Fees, fees)];
     parts.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()
 }
 
@@ -136,14 +128,10 @@ fn told(line: &Line, purpose: Purpose) -> Told {
         package: line.package,
         description: line.description.clone(),
         quantity: line.quantity,
-        gross: line.gross,
-        tax: line.tax,
+        gross: line.gross.saturating_abs(),
+        tax: line.tax.saturating_abs(),
         letter: line.tax_letter.clone(),
     }
-}
-
-fn turned(lines: Vec<Told>) -> Vec<Told> {
-    lines.into_iter().map(|line| Told { gross: -line.gross, tax: -line.tax, ..line }).collect()
 }
 
 /// Takes orders out of the lines in which a day holds them with all others. Returns what is left, and the line of each order. An order that
@@ -206,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn each_direction_is_a_part_and_none_comes_to_less_than_nothing() {
+    fn each_direction_is_a_part_and_every_amount_is_above_zero() {
         let day = [
             (Kind::Sale, 10_000),
             (Kind::VoucherSold, 500),
@@ -216,27 +204,26 @@ mod tests {
         ]
         .map(|(kind, gross)| line(kind, gross));
         assert_eq!(sums(&day), [(Part::Sale, 10_500, 2), (Part::Refund, 700, 1), (Part::Fees, 120, 1)]);
-        // Paper of which money was given back, and none sold: that goes back.
-        assert_eq!(sums(&[line(Kind::VoucherUndone, -300)]), [(Part::Refund, 300, 1)]);
-        // The provider gave back what it had kept.
-        assert_eq!(sums(&[line(Kind::Sale, 100), line(Kind::Fee, 30)]), [(Part::Sale, 130, 2)]);
-        // A sale was reversed on a day on which less was sold.
-        assert_eq!(
-            sums(&[line(Kind::Sale, 100), line(Kind::Sale, -400), line(Kind::Refund, -50)]),
-            [(Part::Refund, 350, 3)]
+        assert_eq!(sums(&[line(Kind::VoucherUndone, -300)]), [(Part::Refund, 300, 1)], "cash went back");
+        assert_eq!(sums(&[line(Kind::Sale, 100), line(Kind::Fee, 30)]), [(Part::Sale, 130, 2)], "a fee was given back");
+        let reversed = [line(Kind::Sale, 100), line(Kind::Sale, -400), line(Kind::Refund, 50)];
+        assert_eq!(sums(&reversed), [(Part::Sale, 150, 2), (Part::Refund, 400, 1)]);
+        assert!(sums(&[line(Kind::Other, 900), line(Kind::Sale, 0)]).is_empty());
+        let told = parts(&reversed);
+        assert!(
+            told.iter().flat_map(|(_, lines)| lines).all(|line| line.gross > 0 && (0..=line.gross).contains(&line.tax))
         );
-        assert!(sums(&[line(Kind::Other, 900)]).is_empty());
     }
 
     #[test]
-    fn paper_that_is_used_moves_what_was_owed_to_what_is_earned() {
-        let told = parts(&[line(Kind::VoucherUsed, 2_000)]);
-        let [(Part::Sale, lines)] = told.as_slice() else { panic!("{told:?}") };
-        assert_eq!((sum(lines), lines.iter().map(|line| line.tax).sum::<i64>()), (0, 276), "its tax is told once");
-        assert_eq!(
-            lines.iter().map(|line| (line.purpose, line.gross)).collect::<Vec<_>>(),
-            [(Purpose::Income, 2_000), (Purpose::Deferred, -2_000)]
-        );
+    fn paper_that_is_used_moves_what_was_owed_to_what_is_earned_and_its_tax_is_told_once() {
+        let owed =
+            Line { account: OWED.into(), tax: 0, tax_letter: None, tax_rate: None, ..line(Kind::VoucherUsed, -2_000) };
+        let told: Vec<_> = parts(&[line(Kind::VoucherUsed, 2_000), owed])
+            .into_iter()
+            .flat_map(|(part, lines)| lines.into_iter().map(move |line| (part, line.purpose, line.gross, line.tax)))
+            .collect();
+        assert_eq!(told, [(Part::Sale, Purpose::Income, 2_000, 276), (Part::Refund, Purpose::Deferred, 2_000, 0)]);
     }
 
     #[test]

@@ -1,0 +1,17 @@
+//! The operator's books in accountants' programs: who is asked, and what lets us in.
+//!
+//! ```text
+//!  configuration ──► programs: the three, each with who gives out its tokens
+//!                        │
+//!  a connection ──► access: an entry ──► Connector (package `books`): tells, looks, undoes
+//!                                           ▲
+//!  store::books::posting ──► translate ──► deliver       asking: counted, paced, renewed once
+//!  store::books::comparison ─────────────► compare
+//! ```
+
+pub(crate) mod access;
+pub(crate) mod asking;
+pub(crate) mod compare;
+pub(crate) mod deliver;
+pub(crate) mod programs;
+pub(crate) mod translate;
