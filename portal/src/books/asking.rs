@@ -81,9 +81,7 @@ impl<'a> At<'a> {
             return Ok(Err(Shut::Full(full)));
         }
         match access::access(app, connection).await {
-            Ok(entry) => {
-                Ok(Ok(At { app, connection, configured, entry, earlier: 0, reserved: requests, began }))
-            }
+            Ok(entry) => Ok(Ok(At { app, connection, configured, entry, earlier: 0, reserved: requests, began })),
             Err(trouble) => {
                 call::settle(&app.db, connection, (requests, 0), limit, began).await?;
                 Ok(Err(Shut::Trouble(trouble)))
@@ -138,12 +136,7 @@ fn limit(limits: Limits) -> Limit {
 ///
 /// # Errors
 /// If PostgreSQL is away.
-pub(crate) async fn heed(
-    app: &App,
-    connection: Uuid,
-    trouble: &Trouble,
-    limits: Limits,
-) -> Result<(), StoreError> {
+pub(crate) async fn heed(app: &App, connection: Uuid, trouble: &Trouble, limits: Limits) -> Result<(), StoreError> {
     let now = app.clock.now();
     match trouble {
         Trouble::TooMany { wait, is_daily } => {

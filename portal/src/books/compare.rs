@@ -333,7 +333,10 @@ mod tests {
         let found = judge(&[ours("A", 100, "posted")], &[second, there("A", 100)]);
         assert_eq!(found.same, 1);
         let [extra] = found.findings.as_slice() else { panic!("one extra: {found:?}") };
-        assert_eq!((extra.kind, extra.external.as_deref(), extra.version.as_str()), (Kind::Extra, Some("another"), "3"));
+        assert_eq!(
+            (extra.kind, extra.external.as_deref(), extra.version.as_str()),
+            (Kind::Extra, Some("another"), "3")
+        );
         let there = theirs(extra).expect("it can be undone");
         assert_eq!((there.id.as_str(), there.day, there.total), ("another", date!(2026 - 11 - 22), 100));
     }

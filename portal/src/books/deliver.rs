@@ -117,6 +117,8 @@ async fn tell(at: &mut At<'_>, row: &Due, posting: &Posting) -> Result<Theirs, T
 async fn tell_once(at: &At<'_>, row: &Due, posting: &Posting) -> Result<Theirs, Trouble> {
     if row.may_be_there
         && let Some(theirs) = find(at, posting).await?
+        // What a person there made void is told anew, if its number can be used again.
+        && !theirs.is_void
     {
         return same(posting, theirs, at.program().provider());
     }

@@ -7,11 +7,11 @@
 //!                                           ▲
 //!  store::books::posting ──► translate ──► deliver       asking: counted, paced, renewed once
 //!  store::books::comparison ─────────────► compare
+//!                   translate ───────────► dry           the same, and nothing is told
 //! ```
 
-pub(crate) mod access;
 pub(crate) mod asking;
 pub(crate) mod compare;
 pub(crate) mod deliver;
-pub(crate) mod programs;
+pub(crate) mod dry;
 pub(crate) mod translate;

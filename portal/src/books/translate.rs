@@ -193,7 +193,10 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn mappings(chosen: &[(&str, &str, &str)]) -> Mappings {
-        chosen.iter().map(|(what, subject, id)| (((*what).to_owned(), (*subject).to_owned()), (*id).to_owned())).collect()
+        chosen
+            .iter()
+            .map(|(what, subject, id)| (((*what).to_owned(), (*subject).to_owned()), (*id).to_owned()))
+            .collect()
     }
 
     fn all() -> Mappings {
@@ -219,12 +222,18 @@ pub(crate) mod tests {
         assert_eq!((posting.contact.as_str(), posting.deposit.as_str(), posting.total()), ("58", "35", 12_100));
         assert_eq!((posting.class.as_deref(), posting.method), (Some("3"), None));
         let [sale, owed] = posting.lines.as_slice() else { panic!("two lines") };
-        assert_eq!((sale.item.as_deref(), sale.account.as_str(), sale.tax_code.as_deref()), (Some("11"), "200", Some("5")));
+        assert_eq!(
+            (sale.item.as_deref(), sale.account.as_str(), sale.tax_code.as_deref()),
+            (Some("11"), "200", Some("5"))
+        );
         assert_eq!((owed.item.as_deref(), owed.account.as_str(), owed.tax_code.as_deref()), (Some("12"), "800", None));
         assert_eq!(posting.memo, "Document 20261122-NBO1-M: sold on 22 November 2026 at Market by M-Pesa.");
         let fees = telling(parts::Part::Fees, vec![told(Purpose::Fees, 120, 0)]);
         let fees = translate(&fees, &all(), Provider::QuickBooks).expect("all is chosen");
-        assert_eq!((fees.contact.as_str(), fees.lines[0].account.as_str(), fees.lines[0].item.as_deref()), ("59", "400", None));
+        assert_eq!(
+            (fees.contact.as_str(), fees.lines[0].account.as_str(), fees.lines[0].item.as_deref()),
+            ("59", "400", None)
+        );
     }
 
     #[test]
@@ -232,12 +241,15 @@ pub(crate) mod tests {
         let twice = vec![told(Purpose::Income, 11_600, 1_600), told(Purpose::Income, 11_600, 1_600)];
         let day = telling(parts::Part::Sale, twice);
         let missing = translate(&day, &Mappings::new(), Provider::Xero).expect_err("nothing is chosen");
-        assert_eq!(missing, [
-            "“1 hour” has no account of income in Xero: choose one on the mapping page.",
-            "Tax B has no tax in Xero: choose one on the mapping page.",
-            "The customer of daily sales is not chosen in Xero: choose one on the mapping page.",
-            "The account of money by M-Pesa is not chosen in Xero: choose one on the mapping page."
-        ]);
+        assert_eq!(
+            missing,
+            [
+                "“1 hour” has no account of income in Xero: choose one on the mapping page.",
+                "Tax B has no tax in Xero: choose one on the mapping page.",
+                "The customer of daily sales is not chosen in Xero: choose one on the mapping page.",
+                "The account of money by M-Pesa is not chosen in Xero: choose one on the mapping page."
+            ]
+        );
         let missing = translate(&day, &Mappings::new(), Provider::QuickBooks).expect_err("nothing is chosen");
         assert!(missing[0].starts_with("“1 hour” has no product or service in QuickBooks Online"), "{missing:?}");
         for without in ["deposit", "customer", "tax", "income"] {
@@ -250,7 +262,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_order_of_a_business_customer_is_an_invoice_to_them() {
-        let one = Telling { customer: Some("77".into()), ..telling(parts::Part::Sale, vec![told(Purpose::Income, 100, 0)]) };
+        let one =
+            Telling { customer: Some("77".into()), ..telling(parts::Part::Sale, vec![told(Purpose::Income, 100, 0)]) };
         let posting = translate(&one, &all(), Provider::QuickBooks).expect("all is chosen");
         assert_eq!((posting.contact.as_str(), posting.style), ("77", Style::Invoice));
     }
