@@ -46,7 +46,7 @@ CREATE TABLE book_choices (
 -- What the operator chose for something of ours. `subject` is a package, a site, a letter of tax, a method, or '*' for all.
 CREATE TABLE book_mappings (
     connection_id uuid NOT NULL REFERENCES book_connections (id),
-    -- item, income, refunds, fees, deferred, deposit, tax, class, customer, supplier, method
+    -- Topic of the choice: item: item. income, fees, deferred, deposit: account. tax: tax. class: class. customer, supplier: contact. method: method.
     what          text NOT NULL CHECK (what IN ('item', 'income', 'fees', 'deferred', 'deposit', 'tax', 'class', 'customer', 'supplier', 'method')),
     subject       text NOT NULL CHECK (subject <> ''),
     external_id   text NOT NULL CHECK (external_id <> ''),
@@ -55,12 +55,19 @@ CREATE TABLE book_mappings (
     PRIMARY KEY (connection_id, what, subject)
 );
 
+-- Which documents were looked at for a connection, also those of which there is nothing to tell.
+CREATE TABLE book_taken (
+    connection_id uuid NOT NULL REFERENCES book_connections (id),
+    document_id   uuid NOT NULL REFERENCES book_documents (id),
+    PRIMARY KEY (connection_id, document_id)
+);
+
 -- A document, or a part of one, on its way to the program.
 CREATE TABLE book_postings (
     id              uuid PRIMARY KEY,
     connection_id   uuid NOT NULL REFERENCES book_connections (id),
-    -- The day's document, or the one order of a business customer.
-    document_id     uuid REFERENCES book_documents (id),
+    document_id     uuid NOT NULL REFERENCES book_documents (id),
+    -- The one order of a business customer that is told for itself; the document's own sale is told without it.
     order_id        uuid REFERENCES orders (id),
     part            text NOT NULL CHECK (part IN ('sale', 'refund', 'fees')),
     number          text NOT NULL CHECK (length(number) BETWEEN 1 AND 21),
@@ -73,23 +80,30 @@ CREATE TABLE book_postings (
     -- Why it is not there, in the operator's words.
     reason          text NOT NULL DEFAULT '',
     attempts        integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- How often a person has let it be told anew: what a program remembers of the telling before is not its answer to the next one.
+    round           integer NOT NULL DEFAULT 1 CHECK (round > 0),
     next_attempt_at timestamptz,
     lease_until     timestamptz,
     created_at      timestamptz NOT NULL,
     posted_at       timestamptz,
     trace           uuid DEFAULT current_trace(),
-    CHECK ((document_id IS NULL) <> (order_id IS NULL)),
+    CHECK ((order_id IS NULL) OR part = 'sale'),
     CHECK ((state = 'posted') <= (external_id IS NOT NULL AND posted_at IS NOT NULL)),
     UNIQUE (connection_id, number)
 );
-CREATE INDEX book_postings_due ON book_postings (next_attempt_at) WHERE state IN ('pending', 'unknown');
-CREATE INDEX book_postings_by_day ON book_postings (connection_id, day DESC);
+CREATE INDEX book_postings_due ON book_postings (connection_id, day, number) WHERE state IN ('pending', 'unknown');
+CREATE INDEX book_postings_leased ON book_postings (connection_id, lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX book_postings_wanting ON book_postings (state, created_at) WHERE state IN ('pending', 'unknown', 'rejected');
+CREATE INDEX book_postings_by_day ON book_postings (connection_id, day DESC, number);
+CREATE INDEX book_postings_by_document ON book_postings (document_id);
 
--- How often the program was asked on each day, in UTC.
+-- How often the program was asked on each day, in UTC. What is about to be asked is counted before it is, so that all portals together
+-- stay below what the program allows; `paced_until` moves ahead with each request and is never far from now.
 CREATE TABLE book_calls (
     connection_id uuid NOT NULL REFERENCES book_connections (id),
     day           date NOT NULL,
     calls         bigint NOT NULL DEFAULT 0 CHECK (calls >= 0),
+    paced_until   timestamptz NOT NULL,
     PRIMARY KEY (connection_id, day)
 );
 
@@ -104,10 +118,12 @@ CREATE TABLE book_comparisons (
     lease_until   timestamptz,
     done_at       timestamptz,
     reason        text NOT NULL DEFAULT '',
-    -- How many documents are the same on both sides, and the list of those that are not.
+    -- How many documents are the same on both sides, how many of ours are still to be told, and the list of those that are not the same.
     same          bigint,
+    waiting       bigint,
     findings      jsonb NOT NULL DEFAULT '[]'
 );
+CREATE INDEX book_comparisons_open ON book_comparisons (asked_at) WHERE done_at IS NULL;
 CREATE INDEX book_comparisons_by_connection ON book_comparisons (connection_id, asked_at DESC);
 
 -- Customers to whom each sale is told for itself, with the program's name of them.

@@ -75,6 +75,10 @@ pub struct Metrics {
     pub(crate) let_go: IntCounterVec,
     /// `mlango_forecasts_total{kind}`.
     pub(crate) forecasts: IntCounterVec,
+    /// `mlango_books_postings{state}`.
+    pub(crate) books_postings: IntGaugeVec,
+    /// `mlango_books_requests_total{provider,operation,result}`.
+    pub(crate) books_requests: IntCounterVec,
     pool: IntGaugeVec,
 }
 
@@ -227,6 +231,18 @@ impl Metrics {
                 "mlango_forecasts_total",
                 "Forecasts that this portal has made and stored.",
                 &["kind"],
+            ),
+            books_postings: gauges(
+                &registry,
+                "mlango_books_postings",
+                "Documents that accountants' programs do not have yet.",
+                &["state"],
+            ),
+            books_requests: counters(
+                &registry,
+                "mlango_books_requests_total",
+                "Requests to accountants' programs and how they ended.",
+                &["provider", "operation", "result"],
             ),
             pool: gauges(&registry, "mlango_db_pool_connections", "Connections to the database.", &["store", "state"]),
             registry,

@@ -10,3 +10,14 @@
 
 pub(crate) mod access;
 pub(crate) mod programs;
+//!                                           ▲
+//!  store::books::posting ──► translate ──► deliver       asking: counted, paced, renewed once
+//!  store::books::comparison ─────────────► compare
+//!                   translate ───────────► dry           the same, and nothing is told
+//! ```
+
+pub(crate) mod asking;
+pub(crate) mod compare;
+pub(crate) mod deliver;
+pub(crate) mod dry;
+pub(crate) mod translate;

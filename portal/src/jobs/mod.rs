@@ -2,6 +2,8 @@
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
 //! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, days to be closed.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what is told
+//! to accountants' programs and what they have of it.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -24,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::alerts;
+use crate::books;
 use crate::notify::email::Email;
 use crate::notify::sms::Sms;
 use crate::payments::gateway::Gateway;
@@ -70,6 +73,8 @@ enum Job {
     Forecasts,
     Anomalies,
     Closing,
+    Postings,
+    Comparisons,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -81,6 +86,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 
 impl Job {
     const ALL: [Job; 26] = [
+    const ALL: [Job; 27] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -107,6 +113,8 @@ impl Job {
         Job::Forecasts,
         Job::Anomalies,
         Job::Closing,
+        Job::Postings,
+        Job::Comparisons,
     ];
 
     fn name(self) -> &'static str {
@@ -137,6 +145,8 @@ impl Job {
             Job::Forecasts => "forecasts",
             Job::Anomalies => "anomalies",
             Job::Closing => "closing",
+            Job::Postings => "postings",
+            Job::Comparisons => "comparisons",
         }
     }
 
@@ -153,9 +163,10 @@ impl Job {
             | Job::AlertMessages
             | Job::Webhooks
             | Job::Bulk
-            | Job::Campaigns => Duration::from_secs(1),
+            | Job::Campaigns
+            | Job::Postings => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble => Duration::from_secs(5),
+            Job::Trouble | Job::Comparisons => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
@@ -192,6 +203,8 @@ impl Job {
             | Job::Forecasts
             | Job::Anomalies
             | Job::Closing => &never,
+            | Job::Postings
+            | Job::Comparisons => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -262,6 +275,8 @@ impl Job {
             Job::Forecasts => predictions::nightly(app).await,
             Job::Anomalies => predictions::anomalies::look(app).await,
             Job::Closing => closing::close_due(app).await,
+            Job::Postings => books::deliver::round(app, hands).await,
+            Job::Comparisons => books::compare::round(app).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -434,7 +449,7 @@ fn free_hands(hands: &Semaphore) -> u32 {
 
 /// Works on one row beside the others: an answer that M-Pesa keeps waiting for holds up nobody else. Of the row, its kind and the
 /// request that has left it behind stand in the log.
-async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, of: (&'static str, Option<RequestId>), work: W)
+pub(crate) async fn hand_out<W, F>(app: &App, hands: &Arc<Semaphore>, of: (&'static str, Option<RequestId>), work: W)
 where
     W: FnOnce(App) -> F,
     F: Future<Output = ()> + Send + 'static,

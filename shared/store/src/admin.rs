@@ -181,6 +181,16 @@ pub(crate) async fn audit_in(connection: &mut PgConnection, line: &Audit<'_>, no
     write(connection, line, &serde_json::json!({}), now).await
 }
 
+/// The same with more to say.
+pub(crate) async fn audit_with_in(
+    connection: &mut PgConnection,
+    line: &Audit<'_>,
+    detail: &serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<()> {
+    write(connection, line, detail, now).await
+}
+
 async fn write(
     connection: &mut PgConnection,
     line: &Audit<'_>,

@@ -17,3 +17,8 @@ pub mod day;
 pub mod document;
 pub mod line;
 pub mod tax;
+
+pub mod call;
+pub mod comparison;
+pub mod mapping;
+pub mod posting;
