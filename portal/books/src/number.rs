@@ -33,9 +33,41 @@ pub fn of_part(document: &str, part: Part) -> String {
     }
 }
 
+/// Whether a name is of our making: it begins with a day, and is no longer than ours are. What an accountant or the program itself numbers
+/// is not, and is left alone.
+pub fn is_ours(number: &str) -> bool {
+    let Some((day, rest)) = number.split_once('-') else { return false };
+    let is_plain = |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'-';
+    let is_day = day.len() == 8 && Date::parse(day, time::macros::format_description!("[year][month][day]")).is_ok();
+    is_day && !rest.is_empty() && number.len() <= LENGTH_MAX && rest.bytes().all(is_plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_number_is_not_ours() {
+        let day = time::macros::date!(2026 - 11 - 22);
+        for method in ["mpesa", "stripe", "cash"] {
+            for currency in [None, Some("USD")] {
+                let document = of_day(day, NO_SITE, method, currency);
+                assert!(Part::ALL.into_iter().all(|part| is_ours(&of_part(&document, part))), "{document}");
+            }
+        }
+        for number in [
+            "",
+            "1037",
+            "20261122",
+            "20261122-",
+            "20261332-NBO1-M",
+            "2026112-NBO1-M",
+            "INV-20261122",
+            "20261122-nbo1-m",
+        ] {
+            assert!(!is_ours(number), "{number}");
+        }
+    }
 
     #[test]
     fn a_document_has_one_name_that_every_program_takes() {

@@ -33,6 +33,16 @@ impl Part {
     }
 }
 
+/// How a sale is told, where a program knows more than one way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub enum Style {
+    /// As something that was sold and paid at once: a day's sales, and whoever has no name.
+    #[default]
+    Receipt,
+    /// As an invoice and its payment: a business customer who has a name, and wants to see both.
+    Invoice,
+}
+
 /// A document to be told. All amounts are zero or more: what it means for the books is said by [`Part`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Posting {
@@ -40,6 +50,8 @@ pub struct Posting {
     pub number: String,
     /// What it tells.
     pub part: Part,
+    /// How, if it is a sale. A program that knows one way only passes over it.
+    pub style: Style,
     /// The day of it, where it was sold.
     pub day: Date,
     /// The currency, such as `KES`.
