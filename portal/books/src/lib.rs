@@ -17,5 +17,6 @@ pub mod connector;
 pub mod grant;
 pub mod number;
 pub mod posting;
+pub mod quickbooks;
 pub mod tax;
 pub mod zoho;
