@@ -17,3 +17,4 @@ pub mod connector;
 pub mod number;
 pub mod posting;
 pub mod tax;
+pub mod xero;
