@@ -20,3 +20,4 @@ pub mod posting;
 pub mod quickbooks;
 pub mod tax;
 pub mod zoho;
+pub mod xero;
