@@ -16,4 +16,5 @@
 pub mod connector;
 pub mod number;
 pub mod posting;
+pub mod statement;
 pub mod tax;
