@@ -1,7 +1,8 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what lines of
+//! statements are.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::request::RequestId;
+use store::books::statement;
 use store::{
     StoreError, backup, bulk, campaign, entitlement, facts, fee, idempotency, notification, payment, refund, rollup,
     unmatched, visit, webhook,
@@ -67,6 +69,7 @@ enum Job {
     Campaigns,
     Forecasts,
     Anomalies,
+    Statements,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -77,7 +80,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 25] = [
+    const ALL: [Job; 26] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -103,6 +106,7 @@ impl Job {
         Job::Campaigns,
         Job::Forecasts,
         Job::Anomalies,
+        Job::Statements,
     ];
 
     fn name(self) -> &'static str {
@@ -132,6 +136,7 @@ impl Job {
             Job::Campaigns => "campaigns",
             Job::Forecasts => "forecasts",
             Job::Anomalies => "anomalies",
+            Job::Statements => "statements",
         }
     }
 
@@ -152,7 +157,9 @@ impl Job {
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
-            Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies | Job::Statements => {
+                Duration::from_secs(60)
+            }
             // Within its hour of the night it finds what the round before has left.
             Job::Retention | Job::Purchases => Duration::from_secs(120),
         }
@@ -185,7 +192,8 @@ impl Job {
             | Job::Purchases
             | Job::Campaigns
             | Job::Forecasts
-            | Job::Anomalies => &never,
+            | Job::Anomalies
+            | Job::Statements => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -255,6 +263,8 @@ impl Job {
             Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Forecasts => predictions::nightly(app).await,
             Job::Anomalies => predictions::anomalies::look(app).await,
+            // What was booked since may be what a line of a statement tells of.
+            Job::Statements => statement::rematch(&app.db).await.map(|_| false),
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

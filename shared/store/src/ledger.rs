@@ -26,6 +26,8 @@ pub(crate) enum Account {
     Fees,
     /// Payments that banks took back.
     Disputes,
+    /// Money at the operator's bank.
+    Bank,
 }
 
 impl Account {
@@ -47,6 +49,7 @@ impl Account {
             Account::Unmatched => "unmatched",
             Account::Fees => "fees",
             Account::Disputes => "disputes",
+            Account::Bank => "bank",
         }
     }
 }
