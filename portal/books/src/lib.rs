@@ -18,6 +18,7 @@ pub mod grant;
 pub mod number;
 pub mod posting;
 pub mod quickbooks;
+pub mod statement;
 pub mod tax;
 pub mod zoho;
 pub mod xero;

@@ -4,6 +4,8 @@
 //! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, days to be closed.
 //! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what is told
 //! to accountants' programs and what they have of it.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what lines of
+//! statements are.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::request::RequestId;
+use store::books::statement;
 use store::{
     StoreError, backup, bulk, campaign, entitlement, facts, fee, idempotency, notification, payment, refund, rollup,
     unmatched, visit, webhook,
@@ -75,6 +78,7 @@ enum Job {
     Closing,
     Postings,
     Comparisons,
+    Statements,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -115,6 +119,7 @@ impl Job {
         Job::Closing,
         Job::Postings,
         Job::Comparisons,
+        Job::Statements,
     ];
 
     fn name(self) -> &'static str {
@@ -147,6 +152,7 @@ impl Job {
             Job::Closing => "closing",
             Job::Postings => "postings",
             Job::Comparisons => "comparisons",
+            Job::Statements => "statements",
         }
     }
 
@@ -168,7 +174,9 @@ impl Job {
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             Job::Trouble | Job::Comparisons => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
-            Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
+            Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies | Job::Statements => {
+                Duration::from_secs(60)
+            }
             // Within its hour of the night it finds what the round before has left.
             Job::Retention | Job::Purchases | Job::Closing => Duration::from_secs(120),
         }
@@ -205,6 +213,7 @@ impl Job {
             | Job::Closing => &never,
             | Job::Postings
             | Job::Comparisons => &never,
+            | Job::Statements => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -277,6 +286,8 @@ impl Job {
             Job::Closing => closing::close_due(app).await,
             Job::Postings => books::deliver::round(app, hands).await,
             Job::Comparisons => books::compare::round(app).await,
+            // What was booked since may be what a line of a statement tells of.
+            Job::Statements => statement::rematch(&app.db).await.map(|_| false),
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));

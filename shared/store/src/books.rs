@@ -22,3 +22,5 @@ pub mod call;
 pub mod comparison;
 pub mod mapping;
 pub mod posting;
+
+pub mod statement;

@@ -34,6 +34,8 @@ pub(crate) enum Account {
     Deferred,
     /// Tax that is owed of what was sold.
     Vat,
+    /// Money at the operator's bank.
+    Bank,
 }
 
 impl Account {
@@ -59,6 +61,7 @@ impl Account {
             Account::Bank => "bank",
             Account::Deferred => "deferred",
             Account::Vat => "vat",
+            Account::Bank => "bank",
         }
     }
 }
