@@ -14,6 +14,7 @@
 //! of it is the business of the portal and of `store::books`.
 
 pub mod connector;
+pub mod etims;
 pub mod number;
 pub mod posting;
 pub mod tax;

@@ -61,6 +61,7 @@ pub const COLUMNS: &[Column] = &[
     },
     Column { table: "webhook_endpoints", name: "secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
     Column { table: "webhook_endpoints", name: "old_secret_sealed", key: "id", owner: "id", place: "webhook.secret:" },
+    Column { table: "etims_branches", name: "key_sealed", key: "id", owner: "id", place: "etims.key:" },
 ];
 
 /// How much of a column the present key has sealed.
