@@ -47,34 +47,14 @@ CREATE TABLE etims_items (
     UNIQUE NULLS NOT DISTINCT (branch_id, package_id, letter)
 );
 
--- What was booked as a sale, or taken back from one, since there are branches, and is in no invoice yet.
-CREATE TABLE etims_waiting (
-    transaction_id uuid PRIMARY KEY REFERENCES ledger_transactions (id),
-    -- As entries have it: a sale is below zero, what is taken back above.
-    amount_minor   bigint NOT NULL CHECK (amount_minor <> 0)
-);
-CREATE FUNCTION await_signing() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.currency = 'KES' AND NEW.account_id = '01930000-0000-7000-8000-000000000002'
-       AND EXISTS (SELECT FROM etims_branches WHERE is_used) THEN
-        INSERT INTO etims_waiting (transaction_id, amount_minor) VALUES (NEW.transaction_id, NEW.amount_minor)
-        ON CONFLICT (transaction_id) DO UPDATE SET amount_minor = etims_waiting.amount_minor + EXCLUDED.amount_minor;
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER ledger_entries_await_signing AFTER INSERT ON ledger_entries
-    FOR EACH ROW EXECUTE FUNCTION await_signing();
-
 -- An invoice or a credit note, in the order of its branch. It gets its number when it is its turn, and keeps it.
 CREATE TABLE etims_invoices (
     id             uuid PRIMARY KEY,
     branch_id      uuid NOT NULL REFERENCES etims_branches (id),
     kind           text NOT NULL CHECK (kind IN ('sale', 'credit')),
-    -- What it is of: what one transaction booked, or what came in one document of a day.
-    transaction_id uuid UNIQUE REFERENCES ledger_transactions (id),
-    document_id    uuid UNIQUE REFERENCES book_documents (id),
-    -- The order, if it is of one.
+    -- What it is of: an order, or what came in one document of a day.
     order_id       uuid REFERENCES orders (id),
+    document_id    uuid UNIQUE REFERENCES book_documents (id),
     -- What it gives back.
     credits        uuid REFERENCES etims_invoices (id),
     -- The order's code, or the document's number.
@@ -99,7 +79,7 @@ CREATE TABLE etims_invoices (
     -- The order of what has no number yet. What gives back comes after what it gives back.
     turn           bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     trace          uuid DEFAULT current_trace(),
-    CHECK ((transaction_id IS NULL) <> (document_id IS NULL)),
+    CHECK ((order_id IS NULL) <> (document_id IS NULL)),
     CHECK ((kind = 'credit') = (credits IS NOT NULL)),
     CHECK ((number IS NULL) = (request IS NULL) OR state IN ('pending', 'rejected')),
     CHECK ((state = 'signed') = (signed_at IS NOT NULL)),
@@ -122,6 +102,26 @@ CREATE TABLE etims_lines (
     tax_rate    integer NOT NULL CHECK (tax_rate BETWEEN 0 AND 10000),
     PRIMARY KEY (invoice_id, position)
 );
+
+-- What was booked as a sale, or taken back from one, since there are branches; and the invoice that tells it, which is one.
+CREATE TABLE etims_transactions (
+    transaction_id uuid PRIMARY KEY REFERENCES ledger_transactions (id),
+    -- As entries have it: a sale is below zero, what is taken back above.
+    amount_minor   bigint NOT NULL CHECK (amount_minor <> 0),
+    invoice_id     uuid REFERENCES etims_invoices (id)
+);
+CREATE INDEX etims_transactions_waiting ON etims_transactions (transaction_id) WHERE invoice_id IS NULL;
+CREATE FUNCTION await_signing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.currency = 'KES' AND NEW.account_id = '01930000-0000-7000-8000-000000000002'
+       AND EXISTS (SELECT FROM etims_branches WHERE is_used) THEN
+        INSERT INTO etims_transactions (transaction_id, amount_minor) VALUES (NEW.transaction_id, NEW.amount_minor)
+        ON CONFLICT (transaction_id) DO UPDATE SET amount_minor = etims_transactions.amount_minor + EXCLUDED.amount_minor;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_entries_await_signing AFTER INSERT ON ledger_entries
+    FOR EACH ROW EXECUTE FUNCTION await_signing();
 
 -- The letter and the rate of a package's tax on a day: its own, or that of all packages without one.
 CREATE FUNCTION etims_tax(package uuid, on_day date, OUT letter char(1), OUT rate integer) LANGUAGE sql STABLE AS $$

@@ -8,7 +8,9 @@
 
 mod accounting;
 mod api;
+mod books;
 mod email;
+mod etims;
 mod map;
 mod mpesa;
 mod retention;
@@ -31,7 +33,9 @@ use crate::seal::{SealError, SealKey};
 
 pub use self::accounting::{Accounting, After, Commit};
 pub use self::api::Api;
+pub use self::books::Books;
 pub use self::email::{Email, Encryption, Sender};
+pub use self::etims::{Branch, Etims, Per};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::retention::{Privacy, Retention};
 pub use self::routers::{Routers, Tunnel};
@@ -107,6 +111,11 @@ pub struct Config {
     /// The REST interface and webhooks.
     #[serde(default)]
     pub api: Api,
+    /// Who the operator is, for receipts and documents.
+    #[serde(default)]
+    pub books: Books,
+    /// The Kenya Revenue Authority's signatures; without the section nothing is told it.
+    pub etims: Option<Etims>,
 }
 
 /// `[database]`
@@ -530,6 +539,8 @@ impl Config {
         self.api.check()?;
         self.sms.as_ref().map_or(Ok(()), Sms::check)?;
         self.stripe.as_ref().map_or(Ok(()), Stripe::check)?;
+        self.books.check()?;
+        self.etims.as_ref().map_or(Ok(()), Etims::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)
     }
 }

@@ -7,7 +7,7 @@
 //!  branches    how it stands; try again; a signature that was found elsewhere                               [`list`]
 //! ```
 //!
-//! An invoice is of what was booked as a sale: a trigger notes each such transaction as long as a branch is configured (`etims_waiting`),
+//! An invoice is of what was booked as a sale: a trigger notes each such transaction as long as a branch is configured (`etims_transactions`),
 //! and no transaction is in two invoices, whichever way they are made. It gets its number when it is its turn, and what is sent is
 //! written down before it is sent: so an invoice of which no answer came is sent again as it was, under its number.
 //!

@@ -252,7 +252,7 @@ pub async fn counts(db: &Db) -> Result<Counts> {
         r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!", count(*) FILTER (WHERE state = 'unknown') AS "unknown!",
                   count(*) FILTER (WHERE state = 'rejected') AS "rejected!",
                   (SELECT count(*) FROM etims_invoices WHERE state = 'signed' AND signature IS NULL) AS "lost!",
-                  (SELECT count(*) FROM etims_waiting) AS "unmade!"
+                  (SELECT count(*) FROM etims_transactions WHERE invoice_id IS NULL) AS "unmade!"
            FROM etims_invoices WHERE state <> 'signed'"#
     )
     .fetch_one(&db.pool)

@@ -35,7 +35,8 @@ pub enum Per {
 struct New {
     branch: Uuid,
     kind: &'static str,
-    transaction: Option<Uuid>,
+    /// What it tells.
+    transactions: Vec<Uuid>,
     document: Option<Uuid>,
     order: Option<Uuid>,
     credits: Option<Uuid>,
@@ -75,7 +76,7 @@ async fn orders(db: &Db, now: OffsetDateTime) -> Result<bool> {
                   o.package->>'name' AS "name!", b.id AS branch_id, x.letter AS "letter!", x.rate AS "rate!",
                   coalesce((SELECT p.provider FROM payments p WHERE p.order_id = o.id AND p.state = 'succeeded'
                             ORDER BY p.created_at LIMIT 1), 'mpesa') AS "method!"
-           FROM etims_waiting w
+           FROM etims_transactions w
            JOIN ledger_transactions t ON t.id = w.transaction_id
            JOIN orders o ON o.id = t.order_id
            LEFT JOIN nas n ON n.id = o.nas_id
@@ -83,16 +84,14 @@ async fn orders(db: &Db, now: OffsetDateTime) -> Result<bool> {
            JOIN LATERAL (SELECT b.id FROM etims_branches b WHERE b.is_used AND (b.site_id = s.id OR b.site_id IS NULL)
                          ORDER BY b.site_id NULLS LAST LIMIT 1) b ON true
            CROSS JOIN LATERAL etims_tax(o.package_id, (t.posted_at AT TIME ZONE coalesce(s.time_zone, 'Africa/Nairobi'))::date) x
-           WHERE w.amount_minor < 0
+           WHERE w.invoice_id IS NULL AND w.amount_minor < 0
            ORDER BY w.transaction_id LIMIT $1 FOR UPDATE OF w SKIP LOCKED"#,
         STEP
     )
     .fetch_all(&mut *tx)
     .await?;
     let more = rows.len() == usize::try_from(STEP).unwrap_or(usize::MAX);
-    let mut told = Vec::new();
     for row in rows {
-        told.push(row.transaction_id);
         let line = NewLine {
             package: Some(row.package_id),
             description: row.name,
@@ -104,7 +103,7 @@ async fn orders(db: &Db, now: OffsetDateTime) -> Result<bool> {
         let new = New {
             branch: row.branch_id,
             kind: "sale",
-            transaction: Some(row.transaction_id),
+            transactions: vec![row.transaction_id],
             document: None,
             order: Some(row.order_id),
             credits: None,
@@ -115,7 +114,6 @@ async fn orders(db: &Db, now: OffsetDateTime) -> Result<bool> {
         };
         write(&mut tx, &new, now).await?;
     }
-    forget(&mut tx, &told).await?;
     tx.commit().await?;
     Ok(more)
 }
@@ -127,15 +125,15 @@ async fn documents(db: &Db, per: Per, now: OffsetDateTime) -> Result<bool> {
                   day.ends_at - interval '1 second' AS "at!", b.id AS branch_id, x.letter AS "letter!", x.rate AS "rate!",
                   q.package_id, coalesce(p.name, 'Internet access') AS "name!", q.quantity AS "quantity!"
            FROM (SELECT d.id FROM book_documents d
-                 WHERE d.id IN (SELECT i.document_id FROM etims_waiting w JOIN book_items i ON i.transaction_id = w.transaction_id
+                 WHERE d.id IN (SELECT i.document_id FROM etims_transactions w JOIN book_items i ON i.transaction_id = w.transaction_id
                                 JOIN ledger_transactions t ON t.id = w.transaction_id
-                                WHERE w.amount_minor < 0 AND ($1 OR t.order_id IS NULL))
+                                WHERE w.invoice_id IS NULL AND w.amount_minor < 0 AND ($1 OR t.order_id IS NULL))
                    AND NOT EXISTS (SELECT FROM etims_invoices e WHERE e.document_id = d.id)
                  ORDER BY d.number LIMIT $2 FOR UPDATE SKIP LOCKED) due
            JOIN book_documents d ON d.id = due.id
            JOIN book_days day ON day.id = d.day_id
            JOIN book_items i ON i.document_id = d.id
-           JOIN etims_waiting w ON w.transaction_id = i.transaction_id AND w.amount_minor < 0
+           JOIN etims_transactions w ON w.transaction_id = i.transaction_id AND w.invoice_id IS NULL AND w.amount_minor < 0
            JOIN ledger_transactions t ON t.id = w.transaction_id AND ($1 OR t.order_id IS NULL)
            LEFT JOIN orders o ON o.id = t.order_id
            LEFT JOIN cash_events c ON c.transaction_id = t.id
@@ -150,13 +148,12 @@ async fn documents(db: &Db, per: Per, now: OffsetDateTime) -> Result<bool> {
     )
     .fetch_all(&mut *tx)
     .await?;
-    let (mut news, mut told) = (BTreeMap::<String, New>::new(), Vec::new());
+    let mut news = BTreeMap::<String, New>::new();
     for row in rows {
-        told.push(row.transaction_id);
         let new = news.entry(row.number.clone()).or_insert_with(|| New {
             branch: row.branch_id,
             kind: "sale",
-            transaction: None,
+            transactions: Vec::new(),
             document: Some(row.document_id),
             order: None,
             credits: None,
@@ -173,13 +170,13 @@ async fn documents(db: &Db, per: Per, now: OffsetDateTime) -> Result<bool> {
             letter: row.letter,
             rate: row.rate,
         };
+        new.transactions.push(row.transaction_id);
         add(&mut new.lines, line);
     }
     let more = news.len() == usize::try_from(DOCUMENTS).unwrap_or(usize::MAX);
     for new in news.values() {
         write(&mut tx, new, now).await?;
     }
-    forget(&mut tx, &told).await?;
     tx.commit().await?;
     Ok(more)
 }
@@ -202,7 +199,7 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
         r#"SELECT w.transaction_id, w.amount_minor AS gross, t.posted_at, o.id AS order_id, o.code, o.package_id,
                   o.package->>'name' AS "name!", e.id AS "invoice_id?", e.branch_id AS "branch_id?", e.method AS "method?",
                   x.letter AS "letter!", x.rate AS "rate!"
-           FROM etims_waiting w
+           FROM etims_transactions w
            JOIN ledger_transactions t ON t.id = w.transaction_id
            JOIN orders o ON o.id = t.order_id
            LEFT JOIN nas n ON n.id = o.nas_id
@@ -211,12 +208,10 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
                          JOIN ledger_transactions sold ON sold.key = 'payment:' || p.id
                          JOIN ledger_entries l ON l.transaction_id = sold.id AND l.account_id = $1 AND l.amount_minor < 0
                          WHERE p.order_id = o.id ORDER BY sold.posted_at LIMIT 1) sold ON true
-           LEFT JOIN LATERAL (SELECT e.id, e.branch_id, e.method FROM etims_invoices e
-                              WHERE e.transaction_id = sold.id
-                                 OR e.document_id = (SELECT i.document_id FROM book_items i WHERE i.transaction_id = sold.id)
-                              ORDER BY e.transaction_id NULLS LAST LIMIT 1) e ON true
+           LEFT JOIN etims_transactions told ON told.transaction_id = sold.id
+           LEFT JOIN etims_invoices e ON e.id = told.invoice_id
            CROSS JOIN LATERAL etims_tax(o.package_id, (sold.posted_at AT TIME ZONE coalesce(s.time_zone, 'Africa/Nairobi'))::date) x
-           WHERE w.amount_minor > 0 AND NOT EXISTS (SELECT FROM etims_waiting first WHERE first.transaction_id = sold.id)
+           WHERE w.invoice_id IS NULL AND w.amount_minor > 0 AND (told.transaction_id IS NULL OR told.invoice_id IS NOT NULL)
            ORDER BY w.transaction_id LIMIT $2 FOR UPDATE OF w SKIP LOCKED"#,
         SALES,
         STEP
@@ -224,11 +219,13 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
     .fetch_all(&mut *tx)
     .await?;
     let more = rows.len() == usize::try_from(STEP).unwrap_or(usize::MAX);
-    let mut told = Vec::new();
+    let mut forgotten = Vec::new();
     for row in rows {
-        told.push(row.transaction_id);
         // Without an invoice it was sold before there was a branch.
-        let (Some(invoice), Some(branch), Some(method)) = (row.invoice_id, row.branch_id, row.method) else { continue };
+        let (Some(invoice), Some(branch), Some(method)) = (row.invoice_id, row.branch_id, row.method) else {
+            forgotten.push(row.transaction_id);
+            continue;
+        };
         let line = NewLine {
             package: Some(row.package_id),
             description: row.name,
@@ -240,7 +237,7 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
         let new = New {
             branch,
             kind: "credit",
-            transaction: Some(row.transaction_id),
+            transactions: vec![row.transaction_id],
             document: None,
             order: Some(row.order_id),
             credits: Some(invoice),
@@ -251,7 +248,9 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
         };
         write(&mut tx, &new, now).await?;
     }
-    forget(&mut tx, &told).await?;
+    sqlx::query!("DELETE FROM etims_transactions WHERE transaction_id = ANY ($1) AND invoice_id IS NULL", &forgotten)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(more)
 }
@@ -259,13 +258,11 @@ async fn credits(db: &Db, now: OffsetDateTime) -> Result<bool> {
 async fn write(tx: &mut PgConnection, new: &New, now: OffsetDateTime) -> Result<()> {
     let (id, amount) = (rng::id(now), new.lines.iter().map(|line| line.gross).sum::<i64>());
     sqlx::query!(
-        "INSERT INTO etims_invoices (id, branch_id, kind, transaction_id, document_id, order_id, credits, reference, method,
-                                     happened_at, amount_minor, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO etims_invoices (id, branch_id, kind, document_id, order_id, credits, reference, method, happened_at, amount_minor, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         id,
         new.branch,
         new.kind,
-        new.transaction,
         new.document,
         new.order,
         new.credits,
@@ -293,11 +290,13 @@ async fn write(tx: &mut PgConnection, new: &New, now: OffsetDateTime) -> Result<
         .execute(&mut *tx)
         .await?;
     }
-    Ok(())
-}
-
-async fn forget(tx: &mut PgConnection, told: &[Uuid]) -> Result<()> {
-    sqlx::query!("DELETE FROM etims_waiting WHERE transaction_id = ANY ($1)", told).execute(&mut *tx).await?;
+    sqlx::query!(
+        "UPDATE etims_transactions SET invoice_id = $2 WHERE transaction_id = ANY ($1)",
+        &new.transactions,
+        id
+    )
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
 
