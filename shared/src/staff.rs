@@ -89,6 +89,10 @@ pub enum Permission {
     Support,
     /// Say what money is for, and give it back.
     MoveMoney,
+    /// The books: closed days, their documents, cash with agents, taxes, and what accountants' programs were told of them.
+    SeeBooks,
+    /// Close days, take cash from agents, set taxes, and tell accountants' programs.
+    KeepBooks,
     /// Make vouchers and make them worth nothing; packages, discounts and texts.
     EditOffers,
     /// Routers and their secrets.
@@ -102,7 +106,7 @@ pub enum Permission {
 }
 
 /// What each role may.
-const TABLE: [(Permission, &[Role]); 11] = {
+const TABLE: [(Permission, &[Role]); 13] = {
     use Role::{Accountant, Cashier, Manager, Owner, ReadOnly, Support};
     [
         (Permission::See, &[Owner, Manager, Cashier, Support, Accountant, ReadOnly]),
@@ -111,6 +115,8 @@ const TABLE: [(Permission, &[Role]); 11] = {
         (Permission::Sell, &[Owner, Manager, Cashier]),
         (Permission::Support, &[Owner, Manager, Support]),
         (Permission::MoveMoney, &[Owner, Manager, Accountant]),
+        (Permission::SeeBooks, &[Owner, Manager, Accountant]),
+        (Permission::KeepBooks, &[Owner, Manager, Accountant]),
         (Permission::EditOffers, &[Owner, Manager]),
         (Permission::EditRouters, &[Owner, Manager]),
         (Permission::ManageStaff, &[Owner]),
@@ -142,6 +148,8 @@ impl Permission {
             Permission::Sell => "sell",
             Permission::Support => "support",
             Permission::MoveMoney => "move_money",
+            Permission::SeeBooks => "see_books",
+            Permission::KeepBooks => "keep_books",
             Permission::EditOffers => "edit_offers",
             Permission::EditRouters => "edit_routers",
             Permission::ManageStaff => "manage_staff",
@@ -159,6 +167,8 @@ impl Permission {
             Permission::Sell => "hand out vouchers",
             Permission::Support => "help customers: disconnect sessions, give time back, read the security log",
             Permission::MoveMoney => "decide about money",
+            Permission::SeeBooks => "read the books",
+            Permission::KeepBooks => "keep the books",
             Permission::EditOffers => "change what is on sale: vouchers, packages, discounts and texts",
             Permission::EditRouters => "change routers",
             Permission::ManageStaff => "manage staff",

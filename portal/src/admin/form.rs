@@ -281,6 +281,11 @@ impl Filled<'_> {
         self.field(name, label, Shape::Line("date"))
     }
 
+    /// A month. Browsers that know no such field show a line of text.
+    pub(super) fn month(self, name: &str, label: &str) -> Field {
+        self.field(name, label, Shape::Line("month")).hint("Such as 2026-11.")
+    }
+
     /// A phone number.
     pub(super) fn phone(self, name: &str, label: &str) -> Field {
         self.field(name, label, Shape::Line("tel"))

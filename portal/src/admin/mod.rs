@@ -20,6 +20,7 @@ mod audit;
 mod audit_log;
 mod back;
 mod backups;
+mod books;
 mod calendar;
 mod campaigns;
 mod charts;
@@ -103,6 +104,8 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::Sell, sell_routes()))
         .merge(group(app, Permission::Support, support_routes()))
         .merge(group(app, Permission::MoveMoney, move_money_routes()))
+        .merge(group(app, Permission::SeeBooks, see_books_routes()))
+        .merge(group(app, Permission::KeepBooks, keep_books_routes()))
         .merge(group(app, Permission::EditOffers, edit_offers_routes()))
         .merge(group(app, Permission::EditRouters, edit_routers_routes()))
         .merge(group(app, Permission::ManageStaff, manage_staff_routes()))
@@ -235,6 +238,30 @@ fn move_money_routes() -> Router<App> {
         .route("/payments/{id}/given-back", post(payment::changes::given_back))
         .route("/payments/{id}/again", post(payment::changes::try_again))
         .route("/support/refund", post(support::fixes::refund))
+}
+
+/// The books, as they are read.
+fn see_books_routes() -> Router<App> {
+    Router::new()
+        .route("/books", get(books::days::show))
+        .route("/books/balance", get(books::balance::show))
+        .route("/books/balance.csv", get(books::balance::file))
+        .route("/books/cash", get(books::cash::list))
+        .route("/books/cash.csv", get(books::cash::file))
+        .route("/books/cash/agent", get(books::cash::show))
+        .route("/books/days.csv", get(books::days::file))
+        .route("/books/documents/{number}", get(books::document::show))
+        .route("/books/lines.csv", get(books::lines::file))
+        .route("/books/taxes", get(books::taxes::show))
+}
+
+/// What is written into them by hand.
+fn keep_books_routes() -> Router<App> {
+    Router::new()
+        .route("/books/cash/handed-over", post(books::cash::hand_over))
+        .route("/books/close", post(books::days::close))
+        .route("/books/taxes/letters", post(books::taxes::set_letter))
+        .route("/books/taxes/rates", post(books::taxes::set_rate))
 }
 
 /// A new router in one paste, and where one is; the sites where they stand.

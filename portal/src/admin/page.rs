@@ -26,6 +26,7 @@ pub(super) enum Tab {
     Alerts,
     Charts,
     Reports,
+    Books,
     Map,
     Accounting,
     Security,
@@ -36,7 +37,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [Tab; 19] = [
+    const ALL: [Tab; 20] = [
         Tab::Overview,
         Tab::Support,
         Tab::Sessions,
@@ -49,6 +50,7 @@ impl Tab {
         Tab::Alerts,
         Tab::Charts,
         Tab::Reports,
+        Tab::Books,
         Tab::Map,
         Tab::Accounting,
         Tab::Security,
@@ -62,6 +64,7 @@ impl Tab {
     fn needs(self) -> Permission {
         match self {
             Tab::Payments => Permission::SeeMoney,
+            Tab::Books => Permission::SeeBooks,
             Tab::Security | Tab::Support => Permission::Support,
             Tab::Staff => Permission::ManageStaff,
             Tab::Settings => Permission::Settings,
@@ -84,6 +87,7 @@ impl Tab {
             Tab::Alerts => (super::alerts::LIST, "Alerts"),
             Tab::Charts => ("/admin/charts", "Charts"),
             Tab::Reports => ("/admin/reports", "Reports"),
+            Tab::Books => (super::books::HOME, "Books"),
             Tab::Map => ("/admin/map", "Map"),
             Tab::Accounting => ("/admin/accounting", "Accounting"),
             Tab::Security => ("/admin/security", "Security"),
@@ -221,6 +225,7 @@ pub(super) mod tests {
         let labels = |role| page_of(role).tabs().map(|(_, label, _)| label).collect::<Vec<_>>();
         assert_eq!(labels(Role::Owner).len(), Tab::ALL.len());
         assert!(!labels(Role::Cashier).contains(&"Payments") && labels(Role::Cashier).contains(&"Vouchers"));
+        assert!(labels(Role::Accountant).contains(&"Books") && !labels(Role::Support).contains(&"Books"));
         assert!(!labels(Role::ReadOnly).contains(&"Security") && !labels(Role::ReadOnly).contains(&"Support"));
     }
 

@@ -45,6 +45,16 @@ const PAGES: &[&str] = &[
     "/admin/campaigns",
     "/admin/campaigns/new?audience=likely",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001",
+    "/admin/books",
+    "/admin/books/balance",
+    "/admin/books/balance.csv",
+    "/admin/books/cash",
+    "/admin/books/cash.csv",
+    "/admin/books/cash/agent?name=Njeri",
+    "/admin/books/days.csv",
+    "/admin/books/documents/20261122-NBO1-M.pdf",
+    "/admin/books/lines.csv",
+    "/admin/books/taxes",
     "/admin/calendar",
     "/admin/charts",
     "/admin/charts/data/revenue",
@@ -94,6 +104,10 @@ const PAGES: &[&str] = &[
     "/admin/audit",
 ];
 const CHANGES: &[&str] = &[
+    "/admin/books/cash/handed-over",
+    "/admin/books/close",
+    "/admin/books/taxes/letters",
+    "/admin/books/taxes/rates",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
     "/admin/jobs/0192e4a0-0000-7000-8000-000000000001/cancel",
     "/admin/sign-out",
@@ -311,6 +325,12 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&campaigns::tests::single(page()));
     assert_whole(&campaigns::edit::tests::sample(page()));
     assert_whole(&customer::tests::sample(page()));
+    assert_whole(&books::days::tests::sample(page()));
+    assert_whole(&books::document::tests::sample(page()));
+    assert_whole(&books::balance::tests::sample(page()));
+    assert_whole(&books::cash::tests::sample(page()));
+    assert_whole(&books::cash::tests::single(page()));
+    assert_whole(&books::taxes::tests::sample(page()));
     assert_whole(&calendar::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
     assert_whole(&reports::page::tests::sample(page()));
@@ -367,6 +387,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
             "alerts.html",
             "audit.html",
             "backups.html",
+            "books",
             "calendar.html",
             "campaign.html",
             "campaigns.html",
@@ -421,4 +442,11 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         ],
         "a new template needs a line in the test above"
     );
+    let mut names: Vec<String> = std::fs::read_dir(format!("{here}/books"))
+        .expect("the templates are there")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let books = ["balance.html", "cash.html", "document.html", "index.html", "sheet.html", "taxes.html"];
+    assert_eq!(names, books, "a new template needs a line in the test above");
 }

@@ -4,3 +4,4 @@
 //! program is a row first, and what became of it is known or looked for before it is told again.
 
 pub mod etims;
+pub mod line;

@@ -103,6 +103,16 @@ impl Asked {
         read
     }
 
+    /// A month of the calendar: its first day.
+    pub(in crate::admin) fn month(&mut self, name: &str, label: &str) -> Option<Date> {
+        let read = self.read(name, |text| {
+            let begins = OffsetDateTime::parse(&format!("{text}-01T00:00:00Z"), &Rfc3339).map(OffsetDateTime::date);
+            begins.ok().filter(|day| YEARS.contains(&day.year())).ok_or("write a month such as 2026-11")
+        });
+        self.show(|filled| filled.month(name, label));
+        read
+    }
+
     /// A device's address.
     pub(in crate::admin) fn mac(&mut self, name: &str, label: &str) -> Option<Mac> {
         let read = self.read(name, str::parse::<Mac>);
@@ -351,6 +361,20 @@ mod tests {
         let mut turned = super::tests::asked(&[("from", "2026-11-30"), ("until", "2026-11-29")]);
         turned.days();
         assert!(!turned.is_fine());
+    }
+
+    #[test]
+    fn a_month_is_its_first_day() {
+        let month = |text: &str| {
+            let mut asked = asked(&[("month", text)]);
+            let first = asked.month("month", "Month").map(|day| day.to_string());
+            (first, asked.is_fine())
+        };
+        assert_eq!(month("2026-11"), (Some("2026-11-01".into()), true));
+        assert_eq!(month(""), (None, true));
+        for text in ["2026-13", "2026-1", "1999-12", "November", "2026-11-29"] {
+            assert_eq!(month(text), (None, false), "{text}");
+        }
     }
 
     #[test]

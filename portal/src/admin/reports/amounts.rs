@@ -7,7 +7,7 @@ use shared::money::Money;
 use crate::admin::listing::Cell;
 
 /// An amount in words.
-pub(super) fn amount(minor: i64, currency: &str) -> String {
+pub(in crate::admin) fn amount(minor: i64, currency: &str) -> String {
     match currency.parse() {
         Ok(currency) => Money { minor, currency }.to_string(),
         Err(_) => format!("{currency} {}", decimal(minor)),
@@ -15,12 +15,12 @@ pub(super) fn amount(minor: i64, currency: &str) -> String {
 }
 
 /// The same in a cell; a file has the number alone.
-pub(super) fn cell(minor: i64, currency: &str) -> Cell {
+pub(in crate::admin) fn cell(minor: i64, currency: &str) -> Cell {
     Cell::text(amount(minor, currency)).value(decimal(minor))
 }
 
 /// `20.50`.
-pub(super) fn decimal(minor: i64) -> String {
+pub(in crate::admin) fn decimal(minor: i64) -> String {
     let sign = if minor < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", minor.unsigned_abs() / 100, minor.unsigned_abs() % 100)
 }
@@ -45,7 +45,7 @@ pub(super) fn several(currencies: &[&str]) -> Option<String> {
 }
 
 /// What a way of paying is called.
-pub(super) fn method(provider: &str) -> &'static str {
+pub(in crate::admin) fn method(provider: &str) -> &'static str {
     match provider {
         "mpesa" => "M-Pesa",
         "stripe" => "Card",

@@ -13,7 +13,7 @@ pub(super) fn section<'a>(answer: &'a Answer, id: &str) -> Option<&'a Section> {
 }
 
 /// Its rows. A report that has nothing to say gives a file without a line.
-pub(super) fn csv(section: Option<&Section>) -> Vec<u8> {
+pub(in crate::admin) fn csv(section: Option<&Section>) -> Vec<u8> {
     let mut octets = MARK.as_bytes().to_vec();
     let Some(section) = section else { return octets };
     let head: Vec<String> = section.heads.iter().map(|(_, key, _)| key.clone()).collect();

@@ -10,27 +10,27 @@
 //!
 //! Reports read facts by the hour, the day and the month ([`store::facts`]) and never the orders and sessions themselves.
 
+pub(in crate::admin) mod amounts;
 pub(in crate::admin) mod chart;
+pub(in crate::admin) mod file;
 pub(crate) mod mail;
 pub(in crate::admin) mod page;
+pub(in crate::admin) mod paper;
 pub(in crate::admin) mod report;
 
 mod alert_log;
-mod amounts;
 mod authentication;
 mod behaviour;
 mod capacity;
 mod churn;
 mod cohorts;
 mod common;
-mod file;
 mod funnel;
 mod heavy;
 mod likely;
 mod network;
 mod next_days;
 mod packages;
-mod paper;
 mod payments;
 mod peak_hours;
 mod reconciliation;

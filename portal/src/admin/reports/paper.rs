@@ -29,20 +29,22 @@ const GAP: f32 = 2.0 * MM;
 /// From line to line, for a font of size 1.
 const LEADING: f32 = 1.35;
 const CHART: f32 = 45.0 * MM;
+/// What is left of columns of words at least where those of numbers need the room.
+const LEAST: f32 = 0.3;
 
 /// What is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paper<'a> {
-    pub(super) brand: &'a str,
-    pub(super) title: &'a str,
-    pub(super) question: &'a str,
+pub(in crate::admin) struct Paper<'a> {
+    pub(in crate::admin) brand: &'a str,
+    pub(in crate::admin) title: &'a str,
+    pub(in crate::admin) question: &'a str,
     /// For what it is an answer, and as of when.
-    pub(super) said: &'a [String],
-    pub(super) answer: &'a Answer,
+    pub(in crate::admin) said: &'a [String],
+    pub(in crate::admin) answer: &'a Answer,
 }
 
 /// The file.
-pub(super) fn render(paper: &Paper<'_>) -> Vec<u8> {
+pub(in crate::admin) fn render(paper: &Paper<'_>) -> Vec<u8> {
     let mut sheets = Sheets::new();
     sheets.lines(Font::Bold, 18.0, paper.title);
     sheets.lines(Font::Regular, 10.0, paper.question);
@@ -289,9 +291,19 @@ fn columns(section: &Section, size: f32) -> Vec<Column> {
     };
     let wishes: Vec<f32> = section.heads.iter().enumerate().map(|(at, (label, ..))| wish(at, label)).collect();
     let room = ROOM - GAP * section.heads.len().saturating_sub(1) as f32;
-    let scale = (room / wishes.iter().sum::<f32>().max(1.0)).min(1.0);
+    let sum = |numbers: bool| {
+        let kept = wishes.iter().zip(&section.heads).filter(|(_, (.., is_number))| *is_number == numbers);
+        kept.map(|(width, _)| width).sum::<f32>()
+    };
+    let (words, numbers) = (sum(false), sum(true));
+    // A word that is cut is still read, and a number that is cut is another one: words go first, as far as some of each is left.
+    let (of_words, of_numbers) = match room - numbers {
+        left if left >= words * LEAST => ((left / words.max(1.0)).min(1.0), 1.0),
+        _ => (room / (words + numbers), room / (words + numbers)),
+    };
     let mut left = MARGIN;
     let column = |(width, (.., is_number)): (f32, &(String, String, bool))| {
+        let scale = if *is_number { of_numbers } else { of_words };
         let column = Column { left, width: width * scale, is_number: *is_number };
         left += column.width + GAP;
         column
@@ -384,6 +396,19 @@ mod tests {
         assert_eq!((count(&drawn, " m"), count(&drawn, " l")), (2, 2));
         let table = file(vec![section(1, Some(Chart { shape: Shape::Heat, ..chart }))]);
         assert_eq!((count(&table, " m"), count(&table, " l")), (0, 0));
+    }
+
+    #[test]
+    fn where_there_is_little_room_words_are_cut_and_numbers_are_not() {
+        let mut wide = section(0, None);
+        wide.heads = (0..10).map(|at| (format!("Column {at}"), format!("c{at}"), at > 2)).collect();
+        let words = (0..3).map(|_| Cell::text("a description that goes on and on and on"));
+        wide.rows = vec![words.chain((0..7).map(|at| Cell::text(format!("1234567.5{at}")))).collect()];
+        let file = file(vec![wide]);
+        for at in 0..7 {
+            assert!(file.contains(&format!("(1234567.5{at}) Tj")), "{at}");
+        }
+        assert!(!file.contains("on and on and on) Tj") && file.contains("(a desc"), "{file}");
     }
 
     #[test]
