@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use ::books::etims::Etims;
 use shared::config::Config;
 use shared::time::Clock;
 use store::Db;
@@ -68,6 +69,8 @@ pub struct Inner {
     pub(crate) predictions: Predictions,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
+    /// The Kenya Revenue Authority's signatures, where they are configured.
+    pub(crate) etims: Option<Etims>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// The same for Stripe's reports.
@@ -99,6 +102,7 @@ impl App {
         let reports = (config.portal.public_url.scheme() == "https").then_some(&reports);
         let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
         let stripe = config.stripe.as_ref().map(Stripe::new).transpose()?;
+        let etims = config.etims.as_ref().map(|one| Etims::new(one.base_url.clone(), one.timeout())).transpose()?;
         let portal = &config.portal;
         let sheet = assets::get("portal.css").expect("the sheet is in the program").content;
         let (accent, accent_dark) = (portal.accent.as_deref(), portal.accent_dark.as_deref());
@@ -122,6 +126,7 @@ impl App {
             metrics: Metrics::new(),
             mpesa,
             stripe,
+            etims,
             events_wait: Notify::new(),
             card_events_wait: Notify::new(),
             background: TaskTracker::new(),

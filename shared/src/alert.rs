@@ -88,6 +88,8 @@ pub enum Kind {
     MoneyUnmatched,
     /// The books do not balance.
     LedgerProof,
+    /// The Kenya Revenue Authority signs nothing for a branch.
+    EtimsBlocked,
     /// A certificate runs out.
     CertificateExpiry,
     /// There is no credit for SMS, or nearly none.
@@ -164,7 +166,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
@@ -183,6 +185,7 @@ impl Kind {
         Kind::PaymentAttempts,
         Kind::MoneyUnmatched,
         Kind::LedgerProof,
+        Kind::EtimsBlocked,
         Kind::SmsCredit,
         Kind::FailedLogins,
         Kind::LoginBurst,
@@ -214,6 +217,7 @@ impl Kind {
             Kind::SessionsLeaking => "sessions_leaking",
             Kind::MoneyUnmatched => "money_unmatched",
             Kind::LedgerProof => "ledger_proof",
+            Kind::EtimsBlocked => "etims_blocked",
             Kind::CertificateExpiry => "certificate_expiry",
             Kind::SmsCredit => "sms_credit",
             Kind::DatabaseAway => "database_away",
@@ -250,6 +254,7 @@ impl Kind {
             Kind::SessionsLeaking => "sessions leaking",
             Kind::MoneyUnmatched => "unmatched money",
             Kind::LedgerProof => "books do not balance",
+            Kind::EtimsBlocked => "invoices not signed",
             Kind::CertificateExpiry => "certificate runs out",
             Kind::SmsCredit => "SMS credit",
             Kind::DatabaseAway => "database away",
@@ -267,6 +272,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
+            Kind::EtimsBlocked => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins
@@ -303,6 +309,7 @@ impl Kind {
             | Kind::SessionsLeaking
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
+            | Kind::EtimsBlocked
             | Kind::CertificateExpiry
             | Kind::SmsCredit
             | Kind::DatabaseAway => false,
@@ -330,6 +337,7 @@ impl Kind {
             Kind::PaymentAttempts => warning(dial("attempts of one phone or device", 8, 3, 1000), within(10)),
             Kind::MoneyUnmatched => warning(dial("minutes that it waits", 10, 1, 10_000), None),
             Kind::LedgerProof => critical(None, None, 60),
+            Kind::EtimsBlocked => critical(dial("hours that an invoice waits", 6, 1, 720), None, 240),
             Kind::SmsCredit => warning(dial("percent of the day's limit", 90, 10, 100), None),
             Kind::FailedLogins => warning(dial("wrong guesses at a site", 20, 5, 100_000), within(15)),
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),

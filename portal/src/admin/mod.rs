@@ -251,6 +251,7 @@ fn see_books_routes() -> Router<App> {
         .route("/books/cash/agent", get(books::cash::show))
         .route("/books/days.csv", get(books::days::file))
         .route("/books/documents/{number}", get(books::document::show))
+        .route("/books/etims", get(books::etims::show))
         .route("/books/lines.csv", get(books::lines::file))
         .route("/books/taxes", get(books::taxes::show))
 }
@@ -260,6 +261,9 @@ fn keep_books_routes() -> Router<App> {
     Router::new()
         .route("/books/cash/handed-over", post(books::cash::hand_over))
         .route("/books/close", post(books::days::close))
+        .route("/books/etims/branches/{id}/try", post(books::etims::try_branch))
+        .route("/books/etims/invoices/{id}/again", post(books::etims::again))
+        .route("/books/etims/invoices/{id}/signature", post(books::etims::note_signature))
         .route("/books/taxes/letters", post(books::taxes::set_letter))
         .route("/books/taxes/rates", post(books::taxes::set_rate))
 }

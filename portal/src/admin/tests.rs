@@ -53,6 +53,7 @@ const PAGES: &[&str] = &[
     "/admin/books/cash/agent?name=Njeri",
     "/admin/books/days.csv",
     "/admin/books/documents/20261122-NBO1-M.pdf",
+    "/admin/books/etims",
     "/admin/books/lines.csv",
     "/admin/books/taxes",
     "/admin/calendar",
@@ -106,6 +107,9 @@ const PAGES: &[&str] = &[
 const CHANGES: &[&str] = &[
     "/admin/books/cash/handed-over",
     "/admin/books/close",
+    "/admin/books/etims/branches/0192e4a0-0000-7000-8000-000000000001/try",
+    "/admin/books/etims/invoices/0192e4a0-0000-7000-8000-000000000001/again",
+    "/admin/books/etims/invoices/0192e4a0-0000-7000-8000-000000000001/signature",
     "/admin/books/taxes/letters",
     "/admin/books/taxes/rates",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
@@ -330,6 +334,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&books::balance::tests::sample(page()));
     assert_whole(&books::cash::tests::sample(page()));
     assert_whole(&books::cash::tests::single(page()));
+    assert_whole(&books::etims::tests::sample(page()));
     assert_whole(&books::taxes::tests::sample(page()));
     assert_whole(&calendar::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
@@ -447,6 +452,6 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let books = ["balance.html", "cash.html", "document.html", "index.html", "sheet.html", "taxes.html"];
+    let books = ["balance.html", "cash.html", "document.html", "etims.html", "index.html", "sheet.html", "taxes.html"];
     assert_eq!(names, books, "a new template needs a line in the test above");
 }

@@ -1,7 +1,8 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, invoices for the tax
+//! authority.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -67,6 +68,7 @@ enum Job {
     Campaigns,
     Forecasts,
     Anomalies,
+    Etims,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -77,7 +79,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 25] = [
+    const ALL: [Job; 26] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -103,6 +105,7 @@ impl Job {
         Job::Campaigns,
         Job::Forecasts,
         Job::Anomalies,
+        Job::Etims,
     ];
 
     fn name(self) -> &'static str {
@@ -132,6 +135,7 @@ impl Job {
             Job::Campaigns => "campaigns",
             Job::Forecasts => "forecasts",
             Job::Anomalies => "anomalies",
+            Job::Etims => "etims",
         }
     }
 
@@ -150,7 +154,7 @@ impl Job {
             | Job::Bulk
             | Job::Campaigns => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble => Duration::from_secs(5),
+            Job::Trouble | Job::Etims => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
@@ -185,7 +189,8 @@ impl Job {
             | Job::Purchases
             | Job::Campaigns
             | Job::Forecasts
-            | Job::Anomalies => &never,
+            | Job::Anomalies
+            | Job::Etims => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -255,6 +260,7 @@ impl Job {
             Job::Campaigns => campaign::step(&app.db, app.clock.now()).await,
             Job::Forecasts => predictions::nightly(app).await,
             Job::Anomalies => predictions::anomalies::look(app).await,
+            Job::Etims => etims(app, hands).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -396,6 +402,23 @@ async fn webhooks(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError>
         hand_out(app, hands, ("webhook", None), move |app| async move {
             if let Err(error) = crate::hooks::work(&app, &due).await {
                 tracing::error!(delivery = %due.id, %error, "a webhook could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+/// One hand a branch: what one of them waits for holds up no other.
+async fn etims(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let more = crate::books::etims::prepare(app).await?;
+    let Some(settings) = &app.config.etims else { return Ok(false) };
+    let (lease, free) = (crate::books::etims::lease(settings), free_hands(hands));
+    for turn in store::books::etims::claim(&app.db, app.clock.now(), lease, free).await? {
+        hand_out(app, hands, ("etims", None), move |app| async move {
+            let branch = turn.branch.clone();
+            if let Err(error) = crate::books::etims::work(&app, turn).await {
+                tracing::error!(branch, %error, "a branch could not be worked on; it is taken up again");
             }
         })
         .await;

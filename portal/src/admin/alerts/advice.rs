@@ -47,6 +47,9 @@ pub(super) fn of(kind: Kind) -> &'static str {
         Kind::LedgerProof => {
             "Change nothing. Find out who has written to the database by hand, and compare with the provider's statement."
         }
+        Kind::EtimsBlocked => {
+            "Read what the authority says at that branch, mend it, and press Try again: no invoice may come before the one that waits."
+        }
         Kind::SmsCredit => "Top the account up, or raise sms.cost_limit_per_day.",
         Kind::FailedLogins => {
             "Look at the security log. If nothing is locked there, ask whether codes are misprinted or a login page is broken."
@@ -85,6 +88,7 @@ pub(super) fn look(kind: Kind) -> (&'static str, &'static str) {
         Kind::ProviderFailing | Kind::SmsCredit => ("/admin/messages", "Messages"),
         Kind::PaymentFailures | Kind::PaymentAttempts | Kind::LedgerProof => ("/admin/payments", "Payments"),
         Kind::MoneyUnmatched => ("/admin/money", "Unmatched money"),
+        Kind::EtimsBlocked => ("/admin/books/etims", "KRA eTIMS"),
         Kind::FailedLogins
         | Kind::LoginBurst
         | Kind::VoucherGuessing

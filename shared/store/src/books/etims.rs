@@ -15,6 +15,7 @@
 
 use shared::rng;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Db, Result};
@@ -87,8 +88,34 @@ pub async fn configure(db: &Db, tin: &str, wanted: &[Wanted], now: OffsetDateTim
         )
         .execute(&mut *tx)
         .await?;
+        begin_later(&mut tx, tin, one).await?;
     }
     tx.commit().await?;
+    Ok(())
+}
+
+/// Where nothing of ours is signed yet, or may be, the numbers begin where the configuration says: another program has used those before.
+async fn begin_later(tx: &mut PgConnection, tin: &str, wanted: &Wanted) -> Result<()> {
+    let moved = sqlx::query_scalar!(
+        "UPDATE etims_branches b SET next_number = $3, next_attempt_at = NULL
+         WHERE b.tin = $1 AND b.branch = $2 AND b.next_number <= $3 AND NOT EXISTS (
+             SELECT FROM etims_invoices e WHERE e.branch_id = b.id AND e.state IN ('unknown', 'signed'))
+           AND (b.next_number < $3 OR EXISTS (SELECT FROM etims_invoices e WHERE e.branch_id = b.id AND e.number < $3))
+         RETURNING b.id",
+        tin,
+        wanted.branch,
+        wanted.first_number
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(branch) = moved else { return Ok(()) };
+    sqlx::query!(
+        "UPDATE etims_invoices SET number = NULL, request = NULL, state = 'pending', reason = ''
+         WHERE branch_id = $1 AND number IS NOT NULL",
+        branch
+    )
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ pub struct Item {
     /// Its identity.
     pub id: Uuid,
     /// The number in its code.
-    pub number: i32,
+    pub number: u32,
     /// Whether the authority has it.
     pub is_registered: bool,
 }
@@ -281,7 +281,8 @@ pub async fn item(db: &Db, turn: &Turn, line: &Line, now: OffsetDateTime) -> Res
     )
     .fetch_one(&db.pool)
     .await?;
-    Ok(Item { id: row.id, number: row.number, is_registered: row.registered_at.is_some() })
+    let number = u32::try_from(row.number).unwrap_or_default();
+    Ok(Item { id: row.id, number, is_registered: row.registered_at.is_some() })
 }
 
 /// The authority has an item.
