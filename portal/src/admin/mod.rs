@@ -184,6 +184,7 @@ fn see_money_routes() -> Router<App> {
     Router::new()
         .route("/payments", get(show::<Payments>))
         .route("/payments/{id}", get(payment::show))
+        .route("/payments/{id}/receipt.pdf", get(payment::receipt::file))
         .route("/payments.csv", get(file::<Payments>))
         .route("/orders", get(show::<Orders>))
         .route("/orders.csv", get(file::<Orders>))

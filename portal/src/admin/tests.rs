@@ -87,6 +87,7 @@ const PAGES: &[&str] = &[
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
     "/admin/payments/pay_0192e4a0000070008000000000000001",
+    "/admin/payments/pay_0192e4a0000070008000000000000001/receipt.pdf",
     "/admin/money",
     "/admin/money/all",
     "/admin/money/RKTQDM7W6S",

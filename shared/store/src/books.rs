@@ -5,3 +5,4 @@
 
 pub mod etims;
 pub mod line;
+pub mod receipt;
