@@ -10,7 +10,7 @@
 //! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
-//! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
+//! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens; `books` – telling the tax authority;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
 //! * `books` – what lets us into accountants' programs, and what they are told;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;

@@ -73,6 +73,8 @@ pub struct Metrics {
     pub(crate) backups: backups::Backups,
     /// `mlango_retention_rows_total{rule}`.
     pub(crate) let_go: IntCounterVec,
+    /// `mlango_etims_invoices{state}`.
+    pub(crate) etims_invoices: IntGaugeVec,
     /// `mlango_forecasts_total{kind}`.
     pub(crate) forecasts: IntCounterVec,
     /// `mlango_books_postings{state}`.
@@ -175,6 +177,12 @@ impl Metrics {
                 "mlango_email_total",
                 "E-mails and how their sending ended: accepted, refused, unknown.",
                 &["kind", "result"],
+            ),
+            etims_invoices: gauges(
+                &registry,
+                "mlango_etims_invoices",
+                "Invoices for the Kenya Revenue Authority that are not signed, or whose signature was lost.",
+                &["state"],
             ),
             outbox_pending: gauges(&registry, "mlango_outbox_pending", "What waits to be sent.", &["kind"]),
             outbox_age: gauges(

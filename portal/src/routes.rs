@@ -34,6 +34,7 @@ pub fn public(app: App) -> Router {
         .route("/o/{token}/devices", post(order::remove_device))
         .route("/o/{token}/account", post(account::after_payment))
         .route("/o/{token}/receipt", get(account::receipt))
+        .route("/o/{token}/receipt.pdf", get(account::receipt_file))
         .route(urls::ACCOUNT, get(account::show).post(account::again))
         .route("/account/code", post(account::sign_in::send_code))
         .route("/account/verify", post(account::sign_in::verify))

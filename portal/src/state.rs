@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use ::books::etims::Etims;
 use shared::config::Config;
 use shared::time::Clock;
 use store::Db;
@@ -71,6 +72,8 @@ pub struct Inner {
     pub stripe: Option<Stripe>,
     /// The accountants' programs that are configured.
     pub(crate) books: Programs,
+    /// The Kenya Revenue Authority's signatures, where they are configured.
+    pub(crate) etims: Option<Etims>,
     /// Rung when this process has stored a provider's report, so that it is worked on at once.
     pub(crate) events_wait: Notify,
     /// The same for Stripe's reports.
@@ -103,6 +106,7 @@ impl App {
         let sms = config.sms.as_ref().map(|settings| Sms::new(settings, reports)).transpose()?;
         let stripe = config.stripe.as_ref().map(Stripe::new).transpose()?;
         let books = Programs::open(&config)?;
+        let etims = config.etims.as_ref().map(|one| Etims::new(one.base_url.clone(), one.timeout())).transpose()?;
         let portal = &config.portal;
         let sheet = assets::get("portal.css").expect("the sheet is in the program").content;
         let (accent, accent_dark) = (portal.accent.as_deref(), portal.accent_dark.as_deref());
@@ -127,6 +131,7 @@ impl App {
             mpesa,
             stripe,
             books,
+            etims,
             events_wait: Notify::new(),
             card_events_wait: Notify::new(),
             background: TaskTracker::new(),

@@ -45,6 +45,11 @@ pub fn receipt(page: &str) -> String {
     format!("{page}/receipt")
 }
 
+/// The same as a file.
+pub fn receipt_file(page: &str) -> String {
+    format!("{page}/receipt.pdf")
+}
+
 /// The packages for a visit.
 pub fn packages(visit: &str) -> String {
     format!("{PACKAGES}?visit={visit}")

@@ -88,6 +88,8 @@ pub enum Kind {
     MoneyUnmatched,
     /// The books do not balance.
     LedgerProof,
+    /// The Kenya Revenue Authority signs nothing for a branch.
+    EtimsBlocked,
     /// A certificate runs out.
     CertificateExpiry,
     /// There is no credit for SMS, or nearly none.
@@ -186,6 +188,7 @@ impl Kind {
         Kind::MoneyUnmatched,
         Kind::LedgerProof,
         Kind::BooksReconnect,
+        Kind::EtimsBlocked,
         Kind::SmsCredit,
         Kind::FailedLogins,
         Kind::LoginBurst,
@@ -217,6 +220,7 @@ impl Kind {
             Kind::SessionsLeaking => "sessions_leaking",
             Kind::MoneyUnmatched => "money_unmatched",
             Kind::LedgerProof => "ledger_proof",
+            Kind::EtimsBlocked => "etims_blocked",
             Kind::CertificateExpiry => "certificate_expiry",
             Kind::SmsCredit => "sms_credit",
             Kind::DatabaseAway => "database_away",
@@ -254,6 +258,7 @@ impl Kind {
             Kind::SessionsLeaking => "sessions leaking",
             Kind::MoneyUnmatched => "unmatched money",
             Kind::LedgerProof => "books do not balance",
+            Kind::EtimsBlocked => "invoices not signed",
             Kind::CertificateExpiry => "certificate runs out",
             Kind::SmsCredit => "SMS credit",
             Kind::DatabaseAway => "database away",
@@ -273,6 +278,7 @@ impl Kind {
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
             Kind::BooksReconnect => Permission::SeeBooks,
+            Kind::EtimsBlocked => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins
@@ -310,6 +316,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::BooksReconnect
+            | Kind::EtimsBlocked
             | Kind::CertificateExpiry
             | Kind::SmsCredit
             | Kind::DatabaseAway => false,
@@ -338,6 +345,7 @@ impl Kind {
             Kind::MoneyUnmatched => warning(dial("minutes that it waits", 10, 1, 10_000), None),
             Kind::LedgerProof => critical(None, None, 60),
             Kind::BooksReconnect => warning(None, None),
+            Kind::EtimsBlocked => critical(dial("hours that an invoice waits", 6, 1, 720), None, 240),
             Kind::SmsCredit => warning(dial("percent of the day's limit", 90, 10, 100), None),
             Kind::FailedLogins => warning(dial("wrong guesses at a site", 20, 5, 100_000), within(15)),
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),

@@ -10,6 +10,7 @@ mod accounting;
 mod api;
 mod books;
 mod email;
+mod etims;
 mod map;
 mod mpesa;
 mod programs;
@@ -35,6 +36,7 @@ pub use self::accounting::{Accounting, After, Commit};
 pub use self::api::Api;
 pub use self::books::Books;
 pub use self::email::{Email, Encryption, Sender};
+pub use self::etims::{Branch, Etims, Per};
 pub use self::mpesa::{Initiator, SourceCheck, Validation};
 pub use self::programs::{QuickBooks, Xero, Zoho, is_safe};
 pub use self::retention::{Privacy, Retention};
@@ -120,6 +122,11 @@ pub struct Config {
     /// How days are closed.
     #[serde(default)]
     pub books: Books,
+    /// Who the operator is, for receipts and documents.
+    #[serde(default)]
+    pub books: Books,
+    /// The Kenya Revenue Authority's signatures; without the section nothing is told it.
+    pub etims: Option<Etims>,
 }
 
 /// `[database]`
@@ -550,6 +557,8 @@ impl Config {
         self.quickbooks.as_ref().map_or(Ok(()), QuickBooks::check)?;
         self.xero.as_ref().map_or(Ok(()), Xero::check)?;
         self.zoho.as_ref().map_or(Ok(()), Zoho::check)?;
+        self.books.check()?;
+        self.etims.as_ref().map_or(Ok(()), Etims::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)
     }
 }

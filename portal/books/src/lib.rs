@@ -15,6 +15,7 @@
 
 pub mod connector;
 pub mod grant;
+pub mod etims;
 pub mod number;
 pub mod posting;
 pub mod quickbooks;

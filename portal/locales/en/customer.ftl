@@ -557,6 +557,24 @@ receipt-given-back = Given back
 receipt-given-back-line = { $amount }, { $when }
 receipt-order = Order
 receipt-back = Back
+receipt-tax-number = Tax number
+receipt-address = Address
+receipt-phone = Phone
+# The tax that is in the price, as "B, 16 %: KSh 2.76"; $letter is the tax authority's name of the tax.
+receipt-tax = Tax included
+receipt-tax-line = { $letter }, { $percent } %: { $amount }
+# What the Kenya Revenue Authority (KRA) says of the receipt.
+receipt-kra-invoice = KRA invoice
+receipt-kra-credit = KRA credit note
+receipt-kra-device = Control unit
+receipt-kra-number = KRA receipt
+receipt-kra-signature = Signature
+receipt-kra-internal = Internal data
+receipt-kra-when = Signed
+receipt-kra-code = QR code of the page where KRA shows this receipt
+receipt-kra-check = Check it at KRA
+receipt-kra-waits = The signature of the tax authority comes later: open this page again.
+receipt-file = As a file (PDF)
 
 ## What we do with data about people: the sentence under a field for a number, and the page that its link leads to
 

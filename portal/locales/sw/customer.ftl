@@ -502,6 +502,22 @@ receipt-given-back = Zilizorudishwa
 receipt-given-back-line = { $amount }, { $when }
 receipt-order = Oda
 receipt-back = Rudi
+receipt-tax-number = Namba ya kodi
+receipt-address = Anwani
+receipt-phone = Simu
+receipt-tax = Kodi iliyomo
+receipt-tax-line = { $letter }, { $percent } %: { $amount }
+receipt-kra-invoice = Ankara ya KRA
+receipt-kra-credit = Hati ya KRA ya kurudisha
+receipt-kra-device = Kifaa cha KRA
+receipt-kra-number = Risiti ya KRA
+receipt-kra-signature = Sahihi
+receipt-kra-internal = Data ya ndani
+receipt-kra-when = Imesainiwa
+receipt-kra-code = Msimbo wa QR wa ukurasa ambao KRA inaonyesha risiti hii
+receipt-kra-check = Hakiki kwa KRA
+receipt-kra-waits = Sahihi ya mamlaka ya kodi itakuja baadaye: fungua ukurasa huu tena.
+receipt-file = Kama faili (PDF)
 
 ## What we do with data about people: the sentence under a field for a number, and the page that its link leads to
 

@@ -1,7 +1,8 @@
 //! `/admin/payments/{id}`: one payment, what is owed of it, what has gone back or is on its way, and what can be done: have the provider
-//! give it back, or say that a person has ([`changes`]).
+//! give it back, or say that a person has ([`changes`]). Its customer's receipt as a file is [`receipt`]'s.
 
 pub(super) mod changes;
+pub(super) mod receipt;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -35,6 +36,8 @@ pub(super) struct Payment {
     /// The receipt by which the money goes back, if it does; empty: it goes back here.
     by_receipt: String,
     given: Vec<Row>,
+    /// Where the customer's receipt is as a file; empty: there is none.
+    receipt: String,
     forms: Vec<Form>,
     /// What was done just now.
     done: &'static str,
@@ -154,6 +157,10 @@ fn drawn(
         facts,
         by_receipt: balance.receipt.clone().filter(|_| balance.goes_by_receipt).unwrap_or_default(),
         given: balance.given.iter().map(|given| row(given, now)).collect(),
+        receipt: match balance.order_state.as_str() {
+            "paid" | "refund_due" => format!("{}/receipt.pdf", path(balance.payment)),
+            _ => String::new(),
+        },
         forms,
         done: "",
         problem: String::new(),

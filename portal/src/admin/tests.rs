@@ -55,6 +55,7 @@ const PAGES: &[&str] = &[
     "/admin/books/cash/agent?name=Njeri",
     "/admin/books/days.csv",
     "/admin/books/documents/20261122-NBO1-M.pdf",
+    "/admin/books/etims",
     "/admin/books/lines.csv",
     "/admin/books/taxes",
     "/admin/calendar",
@@ -88,6 +89,7 @@ const PAGES: &[&str] = &[
     "/admin/sessions/ses_0192e4a0000070008000000000000001",
     "/admin/payments",
     "/admin/payments/pay_0192e4a0000070008000000000000001",
+    "/admin/payments/pay_0192e4a0000070008000000000000001/receipt.pdf",
     "/admin/money",
     "/admin/money/all",
     "/admin/money/RKTQDM7W6S",
@@ -108,6 +110,9 @@ const PAGES: &[&str] = &[
 const CHANGES: &[&str] = &[
     "/admin/books/cash/handed-over",
     "/admin/books/close",
+    "/admin/books/etims/branches/0192e4a0-0000-7000-8000-000000000001/try",
+    "/admin/books/etims/invoices/0192e4a0-0000-7000-8000-000000000001/again",
+    "/admin/books/etims/invoices/0192e4a0-0000-7000-8000-000000000001/signature",
     "/admin/books/taxes/letters",
     "/admin/books/taxes/rates",
     "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
@@ -339,6 +344,7 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&books::balance::tests::sample(page()));
     assert_whole(&books::cash::tests::sample(page()));
     assert_whole(&books::cash::tests::single(page()));
+    assert_whole(&books::etims::tests::sample(page()));
     assert_whole(&books::taxes::tests::sample(page()));
     assert_whole(&calendar::tests::sample(page()));
     assert_whole(&charts::tests::sample(page()));
@@ -456,6 +462,6 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let books = ["balance.html", "cash.html", "document.html", "index.html", "sheet.html", "taxes.html"];
+    let books = ["balance.html", "cash.html", "document.html", "etims.html", "index.html", "sheet.html", "taxes.html"];
     assert_eq!(names, books, "a new template needs a line in the test above");
 }

@@ -14,6 +14,7 @@ use store::alert::facts::{
 use store::alert::{Alert, State};
 use store::backup::{Archive, Newest};
 use store::books::connection::{self, Lost};
+use store::books::etims::{self, Blocked};
 use store::notification;
 use store::prediction::lately::Found;
 
@@ -70,6 +71,8 @@ pub(crate) struct Observed {
     pub(super) unbalanced: u64,
     /// Accountants' programs that do not let us in any more.
     pub(super) lost_books: Vec<Lost>,
+    /// Branches at which invoices wait for the tax authority.
+    pub(super) etims: Vec<Blocked>,
     /// What messages have cost within a day, and what they may; `None`: there is no limit.
     pub(super) cost: Option<(i64, i64)>,
     /// What was unusual in the last hours; `None`: nobody has looked for too long.
@@ -136,6 +139,7 @@ pub(super) async fn observe(
         unmatched: facts::unmatched(db).await?,
         unbalanced: unbalanced(app, memory, now).await?,
         lost_books: connection::lost(db).await?,
+        etims: etims::blocked(db).await?,
         cost: cost(app, now).await?,
         found: anomalies::found(db, now).await?,
         // Last: what is added to the samples is remembered with the round, and a round that fails before would add it again.
@@ -281,6 +285,7 @@ pub(super) mod tests {
             unmatched: (0, None),
             unbalanced: 0,
             lost_books: Vec::new(),
+            etims: Vec::new(),
             cost: None,
             found: Some(Vec::new()),
         }

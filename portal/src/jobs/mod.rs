@@ -6,6 +6,8 @@
 //! to accountants' programs and what they have of it.
 //! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what lines of
 //! statements are.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, invoices for the tax
+//! authority.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,
@@ -79,6 +81,7 @@ enum Job {
     Postings,
     Comparisons,
     Statements,
+    Etims,
 }
 
 /// Starts all jobs; they end when `shutdown` is cancelled.
@@ -120,6 +123,7 @@ impl Job {
         Job::Postings,
         Job::Comparisons,
         Job::Statements,
+        Job::Etims,
     ];
 
     fn name(self) -> &'static str {
@@ -153,6 +157,7 @@ impl Job {
             Job::Postings => "postings",
             Job::Comparisons => "comparisons",
             Job::Statements => "statements",
+            Job::Etims => "etims",
         }
     }
 
@@ -173,6 +178,7 @@ impl Job {
             | Job::Postings => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
             Job::Trouble | Job::Comparisons => Duration::from_secs(5),
+            Job::Trouble | Job::Etims => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies | Job::Statements => {
                 Duration::from_secs(60)
@@ -214,6 +220,7 @@ impl Job {
             | Job::Postings
             | Job::Comparisons => &never,
             | Job::Statements => &never,
+            | Job::Etims => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut failing = false;
@@ -288,6 +295,7 @@ impl Job {
             Job::Comparisons => books::compare::round(app).await,
             // What was booked since may be what a line of a statement tells of.
             Job::Statements => statement::rematch(&app.db).await.map(|_| false),
+            Job::Etims => etims(app, hands).await,
             Job::Expiry => {
                 let waiting = unmatched::count_waiting(&app.db).await?;
                 app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
@@ -429,6 +437,23 @@ async fn webhooks(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError>
         hand_out(app, hands, ("webhook", None), move |app| async move {
             if let Err(error) = crate::hooks::work(&app, &due).await {
                 tracing::error!(delivery = %due.id, %error, "a webhook could not be worked on; it is taken up again");
+            }
+        })
+        .await;
+    }
+    Ok(more)
+}
+
+/// One hand a branch: what one of them waits for holds up no other.
+async fn etims(app: &App, hands: &Arc<Semaphore>) -> Result<bool, StoreError> {
+    let more = crate::books::etims::prepare(app).await?;
+    let Some(settings) = &app.config.etims else { return Ok(false) };
+    let (lease, free) = (crate::books::etims::lease(settings), free_hands(hands));
+    for turn in store::books::etims::claim(&app.db, app.clock.now(), lease, free).await? {
+        hand_out(app, hands, ("etims", None), move |app| async move {
+            let branch = turn.branch.clone();
+            if let Err(error) = crate::books::etims::work(&app, turn).await {
+                tracing::error!(branch, %error, "a branch could not be worked on; it is taken up again");
             }
         })
         .await;

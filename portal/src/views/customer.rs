@@ -406,27 +406,25 @@ pub(crate) struct SignedInLine {
 #[template(path = "customer/receipt.html")]
 pub(crate) struct ReceiptPage {
     pub(crate) site: Site,
-    pub(crate) package: String,
-    pub(crate) amount: String,
-    pub(crate) paid_at: String,
-    /// What lowered the price, a line each.
-    pub(crate) savings: Vec<String>,
-    /// Masked.
-    pub(crate) phone: String,
-    /// The provider's receipt.
-    pub(crate) reference: Option<Reference>,
-    /// How much went back, and when.
-    pub(crate) given_back: Option<String>,
+    /// What is said, and how it is called.
+    pub(crate) lines: Vec<(String, String)>,
+    /// Where the tax authority shows the same.
+    pub(crate) check: Option<Check>,
+    /// Whether its signature is to come.
+    pub(crate) waits: bool,
     pub(crate) code: String,
+    /// Where it is as a file.
+    pub(crate) file: String,
     pub(crate) back: String,
 }
 
-/// The receipt of a provider.
+/// An address as a link and as a QR code.
 #[derive(Debug)]
-pub(crate) struct Reference {
-    /// Whose it is, in words.
-    pub(crate) label: String,
-    pub(crate) number: String,
+pub(crate) struct Check {
+    pub(crate) address: String,
+    /// The picture's side, and the path of its dark squares.
+    pub(crate) side: usize,
+    pub(crate) squares: String,
 }
 
 /// The page of an order, in whatever stage it is.
@@ -839,14 +837,11 @@ mod tests {
                 .render(),
             ReceiptPage {
                 site: site(),
-                package: NASTY.into(),
-                amount: NASTY.into(),
-                paid_at: NASTY.into(),
-                savings: vec![NASTY.into()],
-                phone: NASTY.into(),
-                reference: Some(Reference { label: NASTY.into(), number: NASTY.into() }),
-                given_back: Some(NASTY.into()),
+                lines: vec![(NASTY.into(), NASTY.into())],
+                check: Some(Check { address: NASTY.into(), side: 29, squares: "M4 4h7v1h-7z".into() }),
+                waits: true,
                 code: NASTY.into(),
+                file: "/o/x/receipt.pdf".into(),
                 back: "/o/x".into(),
             }
             .render(),

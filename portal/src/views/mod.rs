@@ -1,11 +1,12 @@
 //! What templates show: typed data for each page ([`customer`]), files ([`assets`]), sentences in the language of the page
-//! ([`text`]), and plain words for codes, refused logins, times and sizes ([`words`],
+//! ([`text`]), QR codes (`qr`), and plain words for codes, refused logins, times and sizes ([`words`],
 //! [`refused`], [`time`], [`amount`]). Nothing here reads the store or decides.
 
 pub mod amount;
 pub mod assets;
 pub(crate) mod brand;
 pub mod customer;
+pub(crate) mod qr;
 pub mod refused;
 pub mod text;
 pub mod time;

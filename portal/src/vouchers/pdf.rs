@@ -9,11 +9,11 @@
 //! are drawn as rows of squares in whole numbers, which take some 3 kB a voucher.
 
 use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
-use qrcode::{Color, QrCode};
 use shared::voucher::printed;
 
 use super::font::{Font, encode};
 use super::{Batch, Voucher};
+use crate::views::qr;
 
 /// Points of a millimetre: a point is 1/72 inch.
 const MM: f32 = 72.0 / 25.4;
@@ -188,7 +188,7 @@ impl Pen {
         ] {
             self.write(style, text, left, top - below, beside);
         }
-        self.qr(&batch.url(voucher), left + room - CELL_QR, top - 11.0, CELL_QR);
+        qr::draw(&mut self.0, &batch.url(voucher), left + room - CELL_QR, top - 11.0, CELL_QR);
         let code = printed(&voucher.code);
         self.centre(code_style(&code, room), &code, left, top - 69.0, room);
     }
@@ -209,7 +209,7 @@ impl Pen {
             self.centre(style, text, roll.inset, y, room);
         }
         y -= SLIP_GAP;
-        self.qr(&batch.url(voucher), (roll.width - roll.qr) / 2.0, y, roll.qr);
+        qr::draw(&mut self.0, &batch.url(voucher), (roll.width - roll.qr) / 2.0, y, roll.qr);
         y -= roll.qr + SLIP_GAP;
         let last_day = use_by(batch);
         let number = if last_day.is_empty() { number } else { format!("{number}. {last_day}") };
@@ -236,27 +236,6 @@ impl Pen {
             self.0.begin_text().set_font(Name(font.name()), size).next_line(x, y).show(Str(text)).end_text();
         }
     }
-
-    /// A QR code with this upper left corner: squares that touch are one rectangle, so that no hairline shows between them. The
-    /// white around it, which readers ask for, is the caller's.
-    fn qr(&mut self, url: &str, left: f32, top: f32, side: f32) {
-        let Ok(code) = QrCode::new(url) else { return };
-        let squares = code.width();
-        let square = side / squares as f32;
-        // From here on a square is 1 × 1, and y goes down.
-        self.0.save_state().transform([square, 0.0, 0.0, -square, left, top]);
-        for row in 0..squares {
-            let mut column = 0;
-            while column < squares {
-                let run = (column..squares).take_while(|&column| code[(column, row)] == Color::Dark).count();
-                if run > 0 {
-                    self.0.rect(column as f32, row as f32, run as f32, 1.0);
-                }
-                column += run.max(1);
-            }
-        }
-        self.0.fill_nonzero().restore_state();
-    }
 }
 
 /// Price, number and support as they are written; no support, no words.
@@ -280,6 +259,8 @@ fn code_style(code: &str, room: f32) -> Style {
 
 #[cfg(test)]
 mod tests {
+    use qrcode::{Color, QrCode};
+
     use super::super::samples;
     use super::*;
 

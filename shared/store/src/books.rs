@@ -24,3 +24,6 @@ pub mod mapping;
 pub mod posting;
 
 pub mod statement;
+pub mod etims;
+pub mod line;
+pub mod receipt;

@@ -68,6 +68,7 @@ pub const COLUMNS: &[Column] = &[
         owner: "id",
         place: "book_connection.tokens:",
     },
+    Column { table: "etims_branches", name: "key_sealed", key: "id", owner: "id", place: "etims.key:" },
 ];
 
 /// How much of a column the present key has sealed.

@@ -49,6 +49,8 @@ pub(super) fn of(kind: Kind) -> &'static str {
         }
         Kind::BooksReconnect => {
             "Connect the program again, as somebody who may do so there. What was not told meanwhile is told then, once each."
+        Kind::EtimsBlocked => {
+            "Read what the authority says at that branch, mend it, and press Try again: no invoice may come before the one that waits."
         }
         Kind::SmsCredit => "Top the account up, or raise sms.cost_limit_per_day.",
         Kind::FailedLogins => {
@@ -89,6 +91,7 @@ pub(super) fn look(kind: Kind) -> (&'static str, &'static str) {
         Kind::PaymentFailures | Kind::PaymentAttempts | Kind::LedgerProof => ("/admin/payments", "Payments"),
         Kind::MoneyUnmatched => ("/admin/money", "Unmatched money"),
         Kind::BooksReconnect => ("/admin/books/programs", "Programs"),
+        Kind::EtimsBlocked => ("/admin/books/etims", "KRA eTIMS"),
         Kind::FailedLogins
         | Kind::LoginBurst
         | Kind::VoucherGuessing

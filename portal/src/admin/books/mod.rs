@@ -8,6 +8,7 @@
 //!  /admin/books/balance                balance  the trial balance up to a day; .csv
 //!  /admin/books/cash                   cash     what agents sold, handed over and owe; .csv, and a page an agent
 //!  /admin/books/taxes                  taxes    the rates, and which package has which
+//!  /admin/books/etims                  etims    what the tax authority has signed, and what waits and why
 //! ```
 //!
 //! Every table is a [`sheet::Sheet`], which a page shows with its sums, paper has as well, and a file has without them.
@@ -18,6 +19,7 @@ pub(in crate::admin) mod balance;
 pub(in crate::admin) mod cash;
 pub(in crate::admin) mod days;
 pub(in crate::admin) mod document;
+pub(in crate::admin) mod etims;
 pub(in crate::admin) mod lines;
 pub(in crate::admin) mod taxes;
 

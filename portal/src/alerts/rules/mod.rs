@@ -11,6 +11,7 @@ mod capacity_near;
 mod certificate_expiry;
 mod demand_unusual;
 mod disk_space;
+mod etims_blocked;
 mod failed_logins;
 mod ledger_proof;
 mod login_burst;
@@ -84,6 +85,7 @@ pub(super) fn judge(kind: Kind, observed: &Observed, rule: &Rule) -> Option<Vec<
         Kind::MoneyUnmatched => Some(money_unmatched::judge(observed, rule)),
         Kind::LedgerProof => Some(ledger_proof::judge(observed)),
         Kind::BooksReconnect => Some(books_reconnect::judge(observed)),
+        Kind::EtimsBlocked => Some(etims_blocked::judge(observed, rule)),
         Kind::CertificateExpiry => certificate_expiry::judge(observed, rule),
         Kind::SmsCredit => Some(sms_credit::judge(observed, rule)),
         Kind::DemandUnusual => demand_unusual::judge(observed, rule),

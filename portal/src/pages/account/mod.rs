@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Form as Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::cookie::Cookie;
 use serde::Deserialize;
 use shared::language::Language;
@@ -27,8 +27,7 @@ use shared::rules::DevicePolicy;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use store::entitlement::{self, Usage};
-use store::order::{self, OrderState};
-use store::returned::{self, Returned};
+use store::order::{self, Order, OrderState};
 use store::{StoreError, notification, user};
 use uuid::Uuid;
 
@@ -36,15 +35,16 @@ use super::hotspot::{self, open};
 use super::visit::{self, Form, Visit};
 use super::{login, order as order_page};
 use crate::App;
+use crate::books::receipt;
 use crate::error::AppError;
 use crate::middleware::language::{Speech, Wanted};
 use crate::session::customer::{self, Customer, Presented};
 use crate::urls;
 use crate::views::customer::{
-    AccountPage, GoingOnlinePage, MessageChoice, OwnedCard, PaidLine, ReceiptPage, Reference, SignedInLine,
+    AccountPage, Check, GoingOnlinePage, MessageChoice, OwnedCard, PaidLine, ReceiptPage, SignedInLine,
 };
 use crate::views::text::say;
-use crate::views::{Site, page, time, words};
+use crate::views::{Site, page, qr, time, words};
 
 /// How long what has ended is still shown.
 const SHOWN_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -318,35 +318,44 @@ pub(crate) async fn receipt(
     wanted: Wanted,
     Path(order): Path<String>,
 ) -> Result<Response, AppError> {
-    let id = token::verify(app.db.seal(), Purpose::OrderPage, &order).ok_or(AppError::NotFound)?;
-    let order = order::get(&app.db, id).await?;
-    let Some(paid_at) = order.paid_at else { return Err(AppError::NotFound) };
+    let order = paid_order(&app, &order).await?;
     let speech = wanted.speech(visit::language_of(&order.visit), None);
+    let receipt = receipt::of(&app, speech.language, &order).await?.ok_or(AppError::NotFound)?;
     let page_of_order = urls::order(app.db.seal(), order.id);
-    let reference = store::payment::receipt_of(&app.db, order.id).await?.map(|receipt| Reference {
-        label: say(speech.language, words::receipt(&receipt.provider)).to_string(),
-        number: receipt.number,
-    });
-    let given_back = match returned::of_order(&app.db, order.id).await? {
-        Some(Returned::Gone { amount, at, .. } | Returned::TakenBack { amount, at }) => {
-            let when = time::stamp(speech.language, at);
-            Some(say(speech.language, "receipt-given-back-line").with("amount", amount).with("when", when).to_string())
-        }
-        Some(Returned::OnItsWay { .. }) | None => None,
-    };
     let view = ReceiptPage {
         site: Site::of(&app, speech).at(&urls::receipt(&page_of_order)),
-        package: order.package_in(speech.language).to_owned(),
-        amount: order.amount.to_string(),
-        paid_at: time::stamp(speech.language, paid_at),
-        savings: order_page::savings(&app, speech.language, &order).await?,
-        phone: order.phone.masked(),
-        reference,
-        given_back,
+        lines: receipt.lines,
+        check: receipt.check.map(|address| {
+            let (side, squares) = qr::path(&address);
+            Check { address, side, squares }
+        }),
+        waits: receipt.waits,
         code: order.code.clone(),
+        file: speech.to(&urls::receipt_file(&page_of_order)),
         back: speech.to(&page_of_order),
     };
     page(StatusCode::OK, &view)
+}
+
+/// `GET /o/{token}/receipt.pdf`
+pub(crate) async fn receipt_file(
+    State(app): State<App>,
+    wanted: Wanted,
+    Path(order): Path<String>,
+) -> Result<Response, AppError> {
+    let order = paid_order(&app, &order).await?;
+    let speech = wanted.speech(visit::language_of(&order.visit), None);
+    let receipt = receipt::of(&app, speech.language, &order).await?.ok_or(AppError::NotFound)?;
+    let name = format!("attachment; filename=\"{}.pdf\"", order.code);
+    let headers = [(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, receipt::render(&receipt, &order.code)).into_response())
+}
+
+/// The order whose page this is, if it is paid.
+async fn paid_order(app: &App, token: &str) -> Result<Order, AppError> {
+    let id = token::verify(app.db.seal(), Purpose::OrderPage, token).ok_or(AppError::NotFound)?;
+    let order = order::get(&app.db, id).await?;
+    if order.paid_at.is_some() { Ok(order) } else { Err(AppError::NotFound) }
 }
 
 /// Begins a session and shows the page of its customer.
