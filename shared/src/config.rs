@@ -119,10 +119,7 @@ pub struct Config {
     /// The REST interface and webhooks.
     #[serde(default)]
     pub api: Api,
-    /// How days are closed.
-    #[serde(default)]
-    pub books: Books,
-    /// Who the operator is, for receipts and documents.
+    /// How days are closed, and who the operator is, for receipts and documents.
     #[serde(default)]
     pub books: Books,
     /// The Kenya Revenue Authority's signatures; without the section nothing is told it.
@@ -557,7 +554,6 @@ impl Config {
         self.quickbooks.as_ref().map_or(Ok(()), QuickBooks::check)?;
         self.xero.as_ref().map_or(Ok(()), Xero::check)?;
         self.zoho.as_ref().map_or(Ok(()), Zoho::check)?;
-        self.books.check()?;
         self.etims.as_ref().map_or(Ok(()), Etims::check)?;
         self.email.as_ref().map_or(Ok(()), Email::check)
     }

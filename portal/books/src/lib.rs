@@ -14,12 +14,12 @@
 //! of it is the business of the portal and of `store::books`.
 
 pub mod connector;
-pub mod grant;
 pub mod etims;
+pub mod grant;
 pub mod number;
 pub mod posting;
 pub mod quickbooks;
 pub mod statement;
 pub mod tax;
-pub mod zoho;
 pub mod xero;
+pub mod zoho;

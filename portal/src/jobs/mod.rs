@@ -92,8 +92,7 @@ pub(crate) fn start(app: &App, tracker: &TaskTracker, shutdown: &CancellationTok
 }
 
 impl Job {
-    const ALL: [Job; 26] = [
-    const ALL: [Job; 27] = [
+    const ALL: [Job; 30] = [
         Job::Reports,
         Job::Checks,
         Job::CardReports,
@@ -177,8 +176,7 @@ impl Job {
             | Job::Campaigns
             | Job::Postings => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble | Job::Comparisons => Duration::from_secs(5),
-            Job::Trouble | Job::Etims => Duration::from_secs(5),
+            Job::Trouble | Job::Comparisons | Job::Etims => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies | Job::Statements => {
                 Duration::from_secs(60)
@@ -216,10 +214,10 @@ impl Job {
             | Job::Campaigns
             | Job::Forecasts
             | Job::Anomalies
-            | Job::Closing => &never,
+            | Job::Closing
             | Job::Postings
-            | Job::Comparisons => &never,
-            | Job::Statements => &never,
+            | Job::Comparisons
+            | Job::Statements
             | Job::Etims => &never,
         };
         let hands = Arc::new(Semaphore::new(SIDE_BY_SIDE));

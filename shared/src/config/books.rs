@@ -1,10 +1,16 @@
-//! `[books]`: how days are closed.
+//! `[books]`: how days are closed, and who the operator is, for receipts and documents.
+//!
+//! `[etims]` stands in [`super::etims`].
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, range};
+use super::{ConfigError, optional_text, range};
+
+/// Most characters of a name, a number, a telephone, an address: a line of a receipt, or a few.
+const LINE_MAX: usize = 100;
+const ADDRESS_MAX: usize = 200;
 
 /// `[books]`
 #[derive(Clone, Debug, Deserialize)]
@@ -13,38 +19,6 @@ pub struct Books {
     /// How long after its midnight a day is closed by itself, minutes: what is told late by then is still of that day if it was booked on
     /// it. Default 180, 0–1440.
     pub close_after_minutes: u32,
-}
-
-impl Default for Books {
-    fn default() -> Books {
-        Books { close_after_minutes: 180 }
-    }
-}
-
-impl Books {
-    /// How long after its midnight a day is closed by itself.
-    pub fn close_after(&self) -> Duration {
-        Duration::from_secs(60 * u64::from(self.close_after_minutes))
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        range("books.close_after_minutes", u64::from(self.close_after_minutes), 0, 1440)
-//! `[books]`: who the operator is, for receipts and documents.
-//!
-//! `[etims]` stands in [`super::etims`].
-
-use serde::Deserialize;
-
-use super::{ConfigError, optional_text};
-
-/// Most characters of a name, a number, a telephone, an address: a line of a receipt, or a few.
-const LINE_MAX: usize = 100;
-const ADDRESS_MAX: usize = 200;
-
-/// `[books]`
-#[derive(Clone, Default, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Books {
     /// The operator's name, as it is registered. Default: none, and receipts have `portal.brand`.
     #[serde(deserialize_with = "optional_text")]
     pub legal_name: Option<String>,
@@ -59,7 +33,18 @@ pub struct Books {
     pub phone: Option<String>,
 }
 
+impl Default for Books {
+    fn default() -> Books {
+        Books { close_after_minutes: 180, legal_name: None, tax_number: None, address: None, phone: None }
+    }
+}
+
 impl Books {
+    /// How long after its midnight a day is closed by itself.
+    pub fn close_after(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.close_after_minutes))
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (name, value, most) in [
             ("legal_name", &self.legal_name, LINE_MAX),
@@ -74,20 +59,12 @@ impl Books {
                 return Err(ConfigError::Range(format!("books.{name} must be one line of at most {most} characters")));
             }
         }
-        Ok(())
+        range("books.close_after_minutes", u64::from(self.close_after_minutes), 0, 1440)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_closed_before_the_next_one_is_over() {
-        assert!(Books::default().check().is_ok());
-        assert_eq!(Books::default().close_after(), Duration::from_secs(3 * 3600));
-        assert!(Books { close_after_minutes: 1440 }.check().is_ok());
-        assert!(Books { close_after_minutes: 1441 }.check().is_err());
     use figment::Figment;
     use figment::providers::{Format as _, Toml};
 
@@ -99,6 +76,13 @@ mod tests {
 
     fn load(books: &str) -> Result<Books, ConfigError> {
         Config::from(Figment::from(Toml::string(&format!("{REST}[books]\n{books}")))).map(|config| config.books)
+    }
+
+    #[test]
+    fn a_day_is_closed_before_the_next_one_is_over() {
+        assert_eq!(load("").expect("valid").close_after(), Duration::from_secs(3 * 3600));
+        assert!(load("close_after_minutes = 1440").is_ok());
+        assert!(load("close_after_minutes = 1441").is_err());
     }
 
     #[test]

@@ -4,26 +4,29 @@
 //! program is a row first, and what became of it is known or looked for before it is told again.
 //!
 //! ```text
-//!  cash      vouchers sold, used and undone, and cash handed over ─► the ledger
-//!  day       when a day is closed, in which order, and which are    ─┐
-//!  closing   what it takes of the ledger, and what it makes of it    ├─► document, which others read
-//!  tax       what of it is value added tax                          ─┘
+//!  cash        vouchers sold, used and undone, and cash handed over ─► the ledger
+//!  day         when a day is closed, in which order, and which are    ─┐
+//!  closing     what it takes of the ledger, and what it makes of it    ├─► document, which others read; line, all lines of a time
+//!  tax         what of it is value added tax                          ─┘
+//!  connection  a company in an accountant's program, and what lets us in
+//!  mapping     what the operator chose there for something of ours
+//!  posting     a document on its way there; call: how often it was asked
+//!  comparison  both sides, held against each other
+//!  statement   what providers and banks say that they did
+//!  etims       what the tax authority signs; receipt: what a customer has in hand
 //! ```
 
+pub mod call;
 pub mod cash;
 mod closing;
+pub mod comparison;
 pub mod connection;
 pub mod day;
 pub mod document;
-pub mod line;
-pub mod tax;
-
-pub mod call;
-pub mod comparison;
-pub mod mapping;
-pub mod posting;
-
-pub mod statement;
 pub mod etims;
 pub mod line;
+pub mod mapping;
+pub mod posting;
 pub mod receipt;
+pub mod statement;
+pub mod tax;

@@ -28,8 +28,6 @@ pub(crate) enum Account {
     Disputes,
     /// Money that agents took for vouchers and have not handed over.
     Cash,
-    /// Money that they handed over.
-    Bank,
     /// Access that is owed for vouchers that were sold.
     Deferred,
     /// Tax that is owed of what was sold.
@@ -58,7 +56,6 @@ impl Account {
             Account::Fees => "fees",
             Account::Disputes => "disputes",
             Account::Cash => "cash",
-            Account::Bank => "bank",
             Account::Deferred => "deferred",
             Account::Vat => "vat",
             Account::Bank => "bank",
