@@ -255,8 +255,8 @@ fn see_books_routes() -> Router<App> {
         .route("/books/documents/{number}", get(books::document::show))
         .route("/books/etims", get(books::etims::show))
         .route("/books/lines.csv", get(books::lines::file))
+        .route("/books/programs", get(books::programs::list))
         .route("/books/taxes", get(books::taxes::show))
-    Router::new().route("/books/programs", get(books::programs::list))
 }
 
 /// What is written into them by hand.

@@ -1,13 +1,8 @@
 //! Work that nobody waits for: reports to be worked on, payments to be asked about, money to be given back, what is kept of
 //! payments to be booked, entitlements that ran out, news to be sent, whether M-Pesa fails for everybody, backups to be told of, what was
 //! kept long enough to be let go of, alerts to be raised and sent, other programs to be told of what happens, what is done to many, sums by
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, days to be closed.
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what is told
-//! to accountants' programs and what they have of it.
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, what lines of
-//! statements are.
-//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, invoices for the tax
-//! authority.
+//! the hour and facts for reports, reports by e-mail, what the next days will bring, who will buy, offers to be told, days to be closed, what is
+//! told to accountants' programs and what they have of it, what lines of statements are, invoices for the tax authority.
 //!
 //! What is to be done stands in PostgreSQL; a job claims some of it under a lease, so that several portals share the
 //! work and what a killed one had claimed comes back. A job looks at once when this process has put something there,

@@ -8,6 +8,7 @@
 //!  /admin/books/balance                balance  the trial balance up to a day; .csv
 //!  /admin/books/cash                   cash     what agents sold, handed over and owe; .csv, and a page an agent
 //!  /admin/books/taxes                  taxes    the rates, and which package has which
+//!  /admin/books/programs               programs the accountants' programs: connecting a company, and ending it
 //!  /admin/books/etims                  etims    what the tax authority has signed, and what waits and why
 //! ```
 //!
@@ -21,6 +22,7 @@ pub(in crate::admin) mod days;
 pub(in crate::admin) mod document;
 pub(in crate::admin) mod etims;
 pub(in crate::admin) mod lines;
+pub(in crate::admin) mod programs;
 pub(in crate::admin) mod taxes;
 
 mod sheet;
@@ -114,8 +116,3 @@ mod tests {
         assert_eq!(moment("Africa/Nairobi", OffsetDateTime::UNIX_EPOCH), "1 January 1970 03:00");
     }
 }
-//! `/admin/books`: what an accountant reads and does.
-//!
-//! * [`programs`] – the accountants' programs: connecting a company, and ending it.
-
-pub(in crate::admin) mod programs;
