@@ -10,9 +10,9 @@
 //! * [`vouchers`] – a batch of codes as a file for spreadsheets, or for the printer;
 //! * [`live`] – what pages that are open are told at once;
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
-//! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens; `books` – telling the tax authority;
+//! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
-//! * `books` – what lets us into accountants' programs, and what they are told;
+//! * `books` – what lets us into accountants' programs, what they and the tax authority are told, and what a customer has in hand;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `trace` – what is done for which request;
 //! * [`state`] – what every handler can reach; [`middleware`], [`metrics`], [`error`] – what every answer has.

@@ -277,8 +277,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
-            Kind::BooksReconnect => Permission::SeeBooks,
-            Kind::EtimsBlocked => Permission::SeeBooks,
+            Kind::BooksReconnect | Kind::EtimsBlocked => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins

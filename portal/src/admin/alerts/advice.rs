@@ -49,6 +49,7 @@ pub(super) fn of(kind: Kind) -> &'static str {
         }
         Kind::BooksReconnect => {
             "Connect the program again, as somebody who may do so there. What was not told meanwhile is told then, once each."
+        }
         Kind::EtimsBlocked => {
             "Read what the authority says at that branch, mend it, and press Try again: no invoice may come before the one that waits."
         }
