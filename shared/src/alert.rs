@@ -168,7 +168,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 27] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
