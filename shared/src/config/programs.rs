@@ -57,7 +57,7 @@ pub struct Xero {
     pub client_secret: Secret,
     /// A file that holds it.
     pub client_secret_file: Option<PathBuf>,
-    /// Where documents are told. Default `https://api.xero.com/api.xro/2.0`.
+    /// Where documents are told. Default `https://api.xero.com`.
     #[serde(default = "xero_url")]
     pub base_url: Url,
     /// Where the operator says yes. Default `https://login.xero.com/identity/connect/authorize`.
@@ -117,7 +117,7 @@ fn quickbooks_revoke_url() -> Url {
     url("https://developer.api.intuit.com/v2/oauth2/tokens/revoke")
 }
 fn xero_url() -> Url {
-    url("https://api.xero.com/api.xro/2.0")
+    url("https://api.xero.com")
 }
 fn xero_authorize_url() -> Url {
     url("https://login.xero.com/identity/connect/authorize")
@@ -280,7 +280,7 @@ mod tests {
             (config.quickbooks.expect("there"), config.xero.expect("there"), config.zoho.expect("there"));
         assert_eq!(quickbooks.base_url.as_str(), "https://quickbooks.api.intuit.com/");
         assert_eq!(quickbooks.token_url.as_str(), "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer");
-        assert_eq!(xero.base_url.as_str(), "https://api.xero.com/api.xro/2.0");
+        assert_eq!(xero.base_url.as_str(), "https://api.xero.com/");
         assert_eq!(xero.connections_url.as_str(), "https://api.xero.com/connections");
         assert_eq!(zoho.accounts_url.as_str(), "https://accounts.zoho.com/");
         let thirty = Duration::from_secs(30);
