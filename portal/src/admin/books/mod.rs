@@ -1,0 +1,3 @@
+//! `/admin/books`: the operator's bookkeeping.
+
+pub(super) mod statements;
