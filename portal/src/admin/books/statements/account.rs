@@ -10,7 +10,7 @@ use shared::money::Money;
 use shared::time::{HOME, OffsetDateTime, Zone};
 use store::books::statement::{self, Day, Missing, Open, Span};
 use time::Date;
-use time::format_description::well_known::Iso8601;
+use time::macros::format_description;
 use uuid::Uuid;
 
 use super::{everywhere, name};
@@ -41,7 +41,7 @@ struct Period {
 impl Period {
     /// What was asked for; what cannot be read is the last month.
     fn of(sent: &Fields, now: OffsetDateTime) -> Period {
-        let day = |name: &str| Date::parse(sent.text(name), &Iso8601::DATE).ok();
+        let day = |name: &str| date(sent.text(name));
         let until = day("until").unwrap_or_else(|| Zone::default().at(now).date());
         let since = day("since").unwrap_or_else(|| until.saturating_sub(time::Duration::days(DAYS)));
         let first = until.saturating_sub(time::Duration::days(DAYS_MAX));
@@ -53,6 +53,11 @@ impl Period {
         let after = self.until.next_day().unwrap_or(self.until);
         Span { account, since: zone.midnight(self.since), until: zone.midnight(after), zone: HOME }
     }
+}
+
+/// A day as browsers send it: `2026-11-22`.
+pub(super) fn date(text: &str) -> Option<Date> {
+    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
 }
 
 #[derive(Debug, Template)]

@@ -5,11 +5,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::time::{OffsetDateTime, Zone};
 use store::books::statement::{self, By, Open, Resolution};
 use store::unmatched::{self, Matched, Purpose, Told, Trust};
-use time::Date;
-use time::format_description::well_known::Iso8601;
 use uuid::Uuid;
 
-use super::account::show_with;
+use super::account::{date, show_with};
 use super::{LIST, everywhere};
 use crate::App;
 use crate::admin::Refusal;
@@ -48,10 +46,18 @@ pub(in crate::admin) async fn resolve(
     {
         return show_with(&app, staff, &line.account, sent, problem).await;
     }
-    match told(statement::resolve(&app.db, id, resolution, by(staff), now).await)? {
-        Ok(()) => Ok(back(&line.account, resolution.as_str(), sent)),
-        Err(problem) => show_with(&app, staff, &line.account, sent, problem).await,
+    if let Err(problem) = told(statement::resolve(&app.db, id, resolution, by(staff), now).await)? {
+        // The job may have been faster: then what was written down just now is the line's already.
+        let is_done = resolution == Resolution::Assign && is_matched(&app, id).await?;
+        if !is_done {
+            return show_with(&app, staff, &line.account, sent, problem).await;
+        }
     }
+    Ok(back(&line.account, resolution.as_str(), sent))
+}
+
+async fn is_matched(app: &App, id: Uuid) -> Result<bool, Refusal> {
+    Ok(statement::line(&app.db, id).await?.state == "matched")
 }
 
 /// `POST /admin/books/statements/{account}/fees`: all open fees of the days that are shown.
@@ -62,7 +68,7 @@ pub(in crate::admin) async fn fees(
 ) -> Result<Response, Refusal> {
     let (staff, sent) = (&posted.staff, &posted.form);
     everywhere(staff)?;
-    let day = |name: &str| Date::parse(sent.text(name), &Iso8601::DATE).map_err(|_| Refusal::NotFound);
+    let day = |name: &str| date(sent.text(name)).ok_or(Refusal::NotFound);
     let (since, until, zone) = (day("since")?, day("until")?, Zone::default());
     let span = (zone.midnight(since), zone.midnight(until.next_day().unwrap_or(until)));
     match told(statement::book_fees(&app.db, &account, span, by(staff), app.clock.now()).await)? {
