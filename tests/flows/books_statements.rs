@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use fantoccini::Locator;
 use shared::money::Money;
 use shared::staff::Role;
 use shared::time::{HOME, OffsetDateTime};
@@ -12,13 +13,13 @@ use store::books::statement::{self, By, Imported, Line, New, Resolution, Span};
 use store::unmatched::Matched;
 use tests::daraja::{Daraja, Transaction};
 use tests::nas::Mac;
-use tests::world::{World, eventually};
+use tests::world::{Browser, World, eventually};
 use time::macros::{format_description, offset};
 use uuid::Uuid;
 
 use crate::c2b::{AMINA, accounts, booked, follow, for_order, order};
 use crate::guest::Guest;
-use crate::operator::{Operator, audited, by_operator, make};
+use crate::operator::{EMAIL, Operator, audited, by_browser, by_operator, make};
 
 const LIST: &str = "/admin/books/statements";
 const NEVER_HEARD: &str = "ZZ9NEVERHE";
@@ -60,7 +61,7 @@ fn moment(at: OffsetDateTime) -> String {
 /// The file of the organisation's portal: these payments, a charge, a transfer to the bank and money that nobody heard of.
 fn file(paid: &[Transaction], now: OffsetDateTime) -> String {
     let (since, until) = (moment(now - time::Duration::hours(2)), moment(now + time::Duration::hours(2)));
-    let at = moment(paid[0].decided_at);
+    let at = moment(paid.first().map_or(now, |payment| payment.decided_at));
     let mut rows = vec![
         "Account Holder:,MLANGO LTD".to_owned(),
         format!("Time Period:,From,{since},To,{until}"),
@@ -175,6 +176,37 @@ async fn limited(world: &World) {
     people::set_access(&world.db, id, Role::Manager, &[site]).await.unwrap();
     let amina = Operator::again(world, "amina@example.org").await;
     amina.get(&format!("{LIST}/mpesa")).await.says(404, "It is not here");
+}
+
+#[tokio::test]
+async fn a_file_is_chosen_in_a_browser() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut world = World::new().await;
+    world.start_portal().await;
+    make(&world, EMAIL, Role::Owner).await;
+    by_browser(&world, &browser, EMAIL).await;
+    let path = std::env::temp_dir().join(format!("mlango-statement-{}.csv", shared::rng::id(world.clock.now())));
+    std::fs::write(&path, file(&[], world.clock.now())).unwrap();
+    browser.client.goto(&format!("{}{LIST}/new", world.portal_url())).await.unwrap();
+    let chosen = browser.client.find(Locator::Css("#statement-file")).await.unwrap();
+    chosen.send_keys(path.to_str().unwrap()).await.unwrap();
+    eventually("the script has read the file", || async {
+        let text = browser.client.find(Locator::Css("#statement-text")).await.ok()?;
+        text.prop("value").await.ok()??.contains(NEVER_HEARD).then_some(())
+    })
+    .await;
+    browser.picture("books-statement-new").await;
+    browser.press("main form button").await;
+    browser.wait_for("2 new lines").await;
+    browser.wait_for("mlango-statement-").await;
+    browser.picture("books-statements").await;
+    browser.client.goto(&format!("{}{LIST}/mpesa", world.portal_url())).await.unwrap();
+    browser.wait_for("Money that came").await;
+    browser.picture("books-statement-lines").await;
+    browser.press("button[value=\"transfer\"]").await;
+    browser.wait_for("is booked as").await;
+    std::fs::remove_file(&path).unwrap();
+    browser.close().await;
 }
 
 fn line(reference: &str, kind: &'static str, minor: i64, related: &str, at: OffsetDateTime) -> Line {
