@@ -46,6 +46,9 @@ CREATE TABLE statement_lines (
 CREATE INDEX statement_lines_open ON statement_lines (account, happened_at) WHERE state = 'open';
 CREATE INDEX statement_lines_by_time ON statement_lines (account, happened_at);
 CREATE UNIQUE INDEX statement_lines_by_transaction ON statement_lines (transaction_id, account) WHERE transaction_id IS NOT NULL;
+-- What is looked at again and again; few of them are.
+CREATE INDEX statement_lines_unexplained ON statement_lines (account, kind) WHERE state = 'open' OR resolution = 'ignore';
+CREATE INDEX statement_lines_transfers ON statement_lines (transaction_id) WHERE resolution = 'transfer';
 CREATE INDEX statement_lines_by_statement ON statement_lines (statement_id);
 CREATE INDEX statements_by_time ON statements (account, until);
 

@@ -12,6 +12,7 @@ mod api_once;
 mod api_webhooks;
 mod books_close;
 mod books_pages;
+mod books_statements;
 mod browser;
 mod c2b;
 mod campaigns;

@@ -101,6 +101,10 @@ const PAGES: &[&str] = &[
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
     "/admin/messages",
     "/admin/messages/texts/ended/sw",
+    "/admin/books/statements",
+    "/admin/books/statements/new",
+    "/admin/books/statements/mpesa",
+    "/admin/books/statements/mpesa/differences.csv",
     "/admin/me",
     "/admin/me/second-factor",
     "/admin/staff",
@@ -155,6 +159,9 @@ const CHANGES: &[&str] = &[
     "/admin/messages/texts/ended/off",
     "/admin/messages/texts/ended/on",
     "/admin/messages/texts/ended/sw/reset",
+    "/admin/books/statements/lines/0192e4a0-0000-7000-8000-000000000001/resolve",
+    "/admin/books/statements/mpesa/fees",
+    "/admin/books/statements/mpesa/missing/0192e4a0-0000-7000-8000-000000000001/explain",
     "/admin/me/password",
     "/admin/me/recovery-codes",
     "/admin/me/second-factor/off",
@@ -172,6 +179,7 @@ const CHANGES: &[&str] = &[
 /// Addresses that show a form, and take it.
 const FORMS: &[&str] = &[
     "/admin/campaigns",
+    "/admin/books/statements",
     "/admin/support",
     "/admin/calendar",
     "/admin/sites",
@@ -335,6 +343,9 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&sessions::tests::leaking(page()));
     assert_whole(&listing::tests::sample());
     assert_whole(&listing::tests::problem(page()));
+    assert_whole(&books::statements::tests::sample(page()));
+    assert_whole(&books::statements::account::tests::sample(page()));
+    assert_whole(&books::statements::upload::tests::sample(page()));
     assert_whole(&campaigns::tests::sample(page()));
     assert_whole(&campaigns::tests::single(page()));
     assert_whole(&campaigns::edit::tests::sample(page()));

@@ -41,16 +41,11 @@ pub(super) async fn rematch_in(tx: &mut PgConnection, account: Option<&str>) -> 
     .await?
     .rows_affected();
     let transfers = sqlx::query!(
-        "WITH booked AS (
-             SELECT t.id, a.code AS account, t.posted_at, e.amount_minor, e.currency
-             FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id JOIN ledger_accounts a ON a.id = e.account_id
-             WHERE t.key LIKE 'statement:%' AND a.code IN ('mpesa', 'stripe', 'bank')
-               AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = t.id AND l.account = a.code)),
-         -- When the money moved is said by the line for which it was booked.
-         moved AS (
-             SELECT b.id, b.account, b.amount_minor, b.currency,
-                    coalesce((SELECT min(l.happened_at) FROM statement_lines l WHERE l.transaction_id = b.id), b.posted_at) AS at
-             FROM booked b),
+        "WITH moved AS (
+             SELECT b.transaction_id AS id, b.happened_at AS at, a.code AS account, e.amount_minor, e.currency
+             FROM statement_lines b JOIN ledger_entries e ON e.transaction_id = b.transaction_id JOIN ledger_accounts a ON a.id = e.account_id
+             WHERE b.resolution = 'transfer' AND a.code <> b.account AND a.code IN ('mpesa', 'stripe', 'bank')
+               AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = b.transaction_id AND l.account = a.code)),
          pairs AS (
              SELECT l.id, m.id AS transaction_id, count(*) OVER (PARTITION BY l.id) AS of_line, count(*) OVER (PARTITION BY m.id, l.account) AS of_transfer
              FROM statement_lines l JOIN moved m ON m.account = l.account AND m.amount_minor = l.amount_minor AND m.currency = l.currency
