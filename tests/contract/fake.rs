@@ -83,6 +83,14 @@ impl Fake {
         Fake::start("localstripe", command, port).await
     }
 
+    /// localstack-xero, on loopback only, with nothing in it.
+    pub(crate) async fn localstack_xero(python: &OsStr) -> Fake {
+        let port = free_port();
+        let mut command = Command::new(python);
+        command.args(["-m", "xero_local.server"]).env("XERO_HOST", "127.0.0.1").env("XERO_PORT", port.to_string());
+        Fake::start("localstack-xero", command, port).await
+    }
+
     /// WireMock without a stub.
     pub(crate) async fn wiremock(program: &OsStr) -> Fake {
         let port = free_port();

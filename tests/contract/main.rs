@@ -6,6 +6,7 @@
 //! * [`twilio`]: requests against Twilio's own OpenAPI document (steady), sending and signed reports by emulate;
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
 //!   answers, calls back, or breaks the connection;
+//! * [`xero`]: requests against Xero's own OpenAPI document (steady), and localstack-xero, which keeps what it is told;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
 //! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
 //!   implementation of Standard Webhooks.
@@ -26,6 +27,7 @@ mod schemathesis;
 mod stripe;
 mod twilio;
 mod webhooks;
+mod xero;
 
 use std::io::Write as _;
 

@@ -187,28 +187,29 @@ impl Connector for Xero {
     }
 
     async fn post(&self, access: &Access<'_>, posting: &Posting, key: &str) -> Result<Theirs, Trouble> {
-        let there = self.look(access, posting.part, &posting.number).await?;
-        let there = match there {
-            Some(there) if there.state == State::Whole => return Err(Trouble::Duplicate),
-            Some(there) if there.state == State::Draft => {
-                return Err(Trouble::Refused(format!(
-                    "{} is in Xero as a draft: approve it or delete it there, and send it again",
-                    there.theirs.number
-                )));
-            }
-            Some(there) if there.state == State::Unpaid => there,
-            gone => match self.make(access, posting, key).await {
-                Err(Trouble::Duplicate) if gone.is_some() => {
-                    return Err(Trouble::Refused(format!(
-                        "{} was made void in Xero, which does not take its number again: enter it there by hand",
-                        posting.number
-                    )));
-                }
-                made => made?,
+        let (part, number) = (posting.part, &posting.number);
+        let there = match self.look(access, part, number).await?.filter(counts) {
+            Some(there) => there,
+            None => match self.make(access, posting, key).await {
+                Ok(made) if made.state == State::Whole => return Ok(made.theirs),
+                Ok(made) => made,
+                // Somebody was faster, or Xero does not take the number of one that was made void again.
+                Err(Trouble::Duplicate) => self.look(access, part, number).await?.filter(counts).ok_or_else(|| {
+                    Trouble::Refused(format!(
+                        "Xero does not take the number {number}, which one that was made void has there: enter it there by hand"
+                    ))
+                })?,
+                Err(trouble) => return Err(trouble),
             },
         };
-        if there.state == State::Whole {
-            return Ok(there.theirs);
+        match there.state {
+            State::Whole => return Err(Trouble::Duplicate),
+            State::Draft => {
+                return Err(Trouble::Refused(format!(
+                    "{number} is in Xero as a draft: approve it or delete it there, and send it again"
+                )));
+            }
+            State::Unpaid | State::Void => {}
         }
         self.pay(access, posting, there, key).await
     }
@@ -250,6 +251,11 @@ impl Connector for Xero {
         let body = told::undone(theirs.part, &theirs.id, status, now);
         self.http.change(access, (Method::POST, &[kind.list, &theirs.id]), &body, None).await.map(drop)
     }
+}
+
+/// Whether it is there for anybody but those who look into the past.
+fn counts(document: &Document) -> bool {
+    document.state != State::Void
 }
 
 /// Whether all of it is told: it is paid, or it counts no more.

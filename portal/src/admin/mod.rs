@@ -110,8 +110,6 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(group(app, Permission::EditOffers, edit_offers_routes()))
         .merge(group(app, Permission::EditRouters, edit_routers_routes()))
         .merge(group(app, Permission::ManageStaff, manage_staff_routes()))
-        .merge(group(app, Permission::SeeBooks, see_books_routes()))
-        .merge(group(app, Permission::KeepBooks, keep_books_routes()))
         .merge(group(app, Permission::SeeAudit, see_audit_routes()))
         .merge(group(app, Permission::Settings, settings_routes()))
         .fallback(async || Refusal::NotFound)
@@ -258,17 +256,26 @@ fn see_books_routes() -> Router<App> {
         .route("/books/etims", get(books::etims::show))
         .route("/books/lines.csv", get(books::lines::file))
         .route("/books/programs", get(books::programs::list))
+        .route("/books/statements", get(books::statements::list))
+        .route("/books/statements/{account}", get(books::statements::account::show))
+        .route("/books/statements/{account}/differences.csv", get(books::statements::account::file))
         .route("/books/taxes", get(books::taxes::show))
 }
 
 /// What is written into them by hand.
 fn keep_books_routes() -> Router<App> {
+    let statements_limit = DefaultBodyLimit::max(books::statements::upload::FORM_LIMIT);
     Router::new()
         .route("/books/cash/handed-over", post(books::cash::hand_over))
         .route("/books/close", post(books::days::close))
         .route("/books/etims/branches/{id}/try", post(books::etims::try_branch))
         .route("/books/etims/invoices/{id}/again", post(books::etims::again))
         .route("/books/etims/invoices/{id}/signature", post(books::etims::note_signature))
+        .route("/books/statements", post(books::statements::upload::take).layer(statements_limit))
+        .route("/books/statements/new", get(books::statements::upload::ask))
+        .route("/books/statements/lines/{id}/resolve", post(books::statements::changes::resolve))
+        .route("/books/statements/{account}/fees", post(books::statements::changes::fees))
+        .route("/books/statements/{account}/missing/{transaction}/explain", post(books::statements::changes::explain))
         .route("/books/taxes/letters", post(books::taxes::set_letter))
         .route("/books/taxes/rates", post(books::taxes::set_rate))
         .route("/books/programs/{id}/disconnect", post(books::programs::disconnect))
@@ -331,25 +338,6 @@ fn manage_staff_routes() -> Router<App> {
         .route("/staff/{id}/reset-second-factor", post(staff::member::reset_second_factor))
         .route("/staff/{id}/sign-out", post(staff::member::sign_out))
         .route("/staff/{id}/sessions/{handle}/end", post(staff::member::end_session))
-}
-
-/// What the bookkeeping says.
-fn see_books_routes() -> Router<App> {
-    Router::new()
-        .route("/books/statements", get(books::statements::list))
-        .route("/books/statements/{account}", get(books::statements::account::show))
-        .route("/books/statements/{account}/differences.csv", get(books::statements::account::file))
-}
-
-/// What is brought to the books, and decided of them.
-fn keep_books_routes() -> Router<App> {
-    let statements_limit = DefaultBodyLimit::max(books::statements::upload::FORM_LIMIT);
-    Router::new()
-        .route("/books/statements", post(books::statements::upload::take).layer(statements_limit))
-        .route("/books/statements/new", get(books::statements::upload::ask))
-        .route("/books/statements/lines/{id}/resolve", post(books::statements::changes::resolve))
-        .route("/books/statements/{account}/fees", post(books::statements::changes::fees))
-        .route("/books/statements/{account}/missing/{transaction}/explain", post(books::statements::changes::explain))
 }
 
 fn see_audit_routes() -> Router<App> {

@@ -228,9 +228,13 @@ async fn what_is_there_is_not_made_again() {
     assert_eq!(stage.post(&posting(Part::Sale)).await, Err(Trouble::Duplicate));
     let stage = Stage::new(vec![there("DRAFT", 1500.0)]).await;
     assert!(matches!(stage.post(&posting(Part::Sale)).await, Err(Trouble::Refused(why)) if why.contains("draft")));
-    // Between looking and making somebody else made it.
-    let stage = Stage::new(vec![nothing(Part::Sale), wrong("Invoice # must be unique.")]).await;
+    // Between looking and making somebody else made it, and has paid it or not yet.
+    let unique = || wrong("Invoice # must be unique.");
+    let stage = Stage::new(vec![nothing(Part::Sale), unique(), there("PAID", 0.0)]).await;
     assert_eq!(stage.post(&posting(Part::Sale)).await, Err(Trouble::Duplicate));
+    let stage = Stage::new(vec![nothing(Part::Sale), unique(), there("AUTHORISED", 1500.0), paid()]).await;
+    assert!(stage.post(&posting(Part::Sale)).await.is_ok());
+    assert_eq!(stage.lines(), [LOOK, MAKE, LOOK, PAY]);
     // Another amount is not paid as if it were ours.
     let mut other = posting(Part::Sale);
     other.lines[0].gross = 140_000;
@@ -255,7 +259,7 @@ async fn a_void_one_is_made_again_where_xero_takes_its_number_again() {
     let stage = Stage::new(vec![there("VOIDED", 0.0), there("AUTHORISED", 1500.0), paid()]).await;
     assert!(stage.post(&posting(Part::Sale)).await.is_ok());
     assert_eq!(stage.lines(), [LOOK, MAKE, PAY]);
-    let stage = Stage::new(vec![there("VOIDED", 0.0), wrong("Invoice # must be unique.")]).await;
+    let stage = Stage::new(vec![there("VOIDED", 0.0), wrong("Invoice # must be unique."), there("VOIDED", 0.0)]).await;
     assert!(matches!(stage.post(&posting(Part::Sale)).await, Err(Trouble::Refused(why)) if why.contains("void")));
     let stage = Stage::new(vec![there("VOIDED", 0.0)]).await;
     let found = stage.xero.find(&stage.access(), Part::Sale, "20261122-NBO1-M").await.expect("an answer");

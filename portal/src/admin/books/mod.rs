@@ -9,6 +9,7 @@
 //!  /admin/books/cash                   cash     what agents sold, handed over and owe; .csv, and a page an agent
 //!  /admin/books/taxes                  taxes    the rates, and which package has which
 //!  /admin/books/programs               programs the accountants' programs: connecting a company, and ending it
+//!  /admin/books/statements             statements what providers and the bank say, held against the ledger
 //!  /admin/books/etims                  etims    what the tax authority has signed, and what waits and why
 //! ```
 //!
@@ -23,6 +24,7 @@ pub(in crate::admin) mod document;
 pub(in crate::admin) mod etims;
 pub(in crate::admin) mod lines;
 pub(in crate::admin) mod programs;
+pub(in crate::admin) mod statements;
 pub(in crate::admin) mod taxes;
 
 mod sheet;
@@ -117,5 +119,3 @@ mod tests {
     }
 }
 //! `/admin/books`: the operator's bookkeeping.
-
-pub(super) mod statements;

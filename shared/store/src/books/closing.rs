@@ -234,7 +234,7 @@ async fn sums(tx: &mut PgConnection, document: Uuid, method: &str) -> Result<Vec
                WHERE i.document_id = $1 AND a.code <> $2),
            priced AS (
                SELECT *, CASE WHEN kind IN ('refund', 'fee', 'other') THEN 0 ELSE (gross + discount) / quantity END AS unit FROM sides)
-           SELECT s.kind AS "kind!", s.code AS "account!", s.name AS "account_name!", s.package_id, p.name AS "package_name?", s.agent,
+           SELECT s.kind AS "kind!", s.code AS "account!", s.name AS "account_name!", s.package_id, p.name AS "package_name?", s.agent AS "agent?",
                   s.gross > 0 AS "comes!", sum(s.quantity)::bigint AS "quantity!", sum(s.discount)::bigint AS "discount!",
                   sum(s.gross)::bigint AS "gross!"
            FROM priced s LEFT JOIN packages p ON p.id = s.package_id

@@ -152,7 +152,7 @@ pub(super) async fn show_with(
         missing: statement::missing(&app.db, &span, SHOWN).await?,
     };
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page = Page::new(app, staff, Tab::Payments);
+    let page = Page::new(app, staff, Tab::Books);
     answer(status, &page_of(page, account, period, &found, sent, problem, now))
 }
 

@@ -70,7 +70,7 @@ pub(in crate::admin) async fn list(
     let now = app.clock.now();
     let open = statement::count_open(&app.db).await?;
     let listed = statement::list(&app.db, SHOWN).await?;
-    let page = Page::new(&app, &staff, Tab::Payments);
+    let page = Page::new(&app, &staff, Tab::Books);
     answer(StatusCode::OK, &statements(page, &listed, &open, &sent, now))
 }
 

@@ -72,7 +72,7 @@ struct Choice {
 /// `GET /admin/books/statements/new`.
 pub(in crate::admin) async fn ask(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
     everywhere(&staff)?;
-    let page = Page::new(&app, &staff, Tab::Payments);
+    let page = Page::new(&app, &staff, Tab::Books);
     answer(StatusCode::OK, &upload(page, &Fields::default(), String::new()))
 }
 
@@ -166,7 +166,7 @@ fn line(line: books::statement::Line) -> Line {
 }
 
 fn again(app: &App, staff: &Staff, sent: &Fields, problem: &impl Display) -> Result<Response, Refusal> {
-    let page = Page::new(app, staff, Tab::Payments);
+    let page = Page::new(app, staff, Tab::Books);
     answer(StatusCode::UNPROCESSABLE_ENTITY, &upload(page, sent, sentence(&problem.to_string())))
 }
 
