@@ -118,4 +118,3 @@ mod tests {
         assert_eq!(moment("Africa/Nairobi", OffsetDateTime::UNIX_EPOCH), "1 January 1970 03:00");
     }
 }
-//! `/admin/books`: the operator's bookkeeping.
