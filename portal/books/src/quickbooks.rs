@@ -329,5 +329,4 @@ impl Connector for QuickBooks {
 }
 
 #[cfg(test)]
-#[path = "quickbooks/flow_tests.rs"]
 mod tests;
