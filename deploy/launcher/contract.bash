@@ -12,9 +12,10 @@ readonly CONTRACT_WITHIN=240
 # What emulate asks of Node. The list for Python brings a newer one, since Debian's is older.
 readonly EMULATE_NODE=22.15
 
-STEADY='' EMULATE='' WIREMOCK='' AXE='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
+STEADY='' EMULATE='' WIREMOCK='' AXE='' TSC='' QUICKBOOKS_TYPES='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
 
-# Sets STEADY, EMULATE, WIREMOCK, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs and AXE to axe.min.js, or to nothing.
+# Sets STEADY, EMULATE, WIREMOCK, TSC, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs, AXE to axe.min.js and QUICKBOOKS_TYPES to the file with
+# the types of QuickBooks, or to nothing.
 install_contract() {
     mkdir -p "$CONTRACT_HOME/bin"
     install_contract_python
@@ -24,6 +25,7 @@ install_contract() {
     find_emulate
     find_wiremock
     find_axe
+    find_tsc
 }
 
 install_contract_python() {
@@ -69,7 +71,7 @@ install_contract_node() {
         skip_node "there is no npm here"
         return 0
     fi
-    say "Installing steady, emulate, WireMock and axe-core (for the tests) into .mlango/contract/node."
+    say "Installing steady, emulate, WireMock, axe-core and the types of QuickBooks (for the tests) into .mlango/contract/node."
     rm -rf "$home" && mkdir -p "$home"
     cp "$CONTRACT_LISTS/package.json" "$lock" "$home"
     # None of them needs a script of its own to be run.
@@ -118,8 +120,25 @@ find_axe() {
     [[ ! -e $CONTRACT_HOME/node/installed || ! -r $file ]] || AXE=$file
 }
 
+# The compiler takes any Node that is still around.
+find_tsc() {
+    local modules=$CONTRACT_HOME/node/node_modules node=''
+    [[ -e $CONTRACT_HOME/node/installed ]] || return 0
+    if [[ -n $FAKES_PYTHON ]]; then
+        node=$(wheel_file bin/node)
+    elif have node; then
+        node=$(command -v node)
+    fi
+    if [[ -x $node && -r $modules/quickbooks-node-promise/dist/qbTypes.d.ts ]]; then
+        TSC=$(contract_program tsc "$node" "$modules/typescript/lib/tsc.js")
+        QUICKBOOKS_TYPES=$modules/quickbooks-node-promise/dist/qbTypes.d.ts
+    else
+        skip_contract "the types of QuickBooks" "there is no node here"
+    fi
+}
+
 skip_node() { # WHY
-    skip_contract "steady, emulate and WireMock" "$1"
+    skip_contract "steady, emulate, WireMock and the types of QuickBooks" "$1"
     say "No page is judged by axe-core: $1."
 }
 

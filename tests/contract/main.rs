@@ -7,6 +7,8 @@
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
 //!   answers, calls back, or breaks the connection;
 //! * [`xero`]: requests against Xero's own OpenAPI document (steady), and localstack-xero, which keeps what it is told;
+//! * [`quickbooks`]: our bodies against the types of quickbooks-node-promise (the TypeScript compiler), and WireMock as a
+//!   QuickBooks that takes, refuses, or breaks the connection;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
 //! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
 //!   implementation of Standard Webhooks.
@@ -21,6 +23,7 @@ mod fake;
 #[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]
 mod guest;
 mod oracle;
+mod quickbooks;
 mod relay;
 mod routeros;
 mod schemathesis;

@@ -48,7 +48,7 @@ use crate::posting::{Part, Posting, Style};
 /// Where QuickBooks is, unless it is configured otherwise.
 pub const BASE: &str = "https://quickbooks.api.intuit.com";
 /// How often a document is told under a new name, because what the last name stands for is gone: one that was undone so often is rare.
-const NAMES_MAX: usize = 8;
+const NAMES_MAX: usize = 20;
 
 /// A client of QuickBooks Online.
 #[derive(Clone, Debug)]
@@ -329,5 +329,4 @@ impl Connector for QuickBooks {
 }
 
 #[cfg(test)]
-#[path = "quickbooks/flow_tests.rs"]
 mod tests;

@@ -274,5 +274,4 @@ pub(super) fn minor(value: &Value) -> Option<i64> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -324,5 +324,4 @@ fn decimal(minor: i64) -> Option<Number> {
 }
 
 #[cfg(test)]
-#[path = "body_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::posting::Line;
+use crate::posting::{Line, Style};
 
 /// What the other side does with one request.
 enum Act {
@@ -107,6 +107,7 @@ fn posting(part: Part) -> Posting {
     Posting {
         number: "20261122-NBO1-M".into(),
         part,
+        style: Style::Receipt,
         day: date!(2026 - 11 - 22),
         currency: "KES".into(),
         lines: vec![Line {

@@ -189,6 +189,7 @@ mod tests {
         Posting {
             number: "20261122-NBO1-M".into(),
             part,
+            style: Style::Receipt,
             day: date!(2026 - 11 - 22),
             currency: "KES".into(),
             lines,

@@ -1,4 +1,4 @@
-//! What each answer means.
+//! What each answer means for what was asked, and how documents and amounts are read out of answers.
 
 use serde_json::json;
 use time::macros::date;

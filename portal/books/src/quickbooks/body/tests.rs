@@ -1,4 +1,4 @@
-//! What is told, to the letter.
+//! What is told of each part, to the letter; and that nothing of an amount is lost, whatever was sold.
 
 use proptest::prelude::*;
 use time::macros::date;
