@@ -6,7 +6,7 @@
 # superuser; a test makes its own database), MLANGO_TEST_REDIS_URL, MLANGO_SHARED, MLANGO_CHROMIUM,
 # MLANGO_CHROMEDRIVER, MLANGO_RADCLIENT, MLANGO_PAMTESTER, MLANGO_PAM_RADIUS (the PAM module's file),
 # MLANGO_EAPOL_TEST, MLANGO_RADSECPROXY, MLANGO_PG_BIN (PostgreSQL's programs), MLANGO_STRACE, MLANGO_PGBACKREST,
-# MLANGO_PYRAD (a Python that has pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), MLANGO_STEADY, MLANGO_EMULATE and MLANGO_WIREMOCK (programs), MLANGO_AXE (the
+# MLANGO_PYRAD (a Python that has pyrad), MLANGO_AIOSMTPD (one that has aiosmtpd), MLANGO_STEADY, MLANGO_EMULATE, MLANGO_OAUTH2 and MLANGO_WIREMOCK (programs), MLANGO_AXE (the
 # file axe.min.js), MLANGO_LOCALSTRIPE, MLANGO_MPESAKIT, MLANGO_ROUTEROS_LSP and MLANGO_SCHEMATHESIS (a Python that has them), MLANGO_WAPITI
 # (one that has wapiti), MLANGO_NGINX and the other programs of tools.bash, and MLANGO_FULL=1 with --full. A variable that is not there means
 # that the tests that need it are skipped; with MLANGO_CI, which .ci/run sets, those with a mail server, those that restore a backup, those of
@@ -60,7 +60,7 @@ test_database_url() { # DATABASE
 test_environment() { # FULL?
     unset DATABASE_URL REDIS_URL MLANGO_SHARED MLANGO_CHROMIUM MLANGO_CHROMEDRIVER MLANGO_RADCLIENT MLANGO_PYRAD MLANGO_AIOSMTPD MLANGO_FULL
     unset MLANGO_PAMTESTER MLANGO_PAM_RADIUS MLANGO_EAPOL_TEST MLANGO_RADSECPROXY MLANGO_STRACE MLANGO_PGBACKREST
-    unset MLANGO_STEADY MLANGO_EMULATE MLANGO_WIREMOCK MLANGO_AXE MLANGO_LOCALSTRIPE MLANGO_MPESAKIT MLANGO_ROUTEROS_LSP
+    unset MLANGO_STEADY MLANGO_EMULATE MLANGO_OAUTH2 MLANGO_WIREMOCK MLANGO_AXE MLANGO_LOCALSTRIPE MLANGO_MPESAKIT MLANGO_ROUTEROS_LSP
     unset MLANGO_SCHEMATHESIS MLANGO_WAPITI
     MLANGO_TEST_DATABASE_URL=$(test_database_url postgres)
     MLANGO_TEST_REDIS_URL=$(private_redis_url)
@@ -102,6 +102,7 @@ test_environment() { # FULL?
     # What is missing of these was said when it could not be installed.
     [[ -z $STEADY ]] || export MLANGO_STEADY=$STEADY
     [[ -z $EMULATE ]] || export MLANGO_EMULATE=$EMULATE
+    [[ -z $OAUTH2 ]] || export MLANGO_OAUTH2=$OAUTH2
     [[ -z $WIREMOCK ]] || export MLANGO_WIREMOCK=$WIREMOCK
     [[ -z $AXE ]] || export MLANGO_AXE=$AXE
     [[ -z $SCANNER_PYTHON ]] || export MLANGO_WAPITI=$SCANNER_PYTHON

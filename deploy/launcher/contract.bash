@@ -12,9 +12,9 @@ readonly CONTRACT_WITHIN=240
 # What emulate asks of Node. The list for Python brings a newer one, since Debian's is older.
 readonly EMULATE_NODE=22.15
 
-STEADY='' EMULATE='' WIREMOCK='' AXE='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
+STEADY='' EMULATE='' OAUTH2='' WIREMOCK='' AXE='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
 
-# Sets STEADY, EMULATE, WIREMOCK, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs and AXE to axe.min.js, or to nothing.
+# Sets STEADY, EMULATE, OAUTH2, WIREMOCK, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs and AXE to axe.min.js, or to nothing.
 install_contract() {
     mkdir -p "$CONTRACT_HOME/bin"
     install_contract_python
@@ -22,6 +22,7 @@ install_contract() {
     install_contract_node
     find_steady
     find_emulate
+    find_oauth2
     find_wiremock
     find_axe
 }
@@ -69,7 +70,7 @@ install_contract_node() {
         skip_node "there is no npm here"
         return 0
     fi
-    say "Installing steady, emulate, WireMock and axe-core (for the tests) into .mlango/contract/node."
+    say "Installing steady, emulate, oauth2-mock-server, WireMock and axe-core (for the tests) into .mlango/contract/node."
     rm -rf "$home" && mkdir -p "$home"
     cp "$CONTRACT_LISTS/package.json" "$lock" "$home"
     # None of them needs a script of its own to be run.
@@ -103,6 +104,18 @@ find_emulate() {
     fi
 }
 
+find_oauth2() {
+    local script=$CONTRACT_HOME/node/node_modules/oauth2-mock-server/dist/oauth2-mock-server.mjs node=''
+    [[ -e $CONTRACT_HOME/node/installed ]] || return 0
+    [[ -z $FAKES_PYTHON ]] || node=$(wheel_file bin/node)
+    [[ -n $node ]] || node=$(command -v node || true)
+    if [[ -x $node ]]; then
+        OAUTH2=$(contract_program oauth2 "$node" "$script")
+    else
+        skip_contract "oauth2-mock-server" "there is no Node here"
+    fi
+}
+
 find_wiremock() {
     local jar
     [[ -e $CONTRACT_HOME/node/installed ]] || return 0
@@ -119,7 +132,7 @@ find_axe() {
 }
 
 skip_node() { # WHY
-    skip_contract "steady, emulate and WireMock" "$1"
+    skip_contract "steady, emulate, oauth2-mock-server and WireMock" "$1"
     say "No page is judged by axe-core: $1."
 }
 

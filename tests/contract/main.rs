@@ -7,6 +7,8 @@
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
 //!   answers, calls back, or breaks the connection;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
+//! * [`oauth`]: renewing the entry to accountants' programs by oauth2-mock-server, and by WireMock what it cannot: tokens that are good once,
+//!   and a program that does not let us in any more; [`zoho`]: Zoho Books' flows by WireMock;
 //! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
 //!   implementation of Standard Webhooks.
 //!
@@ -19,6 +21,7 @@ mod fake;
 #[path = "../flows/guest.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]
 mod guest;
+mod oauth;
 mod oracle;
 mod relay;
 mod routeros;
@@ -26,6 +29,7 @@ mod schemathesis;
 mod stripe;
 mod twilio;
 mod webhooks;
+mod zoho;
 
 use std::io::Write as _;
 

@@ -249,6 +249,7 @@ fn see_books_routes() -> Router<App> {
 /// What is written into them by hand.
 fn keep_books_routes() -> Router<App> {
     Router::new()
+        .route("/books/programs/{id}/check", post(books::programs::check))
         .route("/books/programs/{id}/disconnect", post(books::programs::disconnect))
         .route("/books/programs/{provider}/choose", post(books::programs::connect::choose))
         .route("/books/programs/{provider}/connect", post(books::programs::connect::ask))

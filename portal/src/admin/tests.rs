@@ -97,6 +97,7 @@ const PAGES: &[&str] = &[
 ];
 const CHANGES: &[&str] = &[
     "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/check",
     "/admin/books/programs/xero/choose",
     "/admin/books/programs/xero/connect",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
