@@ -12,9 +12,9 @@ readonly CONTRACT_WITHIN=240
 # What emulate asks of Node. The list for Python brings a newer one, since Debian's is older.
 readonly EMULATE_NODE=22.15
 
-STEADY='' EMULATE='' WIREMOCK='' AXE='' TSC='' QUICKBOOKS_TYPES='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
+STEADY='' EMULATE='' OAUTH2='' WIREMOCK='' AXE='' TSC='' QUICKBOOKS_TYPES='' FAKES_PYTHON='' SCHEMATHESIS_PYTHON=''
 
-# Sets STEADY, EMULATE, WIREMOCK, TSC, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs, AXE to axe.min.js and QUICKBOOKS_TYPES to the file with
+# Sets STEADY, EMULATE, OAUTH2, WIREMOCK, TSC, FAKES_PYTHON and SCHEMATHESIS_PYTHON to programs, AXE to axe.min.js and QUICKBOOKS_TYPES to the file with
 # the types of QuickBooks, or to nothing.
 install_contract() {
     mkdir -p "$CONTRACT_HOME/bin"
@@ -23,6 +23,7 @@ install_contract() {
     install_contract_node
     find_steady
     find_emulate
+    find_oauth2
     find_wiremock
     find_axe
     find_tsc
@@ -71,7 +72,7 @@ install_contract_node() {
         skip_node "there is no npm here"
         return 0
     fi
-    say "Installing steady, emulate, WireMock, axe-core and the types of QuickBooks (for the tests) into .mlango/contract/node."
+    say "Installing steady, emulate, oauth2-mock-server, WireMock, axe-core and the types of QuickBooks (for the tests) into .mlango/contract/node."
     rm -rf "$home" && mkdir -p "$home"
     cp "$CONTRACT_LISTS/package.json" "$lock" "$home"
     # None of them needs a script of its own to be run.
@@ -102,6 +103,18 @@ find_emulate() {
         EMULATE=$(contract_program emulate "$node" "$script")
     else
         skip_contract "emulate" "it needs a Node of $EMULATE_NODE or later"
+    fi
+}
+
+find_oauth2() {
+    local script=$CONTRACT_HOME/node/node_modules/oauth2-mock-server/dist/oauth2-mock-server.mjs node=''
+    [[ -e $CONTRACT_HOME/node/installed ]] || return 0
+    [[ -z $FAKES_PYTHON ]] || node=$(wheel_file bin/node)
+    [[ -n $node ]] || node=$(command -v node || true)
+    if [[ -x $node ]]; then
+        OAUTH2=$(contract_program oauth2 "$node" "$script")
+    else
+        skip_contract "oauth2-mock-server" "there is no Node here"
     fi
 }
 
@@ -138,7 +151,7 @@ find_tsc() {
 }
 
 skip_node() { # WHY
-    skip_contract "steady, emulate, WireMock and the types of QuickBooks" "$1"
+    skip_contract "steady, emulate, oauth2-mock-server, WireMock and the types of QuickBooks" "$1"
     say "No page is judged by axe-core: $1."
 }
 

@@ -91,6 +91,14 @@ impl Fake {
         Fake::start("localstack-xero", command, port).await
     }
 
+    /// oauth2-mock-server: an issuer of tokens that takes everybody.
+    pub(crate) async fn oauth2(program: &OsStr) -> Fake {
+        let port = free_port();
+        let mut command = Command::new(program);
+        command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+        Fake::start("oauth2-mock-server", command, port).await
+    }
+
     /// WireMock without a stub.
     pub(crate) async fn wiremock(program: &OsStr) -> Fake {
         let port = free_port();

@@ -10,6 +10,8 @@
 //! * [`quickbooks`]: our bodies against the types of quickbooks-node-promise (the TypeScript compiler), and WireMock as a
 //!   QuickBooks that takes, refuses, or breaks the connection;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
+//! * [`oauth`]: renewing the entry to accountants' programs by oauth2-mock-server, and by WireMock what it cannot: tokens that are good once,
+//!   and a program that does not let us in any more; [`zoho`]: Zoho Books' flows by WireMock;
 //! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
 //!   implementation of Standard Webhooks.
 //!
@@ -22,6 +24,7 @@ mod fake;
 #[path = "../flows/guest.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]
 mod guest;
+mod oauth;
 mod oracle;
 mod quickbooks;
 mod relay;
@@ -31,6 +34,7 @@ mod stripe;
 mod twilio;
 mod webhooks;
 mod xero;
+mod zoho;
 
 use std::io::Write as _;
 

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use books::connector::{Access, Choice, Connector as _, Theirs, Topic, Trouble};
 use books::number;
-use books::posting::{Line, Part, Posting};
+use books::posting::{Line, Part, Posting, Style};
 use books::xero::Xero;
 use serde_json::{Value, json};
 use time::Date;
@@ -56,6 +56,7 @@ fn posting(document: &str, part: Part) -> Posting {
     Posting {
         number: number::of_part(document, part),
         part,
+        style: Style::Receipt,
         day: DAY,
         currency: "KES".into(),
         lines: vec![line(30, 150_000, 20_690), line(3, 10_001, 1_379), bare],

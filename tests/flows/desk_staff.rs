@@ -24,7 +24,7 @@ fn filled_in(path: &str) -> String {
     let session = path.starts_with("/sessions/");
     let id = if session { "ses_0192e4a0000070008000000000000001" } else { "0192e4a0-0000-7000-8000-000000000001" };
     let path = path.replace("{id}", id).replace("{number}", "4242").replace("{receipt}", "AAAAAAAAA1");
-    let path = path.replace("{chart}", "nothing").replace("{report}", "nothing");
+    let path = path.replace("{provider}", "xero").replace("{chart}", "nothing").replace("{report}", "nothing");
     format!("/admin{}", path.replace("{name}", "nothing").replace("{locale}", "en").replace("{handle}", "00"))
         .trim_end_matches('/')
         .into()

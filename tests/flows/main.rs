@@ -13,6 +13,7 @@ mod api_webhooks;
 mod books_close;
 mod books_pages;
 mod books_statements;
+mod books_access;
 mod browser;
 mod c2b;
 mod campaigns;

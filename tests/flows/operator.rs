@@ -101,6 +101,11 @@ impl Operator {
         self.send(path, &self.csrf, fields).await
     }
 
+    /// The whole address of a page.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.portal)
+    }
+
     /// A page of the desk.
     pub(crate) async fn get(&self, path: &str) -> Seen {
         let request = self.client.get(format!("{}{path}", self.portal)).header("cookie", &self.cookie);

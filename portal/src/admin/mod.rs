@@ -278,6 +278,7 @@ fn keep_books_routes() -> Router<App> {
         .route("/books/statements/{account}/missing/{transaction}/explain", post(books::statements::changes::explain))
         .route("/books/taxes/letters", post(books::taxes::set_letter))
         .route("/books/taxes/rates", post(books::taxes::set_rate))
+        .route("/books/programs/{id}/check", post(books::programs::check))
         .route("/books/programs/{id}/disconnect", post(books::programs::disconnect))
         .route("/books/programs/{provider}/choose", post(books::programs::connect::choose))
         .route("/books/programs/{provider}/connect", post(books::programs::connect::ask))

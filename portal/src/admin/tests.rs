@@ -120,6 +120,7 @@ const CHANGES: &[&str] = &[
     "/admin/books/taxes/letters",
     "/admin/books/taxes/rates",
     "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/check",
     "/admin/books/programs/xero/choose",
     "/admin/books/programs/xero/connect",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",

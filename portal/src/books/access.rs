@@ -11,8 +11,9 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use books::connector::{Access, Provider, Trouble};
+use books::connector::{Access, Connector as _, Provider, Trouble};
 use books::grant::Grant;
+use books::posting::Part;
 use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::books::connection::{self, Held, Pair, State, Tokens};
@@ -37,6 +38,8 @@ const TRIES: u32 = 5;
 /// How often, and how long after each other, a new pair is tried to be written down.
 const WRITES: u32 = 15;
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// A number that no document has.
+const NOBODYS: &str = "20000101-OTHER-C";
 /// Beside the longest answer, for as long somebody has the renewal: for writing the pair down, while PostgreSQL starts again.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
@@ -95,6 +98,30 @@ pub(crate) async fn access(app: &App, connection: Uuid) -> Result<Entry, Trouble
 /// As [`access`].
 pub(crate) async fn again(app: &App, connection: Uuid, expired: &Entry) -> Result<Entry, Trouble> {
     enter(app, connection, Some(expired.generation)).await
+}
+
+/// Whether we are let in: asks for a document that is not there.
+///
+/// # Errors
+/// As [`access`]; [`Trouble::Expired`]: the program does not take a token that it has just given out.
+pub(crate) async fn check(app: &App, connection: Uuid) -> Result<(), Trouble> {
+    let entry = access(app, connection).await?;
+    let Some(configured) = app.books.of(entry.provider) else { return Err(not_configured(entry.provider)) };
+    match configured.program.find(&entry.access(), Part::Sale, NOBODYS).await {
+        Err(Trouble::Expired) => {
+            let entry = again(app, connection, &entry).await?;
+            configured.program.find(&entry.access(), Part::Sale, NOBODYS).await.map(drop)
+        }
+        other => other.map(drop),
+    }
+}
+
+fn not_configured(provider: Provider) -> Trouble {
+    Trouble::Away(format!(
+        "{} is not configured here: the section [{}] is missing.",
+        provider.name(),
+        provider.as_str()
+    ))
 }
 
 async fn enter(app: &App, id: Uuid, expired: Option<i64>) -> Result<Entry, Trouble> {
@@ -189,10 +216,7 @@ async fn wait(app: &App, id: Uuid, generation: i64) -> Result<(), Trouble> {
 /// Renews, if nobody else does. It goes on without whoever asked for it.
 async fn renew_once(app: &App, id: Uuid, held: &Held) -> Result<(), Trouble> {
     let provider = provider(held)?;
-    let Some(configured) = app.books.of(provider) else {
-        let name = provider.name();
-        return Err(Trouble::Away(format!("{name} is not configured here: [{}] is missing.", provider.as_str())));
-    };
+    let Some(configured) = app.books.of(provider) else { return Err(not_configured(provider)) };
     let lease = configured.timeout + LEASE_MARGIN;
     let claimed = connection::claim_renewal(&app.db, id, held.generation, app.clock.now(), lease).await;
     if !claimed.map_err(|error| store_away(&error))? {

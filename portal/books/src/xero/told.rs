@@ -169,6 +169,7 @@ mod tests {
     use time::macros::date;
 
     use super::*;
+    use crate::posting::Style;
 
     const BANK: &str = "297c2dc5-cc47-4afd-8ec8-74990b8761e9";
     const CLASS: &str = "e2f2f732-e92a-4f3a-9c4d-ee4da0182a13/ae777a87-5ef3-4fa0-a4f0-d10e1f13073a";

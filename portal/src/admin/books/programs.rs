@@ -11,7 +11,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use books::connector::{Connector as _, Provider};
+use books::connector::{Connector as _, Provider, Trouble};
 use serde::Deserialize;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
@@ -25,8 +25,9 @@ use crate::admin::Refusal;
 use crate::admin::form::{Fields, Filled, Form, Problems, confirmation};
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::admin::words::{self, Said, Tone, said};
+use crate::books::access;
 use crate::session::Staff;
-use crate::session::csrf::Posted;
+use crate::session::csrf::{Nothing, Posted};
 use crate::trace::carried;
 
 /// Where they are.
@@ -63,7 +64,9 @@ struct Row {
     connected: String,
     by: String,
     is_on: bool,
+    /// Whether it is configured here, and whoever looks may change it.
     can_connect: bool,
+    can_check: bool,
 }
 
 /// What the redirect after a change carries.
@@ -81,11 +84,39 @@ pub(in crate::admin) async fn list(
 ) -> Result<Response, Refusal> {
     let done = match after.done.as_str() {
         "connected" => "It is connected. Choose next what its documents are made of.",
+        "checked" => "We are let in there.",
         "disconnected" => "It is disconnected. Nothing is told there any more; what was told stays.",
         _ => "",
     };
     let page = programs(&app, &staff, None, done, String::new()).await?;
     answer(StatusCode::OK, &page)
+}
+
+/// `POST /admin/books/programs/{id}/check`: whether we are let in, by asking there for something.
+pub(in crate::admin) async fn check(
+    State(app): State<App>,
+    Path(id): Path<Uuid>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Refusal> {
+    unlimited(&posted.staff)?;
+    let known = connection::find(&app.db, id, app.clock.now()).await?.ok_or(Refusal::NotFound)?;
+    let provider = Provider::named(&known.provider).ok_or(Refusal::NotFound)?;
+    match access::check(&app, id).await {
+        Ok(()) => Ok(Redirect::to(&format!("{LIST}?done=checked")).into_response()),
+        Err(trouble) => {
+            let problem = in_words(provider, trouble);
+            answer(StatusCode::CONFLICT, &programs(&app, &posted.staff, None, "", problem).await?)
+        }
+    }
+}
+
+fn in_words(provider: Provider, trouble: Trouble) -> String {
+    let name = provider.name();
+    match trouble {
+        Trouble::Refused(why) | Trouble::Away(why) | Trouble::Unknown(why) | Trouble::Reconnect(why) => why,
+        Trouble::TooMany { .. } => format!("{name} is asked too often just now. Try again in some minutes."),
+        Trouble::Expired | Trouble::Duplicate => format!("{name} does not take what it gave out. Connect it again."),
+    }
 }
 
 /// `POST /admin/books/programs/{id}/disconnect`: nothing is told there any more.
@@ -201,6 +232,7 @@ fn row(one: Connection, provider: Provider, limit: Option<Option<u32>>, can_keep
         by: one.connected_by,
         is_on: one.state != Stands::Off,
         can_connect: can_keep && limit.is_some(),
+        can_check: can_keep && limit.is_some() && one.state == Stands::Connected,
         name: one.name,
     }
 }

@@ -32,7 +32,7 @@ use time::Date;
 use time::macros::{date, format_description};
 use url::{Url, form_urlencoded};
 
-use super::{LIST, SINCE, Sent, programs, unlimited};
+use super::{LIST, SINCE, Sent, in_words, programs, unlimited};
 use crate::admin::Refusal;
 use crate::admin::form::{Field, Fields, Filled, Form, FormPage, Problems};
 use crate::admin::page::{Page, Tab, answer, style};
@@ -167,7 +167,7 @@ pub(in crate::admin) async fn finish(
     }
     let granted = match granted(&app, configured, &asked, &came).await {
         Ok(granted) => granted,
-        Err(trouble) => return refused(&app, &staff, in_words(provider, trouble)).await,
+        Err(trouble) => return refused(&app, &staff, why(provider, trouble)).await,
     };
     match granted.organisations.as_slice() {
         [only] => connect(&app, &staff, &granted, only).await,
@@ -313,15 +313,13 @@ fn leading_on(mut response: Response, address: &str) -> Result<Response, Refusal
     Ok(response)
 }
 
-fn in_words(provider: Provider, trouble: Trouble) -> String {
-    let name = provider.name();
+/// Why there are no tokens.
+fn why(provider: Provider, trouble: Trouble) -> String {
     match trouble {
-        Trouble::Refused(why) | Trouble::Away(why) | Trouble::Unknown(why) => why,
         Trouble::Reconnect(_) => {
-            format!("{name} says that the way back took too long, or was used before. Begin again.")
+            format!("{} says that the way back took too long, or was used before. Begin again.", provider.name())
         }
-        Trouble::TooMany { .. } => format!("{name} is asked too often just now. Begin again in some minutes."),
-        Trouble::Expired | Trouble::Duplicate => format!("{name} does not take what it gave out. Begin again."),
+        other => in_words(provider, other),
     }
 }
 
