@@ -92,6 +92,8 @@ pub enum Kind {
     CertificateExpiry,
     /// There is no credit for SMS, or nearly none.
     SmsCredit,
+    /// What was closed does not come into the accountant's program.
+    BooksLate,
     /// PostgreSQL does not answer.
     DatabaseAway,
     /// Much less, or much more, is bought or used at a site than was expected.
@@ -164,7 +166,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
@@ -184,6 +186,7 @@ impl Kind {
         Kind::MoneyUnmatched,
         Kind::LedgerProof,
         Kind::SmsCredit,
+        Kind::BooksLate,
         Kind::FailedLogins,
         Kind::LoginBurst,
         Kind::VoucherGuessing,
@@ -216,6 +219,7 @@ impl Kind {
             Kind::LedgerProof => "ledger_proof",
             Kind::CertificateExpiry => "certificate_expiry",
             Kind::SmsCredit => "sms_credit",
+            Kind::BooksLate => "books_postings_late",
             Kind::DatabaseAway => "database_away",
             Kind::DemandUnusual => "demand_unusual",
             Kind::LoginBurst => "login_burst",
@@ -252,6 +256,7 @@ impl Kind {
             Kind::LedgerProof => "books do not balance",
             Kind::CertificateExpiry => "certificate runs out",
             Kind::SmsCredit => "SMS credit",
+            Kind::BooksLate => "books are not told",
             Kind::DatabaseAway => "database away",
             Kind::DemandUnusual => "unusual demand",
             Kind::LoginBurst => "logins fail for hours",
@@ -267,6 +272,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
+            Kind::BooksLate => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins
@@ -305,6 +311,7 @@ impl Kind {
             | Kind::LedgerProof
             | Kind::CertificateExpiry
             | Kind::SmsCredit
+            | Kind::BooksLate
             | Kind::DatabaseAway => false,
         }
     }
@@ -330,6 +337,7 @@ impl Kind {
             Kind::PaymentAttempts => warning(dial("attempts of one phone or device", 8, 3, 1000), within(10)),
             Kind::MoneyUnmatched => warning(dial("minutes that it waits", 10, 1, 10_000), None),
             Kind::LedgerProof => critical(None, None, 60),
+            Kind::BooksLate => warning(dial("hours that a document waits", 24, 1, 720), None),
             Kind::SmsCredit => warning(dial("percent of the day's limit", 90, 10, 100), None),
             Kind::FailedLogins => warning(dial("wrong guesses at a site", 20, 5, 100_000), within(15)),
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),

@@ -13,6 +13,7 @@ use store::alert::facts::{
 };
 use store::alert::{Alert, State};
 use store::backup::{Archive, Newest};
+use store::books::posting::{self, Standing};
 use store::notification;
 use store::prediction::lately::Found;
 
@@ -67,6 +68,8 @@ pub(crate) struct Observed {
     pub(super) unmatched: (u64, Option<OffsetDateTime>),
     /// Transactions that do not balance.
     pub(super) unbalanced: u64,
+    /// What accountants' programs do not have yet.
+    pub(super) books: Standing,
     /// What messages have cost within a day, and what they may; `None`: there is no limit.
     pub(super) cost: Option<(i64, i64)>,
     /// What was unusual in the last hours; `None`: nobody has looked for too long.
@@ -132,6 +135,7 @@ pub(super) async fn observe(
         leaking: store::session::count_leaking(db, now).await?,
         unmatched: facts::unmatched(db).await?,
         unbalanced: unbalanced(app, memory, now).await?,
+        books: posting::standing(db).await?,
         cost: cost(app, now).await?,
         found: anomalies::found(db, now).await?,
         // Last: what is added to the samples is remembered with the round, and a round that fails before would add it again.
@@ -276,6 +280,7 @@ pub(super) mod tests {
             leaking: 0,
             unmatched: (0, None),
             unbalanced: 0,
+            books: Standing::default(),
             cost: None,
             found: Some(Vec::new()),
         }

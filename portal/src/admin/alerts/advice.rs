@@ -47,6 +47,9 @@ pub(super) fn of(kind: Kind) -> &'static str {
         Kind::LedgerProof => {
             "Change nothing. Find out who has written to the database by hand, and compare with the provider's statement."
         }
+        Kind::BooksLate => {
+            "Read why at the documents of that program: mostly a choice is missing on its mapping page, or it must be connected again."
+        }
         Kind::SmsCredit => "Top the account up, or raise sms.cost_limit_per_day.",
         Kind::FailedLogins => {
             "Look at the security log. If nothing is locked there, ask whether codes are misprinted or a login page is broken."
@@ -85,6 +88,7 @@ pub(super) fn look(kind: Kind) -> (&'static str, &'static str) {
         Kind::ProviderFailing | Kind::SmsCredit => ("/admin/messages", "Messages"),
         Kind::PaymentFailures | Kind::PaymentAttempts | Kind::LedgerProof => ("/admin/payments", "Payments"),
         Kind::MoneyUnmatched => ("/admin/money", "Unmatched money"),
+        Kind::BooksLate => ("/admin/books/programs", "Accountants' programs"),
         Kind::FailedLogins
         | Kind::LoginBurst
         | Kind::VoucherGuessing
