@@ -197,7 +197,7 @@ fn states(
     shown: Option<&'static str>,
 ) -> Vec<(String, &'static str, u64, bool)> {
     let of = |state: &str| counts.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-    let all = counts.iter().map(|(_, count)| count).sum();
+    let all: u64 = counts.iter().map(|(_, count)| count).sum();
     let mut states = vec![(address.to_owned(), "all", all, shown.is_none())];
     states.extend(
         STATES.into_iter().map(|state| {
