@@ -26,8 +26,8 @@ use crate::session::csrf::{Nothing, Posted};
 
 /// Rows of a page.
 const ROWS: u32 = 100;
-/// Days that are told again at most at a time.
-const DAYS_MAX: i64 = 92;
+/// Days that are told again at most at a time: each document that was never looked at is read meanwhile.
+const DAYS_MAX: i64 = 31;
 /// Days of which the page says how often the program was asked.
 const CALLS: u32 = 7;
 
