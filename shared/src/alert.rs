@@ -94,6 +94,8 @@ pub enum Kind {
     CertificateExpiry,
     /// There is no credit for SMS, or nearly none.
     SmsCredit,
+    /// What was closed does not come into the accountant's program.
+    BooksLate,
     /// PostgreSQL does not answer.
     DatabaseAway,
     /// Much less, or much more, is bought or used at a site than was expected.
@@ -168,7 +170,7 @@ const fn that_last(terms: Terms) -> Terms {
 
 impl Kind {
     /// All of them, as they are listed.
-    pub const ALL: [Kind; 27] = [
+    pub const ALL: [Kind; 28] = [
         Kind::DatabaseAway,
         Kind::RadiusdAway,
         Kind::NotStored,
@@ -190,6 +192,7 @@ impl Kind {
         Kind::BooksReconnect,
         Kind::EtimsBlocked,
         Kind::SmsCredit,
+        Kind::BooksLate,
         Kind::FailedLogins,
         Kind::LoginBurst,
         Kind::VoucherGuessing,
@@ -223,6 +226,7 @@ impl Kind {
             Kind::EtimsBlocked => "etims_blocked",
             Kind::CertificateExpiry => "certificate_expiry",
             Kind::SmsCredit => "sms_credit",
+            Kind::BooksLate => "books_postings_late",
             Kind::DatabaseAway => "database_away",
             Kind::DemandUnusual => "demand_unusual",
             Kind::LoginBurst => "login_burst",
@@ -261,6 +265,7 @@ impl Kind {
             Kind::EtimsBlocked => "invoices not signed",
             Kind::CertificateExpiry => "certificate runs out",
             Kind::SmsCredit => "SMS credit",
+            Kind::BooksLate => "books are not told",
             Kind::DatabaseAway => "database away",
             Kind::DemandUnusual => "unusual demand",
             Kind::LoginBurst => "logins fail for hours",
@@ -277,7 +282,7 @@ impl Kind {
             | Kind::MoneyUnmatched
             | Kind::LedgerProof
             | Kind::DemandUnusual => Permission::SeeMoney,
-            Kind::BooksReconnect | Kind::EtimsBlocked => Permission::SeeBooks,
+            Kind::BooksLate | Kind::BooksReconnect | Kind::EtimsBlocked => Permission::SeeBooks,
             Kind::FailedLogins
             | Kind::LoginBurst
             | Kind::StaffLogins
@@ -318,6 +323,7 @@ impl Kind {
             | Kind::EtimsBlocked
             | Kind::CertificateExpiry
             | Kind::SmsCredit
+            | Kind::BooksLate
             | Kind::DatabaseAway => false,
         }
     }
@@ -345,6 +351,7 @@ impl Kind {
             Kind::LedgerProof => critical(None, None, 60),
             Kind::BooksReconnect => warning(None, None),
             Kind::EtimsBlocked => critical(dial("hours that an invoice waits", 6, 1, 720), None, 240),
+            Kind::BooksLate => warning(dial("hours that a document waits", 24, 1, 720), None),
             Kind::SmsCredit => warning(dial("percent of the day's limit", 90, 10, 100), None),
             Kind::FailedLogins => warning(dial("wrong guesses at a site", 20, 5, 100_000), within(15)),
             Kind::VoucherGuessing => critical(dial("devices or names locked", 5, 1, 10_000), within(15), 30),

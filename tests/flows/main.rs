@@ -14,6 +14,7 @@ mod books_close;
 mod books_pages;
 mod books_statements;
 mod books_access;
+mod books_delivery;
 mod browser;
 mod c2b;
 mod campaigns;

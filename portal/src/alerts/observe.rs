@@ -15,6 +15,7 @@ use store::alert::{Alert, State};
 use store::backup::{Archive, Newest};
 use store::books::connection::{self, Lost};
 use store::books::etims::{self, Blocked};
+use store::books::posting::{self, Standing};
 use store::notification;
 use store::prediction::lately::Found;
 
@@ -73,6 +74,8 @@ pub(crate) struct Observed {
     pub(super) lost_books: Vec<Lost>,
     /// Branches at which invoices wait for the tax authority.
     pub(super) etims: Vec<Blocked>,
+    /// What accountants' programs do not have yet.
+    pub(super) books: Standing,
     /// What messages have cost within a day, and what they may; `None`: there is no limit.
     pub(super) cost: Option<(i64, i64)>,
     /// What was unusual in the last hours; `None`: nobody has looked for too long.
@@ -140,6 +143,7 @@ pub(super) async fn observe(
         unbalanced: unbalanced(app, memory, now).await?,
         lost_books: connection::lost(db).await?,
         etims: etims::blocked(db).await?,
+        books: posting::standing(db).await?,
         cost: cost(app, now).await?,
         found: anomalies::found(db, now).await?,
         // Last: what is added to the samples is remembered with the round, and a round that fails before would add it again.
@@ -286,6 +290,7 @@ pub(super) mod tests {
             unbalanced: 0,
             lost_books: Vec::new(),
             etims: Vec::new(),
+            books: Standing::default(),
             cost: None,
             found: Some(Vec::new()),
         }

@@ -119,8 +119,8 @@ fn empty(row: &Row) -> Tried {
 fn gone(posting: &Posting, choices: &[Choice], program: &str) -> Vec<String> {
     let has = |topic: &str, id: &str| choices.iter().any(|choice| choice.topic == topic && choice.external == id);
     let mut used: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
-    used.insert(("contact", "customer or supplier", &posting.contact));
-    used.insert(("account", "account", &posting.deposit));
+    used.insert(("contact", "customer or supplier", posting.contact.as_str()));
+    used.insert(("account", "account", posting.deposit.as_str()));
     used.extend(posting.method.as_deref().map(|id| ("method", "way of payment", id)));
     used.extend(posting.class.as_deref().map(|id| ("class", "class", id)));
     for line in &posting.lines {

@@ -53,6 +53,9 @@ pub(super) fn of(kind: Kind) -> &'static str {
         Kind::EtimsBlocked => {
             "Read what the authority says at that branch, mend it, and press Try again: no invoice may come before the one that waits."
         }
+        Kind::BooksLate => {
+            "Read why at the documents of that program: mostly a choice is missing on its mapping page, or it must be connected again."
+        }
         Kind::SmsCredit => "Top the account up, or raise sms.cost_limit_per_day.",
         Kind::FailedLogins => {
             "Look at the security log. If nothing is locked there, ask whether codes are misprinted or a login page is broken."
@@ -93,6 +96,7 @@ pub(super) fn look(kind: Kind) -> (&'static str, &'static str) {
         Kind::MoneyUnmatched => ("/admin/money", "Unmatched money"),
         Kind::BooksReconnect => ("/admin/books/programs", "Programs"),
         Kind::EtimsBlocked => ("/admin/books/etims", "KRA eTIMS"),
+        Kind::BooksLate => ("/admin/books/programs", "Accountants' programs"),
         Kind::FailedLogins
         | Kind::LoginBurst
         | Kind::VoucherGuessing

@@ -26,8 +26,8 @@ use crate::session::csrf::{Nothing, Posted};
 
 /// Rows of a page.
 const ROWS: u32 = 100;
-/// Days that are told again at most at a time.
-const DAYS_MAX: i64 = 92;
+/// Days that are told again at most at a time: each document that was never looked at is read meanwhile.
+const DAYS_MAX: i64 = 31;
 /// Days of which the page says how often the program was asked.
 const CALLS: u32 = 7;
 
@@ -197,7 +197,7 @@ fn states(
     shown: Option<&'static str>,
 ) -> Vec<(String, &'static str, u64, bool)> {
     let of = |state: &str| counts.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
-    let all = counts.iter().map(|(_, count)| count).sum();
+    let all: u64 = counts.iter().map(|(_, count)| count).sum();
     let mut states = vec![(address.to_owned(), "all", all, shown.is_none())];
     states.extend(
         STATES.into_iter().map(|state| {

@@ -7,6 +7,7 @@
 mod account_attack;
 mod backup_late;
 mod books_reconnect;
+mod books_postings_late;
 mod capacity_near;
 mod certificate_expiry;
 mod demand_unusual;
@@ -88,6 +89,7 @@ pub(super) fn judge(kind: Kind, observed: &Observed, rule: &Rule) -> Option<Vec<
         Kind::EtimsBlocked => Some(etims_blocked::judge(observed, rule)),
         Kind::CertificateExpiry => certificate_expiry::judge(observed, rule),
         Kind::SmsCredit => Some(sms_credit::judge(observed, rule)),
+        Kind::BooksLate => Some(books_postings_late::judge(observed, rule)),
         Kind::DemandUnusual => demand_unusual::judge(observed, rule),
         Kind::LoginBurst => login_burst::judge(observed, rule),
         Kind::CapacityNear => capacity_near::judge(observed, rule),
