@@ -6,6 +6,8 @@
 //! * [`twilio`]: requests against Twilio's own OpenAPI document (steady), sending and signed reports by emulate;
 //! * [`daraja`]: our JSON against the models of mpesakit, its examples at our addresses, and WireMock as an M-Pesa that
 //!   answers, calls back, or breaks the connection;
+//! * [`etims`]: invoices against a fake of the Kenya Revenue Authority that takes no number twice and none after a gap, and that breaks as
+//!   it is told;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
 //! * [`schemathesis`]: our REST interface against its own description, and [`webhooks`] that we send against the reference
 //!   implementation of Standard Webhooks.
@@ -15,6 +17,7 @@
 //! and passes. What each of them proves, and what it cannot, stands in `docs/contract-tests.md`.
 
 mod daraja;
+mod etims;
 mod fake;
 #[path = "../flows/guest.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]

@@ -10,6 +10,7 @@ mod api_changes;
 mod api_client;
 mod api_once;
 mod api_webhooks;
+mod books_receipts;
 mod browser;
 mod c2b;
 mod campaigns;

@@ -153,8 +153,8 @@ impl Job {
             | Job::Webhooks
             | Job::Bulk
             | Job::Campaigns => Duration::from_secs(1),
-            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble | Job::Etims => Duration::from_secs(5),
+            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails | Job::Etims => Duration::from_secs(2),
+            Job::Trouble => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies => Duration::from_secs(60),
             // Within its hour of the night it finds what the round before has left.
