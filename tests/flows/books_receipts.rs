@@ -58,7 +58,10 @@ async fn a_receipt_says_who_was_paid_and_what_tax_is_in_it() {
     for words in said {
         assert!(text.contains(words), "{words}: {text}");
     }
-    assert!(!text.contains("KRA invoice") && !text.contains("later: open"), "nothing is told to the authority here: {text}");
+    assert!(
+        !text.contains("KRA invoice") && !text.contains("later: open"),
+        "nothing is told to the authority here: {text}"
+    );
     let (_, _, swahili) = receipt(&order, "?lang=sw").await;
     assert!(String::from_utf8(swahili).unwrap().contains("Kodi iliyomo"));
 
