@@ -34,11 +34,11 @@ install_contract_python() {
     FAKES_PYTHON=$home/bin/python
     ! { [[ -x $FAKES_PYTHON ]] && cmp -s "$list" "$home/installed"; } || return 0
     FAKES_PYTHON=''
-    have python3 || { skip_contract "localstack-xero, localstripe, mpesakit and routeros-lsp" "there is no python3 here" && return 0; }
-    say "Installing localstack-xero, localstripe, mpesakit, routeros-lsp and a Node for emulate (for the tests) into .mlango/contract/python."
-    python_environment "$home" || { skip_contract "localstack-xero, localstripe, mpesakit and routeros-lsp" "Python has neither venv nor pip here" && return 0; }
+    have python3 || { skip_contract "localstack-xero, localstripe, mpesakit, routeros-lsp and the fake KRA" "there is no python3 here" && return 0; }
+    say "Installing localstack-xero, localstripe, mpesakit, routeros-lsp, the fake KRA of etims and a Node for emulate (for the tests) into .mlango/contract/python."
+    python_environment "$home" || { skip_contract "localstack-xero, localstripe, mpesakit, routeros-lsp and the fake KRA" "Python has neither venv nor pip here" && return 0; }
     if ! within_time "$log" "${pip[@]}" --quiet --disable-pip-version-check --retries 1 --timeout 10 -r "$list"; then
-        skip_contract "localstack-xero, localstripe, mpesakit and routeros-lsp" "pip could not install them ($(why_not "$log"))"
+        skip_contract "localstack-xero, localstripe, mpesakit, routeros-lsp and the fake KRA" "pip could not install them ($(why_not "$log"))"
         return 0
     fi
     cp "$list" "$home/installed"

@@ -99,6 +99,14 @@ impl Fake {
         Fake::start("oauth2-mock-server", command, port).await
     }
 
+    /// The fake KRA of the package etims, and the address at which it is told to fail and asked what it has signed.
+    pub(crate) async fn kra(python: &OsStr) -> (Fake, String) {
+        let (port, control) = (free_port(), free_port());
+        let mut command = Command::new(python);
+        command.arg(script("fake_kra.py")).arg(port.to_string()).arg(control.to_string());
+        (Fake::start("the fake KRA", command, port).await, format!("http://127.0.0.1:{control}"))
+    }
+
     /// WireMock without a stub.
     pub(crate) async fn wiremock(program: &OsStr) -> Fake {
         let port = free_port();

@@ -9,6 +9,8 @@
 //! * [`xero`]: requests against Xero's own OpenAPI document (steady), and localstack-xero, which keeps what it is told;
 //! * [`quickbooks`]: our bodies against the types of quickbooks-node-promise (the TypeScript compiler), and WireMock as a
 //!   QuickBooks that takes, refuses, or breaks the connection;
+//! * [`etims`]: invoices against a fake of the Kenya Revenue Authority that takes no number twice and none after a gap, and that breaks as
+//!   it is told;
 //! * [`routeros`]: the scripts that set routers up, by the syntax and the commands of RouterOS (routeros-lsp);
 //! * [`oauth`]: renewing the entry to accountants' programs by oauth2-mock-server, and by WireMock what it cannot: tokens that are good once,
 //!   and a program that does not let us in any more; [`zoho`]: Zoho Books' flows by WireMock;
@@ -20,6 +22,7 @@
 //! and passes. What each of them proves, and what it cannot, stands in `docs/contract-tests.md`.
 
 mod daraja;
+mod etims;
 mod fake;
 #[path = "../flows/guest.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "the guest of the flows, who can do more than is needed here")]

@@ -6,8 +6,8 @@
 
 mod account_attack;
 mod backup_late;
-mod books_reconnect;
 mod books_postings_late;
+mod books_reconnect;
 mod capacity_near;
 mod certificate_expiry;
 mod demand_unusual;

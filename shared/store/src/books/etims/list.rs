@@ -145,7 +145,7 @@ pub async fn waiting(db: &Db, scope: &SiteScope) -> Result<Vec<Waiting>> {
 pub async fn try_again(db: &Db, id: Uuid, scope: &SiteScope, line: &Audit<'_>, now: OffsetDateTime) -> Result<()> {
     let mut tx = db.begin().await?;
     let row = sqlx::query!(
-        "SELECT e.branch_id, e.state, e.kind FROM etims_invoices e JOIN etims_branches b ON b.id = e.branch_id
+        "SELECT e.branch_id, e.state FROM etims_invoices e JOIN etims_branches b ON b.id = e.branch_id
          WHERE e.id = $1 AND ($2::uuid[] IS NULL OR b.site_id = ANY ($2)) FOR UPDATE OF b",
         id,
         scope.filter()

@@ -140,7 +140,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
     )
     .fetch_all(&db.pool)
     .await?;
-    let turn = |row: (Uuid, String, String, String, Option<Vec<u8>>)| {
+    let turn = |row: (Uuid, String, String, String, Option<Vec<u8>>)| -> Result<Turn> {
         let (id, tin, branch, serial, sealed) = row;
         let key = sealed.map(|sealed| opened(db, id, &sealed)).transpose()?;
         Ok(Turn { id, writer, tin, branch, serial, key })
@@ -370,20 +370,17 @@ pub async fn outcome(
     may_be_before: bool,
     now: OffsetDateTime,
 ) -> Result<()> {
-    if let Outcome::Signed(signature) = outcome {
-        return signed(db, turn, invoice, signature).await;
-    }
-    let mut tx = db.begin().await?;
-    if !is_own(&mut tx, turn).await? {
-        return Ok(());
-    }
     let (state, reason) = match outcome {
+        Outcome::Signed(signature) => return signed(db, turn, invoice, signature).await,
         Outcome::Declared(reason) => ("signed", *reason),
         Outcome::Away(reason) if !may_be_before => ("pending", *reason),
         Outcome::Unknown(reason) | Outcome::Away(reason) => ("unknown", *reason),
         Outcome::Rejected(reason) => ("rejected", *reason),
-        Outcome::Signed(_) => unreachable!("written above"),
     };
+    let mut tx = db.begin().await?;
+    if !is_own(&mut tx, turn).await? {
+        return Ok(());
+    }
     sqlx::query!(
         "UPDATE etims_invoices SET state = $2, reason = $3, signed_at = CASE WHEN $2 = 'signed' THEN $4::timestamptz END
          WHERE id = $1 AND state = 'unknown'",
