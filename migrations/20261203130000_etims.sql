@@ -114,7 +114,9 @@ CREATE INDEX etims_transactions_waiting ON etims_transactions (transaction_id) W
 CREATE FUNCTION await_signing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.currency = 'KES' AND NEW.account_id = '01930000-0000-7000-8000-000000000002'
-       AND EXISTS (SELECT FROM etims_branches WHERE is_used) THEN
+       AND EXISTS (SELECT FROM etims_branches WHERE is_used)
+       -- The tax that is taken out of a day's sales is no sale and gives none back.
+       AND NOT EXISTS (SELECT FROM ledger_transactions t WHERE t.id = NEW.transaction_id AND t.key LIKE 'vat:%') THEN
         INSERT INTO etims_transactions (transaction_id, amount_minor) VALUES (NEW.transaction_id, NEW.amount_minor)
         ON CONFLICT (transaction_id) DO UPDATE SET amount_minor = etims_transactions.amount_minor + EXCLUDED.amount_minor;
     END IF;

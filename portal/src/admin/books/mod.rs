@@ -9,6 +9,7 @@
 //!  /admin/books/cash                   cash     what agents sold, handed over and owe; .csv, and a page an agent
 //!  /admin/books/taxes                  taxes    the rates, and which package has which
 //!  /admin/books/programs               programs the accountants' programs: connecting a company, and ending it
+//!  /admin/books/programs/{id}/mapping, /documents, /drift    mapping, told, drift (company: what the three share)
 //!  /admin/books/statements             statements what providers and the bank say, held against the ledger
 //!  /admin/books/etims                  etims    what the tax authority has signed, and what waits and why
 //! ```
@@ -21,12 +22,16 @@ pub(in crate::admin) mod balance;
 pub(in crate::admin) mod cash;
 pub(in crate::admin) mod days;
 pub(in crate::admin) mod document;
+pub(in crate::admin) mod drift;
 pub(in crate::admin) mod etims;
 pub(in crate::admin) mod lines;
+pub(in crate::admin) mod mapping;
 pub(in crate::admin) mod programs;
 pub(in crate::admin) mod statements;
 pub(in crate::admin) mod taxes;
+pub(in crate::admin) mod told;
 
+mod company;
 mod sheet;
 
 use axum::http::header;
