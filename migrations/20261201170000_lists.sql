@@ -11,7 +11,8 @@ CREATE INDEX users_by_phone_begin ON users (phone text_pattern_ops);
 CREATE INDEX users_by_phone_end ON users (reverse(phone) text_pattern_ops);
 CREATE INDEX users_by_name ON users (lower(name) text_pattern_ops) WHERE name <> '';
 
-CREATE INDEX entitlement_devices_by_time ON entitlement_devices (bound_at DESC);
+-- A device is bound to a package once, so the two together tell it from others of the same moment, of which a batch of vouchers has many.
+CREATE INDEX entitlement_devices_by_time ON entitlement_devices (bound_at DESC, (entitlement_id::text || mac::text));
 CREATE INDEX sessions_ended_by_router ON sessions_ended (nas_id, started_at DESC, id);
 CREATE INDEX orders_by_state ON orders (state, created_at DESC, id);
 -- What was sold in a time.

@@ -211,7 +211,7 @@ bench_desk() {
         fail "The desk could not be asked for its pages: the reason stands above."
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/desk.facts"
     stop_child portal
-    pg_sql postgres "DROP DATABASE desk"
+    pg_sql postgres "DROP DATABASE desk WITH (FORCE)"
     bench_reports "$customers" "$rows"
 }
 
@@ -226,7 +226,7 @@ bench_reports() { # CUSTOMERS ROWS
         fail "The desk could not be asked for its reports: the reason stands above."
     mapfile -t -O "${#BENCH_FACTS[@]}" BENCH_FACTS <"$BENCH_HOME/reports/reports.facts"
     stop_child portal
-    pg_sql postgres "DROP DATABASE reports"
+    pg_sql postgres "DROP DATABASE reports WITH (FORCE)"
 }
 
 # A session takes some 700 octets with its indexes, and as much again for its usage and PostgreSQL's log.

@@ -101,6 +101,9 @@ const PAGES: &[&str] = &[
     "/admin/discounts/0192e4a0-0000-7000-8000-000000000001",
     "/admin/messages",
     "/admin/messages/texts/ended/sw",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/documents",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/drift",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/mapping",
     "/admin/books/statements",
     "/admin/books/statements/new",
     "/admin/books/statements/mpesa",
@@ -121,6 +124,14 @@ const CHANGES: &[&str] = &[
     "/admin/books/taxes/rates",
     "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/disconnect",
     "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/check",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/documents/tell",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/documents/0192e4a0-0000-7000-8000-000000000001/again",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/drift/0192e4a0-0000-7000-8000-000000000001/post",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/drift/0192e4a0-0000-7000-8000-000000000001/reverse",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/mapping/customers",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/mapping/customers/0192e4a0-0000-7000-8000-000000000001/remove",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/mapping/dry-run",
+    "/admin/books/programs/0192e4a0-0000-7000-8000-000000000001/mapping/read",
     "/admin/books/programs/xero/choose",
     "/admin/books/programs/xero/connect",
     "/admin/campaigns/0192e4a0-0000-7000-8000-000000000001/stop",
@@ -328,6 +339,9 @@ fn every_page_renders_with_sample_data() {
     assert_whole(&alerts::mine::tests::sample(page()));
     assert_whole(&backups::tests::sample(page()));
     assert_whole(&books::programs::tests::sample(page()));
+    assert_whole(&books::mapping::tests::sample(page()));
+    assert_whole(&books::told::tests::sample(page()));
+    assert_whole(&books::drift::tests::sample(page()));
     assert_whole(&books::programs::connect::tests::go(page()));
     assert_whole(&books::programs::connect::tests::came_back());
     assert_whole(&books::programs::connect::tests::companies(page()));

@@ -184,6 +184,11 @@ impl Job {
         }
     }
 
+    /// Whether a round is one long transaction that asks nobody else: it is begun anew by whoever comes next, and nobody waits for its end.
+    fn may_be_broken_off(self) -> bool {
+        matches!(self, Job::Sums | Job::Facts | Job::Statements)
+    }
+
     async fn run(self, app: App, shutdown: CancellationToken) {
         let never = Notify::new();
         let wake = match self {
@@ -226,7 +231,11 @@ impl Job {
                 () = shutdown.cancelled() => break,
                 _ = hands.acquire() => {}
             }
-            let pause = match self.once(&app, &hands).await {
+            let round = tokio::select! {
+                () = shutdown.cancelled(), if self.may_be_broken_off() => break,
+                round = self.once(&app, &hands) => round,
+            };
+            let pause = match round {
                 Ok(more) => {
                     if failing {
                         tracing::info!(job = self.name(), "goes on");
