@@ -259,6 +259,11 @@ async fn a_line_waits_for_a_booking_that_comes_late_and_money_goes_back_once() {
     );
     let refused = [both.0, both.1].into_iter().filter(|done| matches!(done, Err(StoreError::Conflict(_)))).count();
     assert_eq!(refused, 1, "two at once are one");
+    // Of Stripe's, Stripe itself tells: what is booked here would be booked once more then.
+    assert_eq!(import(&world, "stripe", 2, vec![line("txn_1", "refund", -700, "re_1", now)]).await, 0);
+    let theirs = line_of(&world, "txn_1", "refund").await;
+    let refused = statement::resolve(&world.db, theirs, Resolution::Refund, by, now).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))));
     // What the payment bought is given back, as its own refund.
     assert_eq!(booked(&world).await, accounts(&[("mpesa", 2_000), ("unmatched", -2_000)]));
     let refunds: Vec<(String, String, bool)> =
