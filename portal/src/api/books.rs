@@ -185,8 +185,8 @@ fn spelt(document: &Document) -> SpeltDocument {
 pub(super) async fn days(State(app): State<App>, mut asked: Asked) -> Result<Response, Problem> {
     let since = asked.filter("since", read_day)?.unwrap_or(FIRST);
     let until = asked.filter("until", read_day)?.unwrap_or(LAST);
-    let days = day::list(&app.db, &SiteScope::All, since, until).await?;
-    asked.page_of_all(&app, days, |day| day.id, spelt_day)
+    let days = day::page(&app.db, (since, until), asked.after(&app)?.id, asked.rows()).await?;
+    Ok(asked.page(&app, days, |day| (OffsetDateTime::UNIX_EPOCH, day.id), spelt_day))
 }
 
 /// `GET /books/documents/{number}`.

@@ -196,7 +196,8 @@ fn end_of(zone: &Zone, day: Date) -> OffsetDateTime {
 
 /// The closed days from `since` to `until`, both included, at these sites; the newest first, with what their documents come to.
 pub async fn list(db: &Db, sites: &SiteScope, since: Date, until: Date) -> Result<Vec<Day>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT y.id, y.day, y.site_id, s.name AS "site_name?", y.closed_at, y.closed_by
            FROM book_days y LEFT JOIN sites s ON s.id = y.site_id
            WHERE y.day BETWEEN $1 AND $2 AND ($3::uuid[] IS NULL OR y.site_id = ANY ($3))
@@ -208,6 +209,37 @@ pub async fn list(db: &Db, sites: &SiteScope, since: Date, until: Date) -> Resul
     )
     .fetch_all(&db.pool)
     .await?;
+    with_documents(db, rows).await
+}
+
+/// A page of the closed days from `since` to `until`, both included, at all sites: those closed last first, of those before the one of the
+/// identity `before`.
+pub async fn page(db: &Db, (since, until): (Date, Date), before: Uuid, limit: u32) -> Result<Vec<Day>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT y.id, y.day, y.site_id, s.name AS "site_name?", y.closed_at, y.closed_by
+           FROM book_days y LEFT JOIN sites s ON s.id = y.site_id
+           WHERE y.id < $3 AND y.day BETWEEN $1 AND $2 ORDER BY y.id DESC LIMIT $4"#,
+        since,
+        until,
+        before,
+        i64::from(limit)
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    with_documents(db, rows).await
+}
+
+struct Row {
+    id: Uuid,
+    day: Date,
+    site_id: Option<Uuid>,
+    site_name: Option<String>,
+    closed_at: OffsetDateTime,
+    closed_by: String,
+}
+
+async fn with_documents(db: &Db, rows: Vec<Row>) -> Result<Vec<Day>> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut days: Vec<Day> = rows
         .into_iter()
