@@ -41,6 +41,11 @@ pub(crate) async fn round(app: &App) -> Result<bool, StoreError> {
     let Some(due) = comparison::claim(&app.db, app.clock.now(), LEASE).await? else { return Ok(false) };
     let mut at = match At::open(app, due.connection, &due.provider, REQUESTS).await? {
         Ok(at) => at,
+        // A person must act, and asks anew then.
+        Err(shut @ (Shut::NotConfigured | Shut::Trouble(Trouble::Reconnect(_)))) => {
+            comparison::done(&app.db, due.id, &Found::default(), &shut.words(), app.clock.now()).await?;
+            return Ok(true);
+        }
         Err(shut) => {
             comparison::later(&app.db, due.id, app.clock.now() + LATER, &shut.words()).await?;
             return Ok(true);
