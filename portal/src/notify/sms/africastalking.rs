@@ -73,7 +73,7 @@ impl AfricasTalking {
             .form(&form);
         match ask(request).await {
             Ok(answer) => read(&answer, cost(text).segments),
-            Err(silence) => silence.meaning(),
+            Err(silence) => wire::unanswered(silence),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Twilio {
             .form(&form);
         match ask(request).await {
             Ok(answer) => read(&answer, cost(text).segments),
-            Err(silence) => silence.meaning(),
+            Err(silence) => wire::unanswered(silence),
         }
     }
 
