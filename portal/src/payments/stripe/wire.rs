@@ -243,9 +243,9 @@ mod tests {
 
     #[test]
     fn only_what_was_not_sent_is_certainly_not_made() {
-        assert_eq!(Silence::NotSent.failure(), Failure::Refused(Refusal::Unreachable));
-        assert_eq!(Silence::TimedOut.failure(), Failure::Unknown(Unheard::TimedOut));
-        assert_eq!(Silence::Broken.failure(), Failure::Unknown(Unheard::Broken));
+        assert_eq!(failure(Silence::NotSent), Failure::Refused(Refusal::Unreachable));
+        assert_eq!(failure(Silence::TimedOut), Failure::Unknown(Unheard::TimedOut));
+        assert_eq!(failure(Silence::Broken), Failure::Unknown(Unheard::Broken));
     }
 
     #[test]
