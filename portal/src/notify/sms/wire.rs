@@ -157,9 +157,9 @@ mod tests {
 
     #[test]
     fn only_what_was_not_sent_is_free_to_be_sent_elsewhere() {
-        assert!(matches!(Silence::NotSent.meaning(), Sent::Refused { permanent: false, .. }));
-        assert!(matches!(Silence::TimedOut.meaning(), Sent::Unknown(_)));
-        assert!(matches!(Silence::Broken.meaning(), Sent::Unknown(_)));
+        assert!(matches!(unanswered(Silence::NotSent), Sent::Refused { permanent: false, .. }));
+        assert!(matches!(unanswered(Silence::TimedOut), Sent::Unknown(_)));
+        assert!(matches!(unanswered(Silence::Broken), Sent::Unknown(_)));
     }
 
     #[test]
