@@ -29,6 +29,8 @@ CREATE TABLE cash_events (
     happened_at    timestamptz NOT NULL
 );
 CREATE INDEX cash_events_by_agent ON cash_events (agent, happened_at DESC);
+-- What the bank's statement is to have; few of them are.
+CREATE INDEX cash_events_handed_over ON cash_events (happened_at) WHERE kind = 'handed_over';
 CREATE TRIGGER cash_events_append_only BEFORE UPDATE OR DELETE ON cash_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- With what its sale was booked; NULL: it was not, since it is not sold, was paid with an order, cost nothing, or was sold before there

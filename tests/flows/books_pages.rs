@@ -237,6 +237,10 @@ async fn books_are_for_who_keeps_them_and_of_their_sites() {
     }
     amina.get("/admin/books/balance").await.says(403, "you are limited to some");
     amina.get("/admin/books/balance.csv").await.says(403, "you are limited to some");
+    for path in ["/admin/books/cash", "/admin/books/cash.csv", "/admin/books/cash/agent?name=Njeri"] {
+        amina.get(path).await.says(403, "may read the books");
+    }
+    amina.post("/admin/books/cash/handed-over", &[("agent", "Njeri")]).await.says(403, "may keep the books");
     let (beach, day) = (books.beach.to_string(), books.day.to_string());
     amina
         .post("/admin/books/close", &[("site", beach.as_str()), ("day", day.as_str())])

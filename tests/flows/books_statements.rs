@@ -259,11 +259,34 @@ async fn a_line_waits_for_a_booking_that_comes_late_and_money_goes_back_once() {
     );
     let refused = [both.0, both.1].into_iter().filter(|done| matches!(done, Err(StoreError::Conflict(_)))).count();
     assert_eq!(refused, 1, "two at once are one");
+    // Of Stripe's, Stripe itself tells: what is booked here would be booked once more then.
+    assert_eq!(import(&world, "stripe", 2, vec![line("txn_1", "refund", -700, "re_1", now)]).await, 0);
+    let theirs = line_of(&world, "txn_1", "refund").await;
+    let refused = statement::resolve(&world.db, theirs, Resolution::Refund, by, now).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))));
     // What the payment bought is given back, as its own refund.
     assert_eq!(booked(&world).await, accounts(&[("mpesa", 2_000), ("unmatched", -2_000)]));
     let refunds: Vec<(String, String, bool)> =
         sqlx::query_as("SELECT state, reference, is_ours FROM refunds").fetch_all(&world.pool).await.unwrap();
     assert_eq!(refunds, [("done".to_owned(), "RKTBACK001".to_owned(), false)]);
+}
+
+/// An agent hands so much over.
+async fn handed_over(world: &World, minor: i64) {
+    sqlx::query(
+        "WITH booked AS (INSERT INTO ledger_transactions (id, key, description, posted_at)
+             VALUES (gen_random_uuid(), 'cash_handed_over:test', 'cash is handed over', $2) RETURNING id),
+         entries AS (INSERT INTO ledger_entries (id, transaction_id, account_id, amount_minor, currency)
+             SELECT gen_random_uuid(), b.id, a.id, CASE a.code WHEN 'bank' THEN $1 ELSE -$1 END, 'KES'
+             FROM booked b, ledger_accounts a WHERE a.code IN ('bank', 'cash'))
+         INSERT INTO cash_events (id, transaction_id, kind, agent, amount_minor, currency, happened_at)
+         SELECT gen_random_uuid(), id, 'handed_over', 'Njeri', $1, 'KES', $2 FROM booked",
+    )
+    .bind(minor)
+    .bind(world.clock.now())
+    .execute(&world.pool)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -279,6 +302,15 @@ async fn a_transfer_is_one_on_both_accounts_and_what_no_statement_has_is_explain
     let at_the_bank = vec![line("MPESA SETTLEMENT", "transfer", 1_500, "", now + time::Duration::days(1))];
     assert_eq!(import(&world, "bank", 2, at_the_bank).await, 1, "the bank's line is the same transfer");
     assert_eq!(booked(&world).await, accounts(&[("bank", 1_500), ("mpesa", 500), ("sales", -2_000)]));
+
+    handed_over(&world, 900).await;
+    let paid_in = line("CASH DEPOSIT", "other", 900, "", now + time::Duration::days(1));
+    let twice = vec![paid_in.clone(), Line { reference: "CASH DEPOSIT 2".into(), ..paid_in.clone() }];
+    assert_eq!(import(&world, "bank", 3, twice).await, 0, "nobody knows which of the two it is");
+    let second = line_of(&world, "CASH DEPOSIT 2", "other").await;
+    statement::resolve(&world.db, second, Resolution::Ignore("a loan"), by, now).await.unwrap();
+    assert_eq!(statement::rematch(&world.db).await.unwrap(), 1, "what an agent handed over is in the bank");
+    assert_eq!(statement::rematch(&world.db).await.unwrap(), 0);
 
     let (since, until) = (now - time::Duration::hours(1), now + time::Duration::hours(1));
     let span = Span { account: "mpesa", since, until, zone: HOME };

@@ -176,6 +176,10 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
         r#"INSERT INTO idempotency_keys (token_id, route, key, fingerprint, work_id, lease_until, status, body, created_at)
          VALUES (gen_random_uuid(), 'POST /x', 'k', decode(repeat('00', 16), 'hex'), gen_random_uuid(), now(), 201,
                  convert_to('{"phone":"+254712345670"}', 'UTF8'), now())"#,
+        "WITH connected AS (INSERT INTO book_connections (id, provider, organisation, name, state, posts_since, connected_at, connected_by)
+             VALUES (gen_random_uuid(), 'xero', 't1', 'Mlango Ltd', 'off', '2026-11-01', now(), 'test') RETURNING id)
+         INSERT INTO book_customers (connection_id, user_id, external_id, set_at, set_by)
+         SELECT c.id, u.id, '77', now(), 'test' FROM connected c, users u",
     ] {
         shop.run(statement).await;
     }
@@ -198,6 +202,7 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
     assert_eq!((state.as_str(), amount), ("paid", 2_000));
     assert_eq!(shop.count("SELECT count(*) FROM payments WHERE receipt IS NOT NULL").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM ledger_entries").await, 2);
+    assert_eq!(shop.count("SELECT count(*) FROM book_customers").await, 0);
     assert_eq!(shop.count("SELECT count(*) FROM support_actions WHERE kind = 'move'").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM admin_logs WHERE action = 'person.erase'").await, 1);
     assert_eq!(shop.count("SELECT count(*) FROM entitlements WHERE state = 'revoked'").await, 1);

@@ -1,6 +1,8 @@
 //! `/admin/books/cash`: what agents sold on paper, had taken back, handed over and owe; the page of one of them with what happened; and noting what
 //! they hand over.
 //!
+//! An agent's cash is of all sites together, so whoever is limited to some does not see it.
+//!
 //! Nobody hands over more than they owe. More is refused, and not asked about: it is a sale that nobody noted, or a number typed wrongly, and
 //! in the books it would be a debt of ours to the agent that nobody meant.
 
@@ -9,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::money::Money;
-use shared::staff::Permission;
+use shared::staff::{Permission, SiteScope};
 use store::books::cash::{self, Agent, Event, Kind};
 use url::form_urlencoded;
 
@@ -70,12 +72,14 @@ pub(in crate::admin) struct CashPage {
 
 /// `GET /admin/books/cash`.
 pub(in crate::admin) async fn list(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
+    everywhere(&staff, Permission::SeeBooks)?;
     let agents = cash::agents(&app.db).await?;
     answer(StatusCode::OK, &all(Page::new(&app, &staff, Tab::Books), &agents))
 }
 
 /// `GET /admin/books/cash.csv`.
-pub(in crate::admin) async fn file(State(app): State<App>, _staff: Staff) -> Result<Response, Refusal> {
+pub(in crate::admin) async fn file(State(app): State<App>, staff: Staff) -> Result<Response, Refusal> {
+    everywhere(&staff, Permission::SeeBooks)?;
     Ok(csv_file("cash", agents_sheet(&cash::agents(&app.db).await?).csv()))
 }
 
@@ -85,6 +89,7 @@ pub(in crate::admin) async fn show(
     staff: Staff,
     Query(sent): Query<Fields>,
 ) -> Result<Response, Refusal> {
+    everywhere(&staff, Permission::SeeBooks)?;
     let done = if sent.is_on("done") { "It is written down, and they owe so much less." } else { "" };
     let asked = Fields::default().with("agent", sent.text("name"));
     one(&app, &staff, &asked, &Problems::default(), done).await
@@ -93,6 +98,7 @@ pub(in crate::admin) async fn show(
 /// `POST /admin/books/cash/handed-over`.
 pub(in crate::admin) async fn hand_over(State(app): State<App>, posted: Posted<Fields>) -> Result<Response, Refusal> {
     let (staff, sent) = (&posted.staff, &posted.form);
+    everywhere(staff, Permission::KeepBooks)?;
     let name = sent.text("agent");
     if name.is_empty() {
         return Err(Refusal::NotFound);
@@ -110,6 +116,11 @@ pub(in crate::admin) async fn hand_over(State(app): State<App>, posted: Posted<F
             one(&app, staff, sent, &problems, "").await
         }
     }
+}
+
+/// Whether somebody is limited to no site.
+fn everywhere(staff: &Staff, wanted: Permission) -> Result<(), Refusal> {
+    if *staff.sites() == SiteScope::All { Ok(()) } else { Err(Refusal::NotYours(wanted)) }
 }
 
 /// What is said of an agent: a row a currency.

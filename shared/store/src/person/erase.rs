@@ -353,7 +353,8 @@ async fn forget_predictions(tx: &mut PgConnection, user: Uuid) -> Result<()> {
     sqlx::query!("DELETE FROM book_customers WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM purchase_chances WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM purchase_said WHERE user_id = $1", user).execute(&mut *tx).await?;
-    sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(tx).await?;
+    sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(&mut *tx).await?;
+    sqlx::query!("DELETE FROM book_customers WHERE user_id = $1", user).execute(tx).await?;
     Ok(())
 }
 

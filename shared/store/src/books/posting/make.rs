@@ -228,6 +228,8 @@ pub async fn telling(db: &Db, id: Uuid) -> Result<Telling> {
     })
 }
 
+/// A document, with the lines of which anything is told.
 async fn whole(db: &Db, document: Uuid) -> Result<Document> {
-    document::by_id(db, document).await?.ok_or_else(|| StoreError::missing("document", document))
+    let whole = document::by_id(db, document).await?.ok_or_else(|| StoreError::missing("document", document))?;
+    Ok(Document { lines: parts::told_of(&whole.method, whole.lines), ..whole })
 }

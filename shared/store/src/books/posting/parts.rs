@@ -14,6 +14,8 @@ use crate::books::document::{Kind, Line};
 
 /// The ledger's account of what is owed for paper.
 const OWED: &str = "deferred";
+/// The way of payment of what agents and the bank have.
+const CASH: &str = "cash";
 
 /// What a row tells.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -92,6 +94,13 @@ pub struct Apart {
     pub package: Uuid,
     /// What was paid.
     pub gross: i64,
+}
+
+/// The lines of a document of which anything is told. A bank keeps its fees of its own money, of which nothing is told; they stand in the
+/// document of cash, and told as kept of that they would be taken from what agents have.
+pub fn told_of(method: &str, mut lines: Vec<Line>) -> Vec<Line> {
+    lines.retain(|line| method != CASH || line.kind != Kind::Fee);
+    lines
 }
 
 /// The parts of a document, each with its lines, of which each is above zero. A part without lines is left out.
@@ -213,6 +222,13 @@ mod tests {
         assert!(
             told.iter().flat_map(|(_, lines)| lines).all(|line| line.gross > 0 && (0..=line.gross).contains(&line.tax))
         );
+    }
+
+    #[test]
+    fn what_a_bank_keeps_is_not_taken_from_the_cash_of_agents() {
+        let lines = || vec![line(Kind::VoucherSold, 500), line(Kind::Fee, -120), line(Kind::Fee, 30)];
+        assert_eq!(sums(&told_of("cash", lines())), [(Part::Sale, 500, 1)]);
+        assert_eq!(sums(&told_of("mpesa", lines())), [(Part::Sale, 530, 2), (Part::Fees, 120, 1)]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Which transaction of the ledger a line is.
 //!
 //! What names the same is found by the view `statement_candidates`; of that a line takes what is as much as it is itself. A transfer is named
-//! by nobody on both sides: where one open line and one booked transfer of just its amount stand within [`DAYS_APART`] of each other, and no
-//! other on either side, they are the same.
+//! by nobody on both sides, and neither is cash that an agent handed over and that is in the bank: where one open line and one of these, booked
+//! with just its amount, stand within [`DAYS_APART`] of each other, and no other on either side, they are the same.
 //!
 //! All of it is a statement over the lines that are open, so that it can be done whenever something may have been booked since.
 
@@ -45,7 +45,12 @@ pub(super) async fn rematch_in(tx: &mut PgConnection, account: Option<&str>) -> 
              SELECT b.transaction_id AS id, b.happened_at AS at, a.code AS account, e.amount_minor, e.currency
              FROM statement_lines b JOIN ledger_entries e ON e.transaction_id = b.transaction_id JOIN ledger_accounts a ON a.id = e.account_id
              WHERE b.resolution = 'transfer' AND a.code <> b.account AND a.code IN ('mpesa', 'stripe', 'bank')
-               AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = b.transaction_id AND l.account = a.code)),
+               AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = b.transaction_id AND l.account = a.code)
+             UNION ALL
+             SELECT c.transaction_id, c.happened_at, 'bank', c.amount_minor, c.currency FROM cash_events c
+             WHERE c.kind = 'handed_over'
+               AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = c.transaction_id AND l.account = 'bank')
+               AND NOT EXISTS (SELECT FROM statement_explanations x WHERE x.transaction_id = c.transaction_id AND x.account = 'bank')),
          pairs AS (
              SELECT l.id, m.id AS transaction_id, count(*) OVER (PARTITION BY l.id) AS of_line, count(*) OVER (PARTITION BY m.id, l.account) AS of_transfer
              FROM statement_lines l JOIN moved m ON m.account = l.account AND m.amount_minor = l.amount_minor AND m.currency = l.currency

@@ -265,6 +265,11 @@ async fn give_back(tx: &mut PgConnection, held: &Held, by: &str, now: OffsetDate
     .await?;
     match payment {
         Some(payment) => give_back_payment(tx, held, payment, by, now).await,
+        // Stripe is asked about each payment and then books what went back of it, whoever gave it back: it would be booked twice.
+        None if held.word == "stripe" => Err(StoreError::Conflict(format!(
+            "no payment is known here that {} gives back: if it is one of ours, Stripe tells of it; else put the line aside, and say why",
+            held.related
+        ))),
         None => book(tx, held, "money went back", held.between(Account::RefundsDue), now).await,
     }
 }

@@ -74,8 +74,8 @@ pub async fn days(db: &Db, span: &Span<'_>) -> Result<Vec<Day>> {
                  AND t.key NOT LIKE 'received:mpesa:%:known'
                  AND (t.key NOT LIKE 'received:mpesa:%' OR NOT EXISTS (SELECT FROM ledger_transactions k WHERE k.key = t.key || ':known'))),
            programs AS (
-               SELECT p.document_id FROM book_postings p WHERE p.document_id IS NOT NULL AND p.state <> 'undone'
-               GROUP BY p.document_id HAVING bool_and(p.state = 'posted')),
+               SELECT p.document_id FROM book_postings p JOIN book_connections c ON c.id = p.connection_id AND c.state <> 'off'
+               WHERE p.state <> 'undone' GROUP BY p.document_id HAVING bool_and(p.state = 'posted')),
            booked AS (
                SELECT b.at, e.currency, e.amount_minor, b.is_alone, b.is_explained, b.is_told, i.document_id IS NOT NULL AS is_closed, d.document_id IS NOT NULL AS is_posted
                FROM (SELECT transaction_id, happened_at AS at, false AS is_alone, false AS is_explained, true AS is_told
