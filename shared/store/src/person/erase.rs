@@ -350,7 +350,6 @@ async fn forget_messages(tx: &mut PgConnection, user: Uuid) -> Result<u64> {
 /// What was said of the person's next purchases, in which campaigns they were, and who they are in accountants' programs. What a campaign did
 /// is counted without them from then on.
 async fn forget_predictions(tx: &mut PgConnection, user: Uuid) -> Result<()> {
-    sqlx::query!("DELETE FROM book_customers WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM purchase_chances WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM purchase_said WHERE user_id = $1", user).execute(&mut *tx).await?;
     sqlx::query!("DELETE FROM campaign_members WHERE user_id = $1", user).execute(&mut *tx).await?;
