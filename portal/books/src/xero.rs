@@ -20,7 +20,8 @@
 //! * `kind` – what each part is in Xero; `told` – the JSON of it; `heard` – what answers say; `amount` – exact decimals;
 //! * `wire` – HTTP, and what statuses and limits mean.
 //!
-//! Calls: a sale or a refund three (look, make, pay), fees two. Nothing is repeated here.
+//! Calls: a sale or a refund three (look, make, pay), fees two. Nothing is repeated here. The caller's key is the same whenever a document
+//! is told, and another after it was taken back: Xero remembers for some minutes what it answered to a key.
 
 mod amount;
 mod heard;

@@ -174,7 +174,7 @@ impl Pen<'_> {
         let (app, turn) = (self.app, self.turn);
         let mut lines = Vec::new();
         for line in &due.lines {
-            let Some(line) = self.line(due, line).await? else { return Ok(None) };
+            let Some(line) = self.line(line).await? else { return Ok(None) };
             lines.push(line);
         }
         let Some(number) = etims::number(&app.db, turn, due.id).await? else { return Ok(None) };
@@ -192,7 +192,7 @@ impl Pen<'_> {
     }
 
     /// A line whose item is registered.
-    async fn line(&self, due: &Due, line: &etims::Line) -> Result<Option<Line>, StoreError> {
+    async fn line(&self, line: &etims::Line) -> Result<Option<Line>, StoreError> {
         let (app, turn) = (self.app, self.turn);
         let letter = line.letter.chars().next().filter(|letter| invoice::LETTERS.contains(letter));
         let (Some(letter), Ok(rate)) = (letter, Rate::from_basis_points(line.rate)) else {

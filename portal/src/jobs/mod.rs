@@ -170,11 +170,8 @@ impl Job {
             | Job::Bulk
             | Job::Campaigns
             | Job::Postings => Duration::from_secs(1),
-            Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails => Duration::from_secs(2),
-            Job::Trouble | Job::Comparisons | Job::Etims => Duration::from_secs(5),
-            Job::Campaigns => Duration::from_secs(1),
             Job::Fees | Job::Expiry | Job::Alerts | Job::ReportMails | Job::Etims => Duration::from_secs(2),
-            Job::Trouble => Duration::from_secs(5),
+            Job::Trouble | Job::Comparisons => Duration::from_secs(5),
             Job::Ending | Job::Backups => Duration::from_secs(15),
             Job::Cleaning | Job::Sums | Job::Facts | Job::Forecasts | Job::Anomalies | Job::Statements => {
                 Duration::from_secs(60)

@@ -174,7 +174,7 @@ impl Stripe {
                 read_session(&answer).map_or_else(|| Created::Unknown(answer.unheard()), Created::Session)
             }
             Ok(answer) => answer.failure().into(),
-            Err(silence) => silence.failure().into(),
+            Err(silence) => wire::failure(silence).into(),
         }
     }
 
@@ -184,7 +184,7 @@ impl Stripe {
         // With the payment itself instead of its name, so that the bank's last word is heard too.
         match ask(request.query(&[("expand[]", "payment_intent")])).await {
             Ok(answer) => read_query(&answer),
-            Err(silence) => Query::Unknown(silence.unheard()),
+            Err(silence) => Query::Unknown(wire::unheard(silence)),
         }
     }
 
@@ -196,7 +196,7 @@ impl Stripe {
                 _ => Expired::Unknown(answer.unheard()),
             },
             Ok(answer) => answer.failure().into(),
-            Err(silence) => silence.failure().into(),
+            Err(silence) => wire::failure(silence).into(),
         }
     }
 
@@ -216,7 +216,7 @@ impl Stripe {
                 read_refund(&answer).unwrap_or_else(|| Refunded::Unknown(answer.unheard()))
             }
             Ok(answer) => answer.failure().into(),
-            Err(silence) => silence.failure().into(),
+            Err(silence) => wire::failure(silence).into(),
         }
     }
 

@@ -173,10 +173,10 @@ fn scan(
     calendar: &Calendar,
     (from, until): (OffsetDateTime, OffsetDateTime),
 ) -> Vec<Unusual> {
-    let length = usize::try_from((until - from).hour_ofs()).unwrap_or(0);
+    let length = usize::try_from((until - from).whole_hours()).unwrap_or(0);
     let mut actual: Vec<Option<f64>> = vec![None; length];
     let mut said: Vec<Option<f64>> = vec![None; length];
-    let index = |at: OffsetDateTime| usize::try_from((at - from).hour_ofs()).ok().filter(|_| at >= from);
+    let index = |at: OffsetDateTime| usize::try_from((at - from).whole_hours()).ok().filter(|_| at >= from);
     for hour in hours.iter().filter(|hour| hour.is_observed && calendar.at(hour.at).is_none()) {
         if let Some(value) = index(hour.at).and_then(|at| actual.get_mut(at)) {
             *value = Some(to_float(if measure == Measure::Octets { hour.octets } else { hour.purchases }));

@@ -34,10 +34,8 @@ impl LastYear {
         calendar: &Calendar,
         (from, until): (OffsetDateTime, OffsetDateTime),
     ) -> Result<LastYear, StoreError> {
-        let mut hour = from;
-        let is_any = std::iter::from_fn(|| (hour < until).then(|| std::mem::replace(&mut hour, hour + Duration::HOUR)))
-            .any(|hour| calendar.at(hour).is_some_and(is_unsaid));
-        if !is_any {
+        let hours = std::iter::successors(Some(from), |hour| Some(*hour + Duration::HOUR));
+        if !hours.take_while(|hour| *hour < until).any(|hour| calendar.at(hour).is_some_and(is_unsaid)) {
             return Ok(LastYear::default());
         }
         let span = (from - A_YEAR_AGO.1 - Duration::weeks(WEEKS_BEFORE), until - A_YEAR_AGO.0);

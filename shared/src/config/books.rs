@@ -28,7 +28,7 @@ pub struct Books {
     /// Where the operator is, as receipts show it. Default: none.
     #[serde(deserialize_with = "optional_text")]
     pub address: Option<String>,
-    /// The telephone on receipts. Default: `portal.support_phone`.
+    /// The telephone on receipts. Default: none, and receipts show none.
     #[serde(deserialize_with = "optional_text")]
     pub phone: Option<String>,
 }

@@ -227,19 +227,26 @@ fn account(value: &Value) -> Option<Choice> {
     if !is_active(value, "Status") || word(value, "SystemAccount").is_some() {
         return None;
     }
-    let class = word(value, "Class").unwrap_or_default().to_ascii_lowercase();
-    let detail = match (word(value, "Type"), class.as_str()) {
-        (Some("BANK"), _) => "bank".to_owned(),
-        (_, "revenue") => "income".to_owned(),
-        _ => class,
-    };
     let (code, name) = (word(value, "Code"), word(value, "Name")?);
     Some(Choice {
         topic: Topic::Account,
         id: code.or_else(|| word(value, "AccountID"))?.to_owned(),
         name: code.map_or_else(|| name.to_owned(), |code| format!("{code} {name}")),
-        detail,
+        detail: kind_of_account(value).to_owned(),
     })
+}
+
+/// What an account is for: its type says more than its class, which is left out now and then.
+fn kind_of_account(value: &Value) -> &'static str {
+    match (word(value, "Type").unwrap_or_default(), word(value, "Class").unwrap_or_default()) {
+        ("BANK", _) => "bank",
+        ("REVENUE" | "SALES" | "OTHERINCOME", _) | (_, "REVENUE") => "income",
+        ("EXPENSE" | "OVERHEADS" | "DIRECTCOSTS" | "DEPRECIATN", _) | (_, "EXPENSE") => "expense",
+        ("CURRLIAB" | "LIABILITY" | "TERMLIAB" | "PAYG", _) | (_, "LIABILITY") => "liability",
+        ("EQUITY", _) | (_, "EQUITY") => "equity",
+        ("CURRENT" | "FIXED" | "INVENTORY" | "NONCURRENT" | "PREPAYMENT", _) | (_, "ASSET") => "asset",
+        _ => "",
+    }
 }
 
 fn item(value: &Value) -> Option<Choice> {

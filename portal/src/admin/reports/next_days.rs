@@ -126,14 +126,14 @@ async fn shown(
     let Some(forecast) = demand::newest(db, measure, site, package, now).await? else { return Ok(None) };
     let currency = demand::currency(db, site, now - Duration::weeks(4)).await?;
     let (origin, until) = (forecast.origin, hour_of(now));
-    let over = usize::try_from((until - origin).hour_ofs()).unwrap_or(0);
+    let over = usize::try_from((until - origin).whole_hours()).unwrap_or(0);
     if over >= forecast.curves.expected.len() {
         // It is over, and no newer one was made.
         return Ok(None);
     }
     let mut actual = vec![None; forecast.curves.expected.len()];
     let mut note = |at: OffsetDateTime, value: Option<i64>| {
-        let hour = usize::try_from((at - origin).hour_ofs()).ok();
+        let hour = usize::try_from((at - origin).whole_hours()).ok();
         if let Some(place) = hour.and_then(|hour| actual.get_mut(hour)) {
             *place = value.map(to_float);
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use shared::money::Currency;
 use shared::staff::Permission;
-use shared::time::{OffsetDateTime, hour_of};
+use shared::time::hour_of;
 use store::report::peak_hours::{self as store_hours, HourOfWeek, Measure, Span};
 
 use super::chart::{Chart, Series, Shape};
@@ -286,6 +286,8 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use shared::time::OffsetDateTime;
+
     use super::*;
 
     fn hour(weekday: i32, hour: i32, mean: f64, times: i64) -> HourOfWeek {

@@ -13,7 +13,7 @@ pub(super) fn judge(observed: &Observed) -> Vec<Finding> {
         site: None,
         title: format!(
             "{} does not let us in any more to {}",
-            Provider::named(&lost.provider).map_or(lost.provider.as_str(), Provider::name),
+            Provider::named(&lost.provider).map_or(lost.provider.as_str(), |provider| provider.name()),
             lost.name
         ),
         lines: lines(Some(lost.reason.clone()).filter(|reason| !reason.is_empty())),

@@ -15,7 +15,7 @@ use shared::phone::Phone;
 use shared::sms::cost;
 
 use super::delivery::code;
-use super::wire::{Answer, Http, ask, field, price, quotable, reference};
+use super::wire::{self, Answer, Http, ask, field, price, quotable, reference};
 use super::{Delivery, Form, Sent, SetupError, Unreadable};
 
 /// Where messages are posted.
@@ -73,7 +73,7 @@ impl AfricasTalking {
             .form(&form);
         match ask(request).await {
             Ok(answer) => read(&answer, cost(text).segments),
-            Err(silence) => silence.meaning(),
+            Err(silence) => wire::unanswered(silence),
         }
     }
 }

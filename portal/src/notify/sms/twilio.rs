@@ -20,7 +20,7 @@ use shared::sms::cost;
 use url::{Position, Url};
 
 use super::delivery::code;
-use super::wire::{Answer, Http, ask, price, quotable, reference};
+use super::wire::{self, Answer, Http, ask, price, quotable, reference};
 use super::{Delivery, Form, Sent, SetupError, Unreadable};
 
 /// The refusals that another provider would repeat, or must not be asked to get around: the number is none (21211,
@@ -74,7 +74,7 @@ impl Twilio {
             .form(&form);
         match ask(request).await {
             Ok(answer) => read(&answer, cost(text).segments),
-            Err(silence) => silence.meaning(),
+            Err(silence) => wire::unanswered(silence),
         }
     }
 

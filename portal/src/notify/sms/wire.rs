@@ -65,14 +65,12 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Answer, Silence> {
     Ok(Answer { status, json: serde_json::from_slice(&body).ok() })
 }
 
-impl Silence {
-    /// What it means for the message.
-    pub(super) fn meaning(self) -> Sent {
-        match self {
-            Silence::NotSent => Sent::provider_refused("unreachable", "no connection was made"),
-            Silence::TimedOut => Sent::Unknown("no answer in time".into()),
-            Silence::Broken => Sent::Unknown("the connection broke".into()),
-        }
+/// What it means for the message that no answer came.
+pub(super) fn unanswered(silence: Silence) -> Sent {
+    match silence {
+        Silence::NotSent => Sent::provider_refused("unreachable", "no connection was made"),
+        Silence::TimedOut => Sent::Unknown("no answer in time".into()),
+        Silence::Broken => Sent::Unknown("the connection broke".into()),
     }
 }
 
@@ -159,9 +157,9 @@ mod tests {
 
     #[test]
     fn only_what_was_not_sent_is_free_to_be_sent_elsewhere() {
-        assert!(matches!(Silence::NotSent.meaning(), Sent::Refused { permanent: false, .. }));
-        assert!(matches!(Silence::TimedOut.meaning(), Sent::Unknown(_)));
-        assert!(matches!(Silence::Broken.meaning(), Sent::Unknown(_)));
+        assert!(matches!(unanswered(Silence::NotSent), Sent::Refused { permanent: false, .. }));
+        assert!(matches!(unanswered(Silence::TimedOut), Sent::Unknown(_)));
+        assert!(matches!(unanswered(Silence::Broken), Sent::Unknown(_)));
     }
 
     #[test]

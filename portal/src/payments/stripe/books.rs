@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::money::Money;
 use uuid::Uuid;
 
-use super::wire::{Answer, ask, code, id};
+use super::wire::{self, Answer, ask, code, id};
 use super::{Stripe, amount};
 use crate::payments::Unheard;
 
@@ -137,7 +137,7 @@ fn heard(answer: Result<Answer, outgoing::Silence>) -> Result<Answer, Unheard> {
     match answer {
         Ok(answer) if answer.is_success() => Ok(answer),
         Ok(answer) => Err(answer.unheard()),
-        Err(silence) => Err(silence.unheard()),
+        Err(silence) => Err(wire::unheard(silence)),
     }
 }
 

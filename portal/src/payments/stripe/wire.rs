@@ -104,21 +104,19 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Answer, Silence> {
     Ok(Answer { status, json, request })
 }
 
-impl Silence {
-    /// What it means for a question.
-    pub(super) fn unheard(self) -> Unheard {
-        match self {
-            Silence::TimedOut => Unheard::TimedOut,
-            Silence::NotSent | Silence::Broken => Unheard::Broken,
-        }
+/// What it means for a question that no answer came.
+pub(super) fn unheard(silence: Silence) -> Unheard {
+    match silence {
+        Silence::TimedOut => Unheard::TimedOut,
+        Silence::NotSent | Silence::Broken => Unheard::Broken,
     }
+}
 
-    /// What it means for whatever was to be made.
-    pub(super) fn failure(self) -> Failure {
-        match self {
-            Silence::NotSent => Failure::Refused(Refusal::Unreachable),
-            Silence::TimedOut | Silence::Broken => Failure::Unknown(self.unheard()),
-        }
+/// The same for whatever was to be made.
+pub(super) fn failure(silence: Silence) -> Failure {
+    match silence {
+        Silence::NotSent => Failure::Refused(Refusal::Unreachable),
+        Silence::TimedOut | Silence::Broken => Failure::Unknown(unheard(silence)),
     }
 }
 
@@ -245,9 +243,9 @@ mod tests {
 
     #[test]
     fn only_what_was_not_sent_is_certainly_not_made() {
-        assert_eq!(Silence::NotSent.failure(), Failure::Refused(Refusal::Unreachable));
-        assert_eq!(Silence::TimedOut.failure(), Failure::Unknown(Unheard::TimedOut));
-        assert_eq!(Silence::Broken.failure(), Failure::Unknown(Unheard::Broken));
+        assert_eq!(failure(Silence::NotSent), Failure::Refused(Refusal::Unreachable));
+        assert_eq!(failure(Silence::TimedOut), Failure::Unknown(Unheard::TimedOut));
+        assert_eq!(failure(Silence::Broken), Failure::Unknown(Unheard::Broken));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub async fn export(db: &Db, phone: &Phone) -> Result<Option<Value>> {
         "months": months(&mut tx, user).await?,
         "predictions": predictions(&mut tx, user).await?,
         "campaigns": campaigns(&mut tx, user).await?,
+        "accountants_programs": accountants_programs(&mut tx, user).await?,
         "audit": audit(&mut tx, user, phone).await?,
     });
     tx.commit().await?;
@@ -241,6 +242,18 @@ async fn predictions(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
                    WHERE s.user_id = $1 ORDER BY m.made_at LIMIT $2) lines)) AS "v!""#,
         user,
         ROWS_MAX
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Who the person is in accountants' programs, if each sale is told there for itself.
+async fn accountants_programs(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(jsonb_agg(line ORDER BY line), '[]') AS "lines!" FROM (
+               SELECT jsonb_build_object('program', b.provider, 'company', b.name, 'customer', c.external_id, 'since', c.set_at) AS line
+               FROM book_customers c JOIN book_connections b ON b.id = c.connection_id WHERE c.user_id = $1) x"#,
+        user
     )
     .fetch_one(tx)
     .await?)

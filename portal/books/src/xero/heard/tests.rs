@@ -153,6 +153,8 @@ fn only_what_is_in_use_can_be_chosen() {
         { "AccountID": "a1", "Code": "200", "Name": "Sales", "Type": "REVENUE", "Class": "REVENUE", "Status": "ACTIVE" },
         { "AccountID": "a2", "Name": "M-Pesa clearing", "Type": "BANK", "Class": "ASSET", "Status": "ACTIVE", "SystemAccount": "" },
         { "AccountID": "a3", "Code": "404", "Name": "Bank fees", "Type": "OVERHEADS", "Class": "EXPENSE" },
+        { "AccountID": "a6", "Code": "835", "Name": "Vouchers", "Type": "CURRLIAB" },
+        { "AccountID": "a7", "Code": "836", "Name": "Another", "Type": "NEWLY", "Class": "LIABILITY" },
         { "AccountID": "a4", "Code": "610", "Name": "Accounts Receivable", "Type": "CURRENT", "Class": "ASSET", "SystemAccount": "DEBTORS" },
         { "AccountID": "a5", "Code": "999", "Name": "Old", "Type": "REVENUE", "Class": "REVENUE", "Status": "ARCHIVED" },
     ] });
@@ -160,6 +162,8 @@ fn only_what_is_in_use_can_be_chosen() {
         line("200", "200 Sales", "income"),
         line("a2", "M-Pesa clearing", "bank"),
         line("404", "404 Bank fees", "expense"),
+        line("835", "835 Vouchers", "liability"),
+        line("836", "836 Another", "liability"),
     ];
     assert_eq!(chosen(Topic::Account, accounts), expected);
     let items = json!({ "Items": [{ "Code": "DAY", "Name": "1-day pass", "IsSold": true }, { "Code": "X", "IsSold": false },

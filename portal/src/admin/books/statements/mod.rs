@@ -109,7 +109,7 @@ fn row(statement: &Listed, now: OffsetDateTime) -> Row {
 
 /// What an account is called.
 fn name(account: &str) -> &str {
-    Format::named(account).map_or(account, Format::name)
+    Format::named(account).map_or(account, |format| format.name())
 }
 
 /// What was done just now, for whoever did it.
