@@ -133,7 +133,7 @@ impl Stage {
             0 => self.close_by_hand(date).await,
             1 => {
                 self.closed(date, 1).await;
-                self.kill().await;
+                self.kill(&[]).await;
             }
             _ => {
                 eventually_within(A_DAY, "some of it is done in the program", || async {
@@ -141,8 +141,7 @@ impl Stage {
                 })
                 .await;
                 // What it has done is answered to nobody.
-                self.sim.fail(faults);
-                self.kill().await;
+                self.kill(faults).await;
             }
         }
         self.closed(date, self.places().len()).await;
@@ -172,10 +171,11 @@ impl Stage {
         .await;
     }
 
-    /// kill -9 of the portal; what it had in hand is free at once, and not after its lease.
-    async fn kill(&mut self) {
+    /// kill -9 of the portal; what it had in hand is free at once, and not after its lease. The next one meets these faults.
+    async fn kill(&mut self, faults: &[Fault]) {
         self.world.portal.take().unwrap().kill().await;
         self.sim.hold(false);
+        self.sim.fail(faults);
         for freed in [
             "UPDATE book_postings SET lease_until = now() WHERE lease_until IS NOT NULL",
             "UPDATE book_connections SET renewing_until = NULL WHERE renewing_until IS NOT NULL",
