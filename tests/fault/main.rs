@@ -7,6 +7,7 @@ mod backup;
 mod database;
 mod disk;
 mod kill;
+mod month;
 mod orders;
 mod portal;
 mod reports;
