@@ -65,6 +65,8 @@ struct Known {
     packages: Vec<Package>,
     last_closed: Option<Date>,
     today: Date,
+    /// Whether what is sold is signed by the tax authority as it is sold.
+    signs: bool,
 }
 
 impl Known {
@@ -75,12 +77,18 @@ impl Known {
             packages: store::package::all(&app.db).await?,
             last_closed: last_closed(&app.db).await?,
             today: Zone::default().at(app.clock.now()).date(),
+            signs: app.config.etims.is_some(),
         })
     }
 
     /// The day from which something is to hold, if none is closed that it would be of.
     fn since(&self, text: &str) -> Result<Date, String> {
         let day = read_day(text)?;
+        if self.signs && day <= self.today {
+            return Err(
+                "what is sold today is signed with the taxes that hold now: choose tomorrow or a later day".into()
+            );
+        }
         match self.last_closed.filter(|last| day <= *last) {
             None => Ok(day),
             Some(last) => {
@@ -92,7 +100,8 @@ impl Known {
 
     /// The first day from which something can be set today.
     fn first(&self) -> Date {
-        self.last_closed.map_or(self.today, |last| self.today.max(last.saturating_add(Duration::DAY)))
+        let today = if self.signs { self.today.saturating_add(Duration::DAY) } else { self.today };
+        self.last_closed.map_or(today, |last| today.max(last.saturating_add(Duration::DAY)))
     }
 }
 
@@ -342,6 +351,7 @@ pub(in crate::admin) mod tests {
             packages: Vec::new(),
             last_closed: last_closed.map(date),
             today: date("2026-11-29"),
+            signs: false,
         }
     }
 
@@ -371,6 +381,9 @@ pub(in crate::admin) mod tests {
         assert_eq!(known.first(), date("2026-11-29"));
         assert_eq!(super::tests::known(Some("2026-11-29")).first(), date("2026-11-30"));
         assert!(super::tests::known(None).since("2026-01-01").is_ok());
+        let signed = Known { signs: true, ..super::tests::known(None) };
+        assert!(signed.since("2026-11-29").expect_err("it is signed").contains("choose tomorrow"));
+        assert_eq!((signed.since("2026-11-30"), signed.first()), (Ok(date("2026-11-30")), date("2026-11-30")));
     }
 
     #[test]

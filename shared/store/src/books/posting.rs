@@ -203,7 +203,8 @@ pub async fn again_numbered(
     }
 }
 
-/// Lets all rows of these days, the last one included, be looked for and told where they are not there. Returns how many.
+/// Lets all rows of these days, the last one included, be looked for and told where they are not there, but for what a person had reversed there.
+/// Returns how many.
 pub async fn again_all(
     db: &Db,
     connection: Uuid,
@@ -214,8 +215,8 @@ pub async fn again_all(
     let mut tx = db.pool.begin().await?;
     let changed = sqlx::query!(
         "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1),
-             round = round + (state IN ('posted', 'rejected', 'undone'))::integer
-         WHERE connection_id = $1 AND day >= $2 AND day <= $3",
+             round = round + (state IN ('posted', 'rejected'))::integer
+         WHERE connection_id = $1 AND day >= $2 AND day <= $3 AND state <> 'undone'",
         connection,
         since,
         until
