@@ -18,7 +18,7 @@ use time::Date;
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::asking::{self, At};
+use super::asking::{self, At, Shut};
 use crate::App;
 
 /// Requests that a comparison may take before they are counted one by one.
