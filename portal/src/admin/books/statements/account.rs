@@ -435,6 +435,6 @@ pub(in crate::admin) mod tests {
         let text = String::from_utf8(csv(&[line("fee", -55)], &[gone()])).expect("UTF-8");
         let rows: Vec<&str> = text.trim_start_matches(MARK).lines().collect();
         assert!(rows[1].starts_with("statement,1970-01-01T00:00:00Z,RKTQDM7W6S,fee,"), "{text}");
-        assert!(rows[1].ends_with(",'-0.55,19.00,KES") && rows[2].ends_with(",AB2CD3EF,,20.00,KES"), "{text}");
+        assert!(rows[1].ends_with(",-0.55,19.00,KES") && rows[2].ends_with(",AB2CD3EF,,20.00,KES"), "{text}");
     }
 }
