@@ -251,7 +251,7 @@ async fn what_is_missing_is_posted_and_what_is_extra_is_reversed() {
 
     let of = stage.comparison().await;
     let page = operator.get(&stage.page("drift")).await;
-    page.says(200, "9 documents are the same");
+    page.says(200, "10 documents are the same");
     page.says(200, "Post missing");
     page.says(200, "Reverse extra");
     let (post, reverse) = (stage.page(&format!("drift/{of}/post")), stage.page(&format!("drift/{of}/reverse")));
