@@ -14,7 +14,8 @@ const FILES: [&str; 2] = ["portal/locales/en/customer.ftl", "portal/locales/sw/c
 const LAYOUT: &str = "portal/templates/layout.html";
 const PAGES: &str = "portal/templates/customer/";
 /// Where customers' pages are made. The desk and the command line speak English.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
+    "portal/src/books/receipt.rs",
     "portal/src/error.rs",
     "portal/src/middleware/",
     "portal/src/notify/",

@@ -56,7 +56,7 @@ pub(crate) struct Entry {
     pub(crate) calls: AtomicU64,
     token: Token,
     /// The number of the pair.
-    generation: i64,
+    pub(super) generation: i64,
 }
 
 /// An access token, which prints as nothing.

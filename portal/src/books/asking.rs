@@ -117,15 +117,30 @@ impl<'a> At<'a> {
         Ok(())
     }
 
-    /// Puts the count right.
+    /// Puts the count right. Returns by what the trouble of it is judged.
     ///
     /// # Errors
     /// If PostgreSQL is away.
-    pub(crate) async fn close(self) -> Result<(), StoreError> {
+    pub(crate) async fn close(self) -> Result<Terms, StoreError> {
         let made = self.earlier + self.entry.calls.load(Ordering::Relaxed);
         let limit = limit(self.configured.program.limits());
-        call::settle(&self.app.db, self.connection, (self.reserved, made), limit, self.began).await
+        call::settle(&self.app.db, self.connection, (self.reserved, made), limit, self.began).await?;
+        Ok(self.terms())
     }
+
+    /// By what the trouble of it is judged.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { limits: self.configured.program.limits(), generation: self.entry.generation }
+    }
+}
+
+/// How a program was asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How much it may be asked.
+    pub(crate) limits: Limits,
+    /// The number of the pair of tokens that it was asked with: what it says of that pair says nothing of a newer one.
+    generation: i64,
 }
 
 fn limit(limits: Limits) -> Limit {
@@ -136,16 +151,16 @@ fn limit(limits: Limits) -> Limit {
 ///
 /// # Errors
 /// If PostgreSQL is away.
-pub(crate) async fn heed(app: &App, connection: Uuid, trouble: &Trouble, limits: Limits) -> Result<(), StoreError> {
+pub(crate) async fn heed(app: &App, connection: Uuid, trouble: &Trouble, terms: Terms) -> Result<(), StoreError> {
     let now = app.clock.now();
     match trouble {
         Trouble::TooMany { wait, is_daily } => {
-            let until = if *is_daily { tomorrow(now) } else { now + wait.unwrap_or(limits.pause) };
+            let until = if *is_daily { tomorrow(now) } else { now + wait.unwrap_or(terms.limits.pause) };
             tracing::warn!(%connection, is_daily, "an accountant's program is asked too much; nothing is told to it for a while");
             posting::due::pause(&app.db, connection, until).await
         }
-        Trouble::Reconnect(why) => lost(app, connection, why).await,
-        Trouble::Expired => lost(app, connection, "It does not take a token that it has just given out.").await,
+        Trouble::Reconnect(why) => lost(app, connection, terms, why).await,
+        Trouble::Expired => lost(app, connection, terms, "It does not take a token that it has just given out.").await,
         _ => Ok(()),
     }
 }
@@ -163,9 +178,8 @@ pub(crate) async fn breathe(app: &App, connection: Uuid, full: Full) -> Result<(
     posting::due::pause(&app.db, connection, until).await
 }
 
-async fn lost(app: &App, id: Uuid, why: &str) -> Result<(), StoreError> {
-    let Some(held) = connection::held(&app.db, id).await? else { return Ok(()) };
-    if connection::set_reconnect(&app.db, id, held.generation, why, app.clock.now()).await? {
+async fn lost(app: &App, id: Uuid, terms: Terms, why: &str) -> Result<(), StoreError> {
+    if connection::set_reconnect(&app.db, id, terms.generation, why, app.clock.now()).await? {
         tracing::warn!(connection = %id, why, "an accountant's program does not let us in any more");
     }
     Ok(())

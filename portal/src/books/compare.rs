@@ -51,9 +51,8 @@ pub(crate) async fn round(app: &App) -> Result<bool, StoreError> {
             return Ok(true);
         }
     };
-    let limits = at.program().limits();
     let compared = tokio::time::timeout(PATIENCE, compare(app, &mut at, &due)).await;
-    at.close().await?;
+    let terms = at.close().await?;
     let trouble = match compared {
         Ok(Ok(Ok(found))) => {
             comparison::done(&app.db, due.id, &found, "", app.clock.now()).await?;
@@ -63,12 +62,12 @@ pub(crate) async fn round(app: &App) -> Result<bool, StoreError> {
         Ok(Err(error)) => return Err(error),
         Err(_) => Trouble::Away("It took too long.".to_owned()),
     };
-    asking::heed(app, due.connection, &trouble, limits).await?;
+    asking::heed(app, due.connection, &trouble, terms).await?;
     let (now, why) = (app.clock.now(), asking::words(&trouble));
     match trouble {
         Trouble::Away(_) | Trouble::Unknown(_) => comparison::later(&app.db, due.id, now + LATER, &why).await?,
         Trouble::TooMany { wait, .. } => {
-            comparison::later(&app.db, due.id, now + wait.unwrap_or(limits.pause).max(LATER), &why).await?;
+            comparison::later(&app.db, due.id, now + wait.unwrap_or(terms.limits.pause).max(LATER), &why).await?;
         }
         _ => comparison::done(&app.db, due.id, &Found::default(), &why, now).await?,
     }
@@ -238,11 +237,10 @@ pub(crate) async fn reverse(
         Ok(at) => at,
         Err(shut) => return Ok(Err(shut.words())),
     };
-    let limits = at.program().limits();
     let undone = undo(&mut at, &theirs).await;
-    at.close().await?;
+    let terms = at.close().await?;
     if let Err(trouble) = undone {
-        asking::heed(app, connection, &trouble, limits).await?;
+        asking::heed(app, connection, &trouble, terms).await?;
         let hint = if matches!(trouble, Trouble::Unknown(_)) { " It may be done: compare again." } else { "" };
         return Ok(Err(format!("{}{hint}", asking::words(&trouble))));
     }

@@ -19,7 +19,7 @@ use store::books::posting::due::{self, Due, Ready};
 use store::books::posting::{self, make};
 use tokio::sync::Semaphore;
 
-use super::asking::{self, At, Shut};
+use super::asking::{self, At, Shut, Terms};
 use super::translate::translate;
 use crate::App;
 
@@ -78,11 +78,10 @@ async fn work(app: &App, ready: &Ready, row: &Due) -> Result<(), StoreError> {
         Ok(at) => at,
         Err(shut) => return shut_out(app, row, &shut).await,
     };
-    let limits = at.program().limits();
     let told = tokio::time::timeout(PATIENCE, tell(&mut at, row, &posting)).await;
     let told = told.unwrap_or_else(|_| Err(Trouble::Unknown("It took too long.".to_owned())));
     // What came of it is written first: it is worth more than a right count.
-    let written = conclude(app, row, told, limits).await;
+    let written = conclude(app, row, told, at.terms()).await;
     at.close().await?;
     written
 }
@@ -175,7 +174,7 @@ pub(crate) fn amount(minor: i64, currency: &str) -> String {
     }
 }
 
-async fn conclude(app: &App, row: &Due, told: Result<Theirs, Trouble>, limits: Limits) -> Result<(), StoreError> {
+async fn conclude(app: &App, row: &Due, told: Result<Theirs, Trouble>, terms: Terms) -> Result<(), StoreError> {
     let trouble = match told {
         Ok(theirs) => {
             tracing::info!(number = %row.number, "a document is told");
@@ -183,7 +182,7 @@ async fn conclude(app: &App, row: &Due, told: Result<Theirs, Trouble>, limits: L
         }
         Err(trouble) => trouble,
     };
-    asking::heed(app, row.connection, &trouble, limits).await?;
+    asking::heed(app, row.connection, &trouble, terms).await?;
     let (now, why) = (app.clock.now(), asking::words(&trouble));
     match trouble {
         Trouble::Refused(_) | Trouble::Duplicate => {

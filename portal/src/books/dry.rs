@@ -43,16 +43,15 @@ pub(crate) async fn read(app: &App, connection: &Connection) -> Result<Result<Ve
         Ok(at) => at,
         Err(shut) => return Ok(Err(shut.words())),
     };
-    let limits = at.program().limits();
     let read = choices(&mut at).await;
-    at.close().await?;
+    let terms = at.close().await?;
     match read {
         Ok(choices) => {
             mapping::read(&app.db, connection.id, &choices, app.clock.now()).await?;
             Ok(Ok(choices))
         }
         Err(trouble) => {
-            asking::heed(app, connection.id, &trouble, limits).await?;
+            asking::heed(app, connection.id, &trouble, terms).await?;
             Ok(Err(asking::words(&trouble)))
         }
     }
