@@ -201,6 +201,14 @@ async fn a_router_that_refuses_a_change_lets_the_device_log_in_again() {
         let back = router.login_mac(mac(number)).await;
         assert_eq!(back.terms().and_then(|t| t.rate_limit.clone()), Some(format!("{cause}k/{cause}k")));
         assert!(router.logout(mac(number)));
+        // Both of its sessions are recorded as ended: that none is open is also so before the second one's Start has been recorded, and then the
+        // next router's change would find that one.
+        eventually("both sessions are over", || async {
+            let ended = "SELECT count(*) FROM sessions_ended s JOIN nas n ON n.id = s.nas_id WHERE n.name = $1";
+            let ended: i64 = sqlx::query_scalar(ended).bind(&name).fetch_one(&world.pool).await.ok()?;
+            (ended == 2).then_some(())
+        })
+        .await;
         open_sessions(&world, 0).await;
     }
 }
