@@ -50,6 +50,11 @@ async fn filled_in(stage: &Stage, path: &str) -> String {
     let path =
         path.replace("{id}", &id).replace("{number}", &stage.batch.to_string()).replace("{receipt}", "AAAAAAAAA1");
     let path = path.replace("{name}", "ended").replace("{locale}", "en").replace("{handle}", &"0".repeat(32));
+    let path = path.replace("{provider}", "xero").replace("{account}", "mpesa");
+    let nobody = uuid::Uuid::nil().to_string();
+    let path = ["{posting}", "{comparison}", "{user}", "{transaction}"]
+        .iter()
+        .fold(path, |path, name| path.replace(name, &nobody));
     format!("/admin{}", path.replace("{secret}", "nothing"))
 }
 
