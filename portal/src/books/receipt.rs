@@ -87,8 +87,8 @@ fn tax(language: Language, amount: Money, letter: &str, rate: i32) -> String {
     let tax = ::books::tax::Rate::from_basis_points(rate).map_or(0, of_gross);
     let (whole, rest) = (rate / 100, rate % 100);
     let percent = if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:02}") };
-    let line = say(language, "receipt-tax-line").with("letter", letter).with("percent", percent);
-    line.with("amount", Money { minor: tax, ..amount }).to_string()
+    let tax = Money { minor: tax, ..amount };
+    say(language, "receipt-tax-line").with("letter", letter).with("percent", percent).with("amount", tax).to_string()
 }
 
 struct Lines {
