@@ -40,6 +40,7 @@ use self::heard::{Document, State};
 use self::kind::Kind;
 use self::wire::{Http, Wish, unsure};
 use crate::connector::{Access, Choice, Connector, Limits, Provider, Theirs, Topic, Trouble};
+use crate::number;
 use crate::posting::{Part, Posting};
 
 /// Documents on a page. Xero gives so many where it is not told otherwise, too.
@@ -225,7 +226,7 @@ impl Connector for Xero {
         let of_days = format!(r#"Type=="{}"&&Date>={}&&Date<={}"#, kind.word, moment(since), moment(until));
         // By what never changes, so that a document that is changed meanwhile does not move between pages.
         let query = [("where", of_days), ("order", kind.id.to_owned())];
-        let read = |answer: &Value| heard::documents(answer, part, heard::is_ours);
+        let read = |answer: &Value| heard::documents(answer, part, number::is_ours);
         let (found, is_all) = self.pages(access, (kind.list, &query), (PAGE_SIZE, PAGES_MAX), read).await?;
         if !is_all {
             return Err(Trouble::Refused(

@@ -10,7 +10,6 @@ use time::{Date, OffsetDateTime};
 use super::amount;
 use super::kind::Kind;
 use crate::connector::{Choice, Theirs, Topic};
-use crate::number;
 use crate::posting::Part;
 
 /// Most letters of what Xero says that are kept.
@@ -98,14 +97,6 @@ pub(super) fn is_last(answer: &Value, page: u64, count: usize, full: usize) -> b
         Some(pages) => page >= pages || count == 0,
         None => count < full,
     }
-}
-
-/// Whether a number is of our making: it begins with a day, and has nothing that ours do not have.
-pub(super) fn is_ours(number: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
-    let (day, rest) = number.split_at_checked(8).unwrap_or_default();
-    let is_day = !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit());
-    is_day && rest.starts_with('-') && number.len() <= number::LENGTH_MAX && number.bytes().all(is_plain)
 }
 
 /// Xero's name of a payment that counts.

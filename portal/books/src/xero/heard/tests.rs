@@ -4,6 +4,7 @@ use serde_json::json;
 use time::macros::date;
 
 use super::*;
+use crate::number::is_ours;
 
 fn invoice(fields: Value) -> Value {
     let mut invoice = json!({
