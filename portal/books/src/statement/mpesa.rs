@@ -329,6 +329,8 @@ mod tests {
         for (period, until) in [
             ("Time Period:,From,01-11-2026 00:00:00,To,30-11-2026 23:59:59", datetime!(2026-11-30 20:59:59 UTC)),
             ("Time Period:,From 01-11-2026 00:00:00,,To 30-11-2026 12:00:00", datetime!(2026-11-30 09:00:00 UTC)),
+            // A time of day could be read as a day of a month, too.
+            ("Time Period:,From,01-11-2026 00:00:00,To,30-11-2026 08:11:26", datetime!(2026-11-30 05:11:26 UTC)),
             ("Statement Period,01-11-2026 to 30-11-2026", datetime!(2026-11-30 20:59:59 UTC)),
             ("Time Period:,2026-11-01 - 2026-11-30", datetime!(2026-11-30 20:59:59 UTC)),
         ] {

@@ -271,8 +271,11 @@ impl Order {
     }
 }
 
-/// A date in this order. A month that is written as a word needs none.
+/// A date in this order. A month that is written as a word needs none. What has a colon is a time of day: `08:11:26` is no 8 November.
 pub(super) fn date(text: &str, order: Order) -> Option<Date> {
+    if text.contains(':') {
+        return None;
+    }
     let parts: Vec<&str> =
         text.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
     let [one, two, three] = parts[..] else { return None };
@@ -404,9 +407,13 @@ mod tests {
         ] {
             assert_eq!(date(text, order), Some(expected), "{text} {order:?}");
         }
-        for (text, order) in
-            [("03-02-2026", Order::Year), ("31-02-2026", Order::Day), ("1999-01-01", Order::Year), ("", Order::Day)]
-        {
+        for (text, order) in [
+            ("03-02-2026", Order::Year),
+            ("31-02-2026", Order::Day),
+            ("1999-01-01", Order::Year),
+            ("08:11:26", Order::Day),
+            ("", Order::Day),
+        ] {
             assert_eq!(date(text, order), None, "{text} {order:?}");
         }
     }
