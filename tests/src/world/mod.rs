@@ -12,6 +12,7 @@
 mod axe;
 mod browser;
 mod cluster;
+mod database;
 mod doctor;
 pub mod lab;
 mod pair;
@@ -27,8 +28,7 @@ use std::time::Duration;
 
 use shared::seal::SealKey;
 use shared::time::{Clock, OffsetDateTime};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use store::Db;
 use store::accounting::{Event, Report, SessionKey};
 
@@ -179,19 +179,7 @@ impl World {
         let redis_url = variable("MLANGO_TEST_REDIS_URL");
         let name = format!("mlango_test_{:016x}", u64::from_be_bytes(shared::rng::bytes()));
         let options: PgConnectOptions = server.parse().expect("MLANGO_TEST_DATABASE_URL is a PostgreSQL URL");
-        let maintenance = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .expect("PostgreSQL for tests answers");
-        maintenance.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database for this test");
-        maintenance.close().await;
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.clone().database(&name))
-            .await
-            .expect("the test's database answers");
-
+        let pool = database::create(&options, &name, settings.schema).await;
         let path = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(&path).expect("a folder for this test");
         let directory = Directory(path);
@@ -208,12 +196,6 @@ impl World {
         // The test's own store goes straight to the server, so that it can look while the programs are cut off.
         let straight = shared::config::Database { write: direct_url(&options, &name), ..database.clone() };
         let db = Db::open(&straight, seal).expect("a valid URL");
-        match settings.schema {
-            None => {
-                db.migrate().await.expect("the migrations apply");
-            }
-            Some(last) => schema::migrate_until(&pool, last).await,
-        }
         let mut world = World {
             pool,
             db,

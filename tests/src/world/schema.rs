@@ -27,7 +27,7 @@ pub(super) async fn migrate_until(pool: &PgPool, last: i64) {
     Migrator::with_migrations(old).run(pool).await.expect("the old migrations apply");
 }
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations")
 }
 
