@@ -154,11 +154,11 @@ cmd_sqlx() {
     rm -rf "$fresh" && mkdir -p "$fresh" "$ROOT/.sqlx"
     # The macros run only when the crate is compiled.
     touch "$ROOT/shared/store/src/lib.rs"
-    # Macros run also where nothing is built. For the check with the tests, as the lints look at it; for renewing the store alone, since what uses
-    # it may not compile yet.
-    [[ -n $check ]] && what=(--workspace --all-targets) || what=(-p store)
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=$url run_tied cargo check "${what[@]}" ||
-        fail "The store does not build against the migrated database: the compiler's reason stands above."
+    # Macros run also where nothing is built. For the check with the lints, so that everything is looked at once; for renewing the store alone,
+    # since what uses it may not compile yet.
+    [[ -n $check ]] && what=(clippy --workspace --all-targets -- -D warnings) || what=(check -p store)
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$fresh DATABASE_URL=$url run_tied cargo "${what[@]}" ||
+        fail "The store does not build against the migrated database, or the lints object: the reason stands above."
     if diff -rq "$ROOT/.sqlx" "$fresh"; then
         say ".sqlx is fresh: $(find "$fresh" -name 'query-*.json' | wc -l) queries."
     elif [[ -n $check ]]; then
