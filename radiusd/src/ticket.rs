@@ -8,7 +8,8 @@
 //! +--+--+---------------+---------------+
 //! ```
 //!
-//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands.
+//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands, and the moment to which the
+//! answer knew of all changes ([`crate::directory::Directory::true_at`]).
 
 use store::accounting::SessionKey;
 use uuid::Uuid;

@@ -7,7 +7,7 @@ use shared::rules::{DevicePolicy, Until};
 use shared::time::OffsetDateTime;
 use store::package::Purchases;
 use tests::nas::{CoaBehaviour, Mac, Misbehaviour, Nas};
-use tests::world::{World, eventually};
+use tests::world::{World, eventually, first_report};
 
 use crate::guest::Guest;
 
@@ -523,4 +523,126 @@ async fn a_device_is_removed_on_its_page() {
     shop.router.wait_for("the laptop is sent off", Duration::from_secs(20), gone).await.unwrap();
     let page = shop.guest.get(&shop.order).await;
     assert!(!page.text.contains(&laptop.to_string()), "{}", page.text);
+}
+
+/// A login that is answered while a change is under way cannot know of it, and its Start may be recorded while who changes holds what
+/// counts the usage: neither sees the other, and the router is told all the same. Who logs in afterwards is told once.
+#[tokio::test]
+async fn a_change_between_the_login_and_its_start_reaches_the_router() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-day", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    // The first session starts the clock, so that the next one's Start has nothing to change of what is bought.
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    open_sessions(&world, 1).await;
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+    assert!(commands(&world, "coa").await.is_empty(), "nothing has changed");
+
+    let mut change = world.pool.begin().await.unwrap();
+    sqlx::query("UPDATE entitlements SET up_bps = 7000000, down_bps = 9000000").execute(&mut *change).await.unwrap();
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(login.terms().and_then(|terms| terms.rate_limit.as_deref()), Some("2M/5M"), "it is not committed");
+    eventually("its Start waits for who changes", || async {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%JOIN entitlement_usage u ON%'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .ok()?;
+        (waiting > 0).then_some(())
+    })
+    .await;
+    change.commit().await.unwrap();
+    rate(&router, mac(1), "7M/9M").await;
+    assert!(commands(&world, "disconnect").await.is_empty());
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+
+    // Whose login knows of it needs no change. One that is answered as it becomes known may be told twice.
+    eventually("a login is answered with it, and its Start asks for nothing", || async {
+        let before = commands(&world, "coa").await.len();
+        let login = router.login_pap(mac(1), "amina", "siri").await;
+        assert!(login.is_accepted());
+        open_sessions(&world, 1).await;
+        let asked = commands(&world, "coa").await.len() - before;
+        assert!(router.logout(mac(1)));
+        open_sessions(&world, 0).await;
+        let knows = login.terms().and_then(|terms| terms.rate_limit.as_deref()) == Some("7M/9M");
+        (knows && asked == 0).then_some(())
+    })
+    .await;
+}
+
+/// radiusd answers from memory while it does not reach PostgreSQL, where things change meanwhile. The Start waits on disk; when it is
+/// recorded, the router is told, though the login came after the change.
+#[tokio::test]
+async fn a_login_that_could_not_know_of_a_change_is_told_when_postgresql_is_back() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-day", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    open_sessions(&world, 1).await;
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+
+    world.postgres.cut();
+    sqlx::query("UPDATE entitlements SET up_bps = 7000000, down_bps = 9000000").execute(&world.pool).await.unwrap();
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(login.terms().and_then(|terms| terms.rate_limit.as_deref()), Some("2M/5M"), "memory cannot know");
+    let settled = |r: &tests::nas::Router| r.journal().is_settled();
+    router.wait_for("the Start is on disk", Duration::from_secs(20), settled).await.unwrap();
+    assert!(commands(&world, "coa").await.is_empty());
+    world.postgres.mend();
+    rate(&router, mac(1), "7M/9M").await;
+    assert!(commands(&world, "disconnect").await.is_empty());
+}
+
+/// What changes while a session is taken for lost, and when happy hours begin or end between a login and the first report.
+#[tokio::test]
+async fn a_session_that_is_opened_late_is_told_what_it_missed() {
+    use store::accounting::{self, Event, Report};
+    let world = World::new().await;
+    let nas = shared::rng::id(world.clock.now());
+    let package =
+        world.package("night", |p| p.rules.happy_hours = Some("mon 00:00-12:00 at 4M/8M".parse().unwrap())).await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let record = async |report: &Report| {
+        accounting::record(&world.db, &[report], world.clock.now()).await.unwrap();
+    };
+    let planned = async |session: uuid::Uuid| -> OffsetDateTime {
+        let planned = "SELECT speed_changes_at FROM sessions WHERE id = $1";
+        sqlx::query_scalar(planned).bind(session).fetch_one(&world.pool).await.unwrap()
+    };
+    let start = |now: OffsetDateTime| Report { entitlement: Some(entitlement), ..first_report(nas, now) };
+
+    let first = start(world.clock.now());
+    record(&first).await;
+    assert!(planned(first.session.id).await > first.at && commands(&world, "coa").await.is_empty());
+    for (changes, asked) in [(false, 0), (true, 1)] {
+        let gone = accounting::end_lost(&world.db, &[(first.session.id, None)], world.clock.now()).await.unwrap();
+        assert_eq!(gone, [first.session.id]);
+        if changes {
+            sqlx::query("UPDATE entitlements SET up_bps = 7000000").execute(&world.pool).await.unwrap();
+            assert!(commands(&world, "coa").await.is_empty(), "there is nobody to tell");
+        }
+        record(&Report { event: Event::Interim, at: world.clock.now(), ..first.clone() }).await;
+        open_sessions(&world, 1).await;
+        assert_eq!(commands(&world, "coa").await.len(), asked);
+    }
+
+    // Its login was a week and a day ago: whatever day it is, happy hours have begun and ended since.
+    let now = world.clock.now();
+    let (login, mut late) = (now - Duration::from_secs(8 * 86_400), start(now));
+    late.session = accounting::SessionKey { id: shared::rng::id(login), opened_on: login.date() };
+    late.acct_session_id = "80100002".into();
+    record(&late).await;
+    assert!(planned(late.session.id).await < now, "the speed has changed");
+    assert!(store::session::change_speeds(&world.db, now, 10).await.unwrap() >= 1);
+    assert!(planned(late.session.id).await > now);
 }
