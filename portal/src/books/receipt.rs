@@ -5,6 +5,7 @@
 //! payment, the same with which that day is closed. Of what bought nothing there is no tax.
 
 use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
+use shared::config::Etims;
 use shared::language::Language;
 use shared::money::Money;
 use store::StoreError;
@@ -72,13 +73,8 @@ pub(crate) async fn of(app: &App, language: Language, order: &Order) -> Result<O
         heading: say(language, "receipt-heading").to_string(),
         lines: lines.lines,
         check: sale.and_then(|stamp| super::etims::page_of(app, stamp)),
-        waits: has_bought && sale.is_none() && is_signed_alone(app),
+        waits: has_bought && sale.is_none() && app.config.etims.as_ref().is_some_and(Etims::signs_orders),
     }))
-}
-
-/// Whether each order is told to the authority by itself.
-fn is_signed_alone(app: &App) -> bool {
-    app.config.etims.as_ref().is_some_and(|etims| etims.per == shared::config::Per::Order)
 }
 
 /// `B, 16 %: KSh 2.76`.

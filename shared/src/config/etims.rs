@@ -84,6 +84,11 @@ impl Etims {
         Duration::from_millis(self.timeout_ms)
     }
 
+    /// Whether each order is signed as it is sold, and not when its day is closed.
+    pub fn signs_orders(&self) -> bool {
+        self.per == Per::Order
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         range("etims.timeout_ms", self.timeout_ms, 1_000, 120_000)?;
         if !matches!(self.base_url.scheme(), "https" | "http") || self.base_url.cannot_be_a_base() {
@@ -170,7 +175,9 @@ mod tests {
         assert_eq!((etims.per, etims.timeout()), (Per::Order, Duration::from_secs(30)));
         let [head] = &etims.branches[..] else { panic!("one branch") };
         assert_eq!((head.branch.as_str(), head.first_number, head.site.as_deref()), ("00", 1, None));
-        assert_eq!(load(&format!("{SMALL}per = \"day\"")).expect("valid").per, Per::Day);
+        assert!(etims.signs_orders());
+        let daily = load(&format!("{SMALL}per = \"day\"")).expect("valid");
+        assert_eq!((daily.per, daily.signs_orders()), (Per::Day, false));
     }
 
     #[test]

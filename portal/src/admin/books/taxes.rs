@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use shared::config::Etims;
 use shared::staff::{Permission, SiteScope};
 use shared::time::Zone;
 use store::books::line::last_closed;
@@ -65,7 +66,7 @@ struct Known {
     packages: Vec<Package>,
     last_closed: Option<Date>,
     today: Date,
-    /// Whether what is sold is signed by the tax authority as it is sold.
+    /// Whether what is sold is signed by the tax authority as it is sold, and not when its day is closed.
     signs: bool,
 }
 
@@ -77,7 +78,7 @@ impl Known {
             packages: store::package::all(&app.db).await?,
             last_closed: last_closed(&app.db).await?,
             today: Zone::default().at(app.clock.now()).date(),
-            signs: app.config.etims.is_some(),
+            signs: app.config.etims.as_ref().is_some_and(Etims::signs_orders),
         })
     }
 
@@ -102,6 +103,16 @@ impl Known {
     fn first(&self) -> Date {
         let today = if self.signs { self.today.saturating_add(Duration::DAY) } else { self.today };
         self.last_closed.map_or(today, |last| today.max(last.saturating_add(Duration::DAY)))
+    }
+
+    /// Which days can be chosen, for whoever is about to.
+    fn hint(&self) -> String {
+        match self.last_closed {
+            // Whatever is closed lies before today.
+            _ if self.signs => "What is sold today is signed already: tomorrow or a later day.".to_owned(),
+            Some(last) => format!("{} is closed: a later day.", in_words(last)),
+            None => "No day is closed yet: any day.".to_owned(),
+        }
     }
 }
 
@@ -299,10 +310,7 @@ fn forms(known: &Known, sent: &Sent, problems: &Problems) -> Vec<Form> {
             names.push((rate.letter.clone(), format!("{}: {}", rate.letter, rate.name)));
         }
     }
-    let when = match known.last_closed {
-        Some(last) => format!("{} is closed: a later day.", in_words(last)),
-        None => "No day is closed yet: any day.".to_owned(),
-    };
+    let when = known.hint();
     let filled = Filled { sent: &sent.letter, problems };
     let letter = Form::new("letter", SET_LETTER, "Set the letter")
         .titled(
@@ -384,6 +392,7 @@ pub(in crate::admin) mod tests {
         let signed = Known { signs: true, ..super::tests::known(None) };
         assert!(signed.since("2026-11-29").expect_err("it is signed").contains("choose tomorrow"));
         assert_eq!((signed.since("2026-11-30"), signed.first()), (Ok(date("2026-11-30")), date("2026-11-30")));
+        assert!(signed.hint().contains("tomorrow") && known.hint().contains("is closed"));
     }
 
     #[test]
