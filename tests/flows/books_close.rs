@@ -295,6 +295,58 @@ async fn vouchers_are_owed_until_they_are_used_and_agents_owe_their_cash() {
     assert_eq!((summary.sales, summary.refunds), (12_000, 4000), "paper counts once");
 }
 
+/// As a server does that knows of no books.
+async fn redeem_without_books(world: &World, serials: &str, at: OffsetDateTime) {
+    let changed = sqlx::query(AssertSqlSafe(format!(
+        "UPDATE vouchers SET state = 'redeemed', redeemed_at = $1 WHERE serial IN ({serials}) AND state IN ('printed', 'sold')"
+    )))
+    .bind(at)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    assert!(changed.rows_affected() > 0);
+}
+
+#[tokio::test]
+async fn what_an_older_server_let_in_is_booked_once_when_a_day_is_closed() {
+    let mut world = World::new().await;
+    let package = world.package("one-hour", |_| {}).await;
+    let codes: Vec<_> = (0..6).map(|_| new_code()).collect();
+    let paper = Paper { agent: Some("Mama Njeri"), ..Paper::default() };
+    // By the portal's clock: it closes what is over.
+    let now = world.clock.now();
+    let ago = |hours| now - time::Duration::hours(hours);
+    let made = voucher::print_batch(&world.db, &package, &paper, &codes, "desk", ago(80)).await.unwrap();
+    let serials = |first, last| Which::Serials { batch: made.id, first, last };
+    let used = "SELECT count(*) FROM cash_events WHERE kind = 'used'";
+    let owed = "SELECT -sum(e.amount_minor)::bigint FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id WHERE a.code = 'deferred'";
+    // The fifth is used before its sale is noted: nothing is owed for it. The sixth is never sold.
+    redeem_without_books(&world, "5, 6", ago(79)).await;
+    voucher::sell(&world.db, serials(1, 5), "desk", ago(78)).await.unwrap();
+    let entitlement: Uuid = sqlx::query_scalar("SELECT entitlement_id FROM vouchers WHERE serial = 1")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    let login = Activation { entitlement, nas: None, mac: None, replaces: None, spent: None, at: ago(77) };
+    store::entitlement::activate(&world.db, &[login]).await.unwrap();
+    redeem_without_books(&world, "2", ago(77)).await;
+    assert_eq!((number(&world, used).await, number(&world, owed).await), (1, 6000));
+
+    let both = futures::future::join_all((0..4).map(|_| cash::used_unbooked(&world.db, ago(76)))).await;
+    assert_eq!(both.into_iter().map(Result::unwrap).sum::<u64>(), 1, "the second one, and once");
+    assert_eq!(
+        (number(&world, used).await, number(&world, owed).await),
+        (2, 4000),
+        "the third and the fourth are not used"
+    );
+    assert_eq!(cash::used_unbooked(&world.db, now).await.unwrap(), 0);
+
+    redeem_without_books(&world, "3", ago(75)).await;
+    world.start_portal().await;
+    eventually("it is income", || async { (number(&world, used).await == 3).then_some(()) }).await;
+    assert_eq!(number(&world, owed).await, 2000);
+}
+
 #[tokio::test]
 async fn the_portal_closes_each_day_in_its_order_by_itself() {
     let mut world = World::new().await;

@@ -2,8 +2,12 @@
 //!
 //! A place whose day cannot be closed holds up no other one; the job says so once, and is seen as stuck if that lasts. Several portals may
 //! close the same day at the same moment: it is closed once, and the others find it closed.
+//!
+//! After a round that has closed something, which is about once a day, it is looked whether a server of an older version has let somebody in
+//! with a voucher and not booked that: what is found is of the next day.
 
 use store::StoreError;
+use store::books::cash;
 use store::books::day::{self, Due};
 
 use crate::App;
@@ -17,17 +21,18 @@ const ROUND: usize = 20;
 pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
     let due = day::due(&app.db, app.clock.now(), app.config.books.close_after()).await?;
     let mut refused: Vec<(Due, StoreError)> = Vec::new();
-    let mut closed = 0;
+    let (mut closed, mut is_any_new) = (0, false);
     for next in due {
         if refused.iter().any(|(first, _)| first.site == next.site) {
             continue;
         }
         if closed == ROUND {
-            return Ok(true);
+            break;
         }
         match day::close(&app.db, next.site, next.day, CLOSER, app.clock.now()).await {
             Ok(done) => {
                 closed += 1;
+                is_any_new |= done.is_new;
                 if done.is_new && !done.documents.is_empty() {
                     tracing::info!(day = %next.day, documents = ?done.documents, "a day is closed");
                 }
@@ -35,6 +40,15 @@ pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
             Err(error) if error.is_unavailable() => return Err(error),
             Err(error) => refused.push((next, error)),
         }
+    }
+    if is_any_new {
+        let late = cash::used_unbooked(&app.db, app.clock.now()).await?;
+        if late > 0 {
+            tracing::info!(late, "vouchers were used at a server of an older version: that is booked now");
+        }
+    }
+    if closed == ROUND {
+        return Ok(true);
     }
     match refused.pop() {
         Some((_, error)) => Err(error),

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Who owes is who has the paper (the batch's agent), or else who noted the sale. The price is that of the paper; a batch that says none has
-//! its package's price at the sale. Everything is booked in the transaction of what was done: [`crate::voucher`] and a login call in here.
+//! its package's price at the sale. Everything is booked in the transaction of what was done: [`crate::voucher`] and a login call in here. Only
+//! a login that an older server wrote down, which knew nothing of books, is booked later ([`used_unbooked`]).
 //!
 //! Refused here: vouchers that an order paid for, that cost nothing, or whose sale was noted before there were books. With them nothing was
 //! booked as owed, and nothing is released.
@@ -17,6 +18,7 @@ use shared::money::Money;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
+use time::Duration;
 use uuid::Uuid;
 
 use crate::admin::{self, Audit};
@@ -27,6 +29,10 @@ use crate::{Db, Result, StoreError};
 
 /// Agents that are listed at most.
 const LISTED: i64 = 1000;
+/// How long ago a voucher was used at most that is booked later: many times what servers of two versions run beside each other.
+const LATEST: Duration = Duration::days(31);
+/// Vouchers that are booked later in one transaction.
+const LATE_AT_ONCE: i64 = 1000;
 
 /// What an agent took, gave and owes, in one currency, in minor units.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -305,6 +311,46 @@ pub(crate) async fn used(tx: &mut PgConnection, vouchers: &[Uuid], sales: &[Uuid
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Books, as of now, what [`used`] would have booked of vouchers that were redeemed without it: those whose sale is still owed, and of whose
+/// use there is no transaction. A login does that itself, but for those that a server of the version before has written down while both ran
+/// beside each other. Calling it again, or by two portals at once, books nothing twice. Returns how many there were.
+pub async fn used_unbooked(db: &Db, now: OffsetDateTime) -> Result<u64> {
+    let (mut booked, full) = (0, usize::try_from(LATE_AT_ONCE).unwrap_or(usize::MAX));
+    loop {
+        let step = used_unbooked_step(db, now).await?;
+        booked += step as u64;
+        if step < full {
+            return Ok(booked);
+        }
+    }
+}
+
+async fn used_unbooked_step(db: &Db, now: OffsetDateTime) -> Result<usize> {
+    let mut tx = db.begin_by_key().await?;
+    // Of two at once, the second one finds the keys of the first one.
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('vouchers_used_unbooked'), 0)").fetch_all(&mut *tx).await?;
+    // What was used before its sale was noted was income at once: nothing is owed for it. Both are looked up one by one, since a join was
+    // planned to read the whole ledger.
+    let rows = sqlx::query!(
+        r#"SELECT v.id, v.sold_transaction AS "sale!" FROM vouchers v
+           WHERE v.redeemed_at >= $1 AND v.sold_transaction IS NOT NULL
+             AND (SELECT t.id FROM ledger_transactions t WHERE t.key = 'voucher_used:' || v.id) IS NULL
+             AND (SELECT count(*) FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+                  WHERE e.transaction_id = v.sold_transaction AND a.code = 'deferred') > 0
+           ORDER BY v.redeemed_at, v.id LIMIT $2"#,
+        now - LATEST,
+        LATE_AT_ONCE
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let (vouchers, sales): (Vec<Uuid>, Vec<Uuid>) = rows.into_iter().map(|row| (row.id, row.sale)).unzip();
+    if !vouchers.is_empty() {
+        used(&mut tx, &vouchers, &sales, now).await?;
+    }
+    tx.commit().await?;
+    Ok(vouchers.len())
 }
 
 fn times(unit: Money, quantity: i64) -> Result<Money> {
