@@ -85,6 +85,8 @@ CREATE TABLE book_postings (
     next_attempt_at timestamptz,
     lease_until     timestamptz,
     created_at      timestamptz NOT NULL,
+    -- Since when it is waited for: since it was made, or since a person let what was told, refused or reversed be told again.
+    waits_since     timestamptz NOT NULL,
     posted_at       timestamptz,
     trace           uuid DEFAULT current_trace(),
     CHECK ((order_id IS NULL) OR part = 'sale'),
@@ -93,7 +95,7 @@ CREATE TABLE book_postings (
 );
 CREATE INDEX book_postings_due ON book_postings (connection_id, day, number) WHERE state IN ('pending', 'unknown');
 CREATE INDEX book_postings_leased ON book_postings (connection_id, lease_until) WHERE lease_until IS NOT NULL;
-CREATE INDEX book_postings_wanting ON book_postings (state, created_at) WHERE state IN ('pending', 'unknown', 'rejected');
+CREATE INDEX book_postings_wanting ON book_postings (state, waits_since) WHERE state IN ('pending', 'unknown', 'rejected');
 CREATE INDEX book_postings_by_day ON book_postings (connection_id, day DESC, number);
 CREATE INDEX book_postings_by_document ON book_postings (document_id);
 

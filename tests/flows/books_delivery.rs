@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor as _};
 use store::books::connection::{self, By, New, Pair, Tokens};
 use store::books::mapping::{self, Change};
+use store::books::posting::{self, make};
 use tests::books::{BooksSim, Fault};
 use tests::world::{World, eventually};
 use time::{Date, Duration};
@@ -294,6 +295,46 @@ async fn what_is_missing_is_posted_and_what_is_extra_is_reversed() {
     there.retain(|(number, _)| number != "1037");
     assert_eq!(there, all);
     assert!(stage.compare(&operator).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_told_again_waits_from_then_on_and_what_was_reversed_does_not_wait() {
+    let stage = stage(&CHOSEN).await;
+    // As PostgreSQL keeps it.
+    let (db, now) = (&stage.world.db, stage.world.clock.now().replace_nanosecond(0).unwrap());
+    let audit = store::admin::Audit { actor: "test", action: "books.tell_days", object: "test", address: None };
+    let period = (stage.days[1], stage.days[0]);
+    let again = async |at| posting::again_all(db, stage.connection, period, &audit, at).await.unwrap();
+    let oldest = async || posting::standing(db).await.unwrap().oldest.map(|at| (at - now).whole_hours());
+    assert_eq!(make::make(db, now).await.unwrap(), 6, "documents");
+    assert_eq!(oldest().await, Some(0));
+    // All is told; then somebody has one of it reversed.
+    run(
+        &stage.world,
+        "UPDATE book_postings SET state = 'posted', external_id = number, posted_at = now();
+         UPDATE book_postings SET state = 'undone' WHERE part = 'fees' AND day = (SELECT min(day) FROM book_postings)",
+    )
+    .await;
+    assert_eq!(oldest().await, None);
+    let hours = |hours| now + Duration::hours(hours);
+    assert_eq!(again(hours(1000)).await, 11, "what was reversed is left alone");
+    assert_eq!(oldest().await, Some(1000), "nothing waits since it was made");
+    assert_eq!(number(&stage.world, "SELECT count(*) FROM book_postings WHERE state = 'undone'").await, 1);
+    // Asking once more makes nothing younger.
+    again(hours(1100)).await;
+    assert_eq!(oldest().await, Some(1000));
+
+    run(&stage.world, "UPDATE book_postings SET state = 'rejected' WHERE state = 'pending'").await;
+    let change = [("method".to_owned(), "cash".to_owned(), Some("2".to_owned()))];
+    assert_eq!(mapping::set(db, stage.connection, &change, &audit, hours(1200)).await.unwrap(), 1);
+    assert_eq!(oldest().await, Some(1200));
+    let reversed: Uuid = sqlx::query_scalar("SELECT id FROM book_postings WHERE state = 'undone'")
+        .fetch_one(&stage.world.pool)
+        .await
+        .unwrap();
+    run(&stage.world, "UPDATE book_postings SET state = 'rejected' WHERE state = 'pending'").await;
+    posting::again(db, stage.connection, reversed, &audit, hours(1300)).await.unwrap();
+    assert_eq!(oldest().await, Some(1300), "one by itself is told again if somebody says so");
 }
 
 #[tokio::test]

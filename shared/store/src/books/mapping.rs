@@ -159,9 +159,10 @@ pub async fn set(db: &Db, connection: Uuid, changes: &[Change], audit: &Audit<'_
         return Ok(0);
     }
     sqlx::query!(
-        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, round = round + 1
+        "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, round = round + 1, waits_since = $2
          WHERE connection_id = $1 AND state = 'rejected'",
-        connection
+        connection,
+        now
     )
     .execute(&mut *tx)
     .await?;

@@ -137,7 +137,7 @@ pub struct Standing {
     pub unknown: u64,
     /// What a person must look at.
     pub rejected: u64,
-    /// Since when the oldest of what waits does.
+    /// Since when the oldest of what waits does: of an old period that is told again, since somebody let it be.
     pub oldest: Option<OffsetDateTime>,
 }
 
@@ -146,7 +146,7 @@ pub async fn standing(db: &Db) -> Result<Standing> {
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE p.state = 'pending') AS "pending!", count(*) FILTER (WHERE p.state = 'unknown') AS "unknown!",
                   count(*) FILTER (WHERE p.state = 'rejected') AS "rejected!",
-                  min(p.created_at) FILTER (WHERE p.state <> 'rejected') AS oldest
+                  min(p.waits_since) FILTER (WHERE p.state <> 'rejected') AS oldest
            FROM book_postings p JOIN book_connections c ON c.id = p.connection_id
            WHERE p.state IN ('pending', 'unknown', 'rejected') AND c.state <> 'off'"#
     )
@@ -169,10 +169,12 @@ pub async fn again(db: &Db, connection: Uuid, id: Uuid, audit: &Audit<'_>, now: 
     let mut tx = db.pool.begin().await?;
     let number = sqlx::query_scalar!(
         "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1),
-             round = round + (state IN ('posted', 'rejected', 'undone'))::integer
+             round = round + (state IN ('posted', 'rejected', 'undone'))::integer,
+             waits_since = CASE WHEN state IN ('pending', 'unknown') THEN waits_since ELSE $3 END
          WHERE connection_id = $1 AND id = $2 RETURNING number",
         connection,
-        id
+        id,
+        now
     )
     .fetch_optional(&mut *tx)
     .await?
@@ -215,11 +217,13 @@ pub async fn again_all(
     let mut tx = db.pool.begin().await?;
     let changed = sqlx::query!(
         "UPDATE book_postings SET state = 'pending', next_attempt_at = NULL, attempts = greatest(attempts, 1),
-             round = round + (state IN ('posted', 'rejected'))::integer
+             round = round + (state IN ('posted', 'rejected'))::integer,
+             waits_since = CASE WHEN state IN ('pending', 'unknown') THEN waits_since ELSE $4 END
          WHERE connection_id = $1 AND day >= $2 AND day <= $3 AND state <> 'undone'",
         connection,
         since,
-        until
+        until,
+        now
     )
     .execute(&mut *tx)
     .await?

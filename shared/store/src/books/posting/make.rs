@@ -101,8 +101,9 @@ async fn write(
     now: OffsetDateTime,
 ) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO book_postings (id, connection_id, document_id, order_id, part, number, day, amount_minor, currency, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO book_postings (id, connection_id, document_id, order_id, part, number, day, amount_minor, currency, created_at,
+             waits_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         rng::id(now),
         connection,
         document.id,
