@@ -231,6 +231,52 @@ async fn everything_is_told_once_whatever_is_lost_and_whoever_is_killed() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_an_old_entry_does_not_end_the_one_that_was_made_since() {
+    let mut stage = stage(&CHOSEN).await;
+    // Answers are held back for longer than a portal waits otherwise.
+    let text = std::fs::read_to_string(stage.world.config()).unwrap();
+    let (rest, section) = text.split_once("[quickbooks]").unwrap();
+    let section = section.replace("timeout_ms = 2000", "timeout_ms = 30000");
+    std::fs::write(stage.world.config(), format!("{rest}[quickbooks]{section}")).unwrap();
+    stage.sim.hold(true);
+    stage.sim.fail(&[Fault::Forbids]);
+    stage.world.start_portal().await;
+    stage.sim.wait_for("one is forbidden", |books| books.faults_left() == 0).await;
+    // Somebody connects anew before that is heard.
+    let now = stage.world.clock.now();
+    let tokens = Tokens { access: stage.sim.token(), refresh: "refresh-2".into(), server: None };
+    let pair = Pair { tokens: &tokens, base_url: None, access_until: now + Duration::HOUR, refresh_until: None };
+    let new =
+        New { provider: "quickbooks", organisation: "4620", name: "Mlango Ltd", posts_since: stage.days[1], pair };
+    connection::connect(&stage.world.db, &new, By { actor: "test", address: None }, now).await.unwrap();
+    stage.sim.hold(false);
+    stage.all_told().await;
+    assert_eq!(stage.there(), stage.expected());
+    assert!(
+        number(&stage.world, "SELECT max(attempts)::bigint FROM book_postings").await >= 2,
+        "it was forbidden once"
+    );
+    let is_let_in = "SELECT count(*) FROM book_connections WHERE state = 'connected' AND generation = 1";
+    assert_eq!(number(&stage.world, is_let_in).await, 1);
+    assert!(audited(&stage.world, "books.lost").await.is_empty());
+
+    // Said of the present one, it is heeded.
+    let (row, told): (Uuid, String) = sqlx::query_as("SELECT id, number FROM book_postings ORDER BY number LIMIT 1")
+        .fetch_one(&stage.world.pool)
+        .await
+        .unwrap();
+    assert_eq!(stage.sim.delete(&told), 1);
+    stage.sim.fail(&[Fault::Forbids]);
+    let audit = store::admin::Audit { actor: "test", action: "books.tell_again", object: "test", address: None };
+    posting::again(&stage.world.db, stage.connection, row, &audit, now).await.unwrap();
+    eventually("we are not let in any more", || async {
+        let lost = "SELECT count(*) FROM book_connections WHERE state = 'reconnect'";
+        (number(&stage.world, lost).await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_missing_is_posted_and_what_is_extra_is_reversed() {
     let mut stage = stage(&CHOSEN).await;
     stage.world.start_portal().await;

@@ -45,6 +45,8 @@ pub enum Fault {
     Expires,
     /// A fault with the status 200. It is not done.
     FaultOnOk,
+    /// 403: whoever asks may not do so. It is not done.
+    Forbids,
 }
 
 /// A document that it holds.

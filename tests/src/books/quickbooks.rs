@@ -190,6 +190,7 @@ async fn write(
             Some(Fault::TooMany(wait)) => (too_many(wait), None),
             Some(Fault::Fails) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None),
             Some(Fault::FaultOnOk) => (fault(StatusCode::OK, "6000", "A business validation error has occurred"), None),
+            Some(Fault::Forbids) => (fault(StatusCode::FORBIDDEN, "3100", "ApplicationAuthorizationFailed"), None),
             Some(Fault::Drops) => (StatusCode::OK.into_response(), hurt),
             _ => (done(books, name, &asked, &body), hurt),
         }
