@@ -43,7 +43,8 @@ CREATE TABLE book_choices (
     PRIMARY KEY (connection_id, topic, external_id)
 );
 
--- What the operator chose for something of ours. `subject` is a package, a site, a letter of tax, a method, or '*' for all.
+-- What the operator chose for something of ours. `subject` is a package, a site, a letter of tax, a method, a method or a
+-- customer in one currency ('stripe:USD', 'USD'), or '*' for all.
 CREATE TABLE book_mappings (
     connection_id uuid NOT NULL REFERENCES book_connections (id),
     -- Topic of the choice: item: item. income, fees, deferred, deposit: account. tax: tax. class: class. customer, supplier: contact. method: method.

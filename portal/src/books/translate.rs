@@ -4,10 +4,14 @@
 //! What each program cannot do without: QuickBooks wants a product or service for each line of a sale, which knows its account; Xero and Zoho
 //! want the account itself. A letter of tax needs a choice where there is tax in the line.
 //!
+//! A way of payment, and the customer of daily sales, can have a choice for a currency of their own (`stripe:USD`, `USD`), which comes before
+//! the one for all: an account and a customer there mostly have one currency, and a program refuses another one or converts it.
+//!
 //! Refused here: guessing. A line without an account is not told.
 
 use ::books::connector::Provider;
 use ::books::posting::{Line, Part, Posting, Style};
+use shared::money::Currency;
 use store::books::mapping::{ALL, Mappings};
 use store::books::posting::make::Telling;
 use store::books::posting::parts::{self, Purpose, Told};
@@ -29,12 +33,16 @@ pub(crate) fn translate(telling: &Telling, mappings: &Mappings, provider: Provid
     let part = part(telling.part);
     let lines = telling.lines.iter().map(|line| look.line(line, part)).collect();
     let method = telling.method.as_str();
+    let currency = telling.currency.as_str();
+    let paid = of_currency(method, currency);
     let contact = match (&telling.customer, part) {
         (Some(customer), _) => Some(customer.clone()),
-        (None, Part::Fees) => look.wanted("supplier", method, || format!("who keeps the fees of {}", word(method))),
-        (None, _) => look.wanted("customer", ALL, || "the customer of daily sales".to_owned()),
+        (None, Part::Fees) => look
+            .wanted("supplier", [&paid, method], || format!("who keeps the fees of {}", in_currency(method, currency))),
+        (None, _) => look.wanted("customer", [currency, ALL], || "the customer of daily sales".to_owned()),
     };
-    let deposit = look.wanted("deposit", method, || format!("the account of money by {}", word(method)));
+    let deposit = look
+        .wanted("deposit", [&paid, method], || format!("the account of money by {}", in_currency(method, currency)));
     let site = telling.site.map(|site| site.to_string());
     let posting = Posting {
         number: telling.number.clone(),
@@ -70,6 +78,17 @@ pub(crate) fn word(method: &str) -> &str {
     }
 }
 
+/// The subject of a way of payment in one currency.
+pub(crate) fn of_currency(method: &str, currency: &str) -> String {
+    format!("{method}:{currency}")
+}
+
+/// A way of payment for people, with its currency where that is not the country's own: `card in USD`.
+pub(crate) fn in_currency(method: &str, currency: &str) -> String {
+    let method = word(method);
+    if currency == Currency::KES.as_str() { method.to_owned() } else { format!("{method} in {currency}") }
+}
+
 struct Look<'a> {
     mappings: &'a Mappings,
     provider: Provider,
@@ -83,9 +102,11 @@ impl Look<'_> {
         of(subject).or_else(|| of(ALL)).cloned()
     }
 
-    /// The same of what it cannot do without.
-    fn wanted(&mut self, what: &str, subject: &str, of: impl FnOnce() -> String) -> Option<String> {
-        let chosen = self.chosen(what, subject);
+    /// The same of what it cannot do without, for the first of these subjects that has a choice.
+    fn wanted(&mut self, what: &str, subjects: [&str; 2], of: impl FnOnce() -> String) -> Option<String> {
+        let [narrow, wide] = subjects;
+        let own = self.mappings.get(&(what.to_owned(), narrow.to_owned())).cloned();
+        let chosen = own.or_else(|| self.chosen(what, wide));
         if chosen.is_none() {
             let words = format!("{} is not chosen in {}", capital(&of()), self.provider.name());
             self.lacks(&words);
@@ -234,6 +255,39 @@ pub(crate) mod tests {
             (fees.contact.as_str(), fees.lines[0].account.as_str(), fees.lines[0].item.as_deref()),
             ("59", "400", None)
         );
+    }
+
+    #[test]
+    fn money_of_another_currency_goes_where_that_is_kept() {
+        let foreign = Telling {
+            method: "stripe".into(),
+            currency: "USD".into(),
+            ..telling(parts::Part::Sale, vec![told(Purpose::Income, 100, 0)])
+        };
+        let with = |own: &[(&str, &str, &str)]| {
+            let mut chosen = all();
+            chosen.extend(mappings(own));
+            translate(&foreign, &chosen, Provider::Xero).map(|posting| (posting.deposit, posting.contact))
+        };
+        let says = |text: &str| Err(vec![text.to_owned()]);
+        assert_eq!(
+            with(&[]),
+            says("The account of money by card in USD is not chosen in Xero: choose one on the mapping page.")
+        );
+        let (of_all, of_usd) = (("deposit", "stripe", "36"), ("deposit", "stripe:USD", "37"));
+        assert_eq!(with(&[of_all]), Ok(("36".into(), "58".into())));
+        assert_eq!(with(&[of_all, of_usd, ("customer", "USD", "70")]), Ok(("37".into(), "70".into())));
+        let other = ("deposit", "stripe:EUR", "38");
+        assert_eq!(
+            with(&[of_all, other, ("customer", "EUR", "71")]),
+            Ok(("36".into(), "58".into())),
+            "that is another"
+        );
+        let fees = Telling { part: parts::Part::Fees, lines: vec![told(Purpose::Fees, 5, 0)], ..foreign.clone() };
+        let mut chosen = all();
+        chosen.extend(mappings(&[of_usd, ("supplier", "stripe", "60"), ("supplier", "stripe:USD", "61")]));
+        let fees = translate(&fees, &chosen, Provider::Zoho).expect("all is chosen");
+        assert_eq!((fees.contact.as_str(), fees.deposit.as_str()), ("61", "37"));
     }
 
     #[test]

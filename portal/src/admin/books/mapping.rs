@@ -1,7 +1,7 @@
 //! `/admin/books/programs/{id}/mapping`: what of ours is what in the accountant's program, chosen from what was read there; a dry run that
 //! tells nothing; and the business customers of whom each sale is told for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::books::connector::Provider;
 use askama::Template;
@@ -9,9 +9,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use shared::money::Currency;
 use shared::phone::Phone;
 use shared::staff::{Permission, SiteScope};
 use store::admin::Audit;
+use store::books::document;
 use store::books::mapping::{self, ALL, Choice, Mappings, Named, WHAT};
 use store::books::tax;
 use store::package;
@@ -24,12 +26,14 @@ use crate::admin::form::{Field, Fields, Filled, Form, Problems, told};
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::admin::words;
 use crate::books::dry::{self, Tried};
-use crate::books::translate::{DEFERRED, FEES, NO_TAX, word};
+use crate::books::translate::{DEFERRED, FEES, NO_TAX, in_currency, of_currency, word};
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
 
 /// The ways of payment of documents.
 const METHODS: [&str; 3] = ["mpesa", "stripe", "cash"];
+/// Those in which any currency can come: M-Pesa has shillings alone.
+const ANY_CURRENCY: [&str; 2] = ["stripe", "cash"];
 
 #[derive(Debug, Template)]
 #[template(path = "admin/books/mapping.html")]
@@ -259,18 +263,32 @@ fn key(what: &str, subject: &str) -> String {
 
 /// All for which something can be chosen, in the order of the page.
 async fn wanted(app: &App, company: &Company) -> Result<Vec<Wanted>, Refusal> {
+    let packages = package::all(&app.db).await?;
+    let documents = document::foreign(&app.db).await?;
+    let foreign = foreign(documents, packages.iter().map(|package| package.price.currency));
     let packages: Vec<(String, String)> =
-        package::all(&app.db).await?.into_iter().map(|package| (package.id.to_string(), package.name)).collect();
+        packages.into_iter().map(|package| (package.id.to_string(), package.name)).collect();
     let sites = store::site::desk::list(&app.db, &SiteScope::All).await?;
     let sites: Vec<(String, String)> = sites.into_iter().map(|site| (site.id.to_string(), site.name)).collect();
     let letters: BTreeMap<String, String> =
         tax::rates(&app.db).await?.into_iter().rev().map(|rate| (rate.letter, rate.name)).collect();
     let provider = Provider::named(&company.connection.provider).ok_or(Refusal::NotFound)?;
-    Ok(list(provider, &packages, &sites, &letters))
+    Ok(list(provider, &foreign, &packages, &sites, &letters))
+}
+
+/// Ways of payment and currencies other than the country's own, so that there is a choice before the first document: those of documents, and
+/// those in which a price is.
+fn foreign(documents: Vec<(String, String)>, prices: impl Iterator<Item = Currency>) -> BTreeSet<(String, String)> {
+    let mut all: BTreeSet<(String, String)> = documents.into_iter().collect();
+    for currency in prices.filter(|currency| *currency != Currency::KES) {
+        all.extend(ANY_CURRENCY.map(|method| (method.to_owned(), currency.as_str().to_owned())));
+    }
+    all
 }
 
 fn list(
     provider: Provider,
+    foreign: &BTreeSet<(String, String)>,
     packages: &[(String, String)],
     sites: &[(String, String)],
     letters: &BTreeMap<String, String>,
@@ -289,6 +307,7 @@ fn list(
     for method in ["mpesa", "stripe"] {
         all.push(one("supplier", method, &format!("Who keeps the fees of {}", word(method)), ""));
     }
+    in_foreign(&mut all, foreign);
     all.push(one("fees", ALL, "Account of fees", "An expense."));
     let is_by_item = provider == Provider::QuickBooks;
     if !is_by_item {
@@ -320,6 +339,25 @@ fn list(
         all.push(one("method", method, &format!("Way of payment: {}", word(method)), ""));
     }
     all
+}
+
+/// What is chosen for a currency by itself; empty, it is as for all others.
+fn in_foreign(all: &mut Vec<Wanted>, foreign: &BTreeSet<(String, String)>) {
+    let hint = "Empty: as without the currency. Most programs want one of that currency.";
+    let currencies: BTreeSet<&String> = foreign.iter().map(|(_, currency)| currency).collect();
+    for currency in currencies {
+        let label = format!("Customer of daily sales in {currency}");
+        all.push(Wanted { what: "customer", subject: currency.clone(), label, hint });
+    }
+    for (method, currency) in foreign {
+        let (subject, said) = (of_currency(method, currency), in_currency(method, currency));
+        let label = format!("Account of money by {said}");
+        all.push(Wanted { what: "deposit", subject: subject.clone(), label, hint });
+        // Nobody keeps anything of cash.
+        if method != "cash" {
+            all.push(Wanted { what: "supplier", subject, label: format!("Who keeps the fees of {said}"), hint });
+        }
+    }
 }
 
 fn forms(address: &str, wanted: &[Wanted], choices: &[Choice], mappings: &Mappings) -> Vec<Form> {
@@ -396,7 +434,8 @@ pub(in crate::admin) mod tests {
     fn all(provider: Provider) -> Vec<Wanted> {
         let packages = [("p1".to_owned(), "1 hour".to_owned())];
         let sites = [("s1".to_owned(), HOSTILE.to_owned())];
-        list(provider, &packages, &sites, &BTreeMap::from([("B".to_owned(), "VAT 16 %".to_owned())]))
+        let letters = BTreeMap::from([("B".to_owned(), "VAT 16 %".to_owned())]);
+        list(provider, &BTreeSet::new(), &packages, &sites, &letters)
     }
 
     pub(in crate::admin) fn sample(page: Page) -> Mapping {
@@ -441,6 +480,33 @@ pub(in crate::admin) mod tests {
         }
         assert_eq!((of(Provider::QuickBooks, "income"), of(Provider::QuickBooks, "item")), (0, 4));
         assert_eq!((of(Provider::Zoho, "income"), of(Provider::Zoho, "deferred")), (2, 1));
+    }
+
+    #[test]
+    fn a_currency_of_its_own_has_choices_of_its_own() {
+        let usd = "USD".parse::<Currency>().unwrap();
+        assert!(foreign(Vec::new(), [Currency::KES].into_iter()).is_empty());
+        let documents = vec![("stripe".to_owned(), "USD".to_owned()), ("mpesa".to_owned(), "TZS".to_owned())];
+        let foreign = foreign(documents, [Currency::KES, usd].into_iter());
+        let wanted = list(Provider::Xero, &foreign, &[], &[], &BTreeMap::new());
+        let own: Vec<(&str, &str)> = wanted
+            .iter()
+            .filter(|one| one.subject.contains("USD") || one.subject.contains("TZS"))
+            .map(|one| (one.what, one.subject.as_str()))
+            .collect();
+        assert_eq!(
+            own,
+            [
+                ("customer", "TZS"),
+                ("customer", "USD"),
+                ("deposit", "cash:USD"),
+                ("deposit", "mpesa:TZS"),
+                ("supplier", "mpesa:TZS"),
+                ("deposit", "stripe:USD"),
+                ("supplier", "stripe:USD")
+            ]
+        );
+        assert!(wanted.iter().any(|one| one.label == "Account of money by card in USD"));
     }
 
     #[test]

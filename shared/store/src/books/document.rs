@@ -6,6 +6,7 @@
 //!
 //! Refused here: changing one. What was wrong is reversed in the ledger, and stands in the document of the next open day.
 
+use shared::money::Currency;
 use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
@@ -312,6 +313,18 @@ pub(super) async fn summaries(db: &Db, days: &[Uuid]) -> Result<Vec<(Uuid, Summa
         (row.day_id, summary)
     });
     Ok(summary.collect())
+}
+
+/// Ways of payment and currencies of documents that are not in the country's own.
+pub async fn foreign(db: &Db) -> Result<Vec<(String, String)>> {
+    let own = Currency::KES;
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT method AS "method!", currency::text AS "currency!" FROM book_documents WHERE currency <> $1 ORDER BY 1, 2"#,
+        own.as_str()
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.method, row.currency)).collect())
 }
 
 /// What all documents together did to each account, up to and with a day; by currency and account. Of each currency the sides are equal.

@@ -2,7 +2,7 @@
 //!
 //! The program is read whole ([`read`]): what it has no more is gone here too, but a choice that was made stays until somebody makes another
 //! one, and the dry run says that it leads nowhere. A subject is what of ours it is chosen for: a package, a site, a letter of tax, a way
-//! of payment, a word such as `deferred`, or [`ALL`] for whatever has none of its own.
+//! of payment, also in one currency (`stripe:USD`), a word such as `deferred`, or [`ALL`] for whatever has none of its own.
 
 use std::collections::BTreeMap;
 
