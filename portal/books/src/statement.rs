@@ -202,25 +202,34 @@ pub fn read(format: Format, octets: &[u8]) -> Result<Statement, Problem> {
     }
 }
 
-/// Drops lines that say the same of the same thing, and gives those that share a name and kind what they can be told apart by, whatever
-/// their order: for M-Pesa and Stripe, whose names of things are their own. Returns how many were dropped.
+/// Drops lines that say the same of the same thing, and gives each what it can be told apart by from others of its name and kind, whatever
+/// else stands in the file: for M-Pesa and Stripe, whose names of things are their own. Returns how many were dropped.
+///
+/// What is no payment always carries amount and minute: a shorter file may have one of two charges of a receipt and a longer one both. Seconds
+/// do not count, since Stripe's export has none where its report has some, and a spreadsheet that saves a file leaves them out. A payment has
+/// its name for itself; only where it does not, it carries the same.
 fn tell_apart(lines: &mut Vec<Line>) -> usize {
     let before = lines.len();
     let mut seen = HashSet::new();
     lines.retain(|line| {
-        let (amount, at) = (line.amount.minor, line.at.unix_timestamp());
-        seen.insert((line.reference.clone(), line.kind, line.discriminator.clone(), amount, at))
+        let name = (line.reference.clone(), line.kind, line.discriminator.clone());
+        seen.insert((name, line.amount.minor, minute(line)))
     });
-    let mut times: HashMap<(String, Kind, String), usize> = HashMap::new();
-    let key = |line: &Line| (line.reference.clone(), line.kind, line.discriminator.clone());
-    for line in lines.iter() {
-        *times.entry(key(line)).or_default() += 1;
+    let mut payments: HashMap<String, usize> = HashMap::new();
+    for line in lines.iter().filter(|line| line.kind == Kind::Payment) {
+        *payments.entry(line.reference.clone()).or_default() += 1;
     }
-    for line in lines.iter_mut().filter(|line| times.get(&key(line)).is_some_and(|times| *times > 1)) {
-        line.discriminator =
-            format!("{} {} {}", line.discriminator, line.amount.minor, line.at.unix_timestamp()).trim().to_owned();
+    for line in lines.iter_mut() {
+        if line.kind != Kind::Payment || payments.get(&line.reference).is_some_and(|times| *times > 1) {
+            let name = format!("{} {} {}", line.discriminator, line.amount.minor, minute(line));
+            line.discriminator = name.trim_start().to_owned();
+        }
     }
     before - lines.len()
+}
+
+fn minute(line: &Line) -> i64 {
+    line.at.unix_timestamp().div_euclid(60)
 }
 
 /// Numbers lines that are alike in everything: for banks, whose references are often the same. Each of them happened.

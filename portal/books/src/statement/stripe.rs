@@ -173,14 +173,14 @@ mod tests {
                       txn_2,refund,re_1,-200.00,0.00,-200.00,kes,2026-11-22 10:00,2026-11-24 00:00,REFUND FOR CHARGE,\n\
                       txn_3,payout,po_1,-957.90,0.00,-957.90,kes,2026-11-23 00:05,2026-11-24 00:00,STRIPE PAYOUT,\n";
         let report = "balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category,source_id,payment_intent_id,charge_id\r\n\
-                      txn_1,2026-11-22 09:15:00,kes,1200.00,42.10,1157.90,charge,ch_1,pi_1,ch_1\r\n\
-                      txn_2,2026-11-22 10:00:00,kes,-200.00,0.00,-200.00,refund,re_1,pi_1,ch_1\r\n\
+                      txn_1,2026-11-22 09:15:27,kes,1200.00,42.10,1157.90,charge,ch_1,pi_1,ch_1\r\n\
+                      txn_2,2026-11-22 10:00:59,kes,-200.00,0.00,-200.00,refund,re_1,pi_1,ch_1\r\n\
                       txn_3,2026-11-23 00:05:00,kes,-957.90,0.00,-957.90,payout,po_1,,\r\n";
         let of = |file: &str| {
             let lines = read(file.as_bytes()).unwrap().lines;
             lines
                 .into_iter()
-                .map(|line| (line.reference, line.kind, line.discriminator, line.at, line.amount))
+                .map(|line| (line.reference, line.kind, line.discriminator, line.amount))
                 .collect::<Vec<_>>()
         };
         assert_eq!(of(export), of(report));
@@ -195,7 +195,7 @@ mod tests {
                 (Kind::Transfer, -95_790, "po_1")
             ]
         );
-        assert_eq!(lines[0].at, datetime!(2026-11-22 09:15:00 UTC));
+        assert_eq!(lines[0].at, datetime!(2026-11-22 09:15:27 UTC));
         let lines = read(export.as_bytes()).unwrap().lines;
         assert_eq!((lines[1].related.as_str(), lines[1].details.as_str()), ("0192e4a0", "charge: Order AB12CD34"));
     }
