@@ -59,6 +59,19 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_sales_are_rounded_a_thousand_times_and_a_line_of_them_once() {
+        // As docs/finance.md tells accountants, who see both.
+        assert_eq!((1000 * vat().of_gross(2000), vat().of_gross(1000 * 2000)), (276_000, 275_862));
+        for gross in 1..3000 {
+            let apart = 1000 * vat().of_gross(gross) - vat().of_gross(1000 * gross);
+            assert!(apart.abs() <= 500, "half a cent a sale at most: {gross}");
+        }
+        // Sold at 16 % and given back at 18 %.
+        let later = Rate::from_basis_points(1800).unwrap();
+        assert_eq!((vat().of_gross(116_000), later.of_gross(116_000)), (16_000, 17_695));
+    }
+
+    #[test]
     fn a_rate_is_a_part_of_a_whole() {
         assert!(Rate::from_basis_points(-1).is_err());
         assert!(Rate::from_basis_points(10_001).is_err());

@@ -186,7 +186,11 @@ async fn page(
 fn form(address: &str, sent: &Fields, problems: &Problems) -> Form {
     let filled = Filled { sent, problems };
     Form::new("days", format!("{address}/tell"), "Tell this period")
-        .titled("Tell a period", "Every document of these days is looked for there by its number, and told where it is not. What is there stays once.")
+        .titled(
+            "Tell a period",
+            "Every document of these days is looked for there by its number, and told where it is not. What is there stays once; \
+             what was reversed there stays so.",
+        )
         .field(filled.day("since", "From the day").required())
         .field(filled.day("until", "Until the day").required())
 }
