@@ -5,16 +5,17 @@
 //! the moment that stands in the database.
 
 use serde_json::Value;
+use shared::staff::Role;
 use sqlx::{AssertSqlSafe, Executor as _};
 use store::books::connection::{self, By, New, Pair, Tokens};
 use store::books::mapping::{self, Change};
 use store::books::posting::{self, make};
 use tests::books::{BooksSim, Fault};
-use tests::world::{World, eventually};
+use tests::world::{Browser, World, eventually};
 use time::{Date, Duration};
 use uuid::Uuid;
 
-use crate::operator::{EMAIL, Operator, audited};
+use crate::operator::{EMAIL, Operator, audited, by_browser, make};
 
 struct Stage {
     world: World,
@@ -430,4 +431,42 @@ async fn what_is_refused_says_why_and_is_told_when_it_is_mended() {
     limited.get(&stage.page("drift")).await.says(200, "to the cent");
     let seller = Operator::sign_in_as(&stage.world, "sells@example.org", shared::staff::Role::Cashier).await;
     assert_eq!(seller.get(&stage.page("drift")).await.status, 403);
+}
+
+#[tokio::test]
+async fn the_pages_of_a_program_are_looked_at_in_a_browser() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let mut stage = stage(&CHOSEN).await;
+    stage.world.start_portal().await;
+    stage.all_told().await;
+    let all = stage.expected();
+    assert_eq!(stage.sim.delete(&all[0].0), 1);
+    stage.sim.change(&all[2].0, 1);
+    let accountant = Operator::sign_in_as(&stage.world, "accounts@example.org", Role::Accountant).await;
+    assert_eq!(stage.compare(&accountant).await.len(), 2);
+    make(&stage.world, EMAIL, Role::Owner).await;
+    browser.client.set_window_size(1100, 800).await.unwrap();
+    by_browser(&stage.world, &browser, EMAIL).await;
+    let at = |path: &str| format!("{}{path}", stage.world.portal_url());
+    browser.client.goto(&at(&stage.page("mapping"))).await.unwrap();
+    browser.press("form[action$=\"/dry-run\"] button").await;
+    browser.wait_for("would be told").await;
+    browser.picture("books-dry-run").await;
+    for (width, size) in [(1100, ""), (320, "-small")] {
+        browser.client.set_window_size(width, 800).await.unwrap();
+        for (path, words, name) in [
+            ("/admin/books/programs".to_owned(), "Connect a company", "books-programs"),
+            (stage.page("mapping"), "Read again from", "books-mapping"),
+            (stage.page("documents"), all[1].0.as_str(), "books-told"),
+            (stage.page("drift"), "Post missing", "books-drift"),
+        ] {
+            browser.client.goto(&at(&path)).await.unwrap();
+            browser.wait_for(words).await;
+            let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
+            let beyond = browser.client.execute(beyond, Vec::new()).await.unwrap();
+            assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{path}: {beyond} pixels");
+            browser.picture(&format!("{name}{size}")).await;
+        }
+    }
+    browser.close().await;
 }
