@@ -49,6 +49,8 @@ CREATE UNIQUE INDEX statement_lines_by_transaction ON statement_lines (transacti
 -- What is looked at again and again; few of them are.
 CREATE INDEX statement_lines_unexplained ON statement_lines (account, kind) WHERE state = 'open' OR resolution = 'ignore';
 CREATE INDEX statement_lines_transfers ON statement_lines (transaction_id) WHERE resolution = 'transfer';
+-- What a person decided in a time, for the report that holds it against payments.
+CREATE INDEX statement_lines_resolved ON statement_lines (resolved_at) WHERE state = 'resolved' AND transaction_id IS NOT NULL;
 CREATE INDEX statement_lines_by_statement ON statement_lines (statement_id);
 CREATE INDEX statements_by_time ON statements (account, until);
 

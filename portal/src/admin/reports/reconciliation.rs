@@ -2,7 +2,7 @@
 //! what the ledger has; and the single cases of which something is not as it should be.
 //!
 //! ```text
-//!  expected = payments that succeeded + money that came without an order - what of that paid for an order later
+//!  expected = payments that succeeded + money that came without an order - what of that paid for an order later + what statements brought
 //!  difference = booked into the provider's account - expected        running: the differences of the days until then
 //! ```
 //!
@@ -49,6 +49,7 @@ struct Day {
     came: i64,
     waits: i64,
     assigned: i64,
+    from_statements: i64,
     booked_in: i64,
     booked_out: i64,
     /// The differences of the days until this one.
@@ -62,7 +63,8 @@ impl Day {
     }
 
     fn difference(&self) -> i64 {
-        self.booked_in.saturating_sub(self.paid).saturating_sub(self.without_order())
+        let told = self.paid.saturating_add(self.without_order()).saturating_add(self.from_statements);
+        self.booked_in.saturating_sub(told)
     }
 }
 
@@ -137,6 +139,7 @@ fn days(sums: &[Sum]) -> Vec<Day> {
             Part::Came => &mut day.came,
             Part::Waits => &mut day.waits,
             Part::Assigned => &mut day.assigned,
+            Part::FromStatements => &mut day.from_statements,
             Part::BookedIn => &mut day.booked_in,
             Part::BookedOut => &mut day.booked_out,
         };
@@ -167,13 +170,14 @@ fn told(days: &[Day], due: &[Due], cases: &[(Kind, Single)], is_whole: bool, now
     let mut notes = Vec::new();
     if is_whole {
         notes.push(
-            "The difference is what was booked in, without what payments say and without what came without an order. A payment that was begun before \
-             midnight and booked after it makes one day too great and the other too small: then the running difference is zero again."
+            "The difference is what was booked in, without what payments say, what came without an order and what was booked from statements. A payment \
+             that was begun before midnight and booked after it makes one day too great and the other too small: then the running difference is zero \
+             again."
                 .to_owned(),
         );
         notes.push(
             "Money that a card gave back again, fees that came back and receipts that were booked twice and taken back are booked in as well: look at \
-             the ledger of that day."
+             the ledger of that day. Of these, what a person booked from a statement is no difference."
                 .to_owned(),
         );
     } else {
@@ -227,6 +231,7 @@ fn by_day(days: &[Day], main: Option<&str>, is_whole: bool) -> Section {
     if is_whole {
         heads.extend([
             ("Without an order", "without_order", true),
+            ("From statements", "from_statements", true),
             ("Booked in", "booked_in", true),
             ("Difference", "difference", true),
             ("Running", "running", true),
@@ -250,6 +255,7 @@ fn by_day(days: &[Day], main: Option<&str>, is_whole: bool) -> Section {
             };
             cells.extend([
                 money(day.without_order()),
+                money(day.from_statements),
                 money(day.booked_in),
                 difference,
                 money(day.running),
@@ -429,6 +435,18 @@ mod tests {
         let figures: Vec<&str> = answer.figures.iter().map(|figure| figure.value.as_str()).collect();
         assert_eq!(figures, ["KSh 20", "KSh 35", "KSh 0", "KSh 5", "KSh 0", "0"]);
         assert_eq!(answer.figures[2].tone, "good");
+    }
+
+    #[test]
+    fn what_a_statement_brought_is_no_difference() {
+        // KSh 100 are paid, KSh 50 come from the bank, and KSh 3 nobody explains.
+        let sums = [
+            sum("2026-11-01", Part::Paid, 10_000),
+            sum("2026-11-01", Part::FromStatements, 5_000),
+            sum("2026-11-01", Part::BookedIn, 15_300),
+        ];
+        let days = days(&sums);
+        assert_eq!((days[0].from_statements, days[0].difference(), days[0].running), (5_000, 300, 300));
     }
 
     #[test]

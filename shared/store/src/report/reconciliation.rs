@@ -39,6 +39,9 @@ pub enum Part {
     Waits,
     /// Of payments, those that were paid with money that had come before, by when that was decided.
     Assigned,
+    /// What a person booked into the provider's account from a line of a statement that is neither: a transfer to it, a fee that came back, money
+    /// that had gone back and came again.
+    FromStatements,
     /// What was booked into the provider's account.
     BookedIn,
     /// What was booked out of it: given back, kept as fees, taken by banks.
@@ -47,7 +50,8 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 6] = [Part::Paid, Part::Came, Part::Waits, Part::Assigned, Part::BookedIn, Part::BookedOut];
+    pub const ALL: [Part; 7] =
+        [Part::Paid, Part::Came, Part::Waits, Part::Assigned, Part::FromStatements, Part::BookedIn, Part::BookedOut];
 
     /// Its word in statements.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +60,7 @@ impl Part {
             Part::Came => "came",
             Part::Waits => "waits",
             Part::Assigned => "assigned",
+            Part::FromStatements => "from_statements",
             Part::BookedIn => "booked_in",
             Part::BookedOut => "booked_out",
         }
@@ -84,7 +89,10 @@ pub async fn paid(db: &Db, span: &Span, sites: &SiteScope, provider: Option<&str
     .await?)
 }
 
-/// What the ledger has booked to the accounts of providers, and what came without an order.
+/// What the ledger has booked to the accounts of providers, what of that is of statements, and what came without an order.
+///
+/// What a line of a statement was booked with bears its name. A fee of Stripe has Stripe's own, since Stripe may have been asked about it first:
+/// it is of the statement where both have one moment.
 pub async fn booked(db: &Db, span: &Span, provider: Option<&str>) -> Result<Vec<Sum>> {
     Ok(sqlx::query_as!(
         Sum,
@@ -101,7 +109,14 @@ pub async fn booked(db: &Db, span: &Span, provider: Option<&str>) -> Result<Vec<
                  UNION ALL
                  SELECT m.decided_at, m.provider, m.currency, o.amount_minor, 'assigned'
                  FROM received_money m JOIN orders o ON o.id = m.order_id
-                 WHERE m.state = 'assigned' AND m.decided_at >= $1 AND m.decided_at < $2) all_of_it
+                 WHERE m.state = 'assigned' AND m.decided_at >= $1 AND m.decided_at < $2
+                 UNION ALL
+                 SELECT l.resolved_at, a.code, e.currency, e.amount_minor, 'from_statements'
+                 FROM statement_lines l JOIN ledger_transactions t ON t.id = l.transaction_id
+                      JOIN ledger_entries e ON e.transaction_id = t.id AND e.amount_minor > 0
+                      JOIN ledger_accounts a ON a.id = e.account_id AND a.code IN ('mpesa', 'stripe')
+                 WHERE l.state = 'resolved' AND l.transaction_id IS NOT NULL AND l.resolved_at >= $1 AND l.resolved_at < $2
+                   AND (t.key = 'statement:' || l.id OR (t.key = 'fee:' || l.reference AND t.posted_at = l.resolved_at))) all_of_it
            WHERE $4::text IS NULL OR provider = $4
            GROUP BY 1, 2, 3, 5"#,
         span.from,
