@@ -54,6 +54,12 @@ CREATE INDEX statement_lines_resolved ON statement_lines (resolved_at) WHERE sta
 CREATE INDEX statement_lines_by_statement ON statement_lines (statement_id);
 CREATE INDEX statements_by_time ON statements (account, until);
 
+-- Of Stripe and of the bank only a statement tells that money came by itself. What comes of it is decided as for M-Pesa's, by a name of its own,
+-- which is no receipt of M-Pesa's.
+ALTER TABLE received_money DROP CONSTRAINT received_money_provider_check,
+    ADD CONSTRAINT received_money_provider_check CHECK (provider IN ('mpesa', 'stripe', 'bank'));
+CREATE UNIQUE INDEX received_money_by_receipt ON received_money (receipt);
+
 -- What the ledger has and no statement of that time, with the reason that a person gave.
 CREATE TABLE statement_explanations (
     transaction_id uuid NOT NULL REFERENCES ledger_transactions (id),
@@ -115,8 +121,9 @@ keys AS (
         WHERE w.account = 'stripe' AND w.kind = 'refund'
     UNION ALL
     SELECT w.id, w.account_id, w.currency, 'refund:' || r.id FROM wanted w
-        JOIN refunds r ON upper(btrim(r.proof)) = w.reference AND r.way = 'hand'
-        WHERE w.account = 'mpesa' AND w.kind NOT IN ('payment', 'fee')
+        CROSS JOIN LATERAL (VALUES (upper(w.reference)), (CASE w.account WHEN 'stripe' THEN upper(w.related) END)) AS names (name)
+        JOIN refunds r ON upper(btrim(r.proof)) = names.name AND r.way = 'hand'
+        WHERE w.kind NOT IN ('payment', 'fee')
     UNION ALL
     SELECT w.id, w.account_id, w.currency, 'refund:' || r.id FROM wanted w
         JOIN payments p ON p.provider = w.account AND p.receipt = w.related JOIN refunds r ON r.payment_id = p.id
@@ -126,9 +133,10 @@ keys AS (
         JOIN received_money m ON m.provider = 'mpesa' AND m.receipt = w.related
         WHERE w.account = 'mpesa' AND w.kind NOT IN ('payment', 'fee')
     UNION ALL
-    SELECT w.id, w.account_id, w.currency, 'received:mpesa:' || m.receipt || ':given_back' FROM wanted w
-        JOIN received_money m ON m.provider = 'mpesa' AND upper(btrim(m.given_back_proof)) = w.reference
-        WHERE w.account = 'mpesa' AND w.kind NOT IN ('payment', 'fee')
+    SELECT w.id, w.account_id, w.currency, 'received:' || m.provider || ':' || m.receipt || ':given_back' FROM wanted w
+        CROSS JOIN LATERAL (VALUES (upper(w.reference)), (CASE w.account WHEN 'stripe' THEN upper(w.related) END)) AS names (name)
+        JOIN received_money m ON m.provider = w.account AND upper(btrim(m.given_back_proof)) = names.name
+        WHERE w.kind NOT IN ('payment', 'fee')
     UNION ALL
     -- What banks took back, and returned.
     SELECT w.id, w.account_id, w.currency, step || w.related FROM wanted w

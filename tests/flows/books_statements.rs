@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use fantoccini::Locator;
 use shared::money::Money;
-use shared::staff::Role;
+use shared::staff::{Role, SiteScope};
 use shared::time::{HOME, OffsetDateTime};
 use store::StoreError;
 use store::admin::people;
 use store::books::statement::{self, By, Imported, Line, New, Resolution, Span};
-use store::unmatched::Matched;
+use store::refund;
+use store::refund::mpesa::{self, Extent, Way, Wish};
+use store::unmatched::{self, Matched, Purpose};
 use tests::daraja::{Daraja, Transaction};
 use tests::nas::Mac;
 use tests::world::{Browser, World, eventually};
@@ -269,6 +271,62 @@ async fn a_line_waits_for_a_booking_that_comes_late_and_money_goes_back_once() {
     let refunds: Vec<(String, String, bool)> =
         sqlx::query_as("SELECT state, reference, is_ours FROM refunds").fetch_all(&world.pool).await.unwrap();
     assert_eq!(refunds, [("done".to_owned(), "RKTBACK001".to_owned(), false)]);
+}
+
+/// What money that only a statement tells of is called here.
+async fn name_of(world: &World, account: &str) -> String {
+    sqlx::query_scalar("SELECT receipt FROM received_money WHERE provider = $1")
+        .bind(account)
+        .fetch_one(&world.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn money_of_stripe_and_of_the_bank_waits_and_pays_or_goes_back() {
+    let world = World::new().await;
+    let (db, now) = (&world.db, world.clock.now());
+    let by = By { actor: "test", from: None };
+    let (_, code) = order(&world, AMINA).await;
+    assert_eq!(import(&world, "bank", 1, vec![line("FT1 ACME LTD", "other", 2_500, "", now)]).await, 0);
+    assert_eq!(import(&world, "stripe", 2, vec![line("txn_1", "payment", 3_000, "pi_1", now)]).await, 0);
+    for (reference, kind) in [("FT1 ACME LTD", "other"), ("txn_1", "payment")] {
+        let id = line_of(&world, reference, kind).await;
+        statement::resolve(db, id, Resolution::Assign, by, now).await.unwrap();
+        assert!(matches!(statement::resolve(db, id, Resolution::Assign, by, now).await, Err(StoreError::Conflict(_))));
+    }
+    assert_eq!(booked(&world).await, accounts(&[("bank", 2_500), ("stripe", 3_000), ("unmatched", -5_500)]));
+    assert_eq!(unmatched::count_waiting(db).await.unwrap(), 2);
+    let (bank, card) = (name_of(&world, "bank").await, name_of(&world, "stripe").await);
+    let listed = unmatched::get(db, &bank).await.unwrap();
+    assert_eq!((listed.provider.as_str(), listed.typed.as_str(), listed.is_confirmed), ("bank", "FT1 ACME LTD", true));
+
+    // What is at the bank pays for an order, and the rest is owed.
+    let assigned = unmatched::assign(db, &bank, &Purpose::Order(&code), "test", now).await.unwrap();
+    assert_eq!(assigned.rest, Some(Money::kes(500)));
+    let payment: Uuid =
+        sqlx::query_scalar("SELECT id FROM payments WHERE receipt = $1 AND provider = 'cash' AND state = 'succeeded'")
+            .bind(&bank)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    // What Stripe has goes back, which its statement then shows by the name that was written as proof.
+    unmatched::refund_due(db, &card, "test", now).await.unwrap();
+    assert!(matches!(unmatched::owed(db, &card).await, Err(StoreError::Conflict(_))), "M-Pesa is not asked");
+    unmatched::given_back(db, &card, "re_9", now).await.unwrap();
+    assert_eq!(import(&world, "stripe", 3, vec![line("txn_2", "refund", -3_000, "re_9", now)]).await, 1);
+    let expected = [("bank", 2_500), ("refunds_due", -500), ("sales", -2_000)];
+    assert_eq!(booked(&world).await, accounts(&expected));
+
+    // Of what was paid from the bank M-Pesa knows nothing: a person gives it back, from the bank.
+    let wish = |way| Wish { way, extent: Extent::All, by: "test", from: None };
+    let refused = mpesa::give_back(db, payment, &wish(Way::Reversal), now).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))));
+    let balance = refund::balance(db, payment, &SiteScope::All).await.unwrap();
+    assert_eq!((balance.is_by_hand, balance.all), (true, Money::kes(2_500)));
+    mpesa::give_back(db, payment, &wish(Way::Hand { proof: "ft9" }), now).await.unwrap();
+    assert_eq!(import(&world, "bank", 4, vec![line("FT9", "other", -2_500, "", now)]).await, 1);
+    assert_eq!(booked(&world).await, accounts(&[]));
 }
 
 /// An agent hands so much over.

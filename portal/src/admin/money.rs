@@ -143,6 +143,7 @@ pub(super) mod tests {
     /// Money in this state.
     pub(super) fn money(state: &str) -> Listed {
         Listed {
+            provider: "mpesa".into(),
             receipt: "RKTQDM7W6S".into(),
             amount: Amount::kes(5_000),
             payer_name: HOSTILE.into(),

@@ -114,6 +114,7 @@ async fn refused(app: &App, staff: &Staff, payment: Uuid, sent: &Fields, problem
 /// Whether the provider of a payment can be asked to give it back.
 fn can_be_asked(app: &App, balance: &Balance) -> bool {
     match balance.provider.as_str() {
+        _ if balance.is_by_hand => false,
         MPESA => balance.receipt.is_some() && app.mpesa.as_ref().is_some_and(|mpesa| mpesa.operator().is_some()),
         STRIPE => app.stripe.is_some(),
         _ => false,
@@ -245,6 +246,7 @@ fn row(given: &Given, now: OffsetDateTime) -> Row {
 /// What can be done with it now.
 fn forms(balance: &Balance, filled: Filled<'_>, can_be_asked: bool) -> Vec<Form> {
     let is_mpesa = balance.provider == MPESA;
+    let is_by_hand = is_mpesa || balance.is_by_hand;
     let under_way = balance.under_way();
     let is_left = balance.all.minor > 0;
     if balance.state != "succeeded" || balance.goes_by_receipt || !(is_left || under_way.is_some()) {
@@ -257,7 +259,7 @@ fn forms(balance: &Balance, filled: Filled<'_>, can_be_asked: bool) -> Vec<Form>
         _ => {}
     }
     // What M-Pesa is doing just now is not done by hand as well.
-    if is_mpesa && under_way.is_none_or(|given| given.state == "unknown") {
+    if is_by_hand && under_way.is_none_or(|given| given.state == "unknown") {
         forms.push(by_hand(balance, filled, under_way.is_some()));
     }
     forms
@@ -304,7 +306,7 @@ fn by_hand(balance: &Balance, filled: Filled<'_>, is_unknown: bool) -> Form {
 
 /// The same with how much goes back, where that can be chosen.
 fn with_extent(form: Form, balance: &Balance, filled: Filled<'_>) -> Form {
-    if !balance.is_sale || balance.provider != MPESA {
+    if !balance.is_sale || (balance.provider != MPESA && !balance.is_by_hand) {
         return form;
     }
     let option = |extent: Extent, words: String| (extent.as_str().to_owned(), words);
@@ -356,6 +358,7 @@ pub(super) mod tests {
             owed: Money::kes(0),
             all: Money::kes(2_000),
             goes_by_receipt: false,
+            is_by_hand: false,
             made_at: OffsetDateTime::UNIX_EPOCH,
             given: Vec::new(),
         }
@@ -409,6 +412,7 @@ pub(super) mod tests {
             (with("failed", "reversal"), true, &["refund", "given-back"]),
             (gone, true, &nothing),
             (Balance { goes_by_receipt: true, ..sale() }, true, &nothing),
+            (Balance { is_by_hand: true, ..card(sale()) }, false, &["given-back"]),
             (Balance { state: "failed".into(), ..sale() }, true, &nothing),
         ] {
             assert_eq!(actions(&balance, can_be_asked), expected, "{balance:?}");

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::ledger::{self, Account};
 use crate::package::unsigned;
-use crate::{Db, Result, StoreError, dispute, fee};
+use crate::{Db, Result, StoreError, dispute, fee, unmatched};
 
 mod balance;
 mod list;
@@ -90,6 +90,14 @@ pub(crate) async fn ask_in(tx: &mut PgConnection, payment: Uuid, by: &str, now: 
         .await?;
     if row.provider != PROVIDER || row.state != "succeeded" || row.receipt.is_none() {
         return Err(StoreError::Conflict(format!("order {} has no payment by card that could go back", order.code)));
+    }
+    if let Some(receipt) = &row.receipt
+        && unmatched::stated_account(&mut *tx, receipt).await?.is_some()
+    {
+        return Err(StoreError::Conflict(format!(
+            "only a statement told of the money of order {}: give it back in Stripe's dashboard, and say so on the payment's page",
+            order.code
+        )));
     }
     if let Some(asked) = asked_before(tx, payment).await? {
         return Ok(asked);

@@ -7,7 +7,8 @@
 //! [`given_back`]). What waits is [`list`]ed with the orders that it may be for ([`suggestions`]); what is not for the Wi-Fi at
 //! all is [`ignore`]d.
 //!
-//! A second receipt that is told for one prompt is kept here too, and booked later ([`second()`]).
+//! A second receipt that is told for one prompt is kept here too, and booked later ([`second()`]). So is money of Stripe and of the bank
+//! that only a statement tells of (`stated`).
 //!
 //! Everything that touches a receipt holds it first ([`hold`]), before any order: a report of a prompt, a confirmation and a
 //! person at the desk come one after the other, and the second one finds what the first one did. What is matched by a
@@ -17,6 +18,7 @@ mod matching;
 mod origin;
 mod queue;
 mod second;
+mod stated;
 mod suggest;
 
 use sha2::{Digest as _, Sha256};
@@ -33,6 +35,7 @@ pub(crate) use self::origin::{Origin, claim, hold, is_own, origin, spent};
 pub use self::queue::{Ignored, Listed, MAX_REASON, count_waiting, get, heed, ignore, list};
 pub(crate) use self::second::book_waiting;
 pub use self::second::second;
+pub(crate) use self::stated::{Stated, account as stated_account, state};
 pub use self::suggest::{Because, Suggestion, suggestions};
 use crate::ledger::{self, Account};
 use crate::order::{self, NewOrder, Wish};
@@ -163,7 +166,7 @@ pub struct Assigned {
 /// [`StoreError::Missing`]: there is no such receipt or order.
 pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now: OffsetDateTime) -> Result<Assigned> {
     let mut tx = db.begin().await?;
-    let amount = waiting(&mut tx, receipt).await?;
+    let Waiting { amount, provider } = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
     let order = match purpose {
         Purpose::Order(code) => open_order(&mut tx, code).await?,
@@ -178,7 +181,10 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
             "{amount} does not pay for {price}: choose a package that costs no more, or give the money back"
         )));
     }
-    let payment = attempt(&mut tx, order.id, now).await?;
+    let payment = match provider.as_str() {
+        PROVIDER => attempt(&mut tx, order.id, now).await?,
+        _ => attempt_elsewhere(&mut tx, order.id, &provider, now).await?,
+    };
     let received =
         Received { receipt: Some(receipt), amount: Some(price), from: Account::Unmatched, by_the_phone: false };
     let Settled::Granted { entitlement } = settle_in(&mut tx, payment, &received, now).await? else {
@@ -186,7 +192,7 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
     };
     let rest = Money { minor: amount.minor - price.minor, ..amount };
     if rest.minor > 0 {
-        let key = format!("received:{PROVIDER}:{receipt}:rest");
+        let key = format!("received:{provider}:{receipt}:rest");
         let what = format!("receipt {receipt} beyond the price of order {}", order.code);
         let accounts = (Account::Unmatched, Account::RefundsDue);
         ledger::book(&mut tx, &key, Some(order.id), &what, accounts, rest, now).await?;
@@ -202,9 +208,9 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
 /// [`StoreError::Conflict`]: it does not wait.
 pub async fn refund_due(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<Money> {
     let mut tx = db.begin().await?;
-    let amount = waiting(&mut tx, receipt).await?;
+    let Waiting { amount, provider } = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
-    let key = format!("received:{PROVIDER}:{receipt}:refund");
+    let key = format!("received:{provider}:{receipt}:refund");
     let what = format!("receipt {receipt} goes back to its payer");
     ledger::book(&mut tx, &key, None, &what, (Account::Unmatched, Account::RefundsDue), amount, now).await?;
     decide(&mut tx, receipt, "refunded", None, by, now).await?;
@@ -212,19 +218,21 @@ pub async fn refund_due(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -
     Ok(amount)
 }
 
-/// What is owed of a receipt: how much goes back to its payer and has not gone yet.
+/// What M-Pesa can be asked to give back of a receipt: how much goes back to its payer and has not gone yet.
 ///
 /// # Errors
-/// [`StoreError::Conflict`]: nothing is owed of it.
+/// [`StoreError::Conflict`]: nothing is owed of it, or it is no money of M-Pesa.
 pub async fn owed(db: &Db, receipt: &str) -> Result<Money> {
     let row = sqlx::query!(
-        "SELECT amount_minor, currency, state, given_back_at FROM received_money WHERE provider = $1 AND receipt = $2",
-        PROVIDER,
+        "SELECT provider, amount_minor, currency, state, given_back_at FROM received_money WHERE receipt = $1",
         receipt
     )
     .fetch_optional(&db.pool)
     .await?
     .ok_or_else(|| StoreError::missing("receipt", receipt))?;
+    if row.provider != PROVIDER {
+        return Err(StoreError::Conflict(format!("{receipt} is no money of M-Pesa: give it back by hand, and say so")));
+    }
     match (row.state.as_str(), row.given_back_at) {
         ("refunded", None) => money(receipt, row.amount_minor, &row.currency),
         ("refunded", Some(_)) => Err(StoreError::Conflict(format!("the money of {receipt} has gone back already"))),
@@ -256,10 +264,9 @@ pub(crate) async fn book_return(
     now: OffsetDateTime,
 ) -> Result<Option<Money>> {
     let row = sqlx::query!(
-        "UPDATE received_money SET given_back_at = $3, given_back_proof = $4
-         WHERE provider = $1 AND receipt = $2 AND state = 'refunded' AND given_back_at IS NULL
-         RETURNING amount_minor, currency, order_id",
-        PROVIDER,
+        "UPDATE received_money SET given_back_at = $2, given_back_proof = $3
+         WHERE receipt = $1 AND state = 'refunded' AND given_back_at IS NULL
+         RETURNING provider, amount_minor, currency, order_id",
         receipt,
         now,
         proof
@@ -268,25 +275,31 @@ pub(crate) async fn book_return(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let amount = money(receipt, row.amount_minor, &row.currency)?;
-    let key = format!("received:{PROVIDER}:{receipt}:given_back");
+    let from = stated::account_of(&row.provider)
+        .ok_or_else(|| StoreError::corrupt("received_money", receipt, format!("{} collects no money", row.provider)))?;
+    let key = format!("received:{}:{receipt}:given_back", row.provider);
     let what = format!("receipt {receipt} has gone back ({proof})");
-    ledger::book(tx, &key, row.order_id, &what, (Account::RefundsDue, Account::Mpesa), amount, now).await?;
+    ledger::book(tx, &key, row.order_id, &what, (Account::RefundsDue, from), amount, now).await?;
     Ok(Some(amount))
 }
 
-/// Holds a receipt whose money waits, and says how much it is.
-async fn waiting(tx: &mut PgConnection, receipt: &str) -> Result<Money> {
+/// Money that waits.
+struct Waiting {
+    amount: Money,
+    /// Who has it: `mpesa`, `stripe`, `bank`.
+    provider: String,
+}
+
+/// Holds a receipt whose money waits, and says how much it is and where.
+async fn waiting(tx: &mut PgConnection, receipt: &str) -> Result<Waiting> {
     hold(tx, receipt).await?;
-    let row = sqlx::query!(
-        "SELECT amount_minor, currency, state FROM received_money WHERE provider = $1 AND receipt = $2",
-        PROVIDER,
-        receipt
-    )
-    .fetch_optional(tx)
-    .await?
-    .ok_or_else(|| StoreError::missing("receipt", receipt))?;
+    let row =
+        sqlx::query!("SELECT provider, amount_minor, currency, state FROM received_money WHERE receipt = $1", receipt)
+            .fetch_optional(tx)
+            .await?
+            .ok_or_else(|| StoreError::missing("receipt", receipt))?;
     match row.state.as_str() {
-        "unmatched" => money(receipt, row.amount_minor, &row.currency),
+        "unmatched" => Ok(Waiting { amount: money(receipt, row.amount_minor, &row.currency)?, provider: row.provider }),
         "refunded" => Err(StoreError::Conflict(format!("the money of {receipt} goes back to its payer"))),
         _ => Err(StoreError::Conflict(format!("the money of {receipt} pays for an order already"))),
     }
@@ -302,9 +315,8 @@ async fn decide(
     now: OffsetDateTime,
 ) -> Result<()> {
     let decided = sqlx::query!(
-        "UPDATE received_money SET state = $3, order_id = $4, decided_by = $5, decided_at = $6
-         WHERE provider = $1 AND receipt = $2 AND state = 'unmatched'",
-        PROVIDER,
+        "UPDATE received_money SET state = $2, order_id = $3, decided_by = $4, decided_at = $5
+         WHERE receipt = $1 AND state = 'unmatched'",
         receipt,
         state,
         order,
@@ -342,6 +354,24 @@ async fn attempt(tx: &mut PgConnection, order: Uuid, now: OffsetDateTime) -> Res
         id,
         order,
         PROVIDER,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(id)
+}
+
+/// The payment that money of a statement settles. It is always one of its own: a card's page that is open may be paid as well, which is then seen.
+/// Stripe knows no name of it, so it is never asked what it keeps.
+async fn attempt_elsewhere(tx: &mut PgConnection, order: Uuid, provider: &str, now: OffsetDateTime) -> Result<Uuid> {
+    let id = rng::id(now);
+    sqlx::query!(
+        "INSERT INTO payments (id, order_id, provider, amount_minor, currency, fees_known_at, created_at, updated_at)
+         SELECT $1, id, $3, amount_minor, currency, $4, $4, $4 FROM orders WHERE id = $2",
+        id,
+        order,
+        // What is at the bank is beside what agents have, as in the books.
+        if provider == "stripe" { "stripe" } else { "cash" },
         now
     )
     .execute(tx)

@@ -97,8 +97,8 @@ pub(in crate::admin) async fn reverse(
     let (staff, sent) = (&proved.staff, &proved.form);
     let receipt = spelt(&receipt)?;
     let money = unmatched::get(&app.db, &receipt).await?;
-    if !can_reverse(&app) {
-        let problem = "M-Pesa cannot be asked: there is no [mpesa.initiator] in the configuration.";
+    if !can_reverse(&app, &money) {
+        let problem = "M-Pesa cannot be asked: it does not have this money, or there is no [mpesa.initiator] in the configuration.";
         return refused(&app, staff, &receipt, problem.into()).await;
     }
     if !is_owed(&money) {

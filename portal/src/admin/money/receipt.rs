@@ -18,7 +18,7 @@ use crate::admin::form::{Field, Fields, Filled, Form, Problems};
 use crate::admin::page::{Page, Tab, answer, style};
 use crate::admin::words::{self, Said};
 use crate::cli::values;
-use crate::payments::c2b;
+use crate::payments::{MPESA, c2b};
 use crate::session::Staff;
 
 /// The field that says which request without an answer somebody has looked at.
@@ -102,9 +102,9 @@ pub(super) async fn refused(app: &App, staff: &Staff, receipt: &str, problem: St
     answer(StatusCode::CONFLICT, &Receipt { problem, ..page })
 }
 
-/// Whether M-Pesa can be asked to give money back.
-pub(super) fn can_reverse(app: &App) -> bool {
-    app.mpesa.as_ref().is_some_and(|mpesa| mpesa.operator().is_some())
+/// Whether M-Pesa can be asked to give this money back.
+pub(super) fn can_reverse(app: &App, money: &Listed) -> bool {
+    money.provider == MPESA && app.mpesa.as_ref().is_some_and(|mpesa| mpesa.operator().is_some())
 }
 
 async fn page(
@@ -138,7 +138,7 @@ async fn page(
     let offered: Vec<(String, String)> = offered.into_iter().map(|(_, option)| option).collect();
     let likely = likely(sent, &reference, &payer);
     let filled = Filled { sent: &likely, problems };
-    let can_reverse = can_reverse(app);
+    let can_reverse = can_reverse(app, money);
     let unanswered = reversals.first().filter(|request| request.state.is_open()).map(|request| request.id);
     Ok(Receipt {
         page: Page::new(app, staff, Tab::Payments),
@@ -174,7 +174,7 @@ fn facts(money: &Listed, role: Role, now: OffsetDateTime) -> Vec<(&'static str, 
         ("Paid", words::moment(money.at, now)),
         ("Payer", money.payer_name.clone()),
         ("Payer’s number", number(role, &money.payer_number)),
-        ("Typed as account number", money.typed.clone()),
+        (if money.provider == MPESA { "Typed as account number" } else { "On the statement" }, money.typed.clone()),
     ];
     facts.extend(money.order.as_ref().map(|order| ("Order", order.clone())));
     facts.extend(money.rest.map(|rest| ("More than its price", format!("{rest}, owed to the customer"))));

@@ -16,9 +16,21 @@ pub(super) async fn of(app: &App, money: &Listed, now: OffsetDateTime) -> Result
     if !money.is_booked {
         return Ok(NOT_BOOKED.into());
     }
+    if let Some(stated) = stated(money) {
+        return Ok(stated.into());
+    }
     let reference = c2b::reference(&money.typed);
     let found = unmatched::expected(&app.db, &reference, money.amount, now).await?;
     Ok(in_words(money, &reference, found))
+}
+
+/// Of money of which only a statement tells.
+fn stated(money: &Listed) -> Option<&'static str> {
+    match money.provider.as_str() {
+        "stripe" => Some("It stands on Stripe’s statement, and is no payment of an order here."),
+        "bank" => Some("It stands on the bank’s statement, and nobody said here what it is for."),
+        _ => None,
+    }
 }
 
 fn in_words(money: &Listed, reference: &Reference, found: Found) -> String {
@@ -67,6 +79,8 @@ mod tests {
             let words = in_words(&money("unmatched"), reference, found);
             assert!(words.contains(part), "{words}");
         }
+        let of = |provider: &str| stated(&Listed { provider: provider.into(), ..money("unmatched") });
+        assert!(of("mpesa").is_none() && of("bank").is_some_and(|words| words.contains("bank")));
         let nothing = Listed { typed: " ".into(), ..money("unmatched") };
         assert!(in_words(&nothing, &Reference::Other, Found::Nothing).starts_with("Nothing was typed"));
     }

@@ -154,7 +154,7 @@ async fn sorted(tx: &mut PgConnection, taken: &[Uuid]) -> Result<BTreeMap<(Strin
                       (SELECT p.provider FROM payments p WHERE p.id = n.about),
                       (SELECT p.provider FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = n.about),
                       (SELECT p.provider FROM payments p WHERE p.order_id = n.order_id AND p.state = 'succeeded'
-                       ORDER BY p.created_at DESC, p.id LIMIT 1)) WHEN 'stripe' THEN 'stripe' ELSE 'mpesa' END) AS "method!"
+                       ORDER BY p.created_at DESC, p.id LIMIT 1)) WHEN 'stripe' THEN 'stripe' WHEN 'cash' THEN 'cash' ELSE 'mpesa' END) AS "method!"
            FROM named n ORDER BY n.id"#,
         taken
     )

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::mpesa::{Extent, goes_by_receipt, may_try_again};
 use super::{booked, given, money};
 use crate::package::unsigned;
-use crate::unmatched::PROVIDER;
+use crate::unmatched::{self, PROVIDER};
 use crate::{Db, Result, StoreError};
 
 /// What came with a payment, and what has gone back of it.
@@ -45,12 +45,13 @@ pub(super) async fn amounts(tx: &mut PgConnection, payment: Uuid, receipt: Optio
     let rest_minor = match receipt {
         None => 0,
         Some(receipt) => {
+            let keys = ["mpesa", "stripe", "bank"].map(|provider| format!("received:{provider}:{receipt}:rest"));
             sqlx::query_scalar!(
                 r#"SELECT coalesce(-sum(l.amount_minor), 0)::bigint AS "rest!"
                    FROM ledger_transactions t JOIN ledger_entries l ON l.transaction_id = t.id
                         JOIN ledger_accounts a ON a.id = l.account_id
-                   WHERE t.key = $1 AND a.code = 'refunds_due'"#,
-                format!("received:{PROVIDER}:{receipt}:rest")
+                   WHERE t.key = ANY ($1) AND a.code = 'refunds_due'"#,
+                &keys[..]
             )
             .fetch_one(tx)
             .await?
@@ -88,6 +89,8 @@ pub struct Balance {
     pub all: Money,
     /// Whether its money goes back, or has gone, by its receipt alone.
     pub goes_by_receipt: bool,
+    /// Whether only a statement told of its money: then nobody can be asked to give it back, and a person does.
+    pub is_by_hand: bool,
     /// When it was made.
     pub made_at: OffsetDateTime,
     /// What has gone back or was to, the newest first.
@@ -155,6 +158,10 @@ pub async fn balance(db: &Db, payment: Uuid, sites: &SiteScope) -> Result<Balanc
         Some(receipt) => goes_by_receipt(&mut tx, receipt).await?,
         None => false,
     };
+    let is_by_hand = match row.receipt.as_deref().filter(|_| row.provider != PROVIDER) {
+        Some(receipt) => unmatched::stated_account(&mut tx, receipt).await?.is_some(),
+        None => false,
+    };
     Ok(Balance {
         payment,
         price,
@@ -162,6 +169,7 @@ pub async fn balance(db: &Db, payment: Uuid, sites: &SiteScope) -> Result<Balanc
         owed: amounts.map_or(nothing, |amounts| amounts.of(Extent::Owed)),
         all: amounts.map_or(nothing, |amounts| amounts.of(Extent::All)),
         goes_by_receipt,
+        is_by_hand,
         given: all_given(&mut tx, payment).await?,
         order: row.code,
         order_state: row.order_state,

@@ -6,7 +6,8 @@
 //! again by itself; [`try_again`] is for a person, after M-Pesa was asked in vain. What M-Pesa answers comes by
 //! [`crate::mpesa_request::ended`], in whose transaction it is booked.
 //!
-//! Money that came by itself and goes back ([`crate::unmatched::refund_due`]) has its own way, by its receipt, and is refused here.
+//! Money that came by itself and goes back ([`crate::unmatched::refund_due`]) has its own way, by its receipt, and is refused here. Where money of
+//! Stripe or of the bank came by itself and paid for an order, nobody can be asked: that a person gave it back is noted here as well.
 
 mod due;
 
@@ -86,7 +87,8 @@ pub struct Wish<'a> {
 pub async fn find(db: &Db, named: &str) -> Result<Option<Uuid>> {
     Ok(sqlx::query_scalar!(
         "SELECT p.id FROM payments p JOIN orders o ON o.id = p.order_id
-         WHERE p.provider = $1 AND p.state = 'succeeded'
+         WHERE p.state = 'succeeded'
+           AND (p.provider = $1 OR EXISTS (SELECT FROM received_money s WHERE s.receipt = p.receipt AND s.provider <> $1))
            AND (o.code = upper($2)
                 OR (p.receipt = $2 AND NOT EXISTS (SELECT FROM received_money m
                                                    WHERE m.provider = $1 AND m.receipt = $2 AND m.state = 'refunded')))
@@ -106,6 +108,8 @@ struct Held {
     order: Uuid,
     code: String,
     receipt: Option<String>,
+    /// Whether M-Pesa has its money.
+    is_mpesa: bool,
 }
 
 /// Holds the receipt, the order and the payment, in this order, as everybody does.
@@ -126,13 +130,18 @@ async fn hold(tx: &mut PgConnection, payment: Uuid) -> Result<Held> {
     let row = sqlx::query!("SELECT provider, state, receipt FROM payments WHERE id = $1 FOR UPDATE", payment)
         .fetch_one(&mut *tx)
         .await?;
-    if row.provider != PROVIDER || row.state != "succeeded" {
+    let is_mpesa = row.provider == PROVIDER;
+    let is_by_hand = match row.receipt.as_deref().filter(|_| !is_mpesa) {
+        Some(receipt) => unmatched::stated_account(&mut *tx, receipt).await?.is_some(),
+        None => false,
+    };
+    if !(is_mpesa || is_by_hand) || row.state != "succeeded" {
         return Err(StoreError::Conflict(format!("order {} has no payment by M-Pesa that could go back", order.code)));
     }
     if row.receipt != known.receipt {
         return Err(StoreError::Conflict(format!("M-Pesa tells of order {} just now: try once more", order.code)));
     }
-    Ok(Held { order: order.id, code: order.code, receipt: row.receipt })
+    Ok(Held { order: order.id, code: order.code, receipt: row.receipt, is_mpesa })
 }
 
 /// A refund that is under way.
@@ -306,6 +315,11 @@ pub(super) async fn goes_by_receipt(tx: &mut PgConnection, receipt: &str) -> Res
 /// M-Pesa reverses what has a receipt, and once.
 async fn refuse_reversal(tx: &mut PgConnection, payment: Uuid, held: &Held) -> Result<()> {
     let code = &held.code;
+    if !held.is_mpesa {
+        return Err(StoreError::Conflict(format!(
+            "M-Pesa does not have the money of order {code}: give it back by hand, and say so"
+        )));
+    }
     if held.receipt.is_none() {
         return Err(StoreError::Conflict(format!(
             "M-Pesa has not told the receipt of order {code}: give the money back by hand, and say so"
@@ -336,7 +350,7 @@ async fn finish(
         r#"UPDATE refunds r SET state = 'done', reference = coalesce($2, r.reference), reason = '', mpesa_next_at = NULL, updated_at = $3
          FROM payments p JOIN orders o ON o.id = p.order_id
          WHERE r.id = $1 AND p.id = r.payment_id AND r.way <> 'card' AND r.state IN ('created', 'unknown', 'pending')
-         RETURNING r.amount_minor, r.currency, o.id AS "order_id!", o.code AS "code!""#,
+         RETURNING r.amount_minor, r.currency, p.receipt, o.id AS "order_id!", o.code AS "code!""#,
         id,
         reference,
         now
@@ -346,7 +360,11 @@ async fn finish(
     let Some(row) = row else { return Ok(None) };
     let amount = money(id, row.amount_minor, &row.currency)?;
     let what = format!("the money of order {} has gone back", row.code);
-    let accounts = (Account::RefundsDue, Account::Mpesa);
+    let stated = match &row.receipt {
+        Some(receipt) => unmatched::stated_account(&mut *tx, receipt).await?,
+        None => None,
+    };
+    let accounts = (Account::RefundsDue, stated.unwrap_or(Account::Mpesa));
     ledger::book(tx, &format!("refund:{id}"), Some(row.order_id), &what, accounts, amount, now).await?;
     Ok(Some(amount))
 }

@@ -195,7 +195,7 @@ async fn by_receipt(db: &Db, receipt: &str) -> Result<Vec<Match>> {
     let row = sqlx::query!(
         r#"SELECT amount_minor AS "minor!", currency AS "currency!", created_at AS "at!" FROM payments
            WHERE provider IN ('mpesa', 'stripe') AND (receipt = $1 OR checkout_request_id = $1)
-           UNION ALL SELECT amount_minor, currency, received_at FROM received_money WHERE provider = 'mpesa' AND receipt = $1
+           UNION ALL SELECT amount_minor, currency, received_at FROM received_money WHERE receipt = $1
            LIMIT 1"#,
         receipt
     )

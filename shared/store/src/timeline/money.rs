@@ -156,7 +156,7 @@ pub(super) async fn received(db: &Db, scope: &Scope, window: Window, found: &mut
         r#"SELECT m.receipt, m.amount_minor, m.currency, m.payer_name, m.reference, m.state, o.code AS "order_code?", m.given_back_at,
                   coalesce(m.paid_at, m.received_at) AS "at!"
            FROM received_money m LEFT JOIN orders o ON o.id = m.order_id
-           WHERE (m.order_id = ANY ($1) OR (m.provider = 'mpesa' AND m.receipt = ANY ($2))) AND m.received_at < $3
+           WHERE (m.order_id = ANY ($1) OR m.receipt = ANY ($2)) AND m.received_at < $3
            ORDER BY m.received_at DESC LIMIT $4"#,
         &scope.orders,
         &scope.receipts,

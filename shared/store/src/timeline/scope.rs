@@ -142,7 +142,7 @@ async fn receipt_of(db: &Db, receipt: &str, scope: &mut Scope) -> Result<()> {
     let orders = sqlx::query_scalar!(
         r#"SELECT order_id AS "order!" FROM payments
            WHERE provider IN ('mpesa', 'stripe') AND (receipt = $1 OR checkout_request_id = $1)
-           UNION SELECT order_id FROM received_money WHERE provider = 'mpesa' AND receipt = $1 AND order_id IS NOT NULL"#,
+           UNION SELECT order_id FROM received_money WHERE receipt = $1 AND order_id IS NOT NULL"#,
         receipt
     )
     .fetch_all(&db.pool)

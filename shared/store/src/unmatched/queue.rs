@@ -6,7 +6,7 @@
 use shared::money::Money;
 use shared::time::OffsetDateTime;
 
-use super::{PROVIDER, money, waiting};
+use super::{money, waiting};
 use crate::package::unsigned;
 use crate::{Db, Result, StoreError};
 
@@ -16,7 +16,9 @@ pub const MAX_REASON: usize = 300;
 /// Money that waits for a person, or did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
-    /// The provider's receipt.
+    /// Who has it: `mpesa`; of what only a statement tells, `stripe` or `bank`.
+    pub provider: String,
+    /// The provider's receipt; of what only a statement tells, a name of ours.
     pub receipt: String,
     /// How much.
     pub amount: Money,
@@ -60,6 +62,7 @@ pub struct Ignored {
 }
 
 struct Row {
+    provider: String,
     receipt: String,
     amount_minor: i64,
     currency: String,
@@ -89,6 +92,7 @@ impl TryFrom<Row> for Listed {
         let ignored = row.ignored_at.zip(row.ignored_by).zip(row.ignored_reason);
         Ok(Listed {
             amount,
+            provider: row.provider,
             receipt: row.receipt,
             payer_name: row.payer_name,
             payer_number: row.payer_number,
@@ -112,7 +116,7 @@ macro_rules! receipts {
     ($rest:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
-            r#"SELECT m.receipt, m.amount_minor, m.currency, m.payer_name, m.payer_number, m.reference,
+            r#"SELECT m.provider, m.receipt, m.amount_minor, m.currency, m.payer_name, m.payer_number, m.reference,
                       coalesce(m.paid_at, m.received_at) AS "at!", m.confirmed_at, m.is_booked, m.state, o.code AS "order?",
                       o.amount_minor AS "price_minor?", m.decided_by, m.given_back_at, m.given_back_proof,
                       m.ignored_at, m.ignored_by, m.ignored_reason
@@ -139,7 +143,7 @@ pub async fn list(db: &Db, all: bool, limit: u32) -> Result<Vec<Listed>> {
 
 /// The money of one receipt.
 pub async fn get(db: &Db, receipt: &str) -> Result<Listed> {
-    receipts!("WHERE m.provider = $1 AND m.receipt = $2", PROVIDER, receipt)
+    receipts!("WHERE m.receipt = $1", receipt)
         .fetch_optional(&db.pool)
         .await?
         .ok_or_else(|| StoreError::missing("receipt", receipt))?
@@ -168,8 +172,7 @@ pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetD
     let mut tx = db.begin().await?;
     waiting(&mut tx, receipt).await?;
     sqlx::query!(
-        "UPDATE received_money SET ignored_at = $3, ignored_by = $4, ignored_reason = $5 WHERE provider = $1 AND receipt = $2",
-        PROVIDER,
+        "UPDATE received_money SET ignored_at = $2, ignored_by = $3, ignored_reason = $4 WHERE receipt = $1",
         receipt,
         now,
         by,
@@ -189,9 +192,7 @@ pub async fn heed(db: &Db, receipt: &str) -> Result<()> {
     let mut tx = db.begin().await?;
     waiting(&mut tx, receipt).await?;
     sqlx::query!(
-        "UPDATE received_money SET ignored_at = NULL, ignored_by = NULL, ignored_reason = NULL
-         WHERE provider = $1 AND receipt = $2",
-        PROVIDER,
+        "UPDATE received_money SET ignored_at = NULL, ignored_by = NULL, ignored_reason = NULL WHERE receipt = $1",
         receipt
     )
     .execute(&mut *tx)

@@ -113,6 +113,7 @@ mod tests {
     fn what_speaks_for_an_order_is_named_the_strongest_first() {
         let at = |minutes: u64| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(60 * minutes);
         let told = Listed {
+            provider: "mpesa".into(),
             receipt: "AAAAAAAAA1".into(),
             amount: Money::kes(2_000),
             payer_name: String::new(),

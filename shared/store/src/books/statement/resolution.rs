@@ -4,12 +4,13 @@
 //!  fee        fees          ← account     what the provider kept (and back, where it is above zero)
 //!  refund     refunds due   ← account     money that went back to a customer; of a payment that we know, it is that payment's refund
 //!  transfer   bank          ← account     what went to the bank, or from another account to it
-//!  assign     account       ← unmatched   money that came and we never heard of
+//!  assign     account       ← unmatched   money that came and we never heard of: it waits for a person
 //!  ignore     nothing, with the reason
 //! ```
 //!
-//! Money that M-Pesa has and we never heard of goes the way of all such money ([`crate::unmatched`]): the caller writes it down there, so that
-//! a report that comes late finds it, and then settles the line with what was booked for it.
+//! Money that came and we never heard of goes the way of all such money ([`crate::unmatched`]). M-Pesa's the caller writes down there, so that
+//! a report that comes late finds it, and then settles the line with what was booked for it; of other money no report comes, and it is written
+//! down here.
 
 use std::net::IpAddr;
 
@@ -23,7 +24,8 @@ use super::account;
 use crate::admin::{Audit, audit_in};
 use crate::ledger::{self, Account};
 use crate::money::money;
-use crate::{Db, Result, StoreError, fee, refund, unmatched};
+use crate::unmatched::{self, Stated};
+use crate::{Db, Result, StoreError, fee, refund};
 
 /// Fees that are booked in one transaction of the database.
 const FEES_AT_ONCE: i64 = 2_000;
@@ -73,6 +75,9 @@ struct Held {
     reference: String,
     kind: String,
     related: String,
+    party: String,
+    details: String,
+    at: OffsetDateTime,
     amount: Money,
 }
 
@@ -138,7 +143,8 @@ pub async fn resolve(db: &Db, id: Uuid, resolution: Resolution<'_>, by: By<'_>, 
 
 async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Held> {
     let row = sqlx::query!(
-        "SELECT account, reference, kind, related, amount_minor, currency, state FROM statement_lines WHERE id = $1 FOR UPDATE",
+        "SELECT account, reference, kind, related, party, details, happened_at, amount_minor, currency, state
+         FROM statement_lines WHERE id = $1 FOR UPDATE",
         id
     )
     .fetch_optional(tx)
@@ -154,6 +160,9 @@ async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Held> {
         reference: row.reference,
         kind: row.kind,
         related: row.related,
+        party: row.party,
+        details: row.details,
+        at: row.happened_at,
         amount: money("statement_lines", id, row.amount_minor, &row.currency)?,
     })
 }
@@ -197,14 +206,16 @@ async fn book(
     Ok(key)
 }
 
-/// What was booked for money that came by itself; of other providers it is booked here, as money of which nobody knows what it is for.
+/// What was booked for money that came by itself; of other providers it is written down and booked here.
 async fn assign(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Result<String> {
     if held.amount.minor < 0 {
         return Err(StoreError::Conflict("money that went cannot be assigned".into()));
     }
     if held.word != unmatched::PROVIDER {
-        let accounts = held.between(Account::Unmatched);
-        return book(tx, held, "money for which no order is known", accounts, now).await;
+        let (line, word, account, at) = (held.id, held.word.as_str(), held.account, held.at);
+        let details = if held.details.is_empty() { &held.reference } else { &held.details };
+        let stated = Stated { line, word, account, amount: held.amount, party: &held.party, details, at };
+        return unmatched::state(tx, &stated, now).await;
     }
     let key = sqlx::query_scalar!(
         r#"SELECT t.key AS "key!" FROM ledger_transactions t WHERE t.key = 'received:mpesa:' || $1::text

@@ -1,0 +1,100 @@
+//! Money of Stripe and of the bank that came by itself: only a statement tells of it, and a person says so.
+//!
+//! It is written down under a name of its own, made of the line's identity: what a bank calls a line may be a sentence, and Stripe's names are
+//! longer than receipts. From then on it is decided like M-Pesa's. What it pays for is paid by card, or in cash as far as the books go, which
+//! keep the bank there; nobody can be asked to give it back, so that a person does and says so.
+
+use shared::money::Money;
+use shared::rng;
+use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{PROVIDER, hold};
+use crate::Result;
+use crate::ledger::{self, Account};
+
+/// The hexadecimal digits of a name that are of its line: the end of its identity, which is random.
+const NAMED_BY: u128 = 0xffff_ffff_ffff;
+
+/// Money as a line of a statement tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stated<'a> {
+    /// The line.
+    pub(crate) line: Uuid,
+    /// The account's word: `stripe`, `bank`.
+    pub(crate) word: &'a str,
+    /// The account.
+    pub(crate) account: Account,
+    /// How much came.
+    pub(crate) amount: Money,
+    /// Who paid, as the statement shows it.
+    pub(crate) party: &'a str,
+    /// What else the statement says.
+    pub(crate) details: &'a str,
+    /// When it came.
+    pub(crate) at: OffsetDateTime,
+}
+
+/// Writes it down as money that waits, and books it. Returns the key under which it is booked.
+pub(crate) async fn state(tx: &mut PgConnection, stated: &Stated<'_>, now: OffsetDateTime) -> Result<String> {
+    let receipt = name(stated.line);
+    hold(&mut *tx, &receipt).await?;
+    sqlx::query!(
+        "INSERT INTO received_money (id, provider, receipt, amount_minor, currency, payer_name, reference, paid_at, received_at, confirmed_at, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 'unmatched')",
+        rng::id(now),
+        stated.word,
+        receipt,
+        stated.amount.minor,
+        stated.amount.currency.as_str(),
+        stated.party,
+        stated.details,
+        stated.at,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let key = format!("received:{}:{receipt}", stated.word);
+    let what = format!("{receipt}, on the statement of {}, for which no order is known", stated.word);
+    let accounts = (stated.account, Account::Unmatched);
+    ledger::book(tx, &key, None, &what, accounts, stated.amount, now).await?;
+    Ok(key)
+}
+
+/// What money of a line is called: as short as a receipt, and none of M-Pesa's, which have ten characters.
+fn name(line: Uuid) -> String {
+    format!("S{:012X}", line.as_u128() & NAMED_BY)
+}
+
+/// Where the money of a payment is that paid for an order after a statement told of it; `None`: the payment has another receipt.
+pub(crate) async fn account(tx: &mut PgConnection, receipt: &str) -> Result<Option<Account>> {
+    let provider = sqlx::query_scalar!(
+        "SELECT provider FROM received_money WHERE receipt = $1 AND provider <> $2 AND state = 'assigned'",
+        receipt,
+        PROVIDER
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(provider.as_deref().and_then(account_of))
+}
+
+/// Where money that came by itself is.
+pub(super) fn account_of(provider: &str) -> Option<Account> {
+    match provider {
+        "bank" => Some(Account::Bank),
+        _ => Account::of_provider(provider),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_short_as_a_receipt_and_none_of_mpesas() {
+        let line = Uuid::from_u128(0x0193_0000_0000_7000_8000_00ab_cdef_0123);
+        assert_eq!(name(line), "S00ABCDEF0123");
+        assert_eq!(name(Uuid::nil()).len(), 13);
+    }
+}
