@@ -63,6 +63,38 @@ CREATE TABLE book_taken (
     PRIMARY KEY (connection_id, document_id)
 );
 
+-- Which documents are still to be looked at for a connection: those of its days, made by triggers when a document is, or when a program is
+-- connected. So looking for them costs what there is to do, and not what was ever told. Its rows are made of connections and documents, which
+-- nothing deletes; a key on connections would have a closing wait for whoever changes one.
+CREATE TABLE book_untaken (
+    connection_id uuid NOT NULL,
+    document_id   uuid NOT NULL,
+    PRIMARY KEY (connection_id, document_id)
+);
+-- Neither of two transactions sees what the other has not committed: while documents are made no program is connected, and the other way round.
+CREATE FUNCTION await_taking() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtext('book_untaken'));
+    INSERT INTO book_untaken (connection_id, document_id)
+        SELECT c.id, NEW.id FROM book_connections c JOIN book_days y ON y.id = NEW.day_id WHERE y.day >= c.posts_since
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER book_documents_await_taking AFTER INSERT ON book_documents FOR EACH ROW EXECUTE FUNCTION await_taking();
+CREATE FUNCTION await_taking_since() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('book_untaken'));
+    DELETE FROM book_untaken WHERE connection_id = NEW.id;
+    INSERT INTO book_untaken (connection_id, document_id)
+        SELECT NEW.id, d.id FROM book_days y JOIN book_documents d ON d.day_id = y.id
+        WHERE y.day >= NEW.posts_since
+          AND NOT EXISTS (SELECT FROM book_taken t WHERE t.connection_id = NEW.id AND t.document_id = d.id)
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER book_connections_await_taking AFTER INSERT OR UPDATE OF posts_since ON book_connections
+    FOR EACH ROW EXECUTE FUNCTION await_taking_since();
+
 -- A document, or a part of one, on its way to the program.
 CREATE TABLE book_postings (
     id              uuid PRIMARY KEY,

@@ -79,6 +79,28 @@ async fn stage(chosen: &[(&str, &str, &str)]) -> Stage {
     stage
 }
 
+/// What closes a day: M-Pesa with a sale, a refund and a fee, cash with paper that was sold and used, cards with a sale.
+fn closing(day: Date) -> String {
+    let compact = day.to_string().replace('-', "");
+    format!(
+        "WITH day AS (INSERT INTO book_days (id, day, time_zone, ends_at, closed_at, closed_by)
+             VALUES (gen_random_uuid(), '{day}', 'Africa/Nairobi', '{day}'::timestamptz + interval '21 hours', now(), 'test')
+             RETURNING id),
+         documents AS (INSERT INTO book_documents (id, number, day_id, method, currency, created_at)
+             SELECT gen_random_uuid(), '{compact}-OTHER-' || v.letter, day.id, v.method, 'KES', now()
+             FROM day, (VALUES ('M', 'mpesa'), ('C', 'cash'), ('S', 'stripe')) AS v (letter, method) RETURNING id, method)
+         INSERT INTO book_lines (document_id, position, kind, account, description, quantity, list_minor, gross_minor)
+         SELECT d.id, v.position, v.kind, v.account, v.description, v.quantity, abs(v.gross), v.gross
+         FROM documents d JOIN (VALUES
+             ('mpesa', 1, 'sale', 'sales', '1 hour', 30, 150000), ('mpesa', 2, 'refund', 'refunds_due', '1 hour', 1, -5000),
+             ('mpesa', 3, 'fee', 'fees', 'Fees', 1, -825), ('mpesa', 4, 'other', 'unmatched', 'Without an order', 1, 700),
+             ('cash', 1, 'voucher_sold', 'deferred', '1 day', 3, 30000),
+             ('cash', 2, 'voucher_used', 'sales', '1 day', 1, 10000), ('cash', 3, 'voucher_used', 'deferred', '1 day', 1, -10000),
+             ('stripe', 1, 'sale', 'sales', '1 week', 2, 99990)
+         ) AS v (method, position, kind, account, description, quantity, gross) ON v.method = d.method"
+    )
+}
+
 impl Stage {
     async fn choose(&self, chosen: &[(&str, &str, &str)]) {
         let changes: Vec<Change> = chosen
@@ -89,30 +111,9 @@ impl Stage {
         mapping::set(&self.world.db, self.connection, &changes, &audit, self.world.clock.now()).await.unwrap();
     }
 
-    /// Closes a day: M-Pesa with a sale, a refund and a fee, cash with paper that was sold and used, cards with a sale.
+    /// Closes a day.
     async fn close(&self, day: Date) {
-        let compact = day.to_string().replace('-', "");
-        run(
-            &self.world,
-            &format!(
-                "WITH day AS (INSERT INTO book_days (id, day, time_zone, ends_at, closed_at, closed_by)
-                     VALUES (gen_random_uuid(), '{day}', 'Africa/Nairobi', '{day}'::timestamptz + interval '21 hours', now(), 'test')
-                     RETURNING id),
-                 documents AS (INSERT INTO book_documents (id, number, day_id, method, currency, created_at)
-                     SELECT gen_random_uuid(), '{compact}-OTHER-' || v.letter, day.id, v.method, 'KES', now()
-                     FROM day, (VALUES ('M', 'mpesa'), ('C', 'cash'), ('S', 'stripe')) AS v (letter, method) RETURNING id, method)
-                 INSERT INTO book_lines (document_id, position, kind, account, description, quantity, list_minor, gross_minor)
-                 SELECT d.id, v.position, v.kind, v.account, v.description, v.quantity, abs(v.gross), v.gross
-                 FROM documents d JOIN (VALUES
-                     ('mpesa', 1, 'sale', 'sales', '1 hour', 30, 150000), ('mpesa', 2, 'refund', 'refunds_due', '1 hour', 1, -5000),
-                     ('mpesa', 3, 'fee', 'fees', 'Fees', 1, -825), ('mpesa', 4, 'other', 'unmatched', 'Without an order', 1, 700),
-                     ('cash', 1, 'voucher_sold', 'deferred', '1 day', 3, 30000),
-                     ('cash', 2, 'voucher_used', 'sales', '1 day', 1, 10000), ('cash', 3, 'voucher_used', 'deferred', '1 day', 1, -10000),
-                     ('stripe', 1, 'sale', 'sales', '1 week', 2, 99990)
-                 ) AS v (method, position, kind, account, description, quantity, gross) ON v.method = d.method"
-            ),
-        )
-        .await;
+        run(&self.world, &closing(day)).await;
     }
 
     /// What a day's documents come to there, by their numbers.
@@ -275,6 +276,50 @@ async fn what_is_said_of_an_old_entry_does_not_end_the_one_that_was_made_since()
         (number(&stage.world, lost).await == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_day_is_told_whose_closing_ends_late_and_so_is_one_before_the_first() {
+    let stage = stage(&CHOSEN).await;
+    let (db, now, [last, first]) = (&stage.world.db, stage.world.clock.now(), stage.days);
+    let made = || async { make::make(db, now).await.unwrap() };
+    assert_eq!((made().await, made().await), (6, 0));
+    // A closing takes long: a later day is closed and made before it.
+    let mut late = stage.world.pool.begin().await.unwrap();
+    sqlx::query(AssertSqlSafe(closing(last + Duration::DAY))).execute(&mut *late).await.unwrap();
+    assert_eq!(made().await, 0);
+    stage.close(last + Duration::days(2)).await;
+    assert_eq!((made().await, made().await), (3, 0));
+    // And while it does, another company is connected.
+    let tokens = Tokens { access: stage.sim.token(), refresh: "refresh-2".into(), server: None };
+    let pair = Pair { tokens: &tokens, base_url: None, access_until: now + Duration::HOUR, refresh_until: None };
+    let new =
+        New { provider: "quickbooks", organisation: "4621", name: "Beach", posts_since: last + Duration::DAY, pair };
+    let connected = connection::connect(db, &new, By { actor: "test", address: None }, now);
+    let closed = async {
+        eventually("it waits for the closing", || async {
+            let waits: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            )
+            .fetch_one(&stage.world.pool)
+            .await
+            .unwrap();
+            waits.then_some(())
+        })
+        .await;
+        late.commit().await.unwrap();
+    };
+    let (connected, ()) = tokio::join!(connected, closed);
+    connected.unwrap();
+    // The late day for the one company, both days for the other.
+    assert_eq!((made().await, made().await), (9, 0));
+    // A day before the first is told once the first day is that one.
+    stage.close(first - Duration::DAY).await;
+    assert_eq!(made().await, 0);
+    run(&stage.world, "UPDATE book_connections SET posts_since = posts_since - 1 WHERE organisation = '4620'").await;
+    assert_eq!((made().await, made().await), (3, 0));
+    assert_eq!(number(&stage.world, "SELECT count(*) FROM book_untaken").await, 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Rows are made of closed documents, for each program that is told of that day; and what a row tells is read again from the document.
 //!
 //! A document is looked at once for each connection ([`make`]), in one transaction with its rows: so two portals make nothing twice, and a
-//! document of which there is nothing to tell is not looked at again. Which orders of business customers are told for themselves is
+//! document of which there is nothing to tell is not looked at again. What is still to be looked at stands in `book_untaken`, which triggers fill
+//! in the transaction that closes a day or connects a program: a document is there when it can be read, however late that is. Which orders of business customers are told for themselves is
 //! decided then and stays: who is named later is told for themselves from the next document on.
 
 use shared::rng;
@@ -20,9 +21,10 @@ const STEP: i64 = 200;
 /// Makes rows of what was closed since. Returns how many documents were looked at.
 pub async fn make(db: &Db, now: OffsetDateTime) -> Result<u64> {
     let waiting = sqlx::query!(
-        r#"SELECT c.id AS connection, d.id AS document
-           FROM book_connections c JOIN book_days y ON y.day >= c.posts_since JOIN book_documents d ON d.day_id = y.id
-           WHERE c.state <> 'off' AND NOT EXISTS (SELECT FROM book_taken t WHERE t.connection_id = c.id AND t.document_id = d.id)
+        r#"SELECT u.connection_id AS connection, u.document_id AS document
+           FROM book_connections c JOIN book_untaken u ON u.connection_id = c.id
+                JOIN book_documents d ON d.id = u.document_id JOIN book_days y ON y.id = d.day_id
+           WHERE c.state <> 'off'
            ORDER BY y.day, d.number LIMIT $1"#,
         STEP
     )
@@ -68,7 +70,12 @@ async fn take(db: &Db, connection: Uuid, document: Uuid, now: OffsetDateTime) ->
     .execute(&mut *tx)
     .await?
     .rows_affected();
+    sqlx::query!("DELETE FROM book_untaken WHERE connection_id = $1 AND document_id = $2", connection, document)
+        .execute(&mut *tx)
+        .await?;
     if is_new == 0 {
+        // Another portal took it, while the program was connected anew: then it was written down once more.
+        tx.commit().await?;
         return Ok(false);
     }
     let named = named(&mut tx, connection, &whole).await?;
