@@ -348,6 +348,39 @@ async fn what_an_older_server_let_in_is_booked_once_when_a_day_is_closed() {
 }
 
 #[tokio::test]
+async fn a_place_begins_on_the_day_of_its_first_sale_however_the_others_stand() {
+    let world = World::new().await;
+    let (market, beach) = (Place::new(&world, "Market", 1).await, Place::new(&world, "Beach", 2).await);
+    let package = world.package("one-hour", |_| {}).await;
+    let due = |when: OffsetDateTime| {
+        let (db, names) = (&world.db, [(market.site, "Market"), (beach.site, "Beach")]);
+        async move {
+            let name =
+                |site: Option<Uuid>| names.iter().find(|(id, _)| Some(*id) == site).map_or("no site", |one| one.1);
+            let due = day::due(db, when, Duration::from_secs(3600)).await.unwrap();
+            let mut due: Vec<(&str, Date)> = due.into_iter().map(|due| (name(due.site), due.day)).collect();
+            due.sort_unstable();
+            due
+        }
+    };
+    market.sale(&world, &package, "mpesa", minute(0, 600)).await;
+    // The first minute and the last of the day are of it, and the day is due an hour after its end.
+    beach.sale(&world, &package, "mpesa", minute(1, 1439)).await;
+    assert!(due(minute(1, 59)).await.is_empty());
+    assert_eq!(due(minute(1, 60)).await, [("Market", FIRST)]);
+    assert_eq!(due(minute(2, 59)).await, [("Market", FIRST)]);
+    // Nobody closes the days of the market meanwhile, or somebody does: the beach begins on the same day.
+    let begins = ("Beach", day_of(1));
+    assert_eq!(due(minute(2, 60)).await, [begins, ("Market", FIRST), ("Market", day_of(1))]);
+    market.close(&world, 0).await.unwrap();
+    market.close(&world, 1).await.unwrap();
+    assert_eq!(due(minute(2, 60)).await, [begins]);
+    assert!(conflict(beach.close(&world, 0).await).contains("the books of Beach begin after"));
+    beach.close(&world, 1).await.unwrap();
+    assert!(due(minute(2, 60)).await.is_empty());
+}
+
+#[tokio::test]
 async fn the_portal_closes_each_day_in_its_order_by_itself() {
     let mut world = World::new().await;
     let market = Place::new(&world, "Market", 1).await;

@@ -24,6 +24,9 @@ const CODE_MAX: usize = 5;
 /// What a site is called whose name has no letter and no digit.
 const NAMELESS: &str = "SITE";
 
+/// Transactions that are looked at for where a place begins that has no day yet. While there are more, days of other places take them.
+const LOOKED_AT: i64 = 20_000;
+
 /// A place whose days are closed.
 pub(super) struct Place {
     pub(super) site: Option<Uuid>,
@@ -52,21 +55,36 @@ pub(super) async fn place(tx: &mut PgConnection, site: Option<Uuid>) -> Result<P
     Ok(Place { site, name: row.name, zone_name, zone })
 }
 
-/// When the first transaction of a place was posted that no day has taken.
+/// When the first transaction of a place was posted that no day has taken. They are gone through by their time until one is of the place.
 pub(super) async fn first(tx: &mut PgConnection, site: Option<Uuid>) -> Result<Option<OffsetDateTime>> {
-    Ok(beginnings(tx).await?.into_iter().find(|(place, _)| *place == site).map(|(_, at)| at))
+    Ok(sqlx::query_scalar!(
+        "SELECT u.posted_at FROM unclosed_transactions u
+         WHERE coalesce(
+                   (SELECT n.site_id FROM ledger_transactions t JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
+                    WHERE t.id = u.transaction_id),
+                   (SELECT c.site_id FROM cash_events c WHERE c.transaction_id = u.transaction_id)) IS NOT DISTINCT FROM $1
+         ORDER BY u.posted_at LIMIT 1",
+        site
+    )
+    .fetch_optional(tx)
+    .await?)
 }
 
-/// The same of all places that have some.
-pub(super) async fn beginnings(tx: &mut PgConnection) -> Result<Vec<(Option<Uuid>, OffsetDateTime)>> {
+/// The same of the places that have some among the first [`LOOKED_AT`] that were posted before a moment.
+pub(super) async fn beginnings(
+    tx: &mut PgConnection,
+    before: OffsetDateTime,
+) -> Result<Vec<(Option<Uuid>, OffsetDateTime)>> {
     let rows = sqlx::query!(
         r#"SELECT site AS "site?", min(posted_at) AS "at!"
            FROM (SELECT u.posted_at, coalesce(
                      (SELECT n.site_id FROM ledger_transactions t JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
                       WHERE t.id = u.transaction_id),
                      (SELECT c.site_id FROM cash_events c WHERE c.transaction_id = u.transaction_id)) AS site
-                 FROM unclosed_transactions u) waiting
-           GROUP BY 1"#
+                 FROM (SELECT transaction_id, posted_at FROM unclosed_transactions WHERE posted_at < $1 ORDER BY posted_at LIMIT $2) u) waiting
+           GROUP BY 1"#,
+        before,
+        LOOKED_AT
     )
     .fetch_all(tx)
     .await?;

@@ -164,14 +164,17 @@ pub async fn due(db: &Db, now: OffsetDateTime, margin: Duration) -> Result<Vec<D
     )
     .fetch_all(&db.pool)
     .await?;
-    let mut connection = db.pool.acquire().await?;
-    let begins = match places.iter().all(|place| place.last.is_some()) {
-        true => Vec::new(),
-        false => closing::beginnings(&mut connection).await?,
+    let zone_of = |name: Option<&str>| name.and_then(Zone::named).unwrap_or_default();
+    // Of a place without a day what has happened since its last midnight does not matter yet, and what happened before is mostly taken.
+    let unbegun = places.iter().filter(|place| place.last.is_none());
+    let before = unbegun.map(|place| last_midnight(&zone_of(place.time_zone.as_deref()), now, margin)).max();
+    let begins = match before {
+        None => Vec::new(),
+        Some(before) => closing::beginnings(&mut *db.pool.acquire().await?, before).await?,
     };
     let mut due = Vec::new();
     for place in places {
-        let zone = place.time_zone.as_deref().and_then(Zone::named).unwrap_or_default();
+        let zone = zone_of(place.time_zone.as_deref());
         let first = match place.last {
             Some(last) => last.next_day(),
             None => begins.iter().find(|(site, _)| *site == place.site).map(|(_, at)| zone.at(*at).date()),
@@ -187,6 +190,11 @@ fn over(zone: &Zone, first: Date, now: OffsetDateTime, margin: Duration) -> impl
     std::iter::successors(Some(first), |day| day.next_day())
         .take_while(move |day| end_of(zone, *day) + margin <= now)
         .take(ROUND)
+}
+
+/// The beginning of the first day at a place that did not end at least `margin` ago.
+fn last_midnight(zone: &Zone, now: OffsetDateTime, margin: Duration) -> OffsetDateTime {
+    zone.midnight(zone.at(now - margin).date())
 }
 
 /// The end of a day at a place. The last day of the calendar never ends.
@@ -277,6 +285,18 @@ mod tests {
         assert_eq!(days(datetime!(2026-11-22 00:00 UTC)), [date!(2026 - 11 - 21)]);
         assert_eq!(days(datetime!(2026-11-23 12:00 UTC)), [date!(2026 - 11 - 21), date!(2026 - 11 - 22)]);
         assert_eq!(days(datetime!(2027-11-23 12:00 UTC)).len(), ROUND);
+    }
+
+    #[test]
+    fn what_is_looked_at_for_a_beginning_ends_where_the_days_that_are_due_do() {
+        let (zone, margin) = (Zone::default(), Duration::from_secs(3 * 3600));
+        for now in
+            [datetime!(2026-11-21 23:59:59 UTC), datetime!(2026-11-22 00:00 UTC), datetime!(2026-11-22 21:00 UTC)]
+        {
+            let before = last_midnight(&zone, now, margin);
+            let is_due = |at: OffsetDateTime| over(&zone, zone.at(at).date(), now, margin).next().is_some();
+            assert!(is_due(before - Duration::from_secs(1)) && !is_due(before), "{now}");
+        }
     }
 
     #[test]
