@@ -165,10 +165,12 @@ async fn sorted(tx: &mut PgConnection, taken: &[Uuid]) -> Result<BTreeMap<(Strin
                SELECT s.id, s.currency, s.money, s.is_cash OR c.id IS NOT NULL AS is_cash, t.order_id,
                       -- What moves no money names its payment or its refund, in its key.
                       CASE WHEN t.key ~ '^(payment|refund_due):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                           THEN split_part(t.key, ':', 2)::uuid END AS about
+                           THEN split_part(t.key, ':', 2)::uuid END AS about,
+                      -- Or it is of money of which only a statement told.
+                      CASE WHEN t.key LIKE 'received:stripe:%' THEN 'stripe' WHEN t.key LIKE 'received:bank:%' THEN 'cash' END AS stated
                FROM sides s JOIN ledger_transactions t ON t.id = s.id LEFT JOIN cash_events c ON c.transaction_id = s.id)
            SELECT n.id AS "id!", n.currency AS "currency!",
-                  coalesce(n.money, CASE WHEN n.is_cash THEN 'cash' END, CASE coalesce(
+                  coalesce(n.money, CASE WHEN n.is_cash THEN 'cash' END, n.stated, CASE coalesce(
                       (SELECT p.provider FROM payments p WHERE p.id = n.about),
                       (SELECT p.provider FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = n.about),
                       (SELECT p.provider FROM payments p WHERE p.order_id = n.order_id AND p.state = 'succeeded'
