@@ -204,7 +204,7 @@ async fn forget_reports(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Res
     .rows_affected();
     sqlx::query!(
         "UPDATE received_money m SET payer_name = '', payer_number = '',
-             reference = CASE WHEN regexp_replace(reference, '[^0-9]', '', 'g') = ANY ($2) THEN '' ELSE reference END
+             reference = CASE WHEN provider <> 'mpesa' OR regexp_replace(reference, '[^0-9]', '', 'g') = ANY ($2) THEN '' ELSE reference END
          WHERE m.payer_number = ANY ($2) OR regexp_replace(m.reference, '[^0-9]', '', 'g') = ANY ($2)
             OR m.order_id IN (SELECT id FROM orders WHERE user_id = $1)",
         user,

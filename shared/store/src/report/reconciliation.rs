@@ -1,7 +1,5 @@
 //! Whether what payments say was received is what the ledger has: sums by the day, and the single cases of which something is not as it should be.
 //!
-//! What is at the bank is told by no provider: of it there are cases, and no sums.
-//!
 //! Those are found by indexes of what is not as usual: a report of a year reads no payment that is in order. The ledger and money without an order
 //! know no site.
 
