@@ -29,6 +29,7 @@ use shared::config::{self, Secret, is_safe};
 use url::Url;
 
 use crate::connector::{Provider, Trouble};
+use crate::http::{self, Asked, Heard, below, client};
 use outgoing::Silence;
 
 pub use answer::{read_connections, read_grant, read_organizations};
@@ -144,9 +145,9 @@ impl Issuer {
             http: client(settings.timeout())?,
             client_id: settings.client_id.clone(),
             client_secret: settings.client_secret.clone(),
-            authorize: below(&settings.accounts_url, &["oauth", "v2", "auth"]),
-            token: below(&settings.accounts_url, &["oauth", "v2", "token"]),
-            revoke: below(&settings.accounts_url, &["oauth", "v2", "token", "revoke"]),
+            authorize: below(&settings.accounts_url, &["oauth", "v2"], &["auth"]),
+            token: below(&settings.accounts_url, &["oauth", "v2"], &["token"]),
+            revoke: below(&settings.accounts_url, &["oauth", "v2"], &["token", "revoke"]),
             companies: settings.base_url.clone(),
         })
     }
@@ -222,14 +223,14 @@ impl Issuer {
             Provider::QuickBooks => {
                 let realm = realm.filter(|realm| is_name(realm));
                 let realm = realm.ok_or_else(|| Trouble::Refused("QuickBooks named no company.".to_owned()))?;
-                let mut url = below(&self.companies, &["v3", "company", realm, "companyinfo", realm]);
+                let mut url = below(&self.companies, &["v3", "company", realm], &["companyinfo", realm]);
                 url.query_pairs_mut().append_pair("minorversion", "75");
                 (url, format!("Bearer {}", grant.access))
             }
             Provider::Xero => (self.companies.clone(), format!("Bearer {}", grant.access)),
             Provider::Zoho => {
                 let base = grant.base.as_ref().unwrap_or(&self.companies);
-                (below(base, &["books", "v3", "organizations"]), format!("Zoho-oauthtoken {}", grant.access))
+                (below(base, &["books", "v3"], &["organizations"]), format!("Zoho-oauthtoken {}", grant.access))
             }
         };
         let request = self.http.get(url).header("authorization", bearer).header("accept", "application/json");
@@ -251,7 +252,7 @@ impl Issuer {
     /// The program cannot be reached.
     pub async fn revoke(&self, refresh: &str, server: Option<&Url>) -> Result<(), Trouble> {
         let url = match server {
-            Some(server) => below(server, &["oauth", "v2", "token", "revoke"]),
+            Some(server) => below(server, &["oauth", "v2"], &["token", "revoke"]),
             None => self.revoke.clone(),
         };
         let request = match self.provider {
@@ -264,7 +265,7 @@ impl Issuer {
 
     async fn ask_token(&self, form: &[(&str, &str)], server: Option<&Url>) -> Result<Grant, Trouble> {
         let url = match server {
-            Some(server) => below(server, &["oauth", "v2", "token"]),
+            Some(server) => below(server, &["oauth", "v2"], &["token"]),
             None => self.token.clone(),
         };
         let mut form = form.to_vec();
@@ -294,33 +295,14 @@ impl Issuer {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>), Trouble> {
-        let silent = |silence: Silence| match silence {
-            Silence::NotSent => Trouble::Away(format!("{} cannot be reached.", self.provider.name())),
-            Silence::TimedOut | Silence::Broken => {
-                Trouble::Unknown(format!("{} did not answer in time.", self.provider.name()))
-            }
+        let silent = |silence: Silence| {
+            let why = if silence == Silence::NotSent { "cannot be reached" } else { "did not answer in time" };
+            Asked::Write.unheard(silence, format!("{} {why}.", self.provider.name()))
         };
-        let response = request.send().await.map_err(|error| silent(error.into()))?;
-        let status = response.status().as_u16();
-        let body = outgoing::body(response, ANSWER_LIMIT).await.map_err(silent)?;
+        let Heard { status, body, .. } = http::hear(request, ANSWER_LIMIT).await.map_err(silent)?;
         tracing::debug!(provider = self.provider.as_str(), status, octets = body.len(), "a grant was asked for");
         Ok((status, body))
     }
-}
-
-fn client(timeout: Duration) -> reqwest::Result<Client> {
-    // Half of it, so that a program that cannot be reached is known to have heard nothing.
-    outgoing::client(timeout / 2, timeout)
-}
-
-/// An address below another one. Each part is one segment, whatever it holds.
-fn below(base: &Url, path: &[&str]) -> Url {
-    let mut url = base.clone();
-    url.path_segments_mut()
-        .expect("http and https addresses have a path, and no others are taken")
-        .pop_if_empty()
-        .extend(path);
-    url
 }
 
 /// Whether it can be a program's name of a company: bounded and plain, since it goes into addresses.

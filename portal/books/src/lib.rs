@@ -5,7 +5,8 @@
 //!  number      the names of documents, the same whenever they are made
 //!  posting     a document as every program understands it            ─┐
 //!  connector   what all programs have in common, as one trait         ├─► quickbooks, xero, zoho: a file a program
-//!  grant       how the operator lets us in, and how that is kept up  ─┘
+//!  grant       how the operator lets us in, and how that is kept up   │
+//!  http        one request, one answer, within bounds                ─┘
 //!  statement   what a provider or a bank says that it did
 //!  etims       what the Kenya Revenue Authority wants to know of a sale
 //! ```
@@ -16,6 +17,7 @@
 pub mod connector;
 pub mod etims;
 pub mod grant;
+mod http;
 pub mod number;
 pub mod posting;
 pub mod quickbooks;

@@ -38,8 +38,9 @@ use url::Url;
 
 use self::heard::{Document, State};
 use self::kind::Kind;
-use self::wire::{Http, Wish, unsure};
+use self::wire::Http;
 use crate::connector::{Access, Choice, Connector, Limits, Provider, Theirs, Topic, Trouble};
+use crate::http::Asked;
 use crate::number;
 use crate::posting::{Part, Posting};
 
@@ -77,7 +78,7 @@ impl Xero {
         // No blank is in it: one is spelt `+` in an address, which not every server reads as a blank.
         let of_number = format!(r#"Type=="{}"&&{}=="{number}""#, kind.word, kind.number);
         let answer = self.http.ask(access, &[kind.list], &[("where", of_number)]).await?;
-        let found = heard::documents(&answer, part, |one| one == number).ok_or_else(|| unread(Wish::Know))?;
+        let found = heard::documents(&answer, part, |one| one == number).ok_or_else(|| unread(Asked::Read))?;
         Ok(found.into_iter().max_by_key(|one| one.state))
     }
 
@@ -87,7 +88,7 @@ impl Xero {
         let body = told::document(posting).map_err(Trouble::Refused)?;
         let answer = self.http.change(access, (Method::PUT, &[kind.list]), &body, Some(key)).await?;
         let made = heard::documents(&answer, posting.part, |number| number == posting.number);
-        made.and_then(|made| made.into_iter().next()).ok_or_else(|| unread(Wish::Change))
+        made.and_then(|made| made.into_iter().next()).ok_or_else(|| unread(Asked::Write))
     }
 
     /// Pays what is due of a document.
@@ -124,8 +125,8 @@ impl Xero {
             let mut query = query.to_vec();
             query.extend([("page", page.to_string()), ("pageSize", size.to_string())]);
             let answer = self.http.ask(access, &[list], &query).await?;
-            let count = heard::list(&answer, list).ok_or_else(|| unread(Wish::Know))?.len();
-            all.extend(read(&answer).ok_or_else(|| unread(Wish::Know))?);
+            let count = heard::list(&answer, list).ok_or_else(|| unread(Asked::Read))?.len();
+            all.extend(read(&answer).ok_or_else(|| unread(Asked::Read))?);
             if heard::is_last(&answer, page, count, PAGE_SIZE) {
                 return Ok((all, true));
             }
@@ -136,7 +137,7 @@ impl Xero {
     /// What can be chosen of one topic, which Xero gives in one answer.
     async fn chosen(&self, access: &Access<'_>, topic: Topic, list: &str) -> Result<Vec<Choice>, Trouble> {
         let answer = self.http.ask(access, &[list], &[]).await?;
-        heard::choices(topic, &answer).ok_or_else(|| unread(Wish::Know))
+        heard::choices(topic, &answer).ok_or_else(|| unread(Asked::Read))
     }
 
     async fn contacts(&self, access: &Access<'_>) -> Result<Vec<Choice>, Trouble> {
@@ -241,8 +242,8 @@ impl Connector for Xero {
         let kind = Kind::of(theirs.part);
         let answer = self.http.ask(access, &[kind.list, &theirs.id], &[]).await?;
         let values = heard::list(&answer, kind.list);
-        let now = values.and_then(|values| values.first()).ok_or_else(|| unread(Wish::Know))?;
-        let document = heard::document(now, theirs.part).ok_or_else(|| unread(Wish::Know))?;
+        let now = values.and_then(|values| values.first()).ok_or_else(|| unread(Asked::Read))?;
+        let document = heard::document(now, theirs.part).ok_or_else(|| unread(Asked::Read))?;
         let status = match document.state {
             State::Void => return Ok(()),
             State::Draft => "DELETED",
@@ -270,8 +271,8 @@ fn moment(day: Date) -> String {
     format!("DateTime({},{},{})", day.year(), u8::from(day.month()), day.day())
 }
 
-fn unread(wish: Wish) -> Trouble {
-    unsure("Xero's answer is not understood".to_owned(), wish)
+fn unread(asked: Asked) -> Trouble {
+    asked.unsure("Xero's answer is not understood")
 }
 
 fn other_amount(posting: &Posting, theirs: &Theirs) -> String {

@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use outgoing::Silence;
 use serde_json::Value;
 use time::Date;
 use time::macros::format_description;
 
 use super::body::Entity;
 use crate::connector::{Theirs, Trouble};
+use crate::http::Asked;
 use crate::posting::Part;
 
 /// How long to wait after "too many": QuickBooks counts by the minute.
@@ -22,15 +24,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(3600);
 const QUOTE_MAX: usize = 300;
 /// Longest id, in octets.
 const ID_MAX: usize = 64;
-
-/// What was asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
-    /// To know something: no answer changes nothing.
-    Read,
-    /// To change something: without an answer it may have been done.
-    Write,
-}
 
 /// An answer, its JSON if it was JSON.
 #[derive(Debug)]
@@ -66,12 +59,7 @@ impl Answer {
     /// What it holds, or why it does not.
     pub(super) fn judge(self, asked: Asked) -> Result<Value, Failure> {
         let trouble = |trouble| Err(Failure::Trouble(trouble));
-        let unheard = |words: String| {
-            trouble(match asked {
-                Asked::Read => Trouble::Away(words),
-                Asked::Write => Trouble::Unknown(words),
-            })
-        };
+        let unheard = |words: String| trouble(asked.unsure(words));
         let fault = self.json.as_ref().and_then(Fault::of);
         match (self.status, fault) {
             (401, _) => trouble(Trouble::Expired),
@@ -100,17 +88,13 @@ fn said_of(status: u16, fault: Option<&Fault>) -> String {
 }
 
 /// What no answer means.
-pub(super) fn silence(silence: outgoing::Silence, asked: Asked) -> Failure {
-    use outgoing::Silence::{Broken, NotSent, TimedOut};
+pub(super) fn silence(silence: Silence, asked: Asked) -> Failure {
     let words = match silence {
-        NotSent => "QuickBooks cannot be reached",
-        TimedOut => "QuickBooks did not answer in time",
-        Broken => "the connection to QuickBooks broke off",
+        Silence::NotSent => "QuickBooks cannot be reached",
+        Silence::TimedOut => "QuickBooks did not answer in time",
+        Silence::Broken => "the connection to QuickBooks broke off",
     };
-    Failure::Trouble(match (silence, asked) {
-        (NotSent, _) | (_, Asked::Read) => Trouble::Away(words.into()),
-        (TimedOut | Broken, Asked::Write) => Trouble::Unknown(words.into()),
-    })
+    Failure::Trouble(asked.unheard(silence, words))
 }
 
 /// The first error of an envelope of faults.

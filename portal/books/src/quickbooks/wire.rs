@@ -11,13 +11,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder};
+use reqwest::header::ACCEPT;
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{Answer, Asked, Failure, quotable, silence};
+use super::answer::{Answer, Failure, quotable, silence};
 use crate::connector::{Access, Trouble};
+use crate::http::{self, Asked, Server};
 
 /// The version of QuickBooks' interface. 75 is the oldest that is still answered, since August 2025.
 pub(super) const MINOR_VERSION: &str = "75";
@@ -32,21 +33,17 @@ const REQUEST_ID_MAX: usize = 50;
 
 /// A client of QuickBooks.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
-    client: Client,
-    base: Url,
-}
+pub(super) struct Http(Server);
 
 impl Http {
     pub(super) fn new(base: Url, timeout: Duration) -> reqwest::Result<Http> {
-        // Half of it, so that a QuickBooks that cannot be reached is known to have heard nothing.
-        Ok(Http { client: outgoing::client(timeout / 2, timeout)?, base })
+        Ok(Http(Server::new(base, timeout)?))
     }
 
     /// The object at this path of the company.
     pub(super) async fn get(&self, access: &Access<'_>, path: &[&str]) -> Result<Value, Failure> {
-        let url = url(access.base.unwrap_or(&self.base), access.organisation, path, &[]);
-        send(access, self.client.get(url), Asked::Read).await
+        let url = url(self.0.base(access), access.organisation, path, &[]);
+        send(access, self.0.request(Method::GET, url), Asked::Read).await
     }
 
     /// Changes something. `more` are further parts of the query.
@@ -57,8 +54,8 @@ impl Http {
         more: &[(&str, &str)],
         body: &Value,
     ) -> Result<Value, Failure> {
-        let url = url(access.base.unwrap_or(&self.base), access.organisation, &[path], more);
-        send(access, self.client.post(url).json(body), Asked::Write).await
+        let url = url(self.0.base(access), access.organisation, &[path], more);
+        send(access, self.0.request(Method::POST, url).json(body), Asked::Write).await
     }
 
     /// All rows of `list` for which `condition` holds.
@@ -66,9 +63,8 @@ impl Http {
         let mut rows = Vec::new();
         for page in 0..PAGES_MAX {
             let question = question(list, condition, page);
-            let base = access.base.unwrap_or(&self.base);
-            let url = url(base, access.organisation, &["query"], &[("query", &question)]);
-            let mut answer = send(access, self.client.get(url), Asked::Read).await?;
+            let url = url(self.0.base(access), access.organisation, &["query"], &[("query", &question)]);
+            let mut answer = send(access, self.0.request(Method::GET, url), Asked::Read).await?;
             let Some(response) = answer.get_mut("QueryResponse") else {
                 return Err(Failure::Trouble(Trouble::Away(
                     "QuickBooks answered a question with something else".into(),
@@ -93,33 +89,15 @@ impl Http {
 }
 
 async fn send(access: &Access<'_>, request: RequestBuilder, asked: Asked) -> Result<Value, Failure> {
-    access.count();
-    let request = request.bearer_auth(access.token).header(ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = ask(request).await.map_err(|heard| silence(heard, asked))?;
-    answer.judge(asked)
+    let request = request.bearer_auth(access.token).header(ACCEPT, "application/json");
+    let heard = http::send(access, request, ANSWER_MAX).await.map_err(|heard| silence(heard, asked))?;
+    let tid = quotable(http::header(&heard.headers, "intuit_tid"));
+    tracing::debug!(status = heard.status, intuit_tid = %tid, octets = heard.body.len(), "QuickBooks has answered");
+    Answer { status: heard.status, json: heard.json(), wait: http::wait(&heard.headers) }.judge(asked)
 }
 
-async fn ask(request: RequestBuilder) -> Result<Answer, outgoing::Silence> {
-    let response = request.send().await?;
-    let (status, is_json) = (response.status().as_u16(), outgoing::is_json(&response));
-    let wait = header(response.headers(), RETRY_AFTER.as_str()).parse().ok().map(Duration::from_secs);
-    let tid = quotable(header(response.headers(), "intuit_tid"));
-    let body = outgoing::body(response, ANSWER_MAX).await?;
-    let json = is_json.then(|| serde_json::from_slice(&body).ok()).flatten();
-    tracing::debug!(status, intuit_tid = %tid, octets = body.len(), "QuickBooks has answered");
-    Ok(Answer { status, json, wait })
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// Each part of the path is one segment, whatever it holds: an id cannot lead to another path.
 fn url(base: &Url, realm: &str, path: &[&str], more: &[(&str, &str)]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(["v3", "company", realm]).extend(path);
-    }
+    let mut url = http::below(base, &["v3", "company", realm], path);
     let pairs = more.iter().copied().chain([("minorversion", MINOR_VERSION)]);
     // A space is %20: a plus sign is one for forms only.
     let written: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", escape(value))).collect();
@@ -144,19 +122,12 @@ pub(super) fn quoted(text: &str) -> String {
 /// The name of a request: the same for the same key, body and `again`, so that what is told twice is done once; another one when something
 /// was changed, since QuickBooks answers a name that it knows as it did before.
 pub(super) fn request_id(key: &str, body: &Value, again: &str) -> String {
-    let digest = fnv([key.as_bytes(), body.to_string().as_bytes(), again.as_bytes()]);
+    // A zero between them: no part runs into the next.
+    let parts = [key.as_bytes(), body.to_string().as_bytes(), again.as_bytes()].join(&0);
+    let digest = http::fingerprint(parts.into_iter().chain([0]));
     let plain: String = key.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
     let kept = plain.get(..plain.len().min(REQUEST_ID_MAX - 17)).unwrap_or_default();
     format!("{kept}-{digest:016x}")
-}
-
-/// FNV-1a: it need not withstand anybody, and must be the same in every version of this program.
-fn fnv<const N: usize>(parts: [&[u8]; N]) -> u64 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    // A zero between them: no part runs into the next.
-    let octets = parts.into_iter().flat_map(|part| part.iter().copied().chain([0]));
-    octets.fold(OFFSET, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use url::Url;
 
 use super::heard;
 use crate::connector::{Access, Trouble};
-use outgoing::{self, Silence};
+use crate::http::{self, Asked, Server, header};
+use outgoing::Silence;
 
 /// The header that names the organisation.
 const TENANT: &str = "xero-tenant-id";
@@ -28,21 +29,9 @@ const LEFT: &str = "x-daylimit-remaining";
 /// Largest answer that is read, in octets. A page of a hundred invoices with their lines has about one million.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
-/// What was wanted of Xero, which decides what silence means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wish {
-    /// To know something.
-    Know,
-    /// To have something made or changed.
-    Change,
-}
-
 /// A client of Xero.
 #[derive(Debug)]
-pub(super) struct Http {
-    client: Client,
-    base: Url,
-}
+pub(super) struct Http(Server);
 
 /// An answer with its JSON, if it was JSON, and what its headers say of limits and of who may ask.
 #[derive(Debug, Default)]
@@ -58,8 +47,7 @@ pub(super) struct Answer {
 impl Http {
     /// Prepares the client; nothing is sent.
     pub(super) fn new(base: Url, timeout: Duration) -> reqwest::Result<Http> {
-        // Half of it, so that a Xero that cannot be reached is known to have heard nothing.
-        Ok(Http { client: outgoing::client(timeout / 2, timeout)?, base })
+        Ok(Http(Server::new(base, timeout)?))
     }
 
     /// Asks something.
@@ -70,7 +58,7 @@ impl Http {
         query: &[(&str, String)],
     ) -> Result<Value, Trouble> {
         let request = self.request(Method::GET, access, path).query(query);
-        send(request, access, Wish::Know).await
+        send(request, access, Asked::Read).await
     }
 
     /// Has something made or changed. The same key with the same body is made once, for some minutes.
@@ -89,89 +77,58 @@ impl Http {
         if method == Method::PUT {
             request = request.query(&[("summarizeErrors", "false")]);
         }
-        send(request, access, Wish::Change).await
+        send(request, access, Asked::Write).await
     }
 
     fn request(&self, method: Method, access: &Access<'_>, path: &[&str]) -> RequestBuilder {
-        let url = below(access.base.unwrap_or(&self.base), path);
-        let request = self.client.request(method, url).bearer_auth(access.token);
+        let url = http::below(self.0.base(access), &["api.xro", "2.0"], path);
+        let request = self.0.request(method, url).bearer_auth(access.token);
         request.header(TENANT, access.organisation).header(ACCEPT, "application/json")
     }
-}
-
-/// Each part is one segment, whatever it holds: an identifier cannot lead to another path.
-fn below(base: &Url, path: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(["api.xro", "2.0"]).extend(path);
-    }
-    url
 }
 
 /// The key under which Xero keeps its answer. It has the body in it: told again as it was it is the same; told otherwise, after a choice of the
 /// operator's was mended, it is another, so that a refusal that Xero has kept does not come back.
 fn idempotency(key: &str, body: &Value) -> String {
-    // FNV-1a: not secret, only different for what is different.
-    let digest = body
-        .to_string()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let digest = http::fingerprint(body.to_string().into_bytes());
     let key: String = key.chars().filter(char::is_ascii_graphic).take(IDEMPOTENCY_MAX - 17).collect();
     format!("{key}-{digest:016x}")
 }
 
-async fn send(request: RequestBuilder, access: &Access<'_>, wish: Wish) -> Result<Value, Trouble> {
-    access.count();
-    match heard(request).await {
-        Ok(answer) => answer.judged(wish),
-        Err(silence) => Err(unheard(silence, wish)),
-    }
-}
-
-async fn heard(request: RequestBuilder) -> Result<Answer, Silence> {
-    let response = request.send().await?;
-    let (status, is_json) = (response.status().as_u16(), outgoing::is_json(&response));
-    let mut answer = Answer { status, ..Answer::limits(response.headers()) };
-    let left = text(response.headers(), LEFT).to_owned();
-    let name = text(response.headers(), "xero-correlation-id").to_owned();
-    let body = outgoing::body(response, ANSWER_LIMIT).await?;
-    tracing::debug!(status, correlation = %name, left_of_day = %left, octets = body.len(), "Xero has answered");
-    answer.json = is_json.then(|| serde_json::from_slice(&body).ok()).flatten();
-    Ok(answer)
+async fn send(request: RequestBuilder, access: &Access<'_>, asked: Asked) -> Result<Value, Trouble> {
+    let heard = http::send(access, request, ANSWER_LIMIT).await.map_err(|silence| unheard(silence, asked))?;
+    let (status, headers) = (heard.status, &heard.headers);
+    let (name, left) = (header(headers, "xero-correlation-id"), header(headers, LEFT));
+    tracing::debug!(status, correlation = %name, left_of_day = %left, octets = heard.body.len(), "Xero has answered");
+    Answer { status, json: heard.json(), ..Answer::limits(headers) }.judged(asked)
 }
 
 /// What it means that no answer came.
-fn unheard(silence: Silence, wish: Wish) -> Trouble {
-    match (silence, wish) {
-        (Silence::NotSent, _) => Trouble::Away("Xero cannot be reached".to_owned()),
-        (Silence::TimedOut, Wish::Know) => Trouble::Away("Xero did not answer in time".to_owned()),
-        (Silence::Broken, Wish::Know) => Trouble::Away("Xero's answer broke off".to_owned()),
-        (Silence::TimedOut, Wish::Change) => Trouble::Unknown("Xero did not answer in time".to_owned()),
-        (Silence::Broken, Wish::Change) => Trouble::Unknown("Xero's answer broke off".to_owned()),
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn unheard(silence: Silence, asked: Asked) -> Trouble {
+    let words = match silence {
+        Silence::NotSent => "Xero cannot be reached",
+        Silence::TimedOut => "Xero did not answer in time",
+        Silence::Broken => "Xero's answer broke off",
+    };
+    asked.unheard(silence, words)
 }
 
 impl Answer {
     fn limits(headers: &HeaderMap) -> Answer {
-        let wait = text(headers, RETRY_AFTER.as_str()).trim().parse().ok().map(Duration::from_secs);
-        let problem = text(headers, PROBLEM).to_ascii_lowercase();
-        let is_daily = problem.contains("day") || problem.contains("daily") || text(headers, LEFT).trim() == "0";
-        let is_out_of_scope = text(headers, "www-authenticate").contains("insufficient_scope");
-        Answer { wait, is_daily, is_out_of_scope, ..Answer::default() }
+        let problem = header(headers, PROBLEM).to_ascii_lowercase();
+        let is_daily = problem.contains("day") || problem.contains("daily") || header(headers, LEFT).trim() == "0";
+        let is_out_of_scope = header(headers, "www-authenticate").contains("insufficient_scope");
+        Answer { wait: http::wait(headers), is_daily, is_out_of_scope, ..Answer::default() }
     }
 
     /// What it means.
-    fn judged(self, wish: Wish) -> Result<Value, Trouble> {
+    fn judged(self, asked: Asked) -> Result<Value, Trouble> {
         let remark = heard::remark(self.json.as_ref());
         let said = |otherwise: &str| remark.clone().unwrap_or_else(|| otherwise.to_owned());
         // Xero has one word for a token that is over and another for one that does not reach so far.
         let is_out_of_scope = self.is_out_of_scope || remark.as_deref() == Some("AuthorizationUnsuccessful");
         match self.status {
-            200..=299 => self.done(wish),
+            200..=299 => self.done(asked),
             401 if is_out_of_scope => {
                 Err(Trouble::Reconnect("the permission that Xero gave does not reach so far".to_owned()))
             }
@@ -179,14 +136,14 @@ impl Answer {
             403 => Err(Trouble::Reconnect(said("Xero lets us into this organisation no more"))),
             429 => Err(Trouble::TooMany { wait: self.wait, is_daily: self.is_daily }),
             // Of these a change may have been made: an error of Xero's own, a time that ran out there, the same key under way.
-            408 | 409 | 500.. | ..=199 | 300..=399 => Err(unsure(format!("Xero answered {}", self.status), wish)),
+            408 | 409 | 500.. | ..=199 | 300..=399 => Err(asked.unsure(format!("Xero answered {}", self.status))),
             400..=499 => Err(self.refused()),
         }
     }
 
-    fn done(self, wish: Wish) -> Result<Value, Trouble> {
-        let Some(json) = self.json else { return Err(unsure("Xero's answer is no JSON".to_owned(), wish)) };
-        let faults = if wish == Wish::Change { heard::faults(&json) } else { Vec::new() };
+    fn done(self, asked: Asked) -> Result<Value, Trouble> {
+        let Some(json) = self.json else { return Err(asked.unsure("Xero's answer is no JSON")) };
+        let faults = if asked == Asked::Write { heard::faults(&json) } else { Vec::new() };
         if faults.is_empty() { Ok(json) } else { Err(refusal(&faults)) }
     }
 
@@ -206,14 +163,6 @@ fn refusal(faults: &[String]) -> Trouble {
         return Trouble::Duplicate;
     }
     Trouble::Refused(heard::quoted(&faults.join(" ")))
-}
-
-/// What is not known of an answer, for a question and for a change.
-pub(super) fn unsure(why: String, wish: Wish) -> Trouble {
-    match wish {
-        Wish::Know => Trouble::Away(why),
-        Wish::Change => Trouble::Unknown(why),
-    }
 }
 
 #[cfg(test)]
@@ -241,18 +190,18 @@ mod tests {
         let two =
             json!([{ "Message": "Account code '999' is not a valid code." }, { "Message": "The date\nis locked." }]);
         let words = "Account code '999' is not a valid code. The date is locked.";
-        assert_eq!(answer(400, wrong(two)).judged(Wish::Change), Err(refused(words)));
+        assert_eq!(answer(400, wrong(two)).judged(Asked::Write), Err(refused(words)));
         let number = wrong(json!([{ "Message": "Invoice # must be unique." }]));
-        assert_eq!(answer(400, number).judged(Wish::Change), Err(Trouble::Duplicate));
+        assert_eq!(answer(400, number).judged(Asked::Write), Err(Trouble::Duplicate));
         let bare = json!({ "ErrorNumber": 17, "Type": "PostDataInvalidException", "Message": "Cannot be read" });
-        assert_eq!(answer(400, bare).judged(Wish::Change), Err(refused("Cannot be read")));
+        assert_eq!(answer(400, bare).judged(Asked::Write), Err(refused("Cannot be read")));
         let silent = Answer { status: 404, ..Answer::default() };
-        assert_eq!(silent.judged(Wish::Know), Err(refused("Xero answered 404 and no reason")));
+        assert_eq!(silent.judged(Asked::Read), Err(refused("Xero answered 404 and no reason")));
     }
 
     #[test]
     fn an_error_is_one_though_the_answer_is_200() {
-        let marked = |item: Value| answer(200, json!({ "Status": "OK", "Invoices": [item] })).judged(Wish::Change);
+        let marked = |item: Value| answer(200, json!({ "Status": "OK", "Invoices": [item] })).judged(Asked::Write);
         let error = json!({ "StatusAttributeString": "ERROR", "HasErrors": true,
                             "ValidationErrors": [{ "Message": "A Contact must be specified" }] });
         assert_eq!(marked(error), Err(refused("A Contact must be specified")));
@@ -265,17 +214,17 @@ mod tests {
     #[test]
     fn what_may_have_been_done_is_not_said_to_be_undone() {
         for status in [302, 408, 409, 500, 502, 503, 504] {
-            let answered = |wish| answer(status, json!({ "Message": "?" })).judged(wish);
-            assert!(matches!(answered(Wish::Change), Err(Trouble::Unknown(_))), "{status}");
-            assert!(matches!(answered(Wish::Know), Err(Trouble::Away(_))), "{status}");
+            let answered = |asked| answer(status, json!({ "Message": "?" })).judged(asked);
+            assert!(matches!(answered(Asked::Write), Err(Trouble::Unknown(_))), "{status}");
+            assert!(matches!(answered(Asked::Read), Err(Trouble::Away(_))), "{status}");
         }
         let page = || Answer { status: 200, ..Answer::default() };
-        assert!(matches!(page().judged(Wish::Change), Err(Trouble::Unknown(_))));
-        assert!(matches!(page().judged(Wish::Know), Err(Trouble::Away(_))));
-        assert!(matches!(unheard(Silence::NotSent, Wish::Change), Trouble::Away(_)));
+        assert!(matches!(page().judged(Asked::Write), Err(Trouble::Unknown(_))));
+        assert!(matches!(page().judged(Asked::Read), Err(Trouble::Away(_))));
+        assert!(matches!(unheard(Silence::NotSent, Asked::Write), Trouble::Away(_)));
         for silence in [Silence::TimedOut, Silence::Broken] {
-            assert!(matches!(unheard(silence, Wish::Change), Trouble::Unknown(_)));
-            assert!(matches!(unheard(silence, Wish::Know), Trouble::Away(_)));
+            assert!(matches!(unheard(silence, Asked::Write), Trouble::Unknown(_)));
+            assert!(matches!(unheard(silence, Asked::Read), Trouble::Away(_)));
         }
     }
 
@@ -283,13 +232,13 @@ mod tests {
     fn who_may_not_ask_is_told_apart() {
         let title = |detail: &str| json!({ "Title": "Unauthorized", "Status": 401, "Detail": detail });
         let over = answer(401, title("TokenExpired: token expired at 11/22/2026 10:00:00"));
-        assert_eq!(over.judged(Wish::Know), Err(Trouble::Expired));
-        let narrow = answer(401, title("AuthorizationUnsuccessful")).judged(Wish::Know);
+        assert_eq!(over.judged(Asked::Read), Err(Trouble::Expired));
+        let narrow = answer(401, title("AuthorizationUnsuccessful")).judged(Asked::Read);
         assert!(matches!(narrow, Err(Trouble::Reconnect(_))));
-        let narrow = Answer { status: 401, is_out_of_scope: true, ..Answer::default() }.judged(Wish::Know);
+        let narrow = Answer { status: 401, is_out_of_scope: true, ..Answer::default() }.judged(Asked::Read);
         assert!(matches!(narrow, Err(Trouble::Reconnect(_))));
         let gone =
-            answer(403, json!({ "Title": "Forbidden", "Detail": "AuthenticationUnsuccessful" })).judged(Wish::Change);
+            answer(403, json!({ "Title": "Forbidden", "Detail": "AuthenticationUnsuccessful" })).judged(Asked::Write);
         assert_eq!(gone, Err(Trouble::Reconnect("AuthenticationUnsuccessful".into())));
     }
 
@@ -298,7 +247,7 @@ mod tests {
         let judged = |pairs: &[(&'static str, &'static str)]| {
             let headers =
                 pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)));
-            Answer { status: 429, ..Answer::limits(&headers.collect()) }.judged(Wish::Change)
+            Answer { status: 429, ..Answer::limits(&headers.collect()) }.judged(Asked::Write)
         };
         let too_many =
             |wait: Option<u64>, is_daily| Err(Trouble::TooMany { wait: wait.map(Duration::from_secs), is_daily });
@@ -317,15 +266,5 @@ mod tests {
         assert_ne!(idempotency("k", &one), idempotency("l", &one));
         let long = idempotency(&"é\n k".repeat(500), &one);
         assert!(long.len() <= IDEMPOTENCY_MAX && long.bytes().all(|byte| byte.is_ascii_graphic()), "{long}");
-    }
-
-    #[test]
-    fn a_path_stands_below_the_base_and_an_identifier_stays_one_segment() {
-        for (base, expected) in [
-            ("https://api.xero.com", "https://api.xero.com/api.xro/2.0/Invoices/a%2Fb%3Fc"),
-            ("http://127.0.0.1:9/xero/", "http://127.0.0.1:9/xero/api.xro/2.0/Invoices/a%2Fb%3Fc"),
-        ] {
-            assert_eq!(below(&base.parse().expect("an address"), &["Invoices", "a/b?c"]).as_str(), expected);
-        }
     }
 }

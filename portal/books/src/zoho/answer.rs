@@ -13,6 +13,7 @@ use time::macros::format_description;
 
 use super::amount;
 use crate::connector::{Theirs, Trouble};
+use crate::http::Asked;
 use crate::posting::Part;
 
 /// Longest wait that an answer may ask for.
@@ -222,7 +223,7 @@ impl From<Write> for Trouble {
 impl Answer {
     /// What was asked for.
     pub(super) fn read(self) -> Result<Value, Read> {
-        self.judge(Trouble::Away).map_err(|failed| match failed {
+        self.judge(Asked::Read).map_err(|failed| match failed {
             Write::Gone => Read::Gone,
             Write::Trouble(trouble) => Read::Trouble(trouble),
         })
@@ -230,11 +231,10 @@ impl Answer {
 
     /// What was made or changed.
     pub(super) fn written(self) -> Result<Value, Write> {
-        self.judge(Trouble::Unknown)
+        self.judge(Asked::Write)
     }
 
-    /// `unheard`: what it means that nothing is known.
-    fn judge(self, unheard: fn(String) -> Trouble) -> Result<Value, Write> {
+    fn judge(self, asked: Asked) -> Result<Value, Write> {
         let status = self.status;
         let code = self.json.as_ref().and_then(|json| json.get("code")?.as_i64());
         let trouble = match (code, status) {
@@ -243,13 +243,13 @@ impl Answer {
             (Some(14), _) | (_, 401) => Trouble::Expired,
             (Some(6041), _) => Trouble::Reconnect(self.words()),
             // It may come after the work.
-            (_, 500..) => unheard(format!("Zoho Books answered with {status}.")),
+            (_, 500..) => asked.unsure(format!("Zoho Books answered with {status}.")),
             (Some(0), 200..=299) => match self.json {
                 Some(json) => return Ok(json),
-                None => unheard(format!("Zoho Books answered with {status} and nothing that can be read.")),
+                None => asked.unsure(format!("Zoho Books answered with {status} and nothing that can be read.")),
             },
             (Some(0), _) | (None, _) => {
-                unheard(format!("Zoho Books answered with {status} and nothing that can be read."))
+                asked.unsure(format!("Zoho Books answered with {status} and nothing that can be read."))
             }
             (Some(1002), _) | (Some(_), 404) => return Err(Write::Gone),
             (Some(code), _) if TAKEN.contains(&code) || self.says_taken() => Trouble::Duplicate,

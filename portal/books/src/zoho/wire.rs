@@ -1,12 +1,11 @@
 //! The HTTP of Zoho Books: one request, one answer, within bounds of time and size, and lists by pages.
 //!
-//! The token goes into its own header and nowhere else, each request names the organisation, and each is counted before it is sent. Every
-//! part of a path is one segment, whatever it holds.
+//! The token goes into its own header and nowhere else, each request names the organisation, and each is counted before it is sent.
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use time::Date;
 use url::Url;
@@ -14,6 +13,7 @@ use url::Url;
 use super::answer::{Answer, Kind, Read, Write, any};
 use super::body::day;
 use crate::connector::{Access, Trouble};
+use crate::http::{self, Asked, Server};
 use outgoing::Silence;
 
 /// Largest answer that is read, in octets: two hundred rows of a list with all that Zoho adds to them.
@@ -25,22 +25,18 @@ const PAGES_MAX: u32 = 50;
 
 /// A client of Zoho Books.
 #[derive(Clone, Debug)]
-pub(super) struct Http {
-    client: Client,
-    base: Url,
-}
+pub(super) struct Http(Server);
 
 impl Http {
     pub(super) fn new(base: Url, timeout: Duration) -> reqwest::Result<Http> {
-        // Half of it, so that a Zoho that cannot be reached is known to have heard nothing.
-        Ok(Http { client: outgoing::client(timeout / 2, timeout)?, base })
+        Ok(Http(Server::new(base, timeout)?))
     }
 
     /// Asks for something.
     pub(super) async fn get(&self, access: &Access<'_>, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Read> {
-        match self.send(access, self.request(access, Method::GET, path, query)).await {
+        match send(access, self.request(access, Method::GET, path, query)).await {
             Ok(answer) => answer.read(),
-            Err(silence) => Err(Read::Trouble(Trouble::Away(words(silence).to_owned()))),
+            Err(silence) => Err(Read::Trouble(Asked::Read.unheard(silence, words(silence)))),
         }
     }
 
@@ -63,10 +59,9 @@ impl Http {
     }
 
     async fn write(&self, access: &Access<'_>, request: RequestBuilder) -> Result<Value, Write> {
-        match self.send(access, request).await {
+        match send(access, request).await {
             Ok(answer) => answer.written(),
-            Err(Silence::NotSent) => Err(Write::Trouble(Trouble::Away(words(Silence::NotSent).to_owned()))),
-            Err(silence) => Err(Write::Trouble(Trouble::Unknown(words(silence).to_owned()))),
+            Err(silence) => Err(Write::Trouble(Asked::Write.unheard(silence, words(silence)))),
         }
     }
 
@@ -124,30 +119,22 @@ impl Http {
     }
 
     fn request(&self, access: &Access<'_>, method: Method, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
-        let mut url = access.base.unwrap_or(&self.base).clone();
-        url.path_segments_mut()
-            .expect("http and https addresses have a path, and no others are taken")
-            .pop_if_empty()
-            .extend(["books", "v3"])
-            .extend(path);
-        let request = self.client.request(method, url).query(&[("organization_id", access.organisation)]).query(query);
+        let url = http::below(self.0.base(access), &["books", "v3"], path);
+        let request = self.0.request(method, url).query(&[("organization_id", access.organisation)]).query(query);
         // A token that cannot stand in a header is answered as one that is not good.
         let mut token = HeaderValue::try_from(format!("Zoho-oauthtoken {}", access.token))
             .unwrap_or_else(|_| HeaderValue::from_static("Zoho-oauthtoken"));
         token.set_sensitive(true);
         request.header("authorization", token).header("accept", "application/json")
     }
+}
 
-    async fn send(&self, access: &Access<'_>, request: RequestBuilder) -> Result<Answer, Silence> {
-        access.count();
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = outgoing::body(response, ANSWER_LIMIT).await?;
-        tracing::debug!(status, octets = body.len(), "Zoho Books has answered");
-        // Whatever it says that it is.
-        Ok(Answer { status, json: serde_json::from_slice(&body).ok(), wait: wait.map(Duration::from_secs) })
-    }
+async fn send(access: &Access<'_>, request: RequestBuilder) -> Result<Answer, Silence> {
+    let heard = http::send(access, request, ANSWER_LIMIT).await?;
+    tracing::debug!(status = heard.status, octets = heard.body.len(), "Zoho Books has answered");
+    // Whatever it says that it is.
+    let json = serde_json::from_slice(&heard.body).ok();
+    Ok(Answer { status: heard.status, json, wait: http::wait(&heard.headers) })
 }
 
 fn words(silence: Silence) -> &'static str {
