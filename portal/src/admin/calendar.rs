@@ -7,7 +7,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use shared::rng;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
@@ -20,7 +19,7 @@ use uuid::Uuid;
 use super::Refusal;
 use super::audit::audit;
 use super::form::{Fields, Filled, Form, Problems, number};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::words;
 use crate::App;
 use crate::predictions::calendar::kenya;
@@ -62,13 +61,6 @@ struct Row {
     by: String,
     is_over: bool,
     can_remove: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/calendar`.

@@ -13,7 +13,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use shared::money::Money;
 use shared::time::OffsetDateTime;
 use store::campaign::{self, Arm, Audience, Campaign, Kind, Outcome};
@@ -23,7 +22,7 @@ use self::uplift::Uplift;
 use super::Refusal;
 use super::audit::audit;
 use super::form::{Fields, Form, confirmation};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
 use crate::session::Staff;
@@ -81,13 +80,6 @@ struct Side {
     share: String,
     spent: String,
     per_head: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// What sites are called.

@@ -10,7 +10,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use shared::discount::{Code, Conditions, Discount, Offer};
 use shared::hours::Hours;
 use shared::money::Money;
@@ -20,7 +19,7 @@ use uuid::Uuid;
 use super::Refusal;
 use super::audit::audit;
 use super::form::{Fields, Form, confirmation};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
 use crate::session::Staff;
@@ -47,13 +46,6 @@ struct Row {
     given: String,
     state: Said,
     is_over: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// What packages and sites are called, by their identity.

@@ -9,12 +9,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
-use serde::Deserialize;
 use shared::time::OffsetDateTime;
 
 use super::audit::audit;
 use super::form::{Fields, Filled, Form, Problems};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::proof::Proved;
 use super::{Refusal, words};
 use crate::session::csrf::{Nothing, Posted};
@@ -44,13 +43,6 @@ pub(super) struct SessionRow {
     pub(super) began: String,
     pub(super) seen: String,
     pub(super) is_this: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/me`.

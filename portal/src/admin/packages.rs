@@ -9,7 +9,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::hours::Hours;
 use shared::money::Money;
 use shared::rules::{Rules, Until};
@@ -18,7 +17,7 @@ use shared::time::{OffsetDateTime, Zone};
 use store::package::Package;
 use uuid::Uuid;
 
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::words::{Said, Tone, said};
 use super::{Refusal, words};
 use crate::App;
@@ -50,13 +49,6 @@ struct Row {
     /// When and where, if not always and everywhere.
     sale: String,
     is_sold: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// Identity and name of each site.

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
+use serde::Deserialize;
 use shared::staff::{Permission, Role};
 
 use super::Refusal;
@@ -167,6 +168,14 @@ impl Page {
             (address, label, tab == here)
         })
     }
+}
+
+/// What the redirect after a change carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    /// The word for what was done; empty without one.
+    #[serde(default)]
+    pub(super) done: String,
 }
 
 /// The address of the desk's style.

@@ -8,7 +8,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::mpesa_request::{self, Kind as Asking, Request, State as Asked};
@@ -18,7 +17,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use super::form::{Fields, Filled, Form, Problems};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
 use crate::api::id::{self, Kind};
@@ -53,13 +52,6 @@ struct Row {
     /// How it stands, and what to do.
     why: String,
     by: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// The address of a payment.

@@ -12,7 +12,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::email::EmailAddress;
 use shared::rng;
 use shared::staff::Role;
@@ -23,7 +22,7 @@ use uuid::Uuid;
 use super::Refusal;
 use super::audit::audit_with;
 use super::form::{Fields, Filled, Form, Problems, told};
-use super::page::{Page, Tab, answer, style};
+use super::page::{After, Page, Tab, answer, style};
 use super::proof::Proved;
 use super::words::{self, Said, Tone, said};
 use crate::cli::values;
@@ -54,13 +53,6 @@ struct Row {
     state: Said,
     second_factor: Said,
     signed_in: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(super) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/staff`.

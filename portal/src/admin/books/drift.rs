@@ -5,7 +5,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use serde_json::json;
 use shared::staff::Permission;
 use shared::time::OffsetDateTime;
@@ -21,7 +20,7 @@ use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit_with;
 use crate::admin::form::{Fields, Filled, Form, Problems, confirmation};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words;
 use crate::books::compare;
 use crate::books::deliver::amount;
@@ -78,13 +77,6 @@ struct Line {
     settled: String,
     can_post: bool,
     can_reverse: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/books/programs/{id}/drift`.

@@ -8,7 +8,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use shared::money::Currency;
 use shared::phone::Phone;
 use shared::staff::{Permission, SiteScope};
@@ -23,7 +22,7 @@ use super::company::{Company, Place};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Field, Fields, Filled, Form, Problems, told};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words;
 use crate::books::dry::{self, Tried};
 use crate::books::translate::{DEFERRED, FEES, NO_TAX, in_currency, of_currency, word};
@@ -52,13 +51,6 @@ pub(in crate::admin) struct Mapping {
     customers: Vec<Named>,
     /// What a dry run came to; `None`: there was none.
     tried: Option<Vec<Tried>>,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// Something of ours for which something is chosen.

@@ -12,7 +12,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use books::connector::{Connector as _, Provider, Trouble};
-use serde::Deserialize;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
 use store::books::connection::{self, By, Connection, State as Stands, Tokens};
@@ -23,7 +22,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Fields, Filled, Form, Problems, confirmation};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words::{self, Said, Tone, said};
 use crate::books::access;
 use crate::session::Staff;
@@ -67,13 +66,6 @@ struct Row {
     /// Whether it is configured here, and whoever looks may change it.
     can_connect: bool,
     can_check: bool,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/books/programs`.

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::staff::{Permission, Role};
 use shared::time::OffsetDateTime;
 use store::mpesa_request::{self, Kind, Request, State as Asked};
@@ -15,7 +14,7 @@ use super::{is_owed, is_waiting, number, state, why};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Field, Fields, Filled, Form, Problems};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words::{self, Said};
 use crate::cli::values;
 use crate::payments::{MPESA, c2b};
@@ -48,13 +47,6 @@ struct Suggested {
     price: String,
     at: String,
     because: &'static str,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/money/{receipt}`.

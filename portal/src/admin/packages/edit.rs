@@ -13,12 +13,12 @@ use store::package::version::{self, Version};
 use uuid::Uuid;
 
 use super::rule::{self, Known};
-use super::{After, LIST, Sites, sale, state};
+use super::{LIST, Sites, sale, state};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Filled, Form, FormPage, Problems, told};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words::{self, Said};
 use crate::pages::hotspot::{card, undiscounted};
 use crate::session::Staff;

@@ -7,7 +7,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use shared::rng;
 use shared::time::OffsetDateTime;
 use store::api_token;
@@ -22,7 +21,7 @@ use crate::admin::Refusal;
 use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Filled, Form, Problems, told};
 use crate::admin::overview::is_silent;
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::proof::Proved;
 use crate::admin::words::{self, Said, Tone, said};
 use crate::cli::values;
@@ -79,13 +78,6 @@ pub(in crate::admin) struct Script {
     text: String,
     /// Why there is none.
     problem: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// What is known of one router.

@@ -5,7 +5,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
 use serde_json::json;
 use shared::time::OffsetDateTime;
 use store::admin::people::{self, Member};
@@ -17,7 +16,7 @@ use crate::admin::Refusal;
 use crate::admin::audit::{audit, audit_with};
 use crate::admin::form::{Fields, Filled, Form, Problems, confirmation, told};
 use crate::admin::me::{SessionRow, sessions};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::proof::Proved;
 use crate::admin::words::{self, Said};
 use crate::session::csrf::Nothing;
@@ -37,13 +36,6 @@ pub(in crate::admin) struct MemberPage {
     forms: Vec<Form>,
     done: &'static str,
     problem: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/staff/{id}`.

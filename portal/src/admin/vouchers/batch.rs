@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 use shared::staff::Permission;
 use shared::time::OffsetDateTime;
 use shared::voucher::paper_number;
@@ -13,7 +12,7 @@ use store::voucher::{Batch, State as Stands, Voucher};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Fields, Filled, Form, Problems};
-use crate::admin::page::{Page, Tab, answer, style};
+use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words::{self, Said, Tone, said};
 use crate::session::Staff;
 use crate::vouchers::day;
@@ -42,13 +41,6 @@ struct Row {
     numbers: String,
     state: Said,
     detail: String,
-}
-
-/// What the redirect after a change carries.
-#[derive(Debug, Deserialize)]
-pub(in crate::admin) struct After {
-    #[serde(default)]
-    done: String,
 }
 
 /// `GET /admin/vouchers/{number}`.
