@@ -3,7 +3,9 @@
 //! What is told there is of all sites together, so whoever is limited to some does not see it.
 
 use ::books::connector::Provider;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::staff::{Permission, SiteScope};
+use shared::time::OffsetDateTime;
 use store::books::mapping::{self, Connection};
 use uuid::Uuid;
 
@@ -27,6 +29,20 @@ pub(super) struct Company {
     pub(super) program: &'static str,
 }
 
+/// What each of its pages begins with (`templates/admin/books/company.html`).
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) title: String,
+    /// The program's name for people.
+    pub(super) program: &'static str,
+    /// Where this page is.
+    pub(super) address: String,
+    /// Address, label and whether one is there, of each of its pages.
+    pub(super) views: Vec<(String, &'static str, bool)>,
+    /// Why nothing is told to it just now; empty otherwise.
+    pub(super) held_up: String,
+}
+
 impl Company {
     /// The one of this identity.
     ///
@@ -39,6 +55,22 @@ impl Company {
         let connection = mapping::connection(&app.db, id).await?;
         let program = Provider::named(&connection.provider).ok_or(Refusal::NotFound)?.name();
         Ok(Company { connection, program })
+    }
+
+    /// What one of its pages begins with.
+    pub(super) fn head(&self, here: Place, now: OffsetDateTime) -> Head {
+        Head {
+            title: self.title(),
+            program: self.program,
+            address: self.address(here),
+            views: self.views(here),
+            held_up: self.held_up(now),
+        }
+    }
+
+    /// Back to one of its pages, which says what was done.
+    pub(super) fn back(&self, place: Place, done: &str) -> Response {
+        Redirect::to(&format!("{}?done={done}", self.address(place))).into_response()
     }
 
     /// Where one of its pages is.
@@ -56,14 +88,12 @@ impl Company {
         format!("{}: {}", self.program, self.connection.name)
     }
 
-    /// Address, label and whether one is there, of each of its pages.
-    pub(super) fn views(&self, here: Place) -> Vec<(String, &'static str, bool)> {
+    fn views(&self, here: Place) -> Vec<(String, &'static str, bool)> {
         let all = [(Place::Mapping, "Mapping"), (Place::Documents, "Documents"), (Place::Drift, "Comparison")];
         all.into_iter().map(|(place, label)| (self.address(place), label, place == here)).collect()
     }
 
-    /// Why nothing is told to it just now; empty otherwise.
-    pub(super) fn held_up(&self, now: shared::time::OffsetDateTime) -> String {
+    fn held_up(&self, now: OffsetDateTime) -> String {
         let connection = &self.connection;
         match connection.state.as_str() {
             "connected" => match connection.paused_until {
@@ -102,7 +132,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_company_says_why_nothing_is_told() {
-        let now = shared::time::OffsetDateTime::UNIX_EPOCH;
+        let now = OffsetDateTime::UNIX_EPOCH;
         let of = |state: &str, paused_until| {
             let mut one = company();
             one.connection = Connection { state: state.into(), paused_until, ..one.connection };

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use serde_json::json;
 use shared::staff::Permission;
 use shared::time::OffsetDateTime;
@@ -13,7 +13,7 @@ use store::books::comparison::{self, Comparison, Finding, Kind};
 use store::books::posting;
 use uuid::Uuid;
 
-use super::company::{Company, Place};
+use super::company::{Company, Head, Place};
 use super::told::{days, part_words};
 use super::{in_words, read_day};
 use crate::App;
@@ -41,11 +41,7 @@ const REFRESH: u32 = 5;
 pub(in crate::admin) struct Drift {
     page: Page,
     style: String,
-    title: String,
-    program: &'static str,
-    address: String,
-    views: Vec<(String, &'static str, bool)>,
-    held_up: String,
+    head: Head,
     done: &'static str,
     problem: String,
     comparisons: Vec<Shown>,
@@ -120,7 +116,7 @@ pub(in crate::admin) async fn ask(
         return page(&app, staff, &company, said).await;
     };
     comparison::ask(&app.db, id, days, &staff.admin.email, app.clock.now()).await?;
-    Ok(Redirect::to(&format!("{}?done=asked", company.address(Place::Drift))).into_response())
+    Ok(company.back(Place::Drift, "asked"))
 }
 
 /// `POST …/drift/{comparison}/post`: tells a document again that is missing.
@@ -142,7 +138,7 @@ pub(in crate::admin) async fn post(
     }
     let words = format!("told again by {}", staff.admin.email);
     comparison::mark(&app.db, of, &finding.number, finding.external.as_deref(), &words).await?;
-    Ok(Redirect::to(&format!("{}?done=posted", company.address(Place::Drift))).into_response())
+    Ok(company.back(Place::Drift, "posted"))
 }
 
 /// `POST …/drift/{comparison}/reverse`: lets the program undo a document.
@@ -176,7 +172,7 @@ pub(in crate::admin) async fn reverse(
     }
     let detail = json!({ "program": company.title(), "id": finding.external, "amount": finding.theirs, "currency": finding.currency });
     audit_with(&app, staff, "books.reverse_extra", &finding.number, &detail).await?;
-    Ok(Redirect::to(&format!("{address}?done=reversed")).into_response())
+    Ok(company.back(Place::Drift, "reversed"))
 }
 
 /// The finding that a form names, of a comparison of this connection, if nobody has done anything about it.
@@ -199,7 +195,8 @@ fn can_reverse(finding: &Finding) -> bool {
 }
 
 async fn page(app: &App, staff: &Staff, company: &Company, said: Said) -> Result<Response, Refusal> {
-    let (now, address) = (app.clock.now(), company.address(Place::Drift));
+    let now = app.clock.now();
+    let head = company.head(Place::Drift, now);
     let can_edit = staff.may(Permission::KeepBooks);
     let comparisons = comparison::latest(&app.db, company.connection.id, SHOWN).await?;
     let mut page = Page::new(app, staff, Tab::Books);
@@ -210,15 +207,11 @@ async fn page(app: &App, staff: &Staff, company: &Company, said: Said) -> Result
     let page = Drift {
         page,
         style: style(),
-        title: company.title(),
-        program: company.program,
-        views: company.views(Place::Drift),
-        held_up: company.held_up(now),
         done: said.done,
         problem: said.problem,
         comparisons: comparisons.into_iter().map(|one| shown(one, can_edit, now)).collect(),
-        forms: if can_edit { vec![form(&address, &said.sent, &said.problems)] } else { Vec::new() },
-        address,
+        forms: if can_edit { vec![form(&head.address, &said.sent, &said.problems)] } else { Vec::new() },
+        head,
     };
     answer(if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &page)
 }
@@ -330,19 +323,15 @@ pub(in crate::admin) mod tests {
             comparison(Vec::new(), "", true),
             comparison(Vec::new(), HOSTILE, false),
         ];
-        let address = company.address(Place::Drift);
+        let head = company.head(Place::Drift, now);
         Drift {
             page,
             style: style(),
-            title: company.title(),
-            program: company.program,
-            views: company.views(Place::Drift),
-            held_up: company.held_up(now),
             done: "It is told again.",
             problem: HOSTILE.into(),
             comparisons: comparisons.into_iter().map(|one| shown(one, true, now)).collect(),
-            forms: vec![form(&address, &Fields::default(), &Problems::default())],
-            address,
+            forms: vec![form(&head.address, &Fields::default(), &Problems::default())],
+            head,
         }
     }
 

@@ -7,7 +7,7 @@ use ::books::connector::Provider;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use shared::money::Currency;
 use shared::phone::Phone;
 use shared::staff::{Permission, SiteScope};
@@ -18,7 +18,7 @@ use store::books::tax;
 use store::package;
 use uuid::Uuid;
 
-use super::company::{Company, Place};
+use super::company::{Company, Head, Place};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::form::{Field, Fields, Filled, Form, Problems, told};
@@ -39,11 +39,7 @@ const ANY_CURRENCY: [&str; 2] = ["stripe", "cash"];
 pub(in crate::admin) struct Mapping {
     page: Page,
     style: String,
-    title: String,
-    program: &'static str,
-    address: String,
-    views: Vec<(String, &'static str, bool)>,
-    held_up: String,
+    head: Head,
     done: &'static str,
     problem: String,
     read: String,
@@ -102,7 +98,7 @@ pub(in crate::admin) async fn read(
 ) -> Result<Response, Refusal> {
     let company = Company::of(&app, &posted.staff, id).await?;
     match dry::read(&app, &company.connection).await? {
-        Ok(_) => Ok(back(&company, "read")),
+        Ok(_) => Ok(company.back(Place::Mapping, "read")),
         Err(why) => page(&app, &posted.staff, &company, Shown::problem(why)).await,
     }
 }
@@ -146,7 +142,7 @@ pub(in crate::admin) async fn save(
     let object = company.title();
     let audit = Audit { actor: &staff.admin.email, action: "books.map", object: &object, address: Some(staff.from) };
     mapping::set(&app.db, id, &changes, &audit, now).await?;
-    Ok(back(&company, "saved"))
+    Ok(company.back(Place::Mapping, "saved"))
 }
 
 /// `POST …/mapping/customers`: names a business customer.
@@ -170,7 +166,7 @@ pub(in crate::admin) async fn name(
         Audit { actor: &staff.admin.email, action: "books.name_customer", object: &object, address: Some(staff.from) };
     let named = mapping::name_customer(&app.db, id, &phone.to_string(), external, &audit, app.clock.now()).await;
     match told(named)? {
-        Ok(()) => Ok(back(&company, "named")),
+        Ok(()) => Ok(company.back(Place::Mapping, "named")),
         Err(problem) => page(&app, staff, &company, Shown::problem(problem)).await,
     }
 }
@@ -191,13 +187,9 @@ pub(in crate::admin) async fn unname(
         address: Some(staff.from),
     };
     match told(mapping::unname_customer(&app.db, id, user, &audit, app.clock.now()).await)? {
-        Ok(()) => Ok(back(&company, "unnamed")),
+        Ok(()) => Ok(company.back(Place::Mapping, "unnamed")),
         Err(problem) => page(&app, staff, &company, Shown::problem(problem)).await,
     }
-}
-
-fn back(company: &Company, done: &str) -> Response {
-    Redirect::to(&format!("{}?done={done}", company.address(Place::Mapping))).into_response()
 }
 
 async fn page(app: &App, staff: &Staff, company: &Company, shown: Shown) -> Result<Response, Refusal> {
@@ -205,19 +197,16 @@ async fn page(app: &App, staff: &Staff, company: &Company, shown: Shown) -> Resu
     let (choices, read_at) = mapping::choices(&app.db, id).await?;
     let mappings = mapping::all(&app.db, id).await?;
     let can_edit = staff.may(Permission::KeepBooks);
+    let head = company.head(Place::Mapping, now);
     let forms = if can_edit && read_at.is_some() {
-        forms(&company.address(Place::Mapping), &wanted(app, company).await?, &choices, &mappings)
+        forms(&head.address, &wanted(app, company).await?, &choices, &mappings)
     } else {
         Vec::new()
     };
     let page = Mapping {
         page: Page::new(app, staff, Tab::Books),
         style: style(),
-        title: company.title(),
-        program: company.program,
-        address: company.address(Place::Mapping),
-        views: company.views(Place::Mapping),
-        held_up: company.held_up(now),
+        head,
         done: shown.done,
         read: read_at.map(|at| words::moment(at, now)).unwrap_or_default(),
         forms,
@@ -443,11 +432,7 @@ pub(in crate::admin) mod tests {
         Mapping {
             page,
             style: style(),
-            title: company.title(),
-            program: company.program,
-            address: company.address(Place::Mapping),
-            views: company.views(Place::Mapping),
-            held_up: company.held_up(shared::time::OffsetDateTime::UNIX_EPOCH),
+            head: company.head(Place::Mapping, shared::time::OffsetDateTime::UNIX_EPOCH),
             done: "It is saved.",
             problem: HOSTILE.into(),
             read: "14:03".into(),

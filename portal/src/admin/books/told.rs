@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use shared::staff::Permission;
 use shared::time::OffsetDateTime;
@@ -14,7 +14,7 @@ use store::books::posting::{self, Filter, Row, STATES, make};
 use time::Date;
 use uuid::Uuid;
 
-use super::company::{Company, Place};
+use super::company::{Company, Head, Place};
 use super::{in_words, read_day};
 use crate::App;
 use crate::admin::Refusal;
@@ -36,11 +36,7 @@ const CALLS: u32 = 7;
 pub(in crate::admin) struct Told {
     page: Page,
     style: String,
-    title: String,
-    program: &'static str,
-    address: String,
-    views: Vec<(String, &'static str, bool)>,
-    held_up: String,
+    head: Head,
     done: &'static str,
     problem: String,
     /// Address, label, how many, and whether these are shown.
@@ -102,7 +98,7 @@ pub(in crate::admin) async fn again(
     let company = Company::of(&app, staff, id).await?;
     let audit = Audit { actor: &staff.admin.email, action: "books.tell_again", object: "", address: Some(staff.from) };
     posting::again(&app.db, id, row, &audit, app.clock.now()).await?;
-    Ok(Redirect::to(&format!("{}?done=again", company.address(Place::Documents))).into_response())
+    Ok(company.back(Place::Documents, "again"))
 }
 
 /// `POST …/documents/tell`: lets all of some days be looked for, and told where they are not there.
@@ -122,7 +118,7 @@ pub(in crate::admin) async fn tell(
     let audit =
         Audit { actor: &staff.admin.email, action: "books.tell_days", object: &object, address: Some(staff.from) };
     posting::again_all(&app.db, id, days, &audit, now).await?;
-    Ok(Redirect::to(&format!("{}?done=days", company.address(Place::Documents))).into_response())
+    Ok(company.back(Place::Documents, "days"))
 }
 
 /// The days that a form names, the last one included.
@@ -146,7 +142,9 @@ async fn page(
     sent: &Fields,
     problems: &Problems,
 ) -> Result<Response, Refusal> {
-    let (id, now, address) = (company.connection.id, app.clock.now(), company.address(Place::Documents));
+    let (id, now) = (company.connection.id, app.clock.now());
+    let head = company.head(Place::Documents, now);
+    let address = &head.address;
     let state = STATES.into_iter().find(|state| *state == asked.state);
     let after = read_day(&asked.after_day).ok().map(|day| (day, asked.after.clone()));
     let filter = Filter { state: state.map(str::to_owned), after, ..Filter::default() };
@@ -163,22 +161,18 @@ async fn page(
     let page = Told {
         page: Page::new(app, staff, Tab::Books),
         style: style(),
-        title: company.title(),
-        program: company.program,
-        views: company.views(Place::Documents),
-        held_up: company.held_up(now),
         done: match asked.done.as_str() {
             "again" => "It is looked for, and told again if it is not there.",
             "days" => "All of these days are looked for, and what is not there is told.",
             _ => "",
         },
         problem: if problems.is_empty() { String::new() } else { "Look at what is marked below.".into() },
-        states: states(&address, &counts, state),
+        states: states(address, &counts, state),
         rows: rows.into_iter().map(|row| shown(row, can_edit, now)).collect(),
         next,
         calls: calls.into_iter().map(|(day, calls)| (in_words(day), calls)).collect(),
-        forms: if can_edit { vec![form(&address, sent, problems)] } else { Vec::new() },
-        address,
+        forms: if can_edit { vec![form(address, sent, problems)] } else { Vec::new() },
+        head,
     };
     answer(if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &page)
 }
@@ -288,24 +282,20 @@ pub(in crate::admin) mod tests {
 
     pub(in crate::admin) fn sample(page: Page) -> Told {
         let (company, now) = (company(), OffsetDateTime::UNIX_EPOCH);
-        let address = company.address(Place::Documents);
+        let head = company.head(Place::Documents, now);
         let mut problems = Problems::default();
         problems.note("since", HOSTILE);
         Told {
             page,
             style: style(),
-            title: company.title(),
-            program: company.program,
-            views: company.views(Place::Documents),
-            held_up: company.held_up(now),
             done: "It is looked for.",
             problem: HOSTILE.into(),
-            states: states(&address, &[("rejected".into(), 2)], Some("rejected")),
+            states: states(&head.address, &[("rejected".into(), 2)], Some("rejected")),
             rows: STATES.map(|state| shown(row(state), true, now)).into(),
             next: "/admin/books?after=x".into(),
             calls: vec![("22 November 2026".into(), 120)],
-            forms: vec![form(&address, &Fields::default(), &problems)],
-            address,
+            forms: vec![form(&head.address, &Fields::default(), &problems)],
+            head,
         }
     }
 
