@@ -141,66 +141,33 @@ fn default_timeout() -> u64 {
     30_000
 }
 
-impl QuickBooks {
-    /// The longest wait for an answer.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
-    }
+/// What all three have in common. They cannot be one type: serde knows no part of a section that refuses unknown keys.
+macro_rules! program {
+    ($program:ident, $section:literal, $($url:ident),+) => {
+        impl $program {
+            /// The longest wait for an answer.
+            pub fn timeout(&self) -> Duration {
+                Duration::from_millis(self.timeout_ms)
+            }
 
-    pub(super) fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
-        fetch("quickbooks.client_secret", &mut self.client_secret, self.client_secret_file.as_deref())
-    }
+            pub(super) fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
+                let name = concat!($section, ".client_secret");
+                fetch(name, &mut self.client_secret, self.client_secret_file.as_deref())
+            }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let urls = [
-            ("base_url", &self.base_url),
-            ("authorize_url", &self.authorize_url),
-            ("token_url", &self.token_url),
-            ("revoke_url", &self.revoke_url),
-        ];
-        check("quickbooks", &self.client_id, &self.client_secret, &urls, self.timeout_ms)
-    }
+            pub(super) fn check(&self) -> Result<(), ConfigError> {
+                let urls = [$((stringify!($url), &self.$url)),+];
+                check($section, &self.client_id, &self.client_secret, &urls, self.timeout_ms)
+            }
+        }
+    };
 }
 
-impl Xero {
-    /// The longest wait for an answer.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
-    }
+program!(QuickBooks, "quickbooks", base_url, authorize_url, token_url, revoke_url);
+program!(Xero, "xero", base_url, authorize_url, token_url, revoke_url, connections_url);
+program!(Zoho, "zoho", base_url, accounts_url);
 
-    pub(super) fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
-        fetch("xero.client_secret", &mut self.client_secret, self.client_secret_file.as_deref())
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let urls = [
-            ("base_url", &self.base_url),
-            ("authorize_url", &self.authorize_url),
-            ("token_url", &self.token_url),
-            ("revoke_url", &self.revoke_url),
-            ("connections_url", &self.connections_url),
-        ];
-        check("xero", &self.client_id, &self.client_secret, &urls, self.timeout_ms)
-    }
-}
-
-impl Zoho {
-    /// The longest wait for an answer.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
-    }
-
-    pub(super) fn fetch_secrets(&mut self) -> Result<(), ConfigError> {
-        fetch("zoho.client_secret", &mut self.client_secret, self.client_secret_file.as_deref())
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let urls = [("base_url", &self.base_url), ("accounts_url", &self.accounts_url)];
-        check("zoho", &self.client_id, &self.client_secret, &urls, self.timeout_ms)
-    }
-}
-
-/// What all three have in common.
+/// Refuses what cannot be right.
 fn check(
     section: &str,
     client_id: &str,
