@@ -3,9 +3,8 @@
 //! [`Books::read`] takes both as they are; [`Books::problems`] says of each order what is not as it must be, or not yet; and
 //! [`settle`] gives the programs two minutes, then prints the whole story of what is still wrong.
 //!
-//! The rule: whatever M-Pesa has collected is booked once, as the sale of one grant or as a refund due; whatever it has not
-//! is booked nowhere and grants nothing. An order may wait only for what nobody can ask about, and then it is looked at again
-//! by itself.
+//! The rule for a payment is [`standing`]'s; beside it, each sale is of one grant, whatever was not collected grants nothing, and a
+//! receipt that was told is known.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
+use tests::daraja::standing::{self, End, Standing};
 use tests::daraja::{Says, Transaction};
 use tests::world::World;
 use time::OffsetDateTime;
@@ -66,17 +66,10 @@ struct Booked {
     refunds_due: Option<i64>,
 }
 
-/// How a payment stands, when it stands well.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum End {
-    /// Collected, and sold for.
-    Sold,
-    /// Collected, and owed.
-    Owed,
-    /// Not collected.
-    Nothing,
-    /// Not collected, and nobody can be asked whether it will be.
-    Waits,
+impl Booked {
+    fn together(&self) -> standing::Booked {
+        standing::Booked { received: self.mpesa.unwrap_or(0), sales: self.sales, owed: self.refunds_due }
+    }
 }
 
 /// Everything at one moment.
@@ -175,24 +168,23 @@ impl Books {
 
     fn end_of(&self, payment: &Payment) -> Result<End, String> {
         let pushed = self.pushed_of(payment);
-        if pushed.len() > 1 {
-            return Err(format!("the phone was asked {} times", pushed.len()));
+        let open = self.reports_of(payment).iter().filter(|report| report.outcome.is_none()).count();
+        let stands = Standing {
+            state: &payment.state,
+            amount_minor: payment.amount_minor,
+            is_known: payment.checkout_request_id.is_some(),
+            is_looked_at_again: payment.is_looked_at_again,
+            open_reports: i64::try_from(open).unwrap(),
+            booked: self.booked.get(&payment.id).map(Booked::together),
+        };
+        let end = stands.end(pushed, self.now)?;
+        match end {
+            // What was never told is told by `settle`.
+            End::Unbooked(shillings) => return Err(standing::unbooked(shillings)),
+            End::Sold | End::Owed => check_receipt(payment, pushed)?,
+            End::Nothing | End::Waits => {}
         }
-        if pushed.iter().any(|pushed| pushed.decided_at > self.now || pushed.told.len() < pushed.fate.reports.len()) {
-            return Err("M-Pesa has more to say".to_owned());
-        }
-        let is_open = |report: &&Stored| report.outcome.is_none();
-        let open = self.reports_of(payment).iter().filter(is_open).count();
-        if open > 0 && payment.checkout_request_id.is_some() {
-            return Err(format!("{open} reports are not worked on"));
-        }
-        let collected = pushed.first().and_then(|pushed| Some((pushed, pushed.collected_by(self.now)?)));
-        match (collected, self.booked.get(&payment.id)) {
-            (Some((pushed, shillings)), Some(booked)) => end_of_collected(payment, pushed, shillings, booked),
-            (Some((_, shillings)), None) => Err(format!("M-Pesa has collected KSh {shillings}, and nothing is booked")),
-            (None, Some(booked)) => Err(format!("M-Pesa has collected nothing, and there is {booked:?}")),
-            (None, None) => end_of_unpaid(payment, open > 0),
-        }
+        Ok(end)
     }
 
     /// Whether M-Pesa has collected something for it that was not asked for.
@@ -342,39 +334,14 @@ pub(crate) async fn settle(world: &World, street: &Street) -> Books {
     }
 }
 
-fn end_of_collected(payment: &Payment, pushed: &Transaction, shillings: u64, booked: &Booked) -> Result<End, String> {
-    if payment.state != "succeeded" {
-        return Err(format!("it has not succeeded, and there is {booked:?}"));
-    }
-    let received = booked.mpesa.unwrap_or(0);
-    let end = match (booked.sales, booked.refunds_due) {
-        (Some(sales), None) if sales == -received => End::Sold,
-        (None, Some(owed)) if owed == -received => End::Owed,
-        _ => return Err(format!("it is booked crookedly: {booked:?}")),
-    };
-    // A query names no amount: what it settles is booked at the price, whatever a report tells afterwards.
-    let by_query = pushed.collected != pushed.amount && received == payment.amount_minor;
-    if received != minor(shillings) && !by_query {
-        return Err(format!("M-Pesa has collected KSh {shillings}, and there is {booked:?}"));
-    }
+/// The receipt of what was collected is known, where it was told, and is no other.
+fn check_receipt(payment: &Payment, pushed: &[Transaction]) -> Result<(), String> {
+    let Some(pushed) = pushed.first() else { return Ok(()) };
     let was_told = pushed.told.iter().any(|told| told.says == Says::Truth && told.status == Some(200));
     match &payment.receipt {
         None if was_told => Err("its receipt was told, and is not known".to_owned()),
         Some(receipt) if Some(receipt) != pushed.receipt.as_ref() => Err(format!("{receipt} is not its receipt")),
-        _ => Ok(end),
-    }
-}
-
-fn end_of_unpaid(payment: &Payment, has_open_report: bool) -> Result<End, String> {
-    match payment.state.as_str() {
-        "failed" => Ok(End::Nothing),
-        "succeeded" => Err("M-Pesa has collected nothing".to_owned()),
-        "created" => Err("M-Pesa has not answered yet".to_owned()),
-        _ if payment.checkout_request_id.is_some() => {
-            Err("M-Pesa can be asked about it, and it still waits".to_owned())
-        }
-        _ if !payment.is_looked_at_again && !has_open_report => Err("nobody will look at it again".to_owned()),
-        _ => Ok(End::Waits),
+        _ => Ok(()),
     }
 }
 

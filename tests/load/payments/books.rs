@@ -1,13 +1,14 @@
 //! What PostgreSQL says of a run's money, held against what M-Pesa has really collected.
 //!
-//! The rule: whatever M-Pesa has collected is booked once, as the sale of one grant or as a refund due; whatever it has not
-//! is booked nowhere and grants nothing. Unknown is only what nobody can ask M-Pesa about: its answer to the prompt was lost
-//! and no report came that names it; even that is looked at again by itself. What is neither, two minutes and more after the
-//! last order, is stuck, and the run fails. `tests/fault/orders` does the same while programs are killed.
+//! The rule for a payment is [`standing`]'s; beside it, each sale is of one grant, and whatever was not collected grants nothing.
+//! Unknown is only what nobody can ask M-Pesa about: its answer to the prompt was lost and no report came that names it; even that
+//! is looked at again by itself. What is neither, two minutes and more after the last order, is stuck, and the run fails.
+//! `tests/fault/orders` does the same while programs are killed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use ::tests::daraja::standing::{self, Booked, Standing};
 use ::tests::daraja::{Says, Transaction};
 use anyhow::{Context as _, ensure};
 use shared::time::OffsetDateTime;
@@ -209,47 +210,25 @@ async fn ledger(database: &mut PgConnection) -> anyhow::Result<Ledger> {
 
 fn end_of(row: &Row, pushed: &[Transaction], now: OffsetDateTime) -> Result<End, String> {
     let Some(state) = row.payment_state.as_deref() else { return Err("its payment was never begun".to_owned()) };
-    if pushed.len() > 1 {
-        return Err(format!("the phone was asked {} times", pushed.len()));
-    }
-    let pushed = pushed.first();
-    if pushed.is_some_and(|pushed| pushed.decided_at > now || pushed.told.len() < pushed.fate.reports.len()) {
-        return Err("M-Pesa has more to say".to_owned());
-    }
-    if row.is_known && row.open_reports > 0 {
-        return Err(format!("{} reports are not worked on", row.open_reports));
-    }
-    match (pushed.and_then(|pushed| Some((pushed, pushed.collected_by(now)?))), row.mpesa) {
-        (Some((pushed, shillings)), Some(received)) => end_of_collected(row, state, pushed, (shillings, received)),
-        (Some((pushed, _)), None) if is_untold(row, state, pushed) => {
-            Ok(End::Untold(pushed.checkout_request_id.clone()))
+    let stands = Standing {
+        state,
+        amount_minor: row.amount_minor,
+        is_known: row.is_known,
+        is_looked_at_again: row.is_looked_at_again,
+        open_reports: row.open_reports,
+        booked: row.mpesa.map(|received| Booked { received, sales: row.sales, owed: row.owed }),
+    };
+    match (stands.end(pushed, now)?, row.grants, row.order_state.as_str()) {
+        (standing::End::Sold, 1, "paid") => Ok(End::Granted),
+        (standing::End::Owed, 0, "refund_due") => Ok(End::Owed),
+        (standing::End::Nothing, 0, _) => Ok(End::Unpaid),
+        (standing::End::Waits, 0, _) => Ok(End::Unknown),
+        (standing::End::Unbooked(shillings), ..) => {
+            let untold = pushed.first().filter(|pushed| is_untold(row, state, pushed));
+            let untold = untold.map(|pushed| End::Untold(pushed.checkout_request_id.clone()));
+            untold.ok_or_else(|| standing::unbooked(shillings))
         }
-        (Some((_, shillings)), None) => Err(format!("M-Pesa has collected KSh {shillings}, and nothing is booked")),
-        (None, Some(booked)) => Err(format!("M-Pesa has collected nothing, and {booked} is booked")),
-        (None, None) => end_of_unpaid(row, state),
-    }
-}
-
-fn end_of_collected(
-    row: &Row,
-    state: &str,
-    pushed: &Transaction,
-    (shillings, received): (u64, i64),
-) -> Result<End, String> {
-    if state != "succeeded" {
-        return Err(format!("the payment is booked and {state}"));
-    }
-    // A query names no amount: what it settles is booked at the price, whatever a report tells afterwards.
-    let by_query = pushed.collected != pushed.amount && received == row.amount_minor;
-    if i64::try_from(shillings * 100) != Ok(received) && !by_query {
-        return Err(format!("M-Pesa has collected KSh {shillings}, and {received} is booked"));
-    }
-    match (row.sales, row.owed, row.grants, row.order_state.as_str()) {
-        (Some(sales), None, 1, "paid") if sales == -received => Ok(End::Granted),
-        (None, Some(owed), 0, "refund_due") if owed == -received => Ok(End::Owed),
-        (sales, owed, grants, _) => {
-            Err(format!("{grants} grants; sales {sales:?}, refunds due {owed:?} of {received}"))
-        }
+        (end, grants, _) => Err(format!("{grants} grants for a payment that is {end:?}")),
     }
 }
 
@@ -259,20 +238,6 @@ fn is_untold(row: &Row, state: &str, pushed: &Transaction) -> bool {
     !row.is_known
         && matches!(state, "unknown" | "failed")
         && !pushed.told.iter().any(|told| names_it(told.says) && told.status == Some(200))
-}
-
-fn end_of_unpaid(row: &Row, state: &str) -> Result<End, String> {
-    if row.grants > 0 {
-        return Err(format!("{} grants, and M-Pesa has collected nothing", row.grants));
-    }
-    match state {
-        "failed" => Ok(End::Unpaid),
-        "succeeded" => Err("it has succeeded, and M-Pesa has collected nothing".to_owned()),
-        "created" => Err("M-Pesa has not answered yet".to_owned()),
-        _ if row.is_known => Err("M-Pesa can be asked about it, and it still waits".to_owned()),
-        _ if !row.is_looked_at_again && row.open_reports == 0 => Err("nobody will look at it again".to_owned()),
-        _ => Ok(End::Unknown),
-    }
 }
 
 impl Books {

@@ -9,6 +9,7 @@
 //! * [`fate`] tells what goes wrong around it: answers that are lost, reports that are dropped, late, doubled, early or
 //!   wrong. Nothing, unless a test gives the odds or decrees it. [`forgery`] writes reports that M-Pesa did not send.
 //! * [`back`] gives money back, and tells what became of a payment or of a reversal.
+//! * [`standing`] says whether a payment of ours stands as what was really collected.
 //! * `wire` checks requests field by field and writes Daraja's JSON with its odd types.
 //! * `server` is HTTP; `cut` is the listener that can lose an answer; `page` shows the demo its phones.
 //!
@@ -29,6 +30,7 @@ pub mod forgery;
 pub mod outcome;
 mod page;
 mod server;
+pub mod standing;
 pub mod till;
 mod wire;
 
