@@ -7,35 +7,36 @@
 mod again;
 mod back;
 mod card;
+mod devices;
 mod help;
+mod news;
+mod stage;
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::{Form as Body, Json};
-use futures::Stream;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::discount::Applied;
 use shared::language::Language;
-use shared::mac::Mac;
 use shared::time::OffsetDateTime;
 use shared::token::{self, Purpose};
 use shared::voucher;
-use store::StoreError;
 use store::entitlement::{self, Usage};
 use store::for_another::{self, ForAnother, Given};
 use store::order::{self, Order, OrderState};
 use store::payment::{self, Attempt};
 use store::returned::{self, Returned};
 use store::voucher::State as VoucherState;
-use tokio::sync::{broadcast, mpsc};
 use url::Url;
 
 pub(crate) use self::again::again;
+use self::devices::devices;
+pub(crate) use self::devices::{device_line, remove_device};
+use self::news::News;
+pub(crate) use self::news::{events, state};
+use self::stage::Stage;
 use super::login;
 use super::visit::{self, Form, Visit};
 use crate::App;
@@ -45,7 +46,7 @@ use crate::payments::STRIPE;
 use crate::payments::reason::{Reason, Retry};
 use crate::urls;
 use crate::views::amount::{self, Base};
-use crate::views::customer::{DeviceLine, GivenVoucher, LoginForm, Menu, Onward, OrderPage};
+use crate::views::customer::{GivenVoucher, LoginForm, Menu, Onward, OrderPage};
 use crate::views::text::{Said, say};
 use crate::views::{Site, page, time, words};
 
@@ -60,107 +61,6 @@ const LONG_WAIT: Duration = Duration::from_secs(120);
 const NO_REQUEST: Duration = Duration::from_secs(12);
 /// Kind of payments to a till, in M-Pesa's words.
 const TILL: &str = "CustomerBuyGoodsOnline";
-
-/// What the page is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    /// M-Pesa is being asked.
-    Asking,
-    /// The payment was never begun.
-    Stranded,
-    /// The phone asks for the PIN.
-    Prompted,
-    /// The guest can type a card on a page.
-    Card,
-    /// It is not known whether the phone was asked.
-    Unsure,
-    /// M-Pesa says paid; it is being checked.
-    Confirming,
-    /// Paid; the device is not online yet.
-    GoOnline,
-    /// Online.
-    Online,
-    /// Time or data is used up.
-    Ended,
-    /// Paid for another: the voucher waits.
-    Given,
-    /// Paid for another, who uses it; or nobody can any more.
-    GivenUsed,
-    /// Not paid.
-    Failed { reason: Reason, again: bool },
-    /// Paid, but it buys nothing, and the money is with us.
-    RefundDue,
-    /// The money is on its way back.
-    Refunding,
-    /// The money has gone back.
-    Refunded,
-    /// The customer's bank has taken the money back.
-    Disputed,
-}
-
-impl Stage {
-    fn name(self) -> &'static str {
-        match self {
-            Stage::Asking => "asking",
-            Stage::Stranded => "stranded",
-            Stage::Prompted => "prompted",
-            Stage::Card => "card",
-            Stage::Unsure => "unsure",
-            Stage::Confirming => "confirming",
-            Stage::GoOnline => "go_online",
-            Stage::Online => "online",
-            Stage::Ended => "ended",
-            Stage::Given => "given",
-            Stage::GivenUsed => "given_used",
-            Stage::Failed { again: true, .. } => "failed",
-            Stage::Failed { again: false, .. } => "failed_wait",
-            Stage::RefundDue => "refund_due",
-            Stage::Refunding => "refunding",
-            Stage::Refunded => "refunded",
-            Stage::Disputed => "disputed",
-        }
-    }
-
-    fn is_busy(self) -> bool {
-        matches!(self, Stage::Asking | Stage::Prompted | Stage::Unsure | Stage::Confirming)
-    }
-
-    fn tone(self) -> &'static str {
-        match self {
-            Stage::Asking | Stage::Prompted | Stage::Card | Stage::Confirming | Stage::Refunding => "info",
-            Stage::Unsure | Stage::Stranded | Stage::Ended | Stage::RefundDue | Stage::Disputed => "warning",
-            Stage::GoOnline | Stage::Online | Stage::Given | Stage::GivenUsed | Stage::Refunded => "success",
-            Stage::Failed { .. } => "danger",
-        }
-    }
-
-    /// How often a page that stays open looks by itself, beside what it is told: whether the device is online, what was used.
-    fn looks_again(self) -> Duration {
-        Duration::from_secs(match self {
-            Stage::GoOnline => 1,
-            _ if self.is_busy() || self == Stage::Card => 3,
-            Stage::Online => 10,
-            _ => 30,
-        })
-    }
-
-    /// Seconds after which a browser without script reads the page again.
-    fn refresh(self) -> Option<u32> {
-        match self {
-            Stage::Asking | Stage::Prompted | Stage::Confirming => Some(4),
-            Stage::Card | Stage::Unsure | Stage::Failed { again: false, .. } => Some(10),
-            Stage::GoOnline => Some(20),
-            Stage::Online | Stage::Given | Stage::Refunding => Some(60),
-            Stage::Stranded
-            | Stage::Ended
-            | Stage::GivenUsed
-            | Stage::Failed { again: true, .. }
-            | Stage::RefundDue
-            | Stage::Refunded
-            | Stage::Disputed => None,
-        }
-    }
-}
 
 /// Everything that the page follows from.
 struct Known {
@@ -471,59 +371,6 @@ pub(crate) async fn savings(app: &App, language: Language, order: &Order) -> Res
     Ok(applied.iter().map(|applied| line(applied).to_string()).collect())
 }
 
-/// The devices of what was bought, while it can be used.
-async fn devices(
-    app: &App,
-    language: Language,
-    known: &Known,
-    visit: Option<&Visit>,
-) -> Result<Vec<DeviceLine>, AppError> {
-    let Some(usage) = known.usage.as_ref().filter(|usage| usage.is_usable(known.now)) else { return Ok(Vec::new()) };
-    let here = visit.map(|visit| visit.mac);
-    let line = |device: &entitlement::Device| device_line(language, device, here, String::new());
-    Ok(entitlement::devices(&app.db, usage.id).await?.iter().map(line).collect())
-}
-
-/// A device of a package, as it is seen on the device `here`.
-pub(crate) fn device_line(
-    language: Language,
-    device: &entitlement::Device,
-    here: Option<Mac>,
-    label: String,
-) -> DeviceLine {
-    let is_this = Some(device.mac) == here;
-    let note = match (is_this, device.online) {
-        (true, _) => say(language, "devices-this").to_string(),
-        (false, true) => say(language, "devices-online").to_string(),
-        (false, false) => String::new(),
-    };
-    DeviceLine { mac: device.mac.to_string(), label, note, removable: !is_this }
-}
-
-/// The form of a device.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Removal {
-    remove: String,
-}
-
-/// `POST /o/{token}/devices`: a device gives its place up.
-pub(crate) async fn remove_device(
-    State(app): State<App>,
-    wanted: Wanted,
-    Path(token): Path<String>,
-    Body(removal): Body<Removal>,
-) -> Result<Response, AppError> {
-    let known = Known::of(&app, &token).await?;
-    let (Some(entitlement), Ok(mac)) = (known.order.entitlement, removal.remove.parse::<Mac>()) else {
-        return Err(AppError::NotFound);
-    };
-    match entitlement::remove_device(&app.db, entitlement, mac, known.now).await {
-        Ok(_) => Ok(back_to(&app, &known, wanted)),
-        Err(StoreError::Conflict(_)) => Err(AppError::BadRequest("devices-too-often")),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// What answers a form of the page: the page.
 fn back_to(app: &App, known: &Known, wanted: Wanted) -> Response {
     let page = known.speech(wanted).to(&urls::order(app.db.seal(), known.order.id));
@@ -552,73 +399,6 @@ fn packages_url(app: &App, visit: &Visit, now: OffsetDateTime) -> String {
 fn onward(visit: &Visit) -> Option<Onward> {
     let url = visit.destination.as_ref()?;
     Some(Onward { href: url.to_string(), host: url.host_str()?.to_owned() })
-}
-
-/// What the page's script asks for.
-#[derive(PartialEq, Eq, Debug, Serialize)]
-pub(crate) struct News {
-    stage: &'static str,
-    headline: String,
-    detail: String,
-}
-
-/// `GET /o/{token}/state`
-pub(crate) async fn state(
-    State(app): State<App>,
-    wanted: Wanted,
-    Path(token): Path<String>,
-) -> Result<Json<News>, AppError> {
-    let known = Known::of(&app, &token).await?;
-    Ok(Json(known.news(known.speech(wanted).language)))
-}
-
-/// `GET /o/{token}/events`: the same, each time that it changes, for as long as the page is open (server-sent events).
-pub(crate) async fn events(
-    State(app): State<App>,
-    wanted: Wanted,
-    Path(token): Path<String>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, AppError> {
-    // What changes from now on is heard; what was before is read now.
-    let mut changes = app.live.orders();
-    let first = Known::of(&app, &token).await?;
-    let id = first.order.id;
-    let language = first.speech(wanted).language;
-    let (send, receive) = mpsc::channel(1);
-    app.clone().background.spawn(async move {
-        let (mut known, mut told, mut pause) = (Some(first), None, Duration::ZERO);
-        loop {
-            // PostgreSQL may be away for a moment: the page keeps what it has.
-            if let Some(known) = known.take() {
-                pause = known.stage().looks_again();
-                let news = known.news(language);
-                if told.as_ref() != Some(&news) {
-                    let event = Event::default().json_data(&news).unwrap_or_default();
-                    if send.send(Ok(event)).await.is_err() {
-                        return;
-                    }
-                    told = Some(news);
-                }
-            }
-            let looks_again = tokio::time::sleep(pause);
-            tokio::pin!(looks_again);
-            loop {
-                tokio::select! {
-                    () = app.stopping.cancelled() => return,
-                    () = send.closed() => return,
-                    () = &mut looks_again => break,
-                    change = changes.recv() => match change {
-                        Ok(changed) if changed != id => {}
-                        Err(broadcast::error::RecvError::Closed) => return,
-                        // Its own, or too many to tell.
-                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
-                    },
-                }
-            }
-            known = Known::of(&app, &token).await.ok();
-        }
-    });
-    let stream = futures::stream::unfold(receive, async |mut receive| Some((receive.recv().await?, receive)));
-    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 
 #[cfg(test)]
