@@ -21,7 +21,7 @@ use uuid::Uuid;
 use self::uplift::Uplift;
 use super::Refusal;
 use super::audit::audit;
-use super::form::{Fields, Form, confirmation};
+use super::form::{Fields, Question};
 use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
@@ -133,7 +133,6 @@ pub(super) async fn stop(
     let campaign = campaign::get(&app.db, staff.sites(), id).await?;
     let address = format!("{LIST}/{id}");
     if !posted.form.is_confirmed() {
-        let form = Form::new("sure", format!("{address}/stop"), "Yes, stop it").danger();
         let left = campaign.to_tell.saturating_sub(campaign.told);
         let lines = vec![
             format!(
@@ -142,9 +141,8 @@ pub(super) async fn stop(
             ),
             "What was sent stays sent, and is still compared with those who were held out.".to_owned(),
         ];
-        let page = Page::new(&app, staff, Tab::Messages);
-        let back = (address.as_str(), "Back, and change nothing");
-        return answer(StatusCode::OK, &confirmation(page, "Stop this campaign?", back, lines, form, &posted.form));
+        let question = Question::new("stop", "Stop this campaign?", lines, "Yes, stop it").danger();
+        return question.ask((&app, staff, Tab::Messages), &address, &posted.form);
     }
     if campaign::stop(&app.db, id, &staff.admin.email, app.clock.now()).await? {
         audit(&app, staff, "campaign.stop", &campaign.name).await?;

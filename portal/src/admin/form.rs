@@ -2,7 +2,7 @@
 //!
 //! A handler reads [`Fields`] one by one and notes in [`Problems`] what it cannot read, so that whoever filled the form in learns of
 //! everything at once, at the field that it is about. [`Filled`] makes the fields anew with what was typed. What cannot be
-//! undone is asked twice: [`confirmation`] shows in words what will be done, and sends the same fields once more.
+//! undone is asked twice: a [`Question`] or a [`confirmation`] shows in words what will be done, and sends the same fields once more.
 //!
 //! Refused here: scripts. A page asks, the next one answers.
 
@@ -10,11 +10,15 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use store::StoreError;
 
 use super::Refusal;
-use super::page::{Page, style};
+use super::page::{Page, Tab, answer, style};
+use crate::App;
+use crate::session::Staff;
 
 /// The field by which a form says that its sender has seen what it will do.
 const CONFIRMED: &str = "confirmed";
@@ -391,6 +395,41 @@ impl FormPage {
             problem: String::new(),
             forms: vec![form],
         }
+    }
+}
+
+/// What is asked once more on the page of one thing, before something is done with it that cannot be undone.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    action: &'a str,
+    title: &'a str,
+    lines: Vec<String>,
+    button: &'a str,
+    is_danger: bool,
+}
+
+impl<'a> Question<'a> {
+    /// `action` is what the address ends with at which it is done; `lines` say what will be done.
+    pub(super) fn new(action: &'a str, title: &'a str, lines: Vec<String>, button: &'a str) -> Question<'a> {
+        Question { action, title, lines, button, is_danger: false }
+    }
+
+    /// The same, and its button warns.
+    pub(super) fn danger(self) -> Question<'a> {
+        Question { is_danger: true, ..self }
+    }
+
+    /// Asks it of whoever has sent the form. `address` is that of the page.
+    pub(super) fn ask(
+        self,
+        (app, staff, tab): (&App, &Staff, Tab),
+        address: &str,
+        sent: &Fields,
+    ) -> Result<Response, Refusal> {
+        let form = Form::new("sure", format!("{address}/{}", self.action), self.button);
+        let form = Form { is_danger: self.is_danger, ..form };
+        let (page, back) = (Page::new(app, staff, tab), (address, "Back, and change nothing"));
+        answer(StatusCode::OK, &confirmation(page, self.title, back, self.lines, form, sent))
     }
 }
 

@@ -19,7 +19,7 @@ use super::{in_words, read_day};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit_with;
-use crate::admin::form::{Fields, Filled, Form, Problems, confirmation};
+use crate::admin::form::{Fields, Filled, Form, Problems, Question};
 use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::words;
 use crate::books::compare;
@@ -153,7 +153,6 @@ pub(in crate::admin) async fn reverse(
     if !can_reverse(&finding) {
         return Err(Refusal::Conflict);
     }
-    let address = company.address(Place::Drift);
     if !posted.form.is_confirmed() {
         let theirs = finding.theirs.map(|theirs| amount(theirs, &finding.currency)).unwrap_or_default();
         let lines = vec![
@@ -161,11 +160,9 @@ pub(in crate::admin) async fn reverse(
             "It is not told again by itself. Where it was told from here, the page Documents can tell it again."
                 .to_owned(),
         ];
-        let form = Form::new("sure", format!("{address}/{of}/reverse"), "Yes, reverse it").danger();
-        let back = (address.as_str(), "Back, and change nothing");
-        let page = Page::new(&app, staff, Tab::Books);
-        let title = "Reverse this document?";
-        return answer(StatusCode::OK, &confirmation(page, title, back, lines, form, &posted.form));
+        let action = format!("{of}/reverse");
+        let question = Question::new(&action, "Reverse this document?", lines, "Yes, reverse it").danger();
+        return question.ask((&app, staff, Tab::Books), &company.address(Place::Drift), &posted.form);
     }
     if let Err(problem) = compare::reverse(&app, id, of, &finding, &staff.admin.email).await? {
         return page(&app, staff, &company, Said { problem, ..Said::default() }).await;

@@ -2,11 +2,10 @@
 //! back of whoever has proved lately to be who they are.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::money::Money;
 use store::mpesa_request;
-use store::unmatched::{self, Listed};
+use store::unmatched;
 use uuid::Uuid;
 
 use super::receipt::{SEEN, again, can_reverse, refused, spelt};
@@ -15,14 +14,13 @@ use super::{is_owed, is_waiting};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
-use crate::admin::form::{Fields, Form, Problems, confirmation, told};
-use crate::admin::page::{Page, Tab, answer};
+use crate::admin::form::{Fields, Problems, Question, told};
+use crate::admin::page::Tab;
 use crate::admin::proof::Proved;
 use crate::cli::values;
 use crate::payments::asked::Asking;
 use crate::payments::mpesa::operations::Asked;
 use crate::payments::reached_at;
-use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
 use crate::trace::carried;
 
@@ -46,13 +44,8 @@ pub(in crate::admin) async fn assign(
         return again(&app, staff, &money, sent, &problems).await;
     };
     if !sent.is_confirmed() {
-        let question = Question {
-            action: "assign",
-            title: "Is this right?",
-            lines: wish.in_words(&money),
-            button: "Yes, assign it",
-        };
-        return question.ask(&app, staff, &money, sent);
+        let question = Question::new("assign", "Is this right?", wish.in_words(&money), "Yes, assign it");
+        return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
     match told(unmatched::assign(&app.db, &receipt, &wish.purpose(), &staff.admin.email, now).await)? {
         Ok(assigned) => {
@@ -75,9 +68,8 @@ pub(in crate::admin) async fn refund(
     if !sent.is_confirmed() {
         let line =
             format!("{} of receipt {receipt} goes back. It cannot be assigned to an order any more.", money.amount);
-        let question =
-            Question { action: "refund", title: "Does it go back?", lines: vec![line], button: "Yes, it goes back" };
-        return question.ask(&app, staff, &money, sent);
+        let question = Question::new("refund", "Does it go back?", vec![line], "Yes, it goes back");
+        return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
     match told(unmatched::refund_due(&app.db, &receipt, &staff.admin.email, app.clock.now()).await)? {
         Ok(_) => {
@@ -106,13 +98,8 @@ pub(in crate::admin) async fn reverse(
     }
     if !sent.is_confirmed() {
         let line = format!("M-Pesa is asked to give {} of receipt {receipt} back to its payer.", money.amount);
-        let question = Question {
-            action: "reverse",
-            title: "Shall M-Pesa give it back?",
-            lines: vec![line],
-            button: "Yes, ask M-Pesa",
-        };
-        return question.ask(&app, staff, &money, sent);
+        let question = Question::new("reverse", "Shall M-Pesa give it back?", vec![line], "Yes, ask M-Pesa");
+        return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
     let by = &staff.admin.email;
     if sent.is_on("again") {
@@ -162,9 +149,8 @@ pub(in crate::admin) async fn given_back(
     };
     if !sent.is_confirmed() {
         let line = format!("{} of receipt {receipt} has gone back to its payer, which {proof} proves.", money.amount);
-        let question =
-            Question { action: "given-back", title: "Has it gone back?", lines: vec![line], button: "Yes, it has" };
-        return question.ask(&app, staff, &money, sent);
+        let question = Question::new("given-back", "Has it gone back?", vec![line], "Yes, it has");
+        return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
     match told(unmatched::given_back(&app.db, &receipt, &proof, app.clock.now()).await)? {
         Ok(_) => {
@@ -215,24 +201,10 @@ pub(in crate::admin) async fn heed(
     }
 }
 
-/// What is asked before something is done that cannot be undone.
-struct Question<'a> {
-    /// What the address ends with.
-    action: &'a str,
-    title: &'a str,
-    lines: Vec<String>,
-    button: &'a str,
-}
-
-impl Question<'_> {
-    fn ask(self, app: &App, staff: &Staff, money: &Listed, sent: &Fields) -> Result<Response, Refusal> {
-        let back = format!("/admin/money/{}", money.receipt);
-        let form = Form::new("sure", format!("{back}/{}", self.action), self.button);
-        let (page, back) = (Page::new(app, staff, Tab::Payments), (back.as_str(), "Back, and change nothing"));
-        answer(StatusCode::OK, &confirmation(page, self.title, back, self.lines, form, sent))
-    }
+fn address(receipt: &str) -> String {
+    format!("/admin/money/{receipt}")
 }
 
 fn done(receipt: &str, what: &str) -> Response {
-    Redirect::to(&format!("/admin/money/{receipt}?done={what}")).into_response()
+    Redirect::to(&format!("{}?done={what}", address(receipt))).into_response()
 }

@@ -2,7 +2,6 @@
 //! store writes it into the audit log in the transaction that does it.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::money::Money;
 use store::refund::mpesa::{self, Extent, Way, Wish};
@@ -12,8 +11,8 @@ use super::{again, can_be_asked, find, path, refused};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
-use crate::admin::form::{Fields, Form, Problems, confirmation, told};
-use crate::admin::page::{Page, Tab, answer};
+use crate::admin::form::{Fields, Problems, Question, told};
+use crate::admin::page::Tab;
 use crate::admin::proof::Proved;
 use crate::cli::values;
 use crate::payments::STRIPE;
@@ -37,8 +36,8 @@ pub(in crate::admin) async fn give_back(
         let who = if balance.provider == STRIPE { "Stripe gives" } else { "M-Pesa is asked to give" };
         let line =
             format!("{who} {} of order {} back. {}", amount(&balance, extent), balance.order, ending(&balance, extent));
-        let question = Question { action: "refund", title: "Give it back?", line, button: "Yes, give it back" };
-        return question.ask(&app, staff, &balance, sent);
+        let question = Question::new("refund", "Give it back?", vec![line], "Yes, give it back").danger();
+        return question.ask((&app, staff, Tab::Payments), &path(balance.payment), sent);
     }
     let now = app.clock.now();
     let asked = match balance.provider.as_str() {
@@ -77,8 +76,8 @@ pub(in crate::admin) async fn given_back(
             balance.order,
             ending(&balance, extent)
         );
-        let question = Question { action: "given-back", title: "Has it gone back?", line, button: "Yes, it has" };
-        return question.ask(&app, staff, &balance, sent);
+        let question = Question::new("given-back", "Has it gone back?", vec![line], "Yes, it has").danger();
+        return question.ask((&app, staff, Tab::Payments), &path(balance.payment), sent);
     }
     let wish = wish(staff, Way::Hand { proof: &proof }, extent);
     match told(mpesa::give_back(&app.db, balance.payment, &wish, app.clock.now()).await)? {
@@ -102,8 +101,8 @@ pub(in crate::admin) async fn try_again(
     }
     if !sent.is_confirmed() {
         let line = format!("M-Pesa is asked once more to give the money of order {} back.", balance.order);
-        let question = Question { action: "again", title: "Ask once more?", line, button: "Yes, ask M-Pesa" };
-        return question.ask(&app, staff, &balance, sent);
+        let question = Question::new("again", "Ask once more?", vec![line], "Yes, ask M-Pesa").danger();
+        return question.ask((&app, staff, Tab::Payments), &path(balance.payment), sent);
     }
     let wish = wish(staff, Way::Reversal, Extent::All);
     match told(mpesa::try_again(&app.db, balance.payment, &wish, app.clock.now()).await)? {
@@ -132,24 +131,6 @@ fn ending(balance: &Balance, extent: Extent) -> &'static str {
 
 fn wish<'a>(staff: &'a Staff, way: Way<'a>, extent: Extent) -> Wish<'a> {
     Wish { way, extent, by: &staff.admin.email, from: Some(staff.from) }
-}
-
-/// What is asked before something is done that cannot be undone.
-struct Question<'a> {
-    /// What the address ends with.
-    action: &'a str,
-    title: &'a str,
-    line: String,
-    button: &'a str,
-}
-
-impl Question<'_> {
-    fn ask(self, app: &App, staff: &Staff, balance: &Balance, sent: &Fields) -> Result<Response, Refusal> {
-        let back = path(balance.payment);
-        let form = Form::new("sure", format!("{back}/{}", self.action), self.button).danger();
-        let (page, back) = (Page::new(app, staff, Tab::Payments), (back.as_str(), "Back, and change nothing"));
-        answer(StatusCode::OK, &confirmation(page, self.title, back, vec![self.line], form, sent))
-    }
 }
 
 fn done(balance: &Balance, what: &str) -> Response {

@@ -14,7 +14,7 @@ use super::{Link, access, invited, site_names, state, with_access};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::{audit, audit_with};
-use crate::admin::form::{Fields, Filled, Form, Problems, confirmation, told};
+use crate::admin::form::{Fields, Filled, Form, Problems, Question, told};
 use crate::admin::me::{SessionRow, sessions};
 use crate::admin::page::{After, Page, Tab, answer, style};
 use crate::admin::proof::Proved;
@@ -113,7 +113,7 @@ fn facts(member: &Member, now: OffsetDateTime) -> Vec<(&'static str, String)> {
 
 /// What can be decided about them now.
 fn forms(member: &Member, sites: &[(Uuid, String)], filled: Filled<'_>, now: OffsetDateTime) -> Vec<Form> {
-    let action = |what: &str| format!("/admin/staff/{}/{what}", member.id);
+    let action = |what: &str| format!("{}/{what}", address(member.id));
     let change = Form::new("access", action("access"), "Save").titled("Role and sites", "");
     let mut forms = vec![with_access(change, sites, filled)];
     if member.suspended_at.is_some() {
@@ -191,8 +191,8 @@ pub(in crate::admin) async fn suspend(
     let member = people::get(&app.db, id).await?;
     if !proved.form.is_confirmed() {
         let line = format!("{} is signed out at once, and cannot sign in.", member.email);
-        let question = Question { what: "suspend", title: "Suspend them?", line, button: "Yes, suspend" };
-        return question.ask(&app, staff, &member, &proved.form);
+        let question = Question::new("suspend", "Suspend them?", vec![line], "Yes, suspend").danger();
+        return question.ask((&app, staff, Tab::Staff), &address(id), &proved.form);
     }
     match told(people::suspend(&app.db, id, app.clock.now()).await)? {
         Ok(()) => {
@@ -239,8 +239,8 @@ pub(in crate::admin) async fn reset_second_factor(
         let line =
             format!("Whoever knows the password of {} can then sign in and set up a phone of their own.", member.email);
         let question =
-            Question { what: "reset-second-factor", title: "Reset the second factor?", line, button: "Yes, reset it" };
-        return question.ask(&app, staff, &member, &proved.form);
+            Question::new("reset-second-factor", "Reset the second factor?", vec![line], "Yes, reset it").danger();
+        return question.ask((&app, staff, Tab::Staff), &address(id), &proved.form);
     }
     store::admin::second_factor::reset(&app.db, id).await?;
     audit(&app, staff, "admin.second_factor_reset", &member.email).await?;
@@ -271,25 +271,12 @@ pub(in crate::admin) async fn sign_out(
     Ok(done(id, "ended"))
 }
 
-/// What is asked before something is taken from somebody.
-struct Question {
-    what: &'static str,
-    title: &'static str,
-    line: String,
-    button: &'static str,
-}
-
-impl Question {
-    fn ask(self, app: &App, staff: &Staff, member: &Member, sent: &Fields) -> Result<Response, Refusal> {
-        let back = format!("/admin/staff/{}", member.id);
-        let form = Form::new("sure", format!("{back}/{}", self.what), self.button).danger();
-        let (page, back) = (Page::new(app, staff, Tab::Staff), (back.as_str(), "Back, and change nothing"));
-        answer(StatusCode::OK, &confirmation(page, self.title, back, vec![self.line], form, sent))
-    }
+fn address(id: Uuid) -> String {
+    format!("/admin/staff/{id}")
 }
 
 fn done(id: Uuid, what: &str) -> Response {
-    Redirect::to(&format!("/admin/staff/{id}?done={what}")).into_response()
+    Redirect::to(&format!("{}?done={what}", address(id))).into_response()
 }
 
 #[cfg(test)]

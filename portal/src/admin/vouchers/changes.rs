@@ -1,7 +1,6 @@
 //! What is done with a batch: it is given to an agent, noted as sold, or made worth nothing. The last is asked twice.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::voucher::{paper_number, serials};
 use store::voucher::{self, Which};
@@ -11,8 +10,8 @@ use super::batch::{again, is_good, read, refused};
 use crate::App;
 use crate::admin::Refusal;
 use crate::admin::audit::audit;
-use crate::admin::form::{Fields, Form, Problems, confirmation, told};
-use crate::admin::page::{Page, Tab, answer};
+use crate::admin::form::{Fields, Problems, Question, told};
+use crate::admin::page::Tab;
 use crate::session::csrf::Posted;
 
 /// Characters of a reason at most.
@@ -90,11 +89,9 @@ pub(in crate::admin) async fn void(
         }
     };
     if !sent.is_confirmed() {
-        let back = format!("/admin/vouchers/{}", batch.number);
-        let form = Form::new("sure", format!("{back}/void"), "Yes, make worth nothing").danger();
         let lines = vec![format!("{what}: worth nothing from now on. This cannot be taken back.")];
-        let (page, back) = (Page::new(&app, staff, Tab::Vouchers), (back.as_str(), "Back, and change nothing"));
-        return answer(StatusCode::OK, &confirmation(page, "Are you sure?", back, lines, form, sent));
+        let question = Question::new("void", "Are you sure?", lines, "Yes, make worth nothing").danger();
+        return question.ask((&app, staff, Tab::Vouchers), &address(batch.number), sent);
     }
     match told(voucher::void(&app.db, which, reason, &staff.admin.email, app.clock.now()).await)? {
         Ok(_) => {
@@ -105,6 +102,10 @@ pub(in crate::admin) async fn void(
     }
 }
 
+fn address(batch: u32) -> String {
+    format!("/admin/vouchers/{batch}")
+}
+
 fn done(batch: u32, what: &str) -> Response {
-    Redirect::to(&format!("/admin/vouchers/{batch}?done={what}")).into_response()
+    Redirect::to(&format!("{}?done={what}", address(batch))).into_response()
 }
