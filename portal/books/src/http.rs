@@ -20,6 +20,9 @@ use url::Url;
 
 use crate::connector::{Access, Trouble};
 
+/// Most letters that are kept of their words.
+const QUOTE_MAX: usize = 300;
+
 /// What was asked for, which decides what silence means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Asked {
@@ -141,6 +144,13 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 /// How long to wait, where it is said in seconds; a date is not read.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     header(headers, RETRY_AFTER.as_str()).trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A text of theirs as it may be kept and shown: bounded, in one line, and without addresses of people.
+pub(crate) fn quotable(text: &str) -> String {
+    let words = text.split(|letter: char| letter.is_control() || letter == ' ').filter(|word| !word.is_empty());
+    let shown: Vec<&str> = words.map(|word| if word.contains('@') { "***" } else { word }).collect();
+    shown.join(" ").chars().take(QUOTE_MAX).collect()
 }
 
 /// A number for these octets, to tell a request that was changed from one that is repeated. FNV-1a: it need not withstand anybody, and

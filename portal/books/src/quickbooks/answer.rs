@@ -13,15 +13,13 @@ use time::macros::format_description;
 
 use super::body::Entity;
 use crate::connector::{Theirs, Trouble};
-use crate::http::Asked;
+use crate::http::{Asked, quotable};
 use crate::posting::Part;
 
 /// How long to wait after "too many": QuickBooks counts by the minute.
 pub(super) const PAUSE: Duration = Duration::from_secs(60);
 /// Longest wait that an answer may ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
-/// Most letters that are kept of QuickBooks' words.
-const QUOTE_MAX: usize = 300;
 /// Longest id, in octets.
 const ID_MAX: usize = 64;
 
@@ -149,13 +147,6 @@ impl Fault {
 
 fn either<'a>(value: &'a Value, large: &str, small: &str) -> Option<&'a Value> {
     value.get(large).or_else(|| value.get(small))
-}
-
-/// A text of QuickBooks' as it may be kept and shown: bounded, in one line, without addresses of people.
-pub(super) fn quotable(text: &str) -> String {
-    let words = text.split(|letter: char| letter.is_control() || letter == ' ').filter(|word| !word.is_empty());
-    let shown: Vec<&str> = words.map(|word| if word.contains('@') { "***" } else { word }).collect();
-    shown.join(" ").chars().take(QUOTE_MAX).collect()
 }
 
 /// A document as QuickBooks has it.

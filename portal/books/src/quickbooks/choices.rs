@@ -7,9 +7,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::answer::{id, quotable};
+use super::answer::id;
 use super::body::TaxCode;
 use crate::connector::{Choice, Topic};
+use crate::http::quotable;
 
 /// The lists that are read. The rates come before the codes that name them.
 pub(super) const LISTS: [(&str, Topic); 8] = [

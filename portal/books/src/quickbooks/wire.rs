@@ -16,7 +16,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::{Answer, Failure, quotable, silence};
+use super::answer::{Answer, Failure, silence};
 use crate::connector::{Access, Trouble};
 use crate::http::{self, Asked, Server};
 
@@ -91,7 +91,7 @@ impl Http {
 async fn send(access: &Access<'_>, request: RequestBuilder, asked: Asked) -> Result<Value, Failure> {
     let request = request.bearer_auth(access.token).header(ACCEPT, "application/json");
     let heard = http::send(access, request, ANSWER_MAX).await.map_err(|heard| silence(heard, asked))?;
-    let tid = quotable(http::header(&heard.headers, "intuit_tid"));
+    let tid = http::quotable(http::header(&heard.headers, "intuit_tid"));
     tracing::debug!(status = heard.status, intuit_tid = %tid, octets = heard.body.len(), "QuickBooks has answered");
     Answer { status: heard.status, json: heard.json(), wait: http::wait(&heard.headers) }.judge(asked)
 }

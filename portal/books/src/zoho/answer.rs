@@ -13,13 +13,11 @@ use time::macros::format_description;
 
 use super::amount;
 use crate::connector::{Theirs, Trouble};
-use crate::http::Asked;
+use crate::http::{Asked, quotable};
 use crate::posting::Part;
 
 /// Longest wait that an answer may ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
-/// Most letters that are kept of Zoho's words.
-const QUOTE_MAX: usize = 300;
 /// Longest id, in octets.
 const ID_MAX: usize = 32;
 /// A number is taken: of an invoice, and of a credit note.
@@ -279,13 +277,6 @@ impl Answer {
             said => format!("Zoho Books says: {said} (code {code})"),
         }
     }
-}
-
-/// A text of theirs as it may be stored and shown: bounded, in one line, and without addresses of people.
-pub(super) fn quotable(text: &str) -> String {
-    let words = text.split(|letter: char| letter.is_control() || letter == ' ').filter(|word| !word.is_empty());
-    let shown: Vec<&str> = words.map(|word| if word.contains('@') { "***" } else { word }).collect();
-    shown.join(" ").chars().take(QUOTE_MAX).collect()
 }
 
 #[cfg(test)]

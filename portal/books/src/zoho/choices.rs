@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::answer::{any, id, quotable};
+use super::answer::{any, id};
 use crate::connector::{Choice, Topic};
+use crate::http::quotable;
 
 /// How a document can be paid, which stands in no list.
 const METHODS: [(&str, &str); 7] = [
