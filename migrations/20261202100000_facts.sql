@@ -65,6 +65,23 @@ CREATE TABLE site_hourly (
 );
 CREATE INDEX site_hourly_by_hour ON site_hourly (hour);
 
+-- Both by the day (UTC), for reports over months and years: sums, and the most that there was in an hour. The nil router stands for all of a
+-- site together, which is not the sum of its routers' peaks.
+CREATE TABLE use_daily (
+    day            date NOT NULL,
+    site_id        uuid NOT NULL,
+    nas_id         uuid NOT NULL,
+    -- Hours that were not observed.
+    missing        smallint NOT NULL CHECK (missing >= 0),
+    peak_sessions  integer NOT NULL CHECK (peak_sessions >= 0),
+    logins         bigint NOT NULL CHECK (logins >= 0),
+    input_octets   bigint NOT NULL CHECK (input_octets >= 0),
+    output_octets  bigint NOT NULL CHECK (output_octets >= 0),
+    -- To customers in the busiest hour.
+    busiest_octets bigint NOT NULL CHECK (busiest_octets >= 0),
+    PRIMARY KEY (nas_id, day, site_id)
+);
+
 -- Refused logins by their reason (the words of `shared::denial`).
 CREATE TABLE refusals_hourly (
     hour    timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),

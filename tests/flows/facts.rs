@@ -16,9 +16,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How many hours the place has been there.
 const SINCE: u32 = 120;
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "nas_hourly",
     "site_hourly",
+    "use_daily",
     "refusals_hourly",
     "payments_hourly",
     "payment_results_hourly",

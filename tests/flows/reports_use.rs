@@ -49,6 +49,17 @@ async fn hours(world: &World) {
         )
         .await;
     }
+    for (table, nas) in [("nas_hourly", "nas_id"), ("site_hourly", "'00000000-0000-0000-0000-000000000000'::uuid")] {
+        sql(
+            world,
+            &format!(
+                "INSERT INTO use_daily (day, site_id, nas_id, missing, peak_sessions, logins, input_octets, output_octets, busiest_octets)
+                 SELECT {THEN}::date, site_id, {nas}, 0, max(peak_sessions), sum(logins), sum(input_octets), sum(output_octets), max(output_octets)
+                 FROM {table} WHERE hour >= {THEN} AND hour < {THEN} + interval '3 hours' GROUP BY site_id, 3"
+            ),
+        )
+        .await;
+    }
     sql(world, "UPDATE site_hourly SET paid = 6, online = 5, purchases = 6, gross_minor = 12000 WHERE seen = 20").await;
 }
 

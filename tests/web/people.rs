@@ -259,13 +259,14 @@ impl Stage {
 }
 
 /// Tables that change by themselves: with the clock, or as sums of what has changed.
-const BEATS: [&str; 18] = [
+const BEATS: [&str; 19] = [
     "alert_samples",
     "backup_pulse",
     "key_holders",
     "directory_changes",
     "nas_hourly",
     "site_hourly",
+    "use_daily",
     "refusals_hourly",
     "payments_hourly",
     "payment_results_hourly",

@@ -135,6 +135,12 @@ impl Db {
         })
     }
 
+    /// Begins a transaction for a report's statement, which reads some hours or some years. It is planned anew for what is asked: the plan that
+    /// PostgreSQL keeps after a few times is made for a few hours, whatever is asked, and takes several times as long for a year.
+    pub(crate) async fn begin_report(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin_with("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan").await?)
+    }
+
     /// Makes the partitions of the history for the coming months.
     pub async fn make_partitions(&self) -> Result<()> {
         sqlx::query!("SELECT make_session_partitions(current_date, 3)").execute(&self.pool).await?;

@@ -198,9 +198,10 @@ async fn commands(db: &Db, before: OffsetDateTime, most: i64) -> Result<u64> {
 }
 
 /// The tables of [`crate::facts`], and what their rows go by.
-const FACTS: [(&str, &str); 9] = [
+const FACTS: [(&str, &str); 10] = [
     ("nas_hourly", "hour"),
     ("site_hourly", "hour"),
+    ("use_daily", "day"),
     ("refusals_hourly", "hour"),
     ("payments_hourly", "hour"),
     ("payment_results_hourly", "hour"),

@@ -16,6 +16,7 @@ use shared::money::Money;
 use shared::staff::SiteScope;
 use shared::time::{OffsetDateTime, hour_of};
 use sqlx::PgConnection;
+use time::UtcOffset;
 use uuid::Uuid;
 
 use crate::money::money;
@@ -27,6 +28,7 @@ const SHALLOW: Duration = Duration::from_secs(2 * 3600);
 const DEEP: Duration = Duration::from_secs(48 * 3600);
 /// What one round sums up at most.
 const ROUND: Duration = Duration::from_secs(7 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Brings the sums up to now, or one round nearer. Returns whether there is more to do.
 pub async fn advance(db: &Db, now: OffsetDateTime) -> Result<bool> {
@@ -141,6 +143,17 @@ pub struct Span {
     pub site: Option<Uuid>,
     /// The clock by which days and hours are counted.
     pub time_zone: String,
+}
+
+impl Span {
+    /// The whole days (UTC) in it: where the first one begins and the last one ends. Both are its end if there is none.
+    pub(crate) fn whole_days(&self) -> (OffsetDateTime, OffsetDateTime) {
+        let midnight = |at: OffsetDateTime| at.to_offset(UtcOffset::UTC).date().midnight().assume_utc();
+        let first = midnight(self.from);
+        let first = if first < self.from { first + DAY } else { first };
+        let last = midnight(self.until);
+        if first < last { (first, last) } else { (self.until, self.until) }
+    }
 }
 
 /// What was sold on a day.
@@ -312,5 +325,20 @@ mod tests {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range");
         assert_eq!(hour_of(at(7_199) + Duration::from_millis(900)), at(3_600));
         assert_eq!(hour_of(at(7_200)), at(7_200));
+    }
+
+    #[test]
+    fn whole_days_are_those_that_begin_and_end_within() {
+        let span = |from: i64, until: i64| {
+            let at = |hours: i64| OffsetDateTime::from_unix_timestamp(hours * 3600).expect("in range");
+            let span = Span { from: at(from), until: at(until), site: None, time_zone: String::new() };
+            let (first, last) = span.whole_days();
+            (first.unix_timestamp() / 3600, last.unix_timestamp() / 3600)
+        };
+        assert_eq!(span(24, 72), (24, 72));
+        assert_eq!(span(21, 93), (24, 72), "a day of Nairobi begins at 21:00");
+        assert_eq!(span(25, 71), (71, 71), "none");
+        assert_eq!(span(25, 48), (48, 48));
+        assert_eq!(span(23, 48), (24, 48));
     }
 }

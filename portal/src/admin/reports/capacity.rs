@@ -9,7 +9,8 @@ use std::time::Duration;
 use forecast::demand::Hour;
 use shared::staff::{Permission, SiteScope};
 use shared::time::{OffsetDateTime, Zone};
-use store::report::capacity::{self, Foreseen, P95, Used, Week};
+use store::report::capacity::{self, Foreseen, Used, Week};
+use store::report::p95::{self, Of, P95};
 
 use super::chart::Shape;
 use super::report::{About, Answer, Common, Figure, Heeds, Question, Section, Told};
@@ -43,7 +44,7 @@ const LEAST_WEEKS: usize = 4;
 /// What is known of a site.
 struct Site {
     used: Used,
-    p95: Option<i32>,
+    p95: Option<i64>,
     ahead: Ahead,
     trend: Trend,
 }
@@ -82,13 +83,13 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let every = step(&asked);
     let db = &question.app.db;
     let used = capacity::used(db, &asked, of_limit, &common.sites).await?;
-    let p95 = capacity::p95(db, &asked, &common.sites, every).await?;
+    let p95 = p95::p95(db, Of::SiteSessions, &asked, &common.sites, every).await?;
     let weeks = capacity::weeks(db, common.now, common.site, &common.sites).await?;
     let foreseen = capacity::foreseen(db, common.now, common.site, &common.sites).await?;
     let sites: Vec<Site> = used
         .into_iter()
         .map(|used| Site {
-            p95: p95.iter().find(|p95: &&P95| p95.site == used.id).map(|p95| p95.sessions),
+            p95: p95.iter().find(|p95: &&P95| p95.id == used.id).map(|p95| p95.value),
             ahead: ahead(&used, &foreseen, of_limit, common.now),
             trend: trend(&used, &weeks, of_limit),
             used,
@@ -186,7 +187,7 @@ fn table(sites: &[Site], of_limit: f64, can_edit: bool, common: &Common) -> Sect
             Cell::text(used.name.clone()),
             if can_edit { limit.link(format!("/admin/sites/{}", used.id)) } else { limit },
             of_the_limit(site.p95, used.limit),
-            of_the_limit(Some(used.peak).filter(|_| used.hours > 0), used.limit),
+            of_the_limit(Some(i64::from(used.peak)).filter(|_| used.hours > 0), used.limit),
             if used.limit.is_some() {
                 count(used.full).small(share(used.full, used.hours).text)
             } else {
@@ -210,10 +211,10 @@ fn table(sites: &[Site], of_limit: f64, can_edit: bool, common: &Common) -> Sect
     ];
     let section = section("sites", "By site", &heads, rows.collect(), "There is no site.");
     let drawn: Vec<&Site> = sites.iter().filter(|site| site.used.limit.is_some()).collect();
-    let of_limit = |sessions: Option<i32>, site: &Site| percent(sessions?.into(), site.used.limit?.into());
+    let of_limit = |sessions: Option<i64>, site: &Site| percent(sessions?, site.used.limit?.into());
     let bars = vec![
         series("P95", drawn.iter().map(|site| of_limit(site.p95, site))),
-        series("most", drawn.iter().map(|site| of_limit(Some(site.used.peak), site))),
+        series("most", drawn.iter().map(|site| of_limit(Some(i64::from(site.used.peak)), site))),
     ];
     let names = drawn.iter().map(|site| site.used.name.clone()).collect();
     let told = "Full hours expected is the sum of the chances of all hours. The trend goes by the P95 of each of the last twelve weeks, and says from when to when; \
@@ -222,10 +223,10 @@ fn table(sites: &[Site], of_limit: f64, can_edit: bool, common: &Common) -> Sect
 }
 
 /// `84`, and below it which part of the limit it is.
-fn of_the_limit(sessions: Option<i32>, limit: Option<i32>) -> Cell {
+fn of_the_limit(sessions: Option<i64>, limit: Option<i32>) -> Cell {
     let Some(sessions) = sessions else { return Cell::default() };
-    let part = limit.and_then(|limit| percent(sessions.into(), limit.into()));
-    count(sessions.into()).small(part.map(|part| format!("{part:.0} % of the limit")).unwrap_or_default())
+    let part = limit.and_then(|limit| percent(sessions, limit.into()));
+    count(sessions).small(part.map(|part| format!("{part:.0} % of the limit")).unwrap_or_default())
 }
 
 fn chance_cell(ahead: &Ahead, zone: &Zone) -> Cell {

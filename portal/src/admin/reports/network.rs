@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use shared::staff::Permission;
-use store::report::network::{self, HourOfDay, Lasted, P95, Place};
+use store::report::network::{self, HourOfDay, Lasted, Place};
+use store::report::p95::{self, Of, P95};
 use uuid::Uuid;
 
 use super::chart::Shape;
@@ -42,11 +43,11 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
     let lasted = network::lasted(db, &asked, sites).await?;
     let hours = network::hours(db, &asked, sites).await?;
     let of_sites = Beside {
-        p95: found(&network::sites_p95(db, &asked, sites, every).await?),
+        p95: found(&p95::p95(db, Of::SiteOctets, &asked, sites, every).await?),
         lasted: put_together(&lasted, |lasted| lasted.site),
     };
     let of_routers = Beside {
-        p95: found(&network::routers_p95(db, &asked, sites, every).await?),
+        p95: found(&p95::p95(db, Of::RouterOctets, &asked, sites, every).await?),
         lasted: put_together(&lasted, |lasted| lasted.nas),
     };
     let before = match span_before(common) {
@@ -73,7 +74,7 @@ pub(super) async fn answer(question: &mut Question<'_>) -> Told {
 }
 
 fn found(p95: &[P95]) -> HashMap<Uuid, i64> {
-    p95.iter().map(|p95| (p95.id, p95.octets)).collect()
+    p95.iter().map(|p95| (p95.id, p95.value)).collect()
 }
 
 fn put_together(lasted: &[Lasted], by: impl Fn(&Lasted) -> Uuid) -> HashMap<Uuid, Vec<i64>> {
@@ -202,7 +203,7 @@ mod tests {
         };
         let sessions = [lasted(1, [0, 0, 8, 0, 0, 0, 0, 0, 0, 0]), lasted(2, [0, 0, 8, 0, 0, 0, 0, 0, 0, 0])];
         let beside = Beside {
-            p95: found(&[P95 { id: Uuid::from_u128(1), octets: 450_000_000 }]),
+            p95: found(&[P95 { id: Uuid::from_u128(1), value: 450_000_000 }]),
             lasted: put_together(&sessions, |lasted| lasted.nas),
         };
         let rows = places("routers", "", ("Router", "router"), &[place(1, 5_000_000_000, 2)], &beside, |_| None).rows;

@@ -7,7 +7,7 @@ use shared::time::{OffsetDateTime, hour_of};
 use sqlx::PgConnection;
 use time::Duration;
 
-use super::payments;
+use super::{days, payments};
 use crate::Result;
 use crate::refusal::KEPT;
 
@@ -31,7 +31,8 @@ pub(super) async fn sum_up(
     observe(tx, from, until, now).await?;
     payments::sum_up(tx, from, until).await?;
     sites(tx, from, until).await?;
-    sales(tx, from, until).await
+    sales(tx, from, until).await?;
+    days::sum_up(tx, from, until).await
 }
 
 /// Sessions and traffic of each router, and a row for each of its hours. radiusd writes no accepted login down but by its session.

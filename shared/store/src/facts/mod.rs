@@ -19,6 +19,7 @@
 //! Refused: to forget what the sources have let go of. Refused logins and visits are kept for two weeks and are summed up within them; later
 //! rounds leave their sums as they are. A router that is removed keeps its facts.
 
+mod days;
 mod endings;
 mod hours;
 mod months;

@@ -62,7 +62,7 @@ pub async fn raised(db: &Db, span: &Span, kinds: &[Kind], sites: &SiteScope) -> 
         MOST,
         &placed
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {

@@ -33,7 +33,7 @@ pub async fn endings(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Endi
                         sum(lasted_until[5])::bigint, sum(lasted_until[6])::bigint, sum(lasted_until[7])::bigint, sum(lasted_until[8])::bigint,
                         sum(lasted_until[9])::bigint, sum(lasted_until[10])::bigint] AS "lasted!"
            FROM endings_daily
-           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4::text)::date
+           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz AT TIME ZONE $4::text) - interval '1 second')::date
              AND ($3::uuid IS NULL OR site_id = $3) AND ($5::uuid[] IS NULL OR site_id = ANY ($5))
            GROUP BY cause ORDER BY 2 DESC, cause"#,
         span.from,
@@ -42,7 +42,7 @@ pub async fn endings(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Endi
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -56,7 +56,7 @@ pub async fn hours(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<i64>> 
                         sum(by_hour[17])::bigint, sum(by_hour[18])::bigint, sum(by_hour[19])::bigint, sum(by_hour[20])::bigint,
                         sum(by_hour[21])::bigint, sum(by_hour[22])::bigint, sum(by_hour[23])::bigint, sum(by_hour[24])::bigint] AS "hours!"
            FROM endings_daily
-           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4::text)::date
+           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz AT TIME ZONE $4::text) - interval '1 second')::date
              AND ($3::uuid IS NULL OR site_id = $3) AND ($5::uuid[] IS NULL OR site_id = ANY ($5))
            HAVING count(*) > 0"#,
         span.from,
@@ -65,7 +65,7 @@ pub async fn hours(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<i64>> 
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_optional(&db.pool)
+    .fetch_optional(&mut *db.begin_report().await?)
     .await?;
     Ok(hours.unwrap_or_default())
 }
@@ -88,7 +88,7 @@ pub async fn packages(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Pre
         r#"SELECT coalesce(p.name, 'a package that is gone') AS "name!", sum(d.purchases)::bigint AS "purchases!",
                   sum(d."returning")::bigint AS "again!"
            FROM package_daily d LEFT JOIN packages p ON p.id = d.package_id
-           WHERE d.day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND d.day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4::text)::date
+           WHERE d.day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND d.day <= (($2::timestamptz AT TIME ZONE $4::text) - interval '1 second')::date
              AND ($3::uuid IS NULL OR d.site_id = $3) AND ($5::uuid[] IS NULL OR d.site_id = ANY ($5))
            GROUP BY d.package_id, p.name ORDER BY 2 DESC, 1 LIMIT 200"#,
         span.from,
@@ -97,7 +97,7 @@ pub async fn packages(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Pre
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -134,6 +134,6 @@ pub async fn devices(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Devi
         sites.filter() as Option<&[Uuid]>,
         MANY
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

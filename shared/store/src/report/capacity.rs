@@ -45,36 +45,7 @@ pub async fn used(db: &Db, span: &Span, share: f64, sites: &SiteScope) -> Result
         span.site,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
-    .await?)
-}
-
-/// How many sessions at once 95 of 100 hours at a site do not exceed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct P95 {
-    /// The site.
-    pub site: Uuid,
-    /// Sessions.
-    pub sessions: i32,
-}
-
-/// The 95th percentile of each site, by every `step`th hour: see [`super::network`].
-pub async fn p95(db: &Db, span: &Span, sites: &SiteScope, step: i32) -> Result<Vec<P95>> {
-    Ok(sqlx::query_as!(
-        P95,
-        r#"SELECT site_id AS site, percentile_disc(0.95) WITHIN GROUP (ORDER BY peak_sessions) AS "sessions!"
-           FROM site_hourly
-           WHERE hour = ANY (ARRAY(SELECT generate_series(date_trunc('hour', $1::timestamptz, 'UTC'), $2::timestamptz - interval '1 second',
-                                                          make_interval(hours => $5::int))))
-             AND observed AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
-           GROUP BY site_id"#,
-        span.from,
-        span.until,
-        span.site,
-        sites.filter() as Option<&[Uuid]>,
-        step
-    )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -103,7 +74,7 @@ pub async fn weeks(db: &Db, now: OffsetDateTime, site: Option<Uuid>, sites: &Sit
         site,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -149,6 +120,6 @@ pub async fn foreseen(db: &Db, now: OffsetDateTime, site: Option<Uuid>, sites: &
         site,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

@@ -29,7 +29,7 @@ pub async fn leaving(db: &Db, filter: &Filter, sites: &SiteScope, limit: u32) ->
         sites.filter() as Option<&[Uuid]>,
         i64::from(limit)
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     rows.into_iter().map(Row::buyer).collect()
 }

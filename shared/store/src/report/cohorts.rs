@@ -51,6 +51,6 @@ pub async fn since(
         sites.filter() as Option<&[Uuid]>,
         shared::time::HOME
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

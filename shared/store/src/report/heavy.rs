@@ -90,7 +90,7 @@ pub async fn users(db: &Db, months: &Months<'_>, least: i64, limit: i64) -> Resu
         least,
         limit
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -113,6 +113,6 @@ pub async fn totals(db: &Db, sites: &[Uuid], from: OffsetDateTime, until: Offset
         from,
         until
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

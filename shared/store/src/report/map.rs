@@ -103,7 +103,7 @@ pub async fn sites(db: &Db, sites: &SiteScope, kinds: &[String], now: OffsetDate
         MANY,
         kinds
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -130,7 +130,7 @@ async fn routers(db: &Db, sites: &SiteScope) -> Result<HashMap<Uuid, Vec<Router>
         sites.filter() as Option<&[Uuid]>,
         MANY_ROUTERS
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     let mut at_site: HashMap<Uuid, Vec<Router>> = HashMap::new();
     for row in rows {
@@ -237,7 +237,7 @@ async fn by_forecast(db: &Db, sites: &SiteScope, now: OffsetDateTime) -> Result<
         now,
         MANY
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     let expected = |value: f64, below: f64, above: f64| Expected {
         value,
@@ -289,7 +289,7 @@ async fn by_weeks(
         MANY,
         but
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     let told = rows.into_iter().filter_map(|row| {
         // Last week itself is within what is usual, or it would be no measure of it.

@@ -1,7 +1,7 @@
 //! Who uses what of the network: octets, the busiest hour, sessions at once and how long they last, by router, by site and by the hour of the day.
 //!
-//! A 95th percentile must look at every hour of every place. Over a long span it looks at every 5th, 7th … hour instead (`step`, which shares no
-//! divisor with 24, so that no hour of the day is left out); sums and peaks are always of all hours.
+//! Sums and peaks are of the whole days in the span, and of the hours before the first and behind the last of them. What 95 of 100 hours do not
+//! exceed is [`super::p95`].
 
 use shared::staff::SiteScope;
 use uuid::Uuid;
@@ -34,95 +34,64 @@ pub struct Place {
 
 /// What was used at each router, the most first.
 pub async fn routers(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Place>> {
+    let (first, last) = span.whole_days();
     Ok(sqlx::query_as!(
         Place,
         r#"SELECT u.nas_id AS "id!", u.site_id AS "site!", coalesce(n.name, 'a router that is gone') AS "name!",
                   coalesce(s.name, 'no site') AS "site_name!", u.up AS "up!", u.down AS "down!", u.busiest AS "busiest!",
                   u.peak AS "peak_sessions!", u.missing AS "missing!"
-           FROM (SELECT nas_id, site_id, sum(input_octets)::bigint AS up, sum(output_octets)::bigint AS down, max(output_octets) AS busiest,
-                        max(peak_sessions) AS peak, count(*) FILTER (WHERE NOT observed) AS missing
-                 FROM nas_hourly
-                 WHERE hour >= $1 AND hour < $2 AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
+           FROM (SELECT nas_id, site_id, sum(input_octets)::bigint AS up, sum(output_octets)::bigint AS down, max(busiest_octets) AS busiest,
+                        max(peak_sessions) AS peak, sum(missing)::bigint AS missing
+                 FROM (SELECT nas_id, site_id, input_octets, output_octets, busiest_octets, peak_sessions, missing::integer AS missing
+                       FROM use_daily
+                       WHERE nas_id <> '00000000-0000-0000-0000-000000000000'
+                         AND day >= ($5::timestamptz AT TIME ZONE 'UTC')::date AND day < ($6::timestamptz AT TIME ZONE 'UTC')::date
+                       UNION ALL
+                       SELECT nas_id, site_id, input_octets, output_octets, output_octets, peak_sessions, (NOT observed)::integer
+                       FROM nas_hourly WHERE hour >= $1 AND hour < $5 OR hour >= $6 AND hour < $2) used
+                 WHERE ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
                  GROUP BY nas_id, site_id) u
            LEFT JOIN nas n ON n.id = u.nas_id LEFT JOIN sites s ON s.id = u.site_id
            ORDER BY u.up + u.down DESC, u.nas_id, u.site_id LIMIT 1000"#,
         span.from,
         span.until,
         span.site,
-        sites.filter() as Option<&[Uuid]>
+        sites.filter() as Option<&[Uuid]>,
+        first,
+        last
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
 /// What was used at each site, the most first.
 pub async fn sites(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Place>> {
+    let (first, last) = span.whole_days();
     Ok(sqlx::query_as!(
         Place,
         r#"SELECT u.site_id AS "id!", u.site_id AS "site!", coalesce(s.name, 'no site') AS "name!", coalesce(s.name, 'no site') AS "site_name!",
                   u.up AS "up!", u.down AS "down!", u.busiest AS "busiest!", u.peak AS "peak_sessions!", u.missing AS "missing!"
-           FROM (SELECT site_id, sum(input_octets)::bigint AS up, sum(output_octets)::bigint AS down, max(output_octets) AS busiest,
-                        max(peak_sessions) AS peak, count(*) FILTER (WHERE NOT observed) AS missing
-                 FROM site_hourly
-                 WHERE hour >= $1 AND hour < $2 AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
+           FROM (SELECT site_id, sum(input_octets)::bigint AS up, sum(output_octets)::bigint AS down, max(busiest_octets) AS busiest,
+                        max(peak_sessions) AS peak, sum(missing)::bigint AS missing
+                 FROM (SELECT site_id, input_octets, output_octets, busiest_octets, peak_sessions, missing::integer AS missing
+                       FROM use_daily
+                       WHERE nas_id = '00000000-0000-0000-0000-000000000000'
+                         AND day >= ($5::timestamptz AT TIME ZONE 'UTC')::date AND day < ($6::timestamptz AT TIME ZONE 'UTC')::date
+                       UNION ALL
+                       SELECT site_id, input_octets, output_octets, output_octets, peak_sessions, (NOT observed)::integer
+                       FROM site_hourly WHERE hour >= $1 AND hour < $5 OR hour >= $6 AND hour < $2) used
+                 WHERE ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
                  GROUP BY site_id) u
            LEFT JOIN sites s ON s.id = u.site_id
            ORDER BY u.up + u.down DESC, u.site_id LIMIT 1000"#,
         span.from,
         span.until,
         span.site,
-        sites.filter() as Option<&[Uuid]>
-    )
-    .fetch_all(&db.pool)
-    .await?)
-}
-
-/// How much goes to customers in the hour that 95 of 100 hours do not exceed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct P95 {
-    /// The router, or the site.
-    pub id: Uuid,
-    /// Octets in that hour.
-    pub octets: i64,
-}
-
-/// The 95th percentile of each router, by every `step`th hour.
-pub async fn routers_p95(db: &Db, span: &Span, sites: &SiteScope, step: i32) -> Result<Vec<P95>> {
-    Ok(sqlx::query_as!(
-        P95,
-        r#"SELECT nas_id AS id, percentile_disc(0.95) WITHIN GROUP (ORDER BY output_octets) AS "octets!"
-           FROM nas_hourly
-           WHERE hour = ANY (ARRAY(SELECT generate_series(date_trunc('hour', $1::timestamptz, 'UTC'), $2::timestamptz - interval '1 second',
-                                                          make_interval(hours => $5::int))))
-             AND observed AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
-           GROUP BY nas_id"#,
-        span.from,
-        span.until,
-        span.site,
         sites.filter() as Option<&[Uuid]>,
-        step
+        first,
+        last
     )
-    .fetch_all(&db.pool)
-    .await?)
-}
-
-/// The same of each site.
-pub async fn sites_p95(db: &Db, span: &Span, sites: &SiteScope, step: i32) -> Result<Vec<P95>> {
-    Ok(sqlx::query_as!(
-        P95,
-        r#"SELECT site_id AS id, percentile_disc(0.95) WITHIN GROUP (ORDER BY output_octets) AS "octets!"
-           FROM site_hourly
-           WHERE hour = ANY (ARRAY(SELECT generate_series(date_trunc('hour', $1::timestamptz, 'UTC'), $2::timestamptz - interval '1 second',
-                                                          make_interval(hours => $5::int))))
-             AND observed AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
-           GROUP BY site_id"#,
-        span.from,
-        span.until,
-        span.site,
-        sites.filter() as Option<&[Uuid]>,
-        step
-    )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -146,7 +115,7 @@ pub async fn lasted(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Laste
                         sum(lasted_until[5])::bigint, sum(lasted_until[6])::bigint, sum(lasted_until[7])::bigint, sum(lasted_until[8])::bigint,
                         sum(lasted_until[9])::bigint, sum(lasted_until[10])::bigint] AS "lasted!"
            FROM endings_daily
-           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4::text)::date
+           WHERE day >= ($1::timestamptz AT TIME ZONE $4::text)::date AND day <= (($2::timestamptz AT TIME ZONE $4::text) - interval '1 second')::date
              AND ($3::uuid IS NULL OR site_id = $3) AND ($5::uuid[] IS NULL OR site_id = ANY ($5))
            GROUP BY nas_id, site_id"#,
         span.from,
@@ -155,7 +124,7 @@ pub async fn lasted(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Laste
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -192,6 +161,6 @@ pub async fn hours(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<HourOf
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

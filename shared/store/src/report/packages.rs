@@ -59,7 +59,7 @@ pub async fn sold(db: &Db, span: &Span, sites: &SiteScope, wanted: Wanted) -> Re
                         sum(seconds_allowed)::bigint AS seconds_allowed, sum(seconds_used)::bigint AS seconds_used,
                         sum(octets_allowed)::bigint AS octets_allowed, sum(octets_used)::bigint AS octets_used
                  FROM package_daily
-                 WHERE day >= ($1::timestamptz AT TIME ZONE $4)::date AND day <= (($2::timestamptz - interval '1 second') AT TIME ZONE $4)::date
+                 WHERE day >= ($1::timestamptz AT TIME ZONE $4)::date AND day <= (($2::timestamptz AT TIME ZONE $4) - interval '1 second')::date
                    AND ($3::uuid IS NULL OR site_id = $3) AND ($5::uuid[] IS NULL OR site_id = ANY ($5))
                    AND ($6::uuid IS NULL OR package_id = $6)
                  GROUP BY package_id, currency) d
@@ -75,6 +75,6 @@ pub async fn sold(db: &Db, span: &Span, sites: &SiteScope, wanted: Wanted) -> Re
         wanted.from,
         wanted.below
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

@@ -57,7 +57,7 @@ pub async fn days(db: &Db, span: &Span, sites: &SiteScope, provider: Option<&str
         sites.filter() as Option<&[Uuid]>,
         provider
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -89,7 +89,7 @@ pub async fn others(db: &Db, span: &Span, sites: &SiteScope, provider: Option<&s
         sites.filter() as Option<&[Uuid]>,
         provider
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -114,7 +114,7 @@ pub async fn failures(
 ) -> Result<Vec<Failure>> {
     Ok(sqlx::query_as!(
         Failure,
-        r#"SELECT provider AS "provider!", result AS "result!", sum(times)::bigint AS "times!"
+        r#"SELECT provider AS "provider!", result AS "result!", sum(times::integer) AS "times!"
            FROM payment_results_hourly
            WHERE hour >= $1 AND hour < $2 AND ($3::uuid IS NULL OR site_id = $3) AND ($4::uuid[] IS NULL OR site_id = ANY ($4))
              AND ($5::text IS NULL OR provider = $5) AND ($6::text IS NULL OR result = $6)
@@ -126,7 +126,7 @@ pub async fn failures(
         provider,
         result
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -154,6 +154,6 @@ pub async fn waiting(db: &Db, span: &Span) -> Result<Vec<Waiting>> {
         span.from,
         span.until
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

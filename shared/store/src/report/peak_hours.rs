@@ -111,7 +111,7 @@ pub async fn hours(
         currency.as_str(),
         MOST
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -127,7 +127,7 @@ pub async fn currency(db: &Db, span: Span<'_>, sites: &SiteScope) -> Result<Opti
         span.site,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let currency = first.parse().map_err(|error| StoreError::corrupt("site_hourly", first, error))?;

@@ -85,7 +85,7 @@ pub async fn paid(db: &Db, span: &Span, sites: &SiteScope, provider: Option<&str
         sites.filter() as Option<&[Uuid]>,
         provider
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -124,7 +124,7 @@ pub async fn booked(db: &Db, span: &Span, provider: Option<&str>) -> Result<Vec<
         span.time_zone,
         provider
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -154,7 +154,7 @@ pub async fn due(db: &Db, span: &Span) -> Result<Vec<Due>> {
         span.until,
         span.time_zone
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -213,7 +213,7 @@ pub async fn without_order(db: &Db, span: &Span, provider: Option<&str>) -> Resu
         provider,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -243,7 +243,7 @@ pub async fn unsettled(
         late,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -265,7 +265,7 @@ pub async fn other_amounts(db: &Db, span: &Span, sites: &SiteScope, provider: Op
         provider,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -288,7 +288,7 @@ pub async fn refunds_due(db: &Db, span: &Span, sites: &SiteScope, provider: Opti
         provider,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -310,7 +310,7 @@ pub async fn disputed(db: &Db, span: &Span, sites: &SiteScope, provider: Option<
         provider,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -333,6 +333,6 @@ pub async fn succeeded(db: &Db, span: &Span, sites: &SiteScope, provider: Option
         provider,
         LISTED
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

@@ -71,7 +71,7 @@ pub async fn sums(db: &Db, by: By, span: &Span, sites: &SiteScope) -> Result<Vec
         sites.filter() as Option<&[Uuid]>,
         by.as_str()
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -102,7 +102,7 @@ pub async fn sums_of(
         package,
         provider
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -137,6 +137,6 @@ pub async fn buyers(db: &Db, span: &Span, sites: &SiteScope) -> Result<Vec<Buyer
         span.time_zone,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

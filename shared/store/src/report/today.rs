@@ -104,7 +104,7 @@ pub async fn places(db: &Db, site: Option<Uuid>, sites: &SiteScope, now: OffsetD
         sites.filter() as Option<&[Uuid]>,
         now - SILENT_AFTER
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -159,6 +159,6 @@ pub async fn expected(db: &Db, site: Option<Uuid>, sites: &SiteScope, now: Offse
         site,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }

@@ -77,7 +77,7 @@ pub async fn batches(
         now,
         BATCHES
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -121,7 +121,7 @@ pub async fn days(db: &Db, span: &Span, sites: &SiteScope, agent: Option<&str>) 
         span.time_zone,
         agent
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
 
@@ -131,6 +131,6 @@ pub async fn agents(db: &Db) -> Result<Vec<String>> {
         r#"SELECT DISTINCT agent AS "agent!" FROM voucher_batches WHERE agent IS NOT NULL ORDER BY 1 LIMIT $1"#,
         AGENTS
     )
-    .fetch_all(&db.pool)
+    .fetch_all(&mut *db.begin_report().await?)
     .await?)
 }
