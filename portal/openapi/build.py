@@ -13,13 +13,13 @@ import pathlib
 import sys
 
 from things import (
-    DATE, INPUTS, NOTICES, NUMBER, OUTPUTS, PHONE, RECEIPT, identity, line, null, ref, text, words,
+    DATE, INPUTS, NOTICES, NUMBER, OUTPUTS, PHONE, RECEIPT, TIME, identity, line, null, ref, text, words,
 )
 
 HERE = pathlib.Path(__file__).parent
 DOCUMENT = HERE.parent / "src" / "api" / "openapi.json"
 TAGS = {
-    "sites": "Places.", "nas": "Routers.", "packages": "What is sold.", "discounts": "What lowers prices.", "vouchers": "Codes on paper.",
+    "sites": "Places.", "nas": "Routers.", "packages": "What is sold.", "discounts": "What lowers prices.", "calendar": "Times that are not like others.", "campaigns": "Offers by message, and what they did.", "vouchers": "Codes on paper.",
     "customers": "Who buys.", "entitlements": "What customers may use.", "orders": "What customers wished for.",
     "payments": "Attempts to collect money, and money that goes back.", "received-money": "Money that M-Pesa told of by itself.",
     "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "alerts": "What is wrong.", "ledger": "What was booked.", "books": "Days that are closed, and their documents.",
@@ -202,6 +202,19 @@ operation("post", "/discounts", "addDiscount", "discounts", "Add a discount", "d
 operation("get", "/discounts/{id}", "getDiscount", "discounts", "A discount", "discounts:read", one("Discount"), kind="discount", links=same(changeDiscount=True), description="Its ETag is that of its terms; a use does not change it.")
 operation("patch", "/discounts/{id}", "changeDiscount", "discounts", "Change a discount", "discounts:write", one("Discount"), kind="discount", body="DiscountChange", description="Orders that save by it keep their price.")
 operation("post", "/discounts/{id}/endings", "endDiscount", "discounts", "End a discount now", "discounts:write", one("Discount", "It is over."), kind="discount", description="Twice is once, so it needs no key.")
+
+operation("get", "/calendar-days", "listCalendarDays", "calendar", "List what is not as usual", "calendar:read", page("CalendarDay"), query=(*LIST, filtered("since", TIME, "What is not over then.")))
+operation("post", "/calendar-days", "addCalendarDay", "calendar", "Say that something is not as usual", "calendar:write", ("201", ref("CalendarDay"), "It stands in the calendar; the forecasts of the next night heed it."), body="NewCalendarDay", links=to(getCalendarDay=False, removeCalendarDay=True), description="At most 92 days. What stands there already is a conflict, so it needs no key.")
+operation("post", "/calendar-days/holidays", "addHolidays", "calendar", "Write Kenya's public holidays down", "calendar:write", one("HolidaysAdded", "They stand in the calendar."), body="NewHolidays", description="Without Idd-ul-Fitr and Idd-ul-Azha, which go by the moon. Twice is once, so it needs no key.")
+operation("get", "/calendar-days/{id}", "getCalendarDay", "calendar", "Something that is not as usual", "calendar:read", one("CalendarDay"), kind="calendar_day", links=same(removeCalendarDay=True))
+operation("delete", "/calendar-days/{id}", "removeCalendarDay", "calendar", "Take it out", "calendar:write", ("204", None, "It is taken out."), kind="calendar_day")
+
+operation("get", "/campaigns", "listCampaigns", "campaigns", "List the campaigns", "campaigns:read", page("Campaign"), query=LIST)
+operation("post", "/campaigns", "beginCampaign", "campaigns", "Tell an offer", "campaigns:write", ("201", ref("Campaign"), "Its members are drawn, and are told from now on."), body="NewCampaign", key=True, links=to(getCampaign=False, getCampaignOutcome=False, stopCampaign=False), description="To those who said yes to offers, but for those who are held out by lot. Messages are paid for.")
+operation("post", "/campaigns/reaches", "reachOfCampaign", "campaigns", "How many an offer would reach", "campaigns:read", one("CampaignReach"), body="NewAudience", description="It changes nothing.")
+operation("get", "/campaigns/{id}", "getCampaign", "campaigns", "A campaign", "campaigns:read", one("Campaign"), kind="campaign")
+operation("get", "/campaigns/{id}/outcome", "getCampaignOutcome", "campaigns", "What a campaign did", "campaigns:read", one("CampaignOutcome"), kind="campaign")
+operation("post", "/campaigns/{id}/stops", "stopCampaign", "campaigns", "Tell nobody else", "campaigns:write", one("Campaign", "What waits to be sent is not."), kind="campaign", description="Twice is once, so it needs no key.")
 
 operation("get", "/voucher-batches", "listVoucherBatches", "vouchers", "List the batches", "vouchers:read", page("VoucherBatch"), query=(*LIST, filtered("agent", line(100), "Only those that this agent has.")))
 operation("post", "/voucher-batches", "addVoucherBatch", "vouchers", "Make vouchers", "vouchers:write", ("201", ref("VoucherBatch"), "They are good from now on."), body="NewVoucherBatch", key=True, links=to(getVoucherBatch=False, changeVoucherBatch=True, listVouchers=False, listVoucherCodes=False))

@@ -32,7 +32,7 @@ NOTICES = [
     "address_proof", "offer",
 ]
 PREFIXES = {
-    "alert": "alr", "customer": "cus", "delivery": "whd", "discount": "dis", "endpoint": "whe", "entitlement": "ent", "event": "evt", "nas": "nas",
+    "alert": "alr", "calendar_day": "cal", "campaign": "cam", "customer": "cus", "delivery": "whd", "discount": "dis", "endpoint": "whe", "entitlement": "ent", "event": "evt", "nas": "nas",
     "notification": "msg", "order": "ord", "outage": "out", "package": "pkg", "payment": "pay", "refund": "ref", "session": "ses",
     "site": "sit", "transaction": "ltx", "security_event": "sec", "voucher": "vou", "voucher_batch": "vba",
 }
@@ -192,6 +192,10 @@ URL = text("A public address of https.", format="uri", maxLength=500, examples=[
 SERIALS = {"first": whole(1, 1_000_000, "The first serial."), "last": whole(1, 1_000_000, "The last one, not before the first.")}
 AGENT = line(100, "Who has the paper; null: the operator.")
 
+OFFER = {"minLength": 1, "maxLength": 600, "pattern": "^[^\\u0000]+$"}
+CALENDAR_KIND = words("holiday", "event", "closed")
+UNSAID = "a holiday is like a Sunday, a closed place sells nothing, an event changes nothing."
+
 INPUTS = {
     "NewMoney": taken(
         ["amount", "currency"], amount=whole(0, MAX_MINOR, "Minor units: KES 20.00 is 2000."), currency=text(pattern="^[A-Z]{3}$", examples=["KES"]),
@@ -221,6 +225,33 @@ INPUTS = {
         "oneOf": [{"required": ["percent"]}, {"required": ["amount"]}],
     },
     "DiscountChange": {**taken(name=line(200), **TERMS), "not": {"required": ["percent", "amount"]}},
+    "NewAudience": taken(
+        ["kind"], kind=words("likely", "leaving", description="Whose chance to buy lies in a range, or who seem to stay away."),
+        window_days={"type": "integer", "enum": [7, 30], "description": "The chance of how many days is meant; 7 if not said."},
+        least_percent=whole(0, 100, "From this chance on; 0 if not said."), most_percent=whole(0, 100, "Up to this one; 100 if not said."),
+        site=null(said(identity("site"), "Who usually buys there; null: at any site.")),
+        purchases_least=whole(1, 1_000_000, "Of those who stay away: who has bought so often at least; 1 if not said."),
+        purchases_most=null(whole(1, 1_000_000, "And so often at most.")),
+    ),
+    "NewCampaign": {
+        **taken(
+            ["name", "audience", "text", "text_sw"], name=line(200), audience=ref("NewAudience"),
+            discount=said(identity("discount"), "Whose code is told; or new_code, or neither."), new_code=ref("NewCampaignCode"),
+            text=text("What is told in English; it names the code.", **OFFER), text_sw=text("The same in Swahili.", **OFFER),
+            held_out_percent=whole(5, 50, "How many of a hundred are held out by lot; 20 if not said."),
+            days=whole(1, 90, "In how many days purchases are counted; 14 if not said."),
+        ),
+        "not": {"required": ["discount", "new_code"]},
+    },
+    "NewCampaignCode": taken(
+        ["code", "percent"], "A code for this campaign alone: once a person, as long as purchases are counted.",
+        code=text("What customers type.", pattern="^[A-Z0-9]{3,20}$", examples=["RUDI20"]), percent=whole(1, 100),
+    ),
+    "NewCalendarDay": taken(
+        ["kind", "name", "from", "until"], kind=CALENDAR_KIND, name=line(100), site=null(said(identity("site"), "Where; null: at every site.")),
+        **{"from": TIME, "until": TIME}, percent=null(whole(0, 1000, f"Hundredths of the usual that are expected; null: {UNSAID}")),
+    ),
+    "NewHolidays": taken(["year"], year=whole(2000, 2100, "This year or the next.")),
     "NewVoucherBatch": taken(
         ["package", "size"], package=identity("package"), size=whole(1, 1000), agent=null(AGENT), label=null(line_or_empty(200, "What it is printed for.")),
     ),
@@ -294,6 +325,29 @@ OUTPUTS = {
         valid_from=NULL_TIME, valid_until=NULL_TIME, hours=NULL_TEXT, first_purchase=flag(), every_nth=NULL_COUNT, packages=many(identity("package")),
         sites=many(identity("site")), uses_max=NULL_COUNT, uses_per_person=NULL_COUNT, stackable=flag(), uses=COUNT,
     ),
+    "Campaign": told(
+        id=identity("campaign"), name=text(), code=NULL_TEXT, text=text(), text_sw=text(), audience=ref("Audience"), held_out_percent=COUNT,
+        state=words("sending", "sent", "stopped"), to_tell=COUNT, told=COUNT, held_out=COUNT, measured_until=said(TIME, "Until when purchases are counted."),
+        created_by=text(), created_at=TIME, stopped_by=NULL_TEXT,
+    ),
+    "Audience": told(
+        kind=words("likely", "leaving"), window_days=COUNT, least_percent={"type": "number"}, most_percent={"type": "number"}, site=null(identity("site")),
+        purchases_least=COUNT, purchases_most=NULL_COUNT,
+    ),
+    "CampaignReach": told(
+        all=COUNT, willing=said(COUNT, "Of them, who said yes to offers."), free=said(COUNT, "Of these, who is in no other campaign that is still measured."),
+    ),
+    "CampaignOutcome": told(
+        told=ref("CampaignArm"), held_out=ref("CampaignArm"), is_counting=flag("Whether purchases are still counted."),
+        difference_points=null({"type": "number", "description": "How many more of a hundred bought of the told; null: nobody is on one side."}),
+        low_points=null({"type": "number", "description": "The lower end of its 95 % interval (Newcombe)."}), high_points=null({"type": "number"}),
+    ),
+    "CampaignArm": told(people=COUNT, bought=COUNT, spent=many(MONEY)),
+    "CalendarDay": told(
+        id=identity("calendar_day"), kind=CALENDAR_KIND, name=text(), site=null(identity("site")), **{"from": TIME, "until": TIME},
+        percent=null({"type": "number", "description": f"Hundredths of the usual that are expected; null: {UNSAID}"}), created_by=text(),
+    ),
+    "HolidaysAdded": told(year=COUNT, added=said(COUNT, "Those that were not there already.")),
     "VoucherBatch": told(
         id=identity("voucher_batch"), number=COUNT, package=text("The package's name, as the paper says."), price=MONEY, label=text(), agent=NULL_TEXT,
         size=COUNT, printed=COUNT, sold=COUNT, redeemed=COUNT, void=COUNT, created_by=text(), created_at=TIME,

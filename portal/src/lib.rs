@@ -12,6 +12,7 @@
 //! * [`jobs`] – work that nobody waits for: stored reports, payments without news, entitlements that ran out;
 //! * [`backups`] – how backups stand, in sentences; [`hooks`] – telling other programs of what happens;
 //! * [`alerts`] – what goes wrong, noticed and told to whoever minds the place; [`predictions`] – what will probably happen, and what became of it;
+//! * `campaigns` – what desk and REST interface ask of an offer by message, and what one did;
 //! * `books` – what lets us into accountants' programs, what they and the tax authority are told, and what a customer has in hand;
 //! * [`admin`], [`session`], [`api`], [`cli`] – the operator's desk, its sign-in, the REST interface, the command line;
 //! * `doctor` – what may be wrong with a deployment; `retention` – what was kept long enough; `trace` – what is done for which request;
@@ -25,6 +26,7 @@ mod alerts;
 pub mod api;
 mod backups;
 mod books;
+mod campaigns;
 pub mod cli;
 mod doctor;
 pub mod error;

@@ -20,6 +20,10 @@ pub enum Scope {
     PackagesWrite,
     DiscountsRead,
     DiscountsWrite,
+    CampaignsRead,
+    CampaignsWrite,
+    CalendarRead,
+    CalendarWrite,
     VouchersRead,
     VouchersWrite,
     VouchersCodes,
@@ -50,7 +54,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, as they are documented.
-    pub const ALL: [Scope; 35] = [
+    pub const ALL: [Scope; 39] = [
         Scope::SitesRead,
         Scope::SitesWrite,
         Scope::RoutersRead,
@@ -60,6 +64,10 @@ impl Scope {
         Scope::PackagesWrite,
         Scope::DiscountsRead,
         Scope::DiscountsWrite,
+        Scope::CampaignsRead,
+        Scope::CampaignsWrite,
+        Scope::CalendarRead,
+        Scope::CalendarWrite,
         Scope::VouchersRead,
         Scope::VouchersWrite,
         Scope::VouchersCodes,
@@ -100,6 +108,10 @@ impl Scope {
             Scope::PackagesWrite => "packages:write",
             Scope::DiscountsRead => "discounts:read",
             Scope::DiscountsWrite => "discounts:write",
+            Scope::CampaignsRead => "campaigns:read",
+            Scope::CampaignsWrite => "campaigns:write",
+            Scope::CalendarRead => "calendar:read",
+            Scope::CalendarWrite => "calendar:write",
             Scope::VouchersRead => "vouchers:read",
             Scope::VouchersWrite => "vouchers:write",
             Scope::VouchersCodes => "vouchers:codes",

@@ -17,6 +17,8 @@ fn nowhere(path: &str) -> String {
         "nas" => "nas",
         "packages" => "pkg",
         "discounts" => "dis",
+        "campaigns" => "cam",
+        "calendar-days" => "cal",
         "voucher-batches" => "vba",
         "customers" => "cus",
         "entitlements" => "ent",

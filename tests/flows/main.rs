@@ -8,6 +8,7 @@ mod alerts;
 mod api_access;
 mod api_changes;
 mod api_client;
+mod api_offers;
 mod api_once;
 mod api_webhooks;
 mod books_access;

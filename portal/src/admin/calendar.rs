@@ -22,19 +22,13 @@ use super::form::{Fields, Filled, Form, Problems, number};
 use super::page::{After, Page, Tab, answer, style};
 use super::words;
 use crate::App;
-use crate::predictions::calendar::kenya;
+use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, write_holidays, years};
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
 
 const LIST: &str = "/admin/calendar";
 /// How long what is over is still shown.
 const SHOWN: Duration = Duration::days(60);
-/// Characters of a name at most.
-const LONGEST_NAME: usize = 100;
-/// The longest time, in days: what is longer is no exception any more.
-const LONGEST_DAYS: i64 = 92;
-/// Hundredths of the usual at most.
-const MOST_PERCENT: u32 = 1_000;
 /// The field by which the whole list of a year is asked for.
 const YEAR: &str = "year";
 const NO_DAY: &str = "write a day such as 2026-12-25";
@@ -105,12 +99,7 @@ async fn add_holidays(app: &App, posted: &Posted<Fields>) -> Result<Response, Re
     }
     let year = posted.form.text(YEAR).parse::<i32>().ok().filter(|year| years(now).contains(year));
     let year = year.ok_or(Refusal::NotFound)?;
-    let zone = Zone::default();
-    for (day, name) in kenya(year) {
-        let (from, until) = (zone.midnight(day), zone.midnight(day.saturating_add(Duration::DAY)));
-        let span = Span { site: None, kind: Kind::Holiday, name, from, until, factor: None };
-        calendar::add(&app.db, rng::id(now), &span, &staff.admin.email, now).await?;
-    }
+    write_holidays(&app.db, year, &staff.admin.email, now).await?;
     audit(app, staff, "calendar.add", &format!("public holidays of Kenya {year}")).await?;
     Ok(Redirect::to("/admin/calendar?done=holidays").into_response())
 }
@@ -124,12 +113,6 @@ pub(super) async fn remove(
     let name = calendar::remove(&app.db, posted.staff.sites(), id).await?;
     audit(&app, &posted.staff, "calendar.remove", &name).await?;
     Ok(Redirect::to("/admin/calendar?done=removed").into_response())
-}
-
-/// This year and the next.
-fn years(now: OffsetDateTime) -> [i32; 2] {
-    let year = Zone::default().at(now).year();
-    [year, year + 1]
 }
 
 async fn page(

@@ -1,11 +1,10 @@
 //! `/admin/campaigns`: offers by message to those who will probably buy, or who stay away, and what they did. One is written in [`edit`]; the
-//! number that matters, with how sure it is, comes from [`uplift`].
+//! number that matters, with how sure it is, comes from [`crate::campaigns::uplift`].
 //!
 //! What a message did is seen beside those who were held out of it by lot, and in no other way: the likeliest buyers buy without any message.
 //! Whether anybody used a code says nothing of that and is not shown here.
 
 pub(super) mod edit;
-mod uplift;
 
 use std::collections::BTreeMap;
 
@@ -18,13 +17,13 @@ use shared::time::OffsetDateTime;
 use store::campaign::{self, Arm, Audience, Campaign, Kind, Outcome};
 use uuid::Uuid;
 
-use self::uplift::Uplift;
 use super::Refusal;
 use super::audit::audit;
 use super::form::{Fields, Question};
 use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
 use crate::App;
+use crate::campaigns::uplift::{self, Uplift};
 use crate::session::Staff;
 use crate::session::csrf::Posted;
 

@@ -9,6 +9,10 @@ use super::problem::{Kind as Wrong, Problem};
 pub enum Kind {
     /// Something that is wrong.
     Alert,
+    /// A time that is not like others.
+    CalendarDay,
+    /// An offer by message.
+    Campaign,
     /// A customer.
     Customer,
     /// A try to tell an endpoint of something.
@@ -53,6 +57,8 @@ impl Kind {
     fn prefix(self) -> &'static str {
         match self {
             Kind::Alert => "alr_",
+            Kind::CalendarDay => "cal_",
+            Kind::Campaign => "cam_",
             Kind::Customer => "cus_",
             Kind::Delivery => "whd_",
             Kind::Discount => "dis_",

@@ -14,6 +14,8 @@
 mod alerts;
 pub mod auth;
 mod books;
+mod calendar_days;
+mod campaigns;
 mod customers;
 mod discounts;
 mod door;
@@ -60,6 +62,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/openapi.json", get(openapi))
         .route("/problems/{code}", get(problem::explain))
         .merge(offers())
+        .merge(foresight())
         .merge(people())
         .merge(money())
         .merge(network())
@@ -85,6 +88,19 @@ fn offers() -> Router<App> {
         .route("/voucher-batches/{id}/codes", get(voucher_batches::codes))
         .route("/voucher-batches/{id}/sales", post(voucher_batches::sell))
         .route("/voucher-batches/{id}/voids", post(voucher_batches::void))
+}
+
+/// What is expected, and who is told an offer.
+fn foresight() -> Router<App> {
+    Router::new()
+        .route("/calendar-days", get(calendar_days::list).post(calendar_days::add))
+        .route("/calendar-days/holidays", post(calendar_days::holidays))
+        .route("/calendar-days/{id}", get(calendar_days::get).delete(calendar_days::remove))
+        .route("/campaigns", get(campaigns::list).post(campaigns::begin))
+        .route("/campaigns/reaches", post(campaigns::reach))
+        .route("/campaigns/{id}", get(campaigns::get))
+        .route("/campaigns/{id}/outcome", get(campaigns::outcome))
+        .route("/campaigns/{id}/stops", post(campaigns::stop))
 }
 
 /// Who buys it, and what they have.

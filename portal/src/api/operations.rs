@@ -42,7 +42,7 @@ const fn once(path: &'static str, scope: Scope, key: Key) -> Operation {
 }
 
 /// All of them.
-pub static OPERATIONS: [Operation; 90] = {
+pub static OPERATIONS: [Operation; 101] = {
     use Key::{Access, Money};
     use Scope as S;
     [
@@ -68,6 +68,17 @@ pub static OPERATIONS: [Operation; 90] = {
         of("get", "/discounts/{id}", S::DiscountsRead),
         of("patch", "/discounts/{id}", S::DiscountsWrite),
         of("post", "/discounts/{id}/endings", S::DiscountsWrite),
+        of("get", "/calendar-days", S::CalendarRead),
+        of("post", "/calendar-days", S::CalendarWrite),
+        of("post", "/calendar-days/holidays", S::CalendarWrite),
+        of("get", "/calendar-days/{id}", S::CalendarRead),
+        of("delete", "/calendar-days/{id}", S::CalendarWrite),
+        of("get", "/campaigns", S::CampaignsRead),
+        once("/campaigns", S::CampaignsWrite, Access),
+        of("post", "/campaigns/reaches", S::CampaignsRead),
+        of("get", "/campaigns/{id}", S::CampaignsRead),
+        of("get", "/campaigns/{id}/outcome", S::CampaignsRead),
+        of("post", "/campaigns/{id}/stops", S::CampaignsWrite),
         of("get", "/voucher-batches", S::VouchersRead),
         once("/voucher-batches", S::VouchersWrite, Access),
         of("get", "/voucher-batches/{id}", S::VouchersRead),

@@ -120,7 +120,7 @@ pub(super) async fn change(
 }
 
 /// Text of so many letters.
-fn words(most: usize) -> impl Fn(&Value) -> Read<String> {
+pub(super) fn words(most: usize) -> impl Fn(&Value) -> Read<String> {
     move |value| {
         let text = value.as_str().filter(|text| (1..=most).contains(&text.chars().count()) && !text.contains('\0'));
         text.map(str::to_owned).ok_or_else(|| format!("write one to {most} characters"))

@@ -2,13 +2,21 @@
 //! nobody has to type them in.
 
 use forecast::demand::Hour;
+use shared::rng;
 use shared::time::{OffsetDateTime, Zone};
-use store::prediction::calendar::{Kind, Span};
+use store::Db;
+use store::prediction::calendar::{self, Kind, Span};
 use store::prediction::demand::Curves;
 use time::{Date, Duration, Month};
 
 use super::hours::hour_of_week;
 
+/// Characters of a name at most.
+pub(crate) const LONGEST_NAME: usize = 100;
+/// The longest time, in days: what is longer is no exception any more.
+pub(crate) const LONGEST_DAYS: i64 = 92;
+/// Hundredths of the usual at most.
+pub(crate) const MOST_PERCENT: u32 = 1_000;
 /// The first hour of Sunday within a week.
 const SUNDAY: usize = 6 * 24;
 
@@ -105,7 +113,7 @@ fn mark(curves: &mut Curves, at: usize, share: f64) {
 
 /// Kenya's public holidays of a year that have a date of their own or go by Easter. One that falls on a Sunday is kept on the next day that is
 /// none too (Public Holidays Act, section 4). Idd-ul-Fitr and Idd-ul-Azha are gazetted by the sight of the moon, and are not among them.
-pub(crate) fn kenya(year: i32) -> Vec<(Date, String)> {
+fn kenya(year: i32) -> Vec<(Date, String)> {
     const FIXED: [(Month, u8, &str); 8] = [
         (Month::January, 1, "New Year's Day"),
         (Month::May, 1, "Labour Day"),
@@ -131,6 +139,23 @@ pub(crate) fn kenya(year: i32) -> Vec<(Date, String)> {
     }
     days.sort();
     days
+}
+
+/// The years whose holidays can be written down: this one and the next.
+pub(crate) fn years(now: OffsetDateTime) -> [i32; 2] {
+    let year = Zone::default().at(now).year();
+    [year, year + 1]
+}
+
+/// Writes Kenya's public holidays of a year down, at every site. What is there already stays. Returns how many were not.
+pub(crate) async fn write_holidays(db: &Db, year: i32, by: &str, now: OffsetDateTime) -> store::Result<u32> {
+    let (zone, mut added) = (Zone::default(), 0);
+    for (day, name) in kenya(year) {
+        let (from, until) = (zone.midnight(day), zone.midnight(day.saturating_add(Duration::DAY)));
+        let span = Span { site: None, kind: Kind::Holiday, name, from, until, factor: None };
+        added += u32::from(calendar::add(db, rng::id(now), &span, by, now).await?);
+    }
+    Ok(added)
 }
 
 fn date(year: i32, month: Month, day: u8) -> Option<Date> {

@@ -467,7 +467,7 @@ impl Row {
 
 /// Campaigns that somebody may see: one who is limited to some sites sees those of these sites alone.
 macro_rules! campaigns {
-    ($rest:literal, $sites:expr, $argument:expr) => {
+    ($rest:literal, $sites:expr $(, $argument:expr)+) => {
         sqlx::query_as!(
             Row,
             r#"SELECT c.id, c.name, d.code, c.text, c.text_sw, c.filter, c.held_out_percent, c.state, m.to_tell AS "to_tell!", m.told AS "told!",
@@ -477,8 +477,8 @@ macro_rules! campaigns {
                                                count(*) FILTER (WHERE is_held_out) AS held_out
                                         FROM campaign_members WHERE campaign_id = c.id) m
                WHERE ($1::uuid[] IS NULL OR (c.site_ids <> '{}' AND c.site_ids <@ $1)) "# + $rest,
-            $sites.filter() as Option<&[Uuid]>,
-            $argument
+            $sites.filter() as Option<&[Uuid]>
+            $(, $argument)+
         )
     };
 }
@@ -487,6 +487,12 @@ macro_rules! campaigns {
 pub async fn list(db: &Db, sites: &SiteScope) -> Result<Vec<Campaign>> {
     let rows = campaigns!("ORDER BY c.created_at DESC, c.id LIMIT $2", sites, LISTED).fetch_all(&db.pool).await?;
     rows.into_iter().map(Row::campaign).collect()
+}
+
+/// Those that were begun before that one, the newest first.
+pub async fn page(db: &Db, sites: &SiteScope, before: Uuid, rows: u32) -> Result<Vec<Campaign>> {
+    let rows = campaigns!("AND c.id < $2 ORDER BY c.id DESC LIMIT $3", sites, before, i64::from(rows));
+    rows.fetch_all(&db.pool).await?.into_iter().map(Row::campaign).collect()
 }
 
 /// The campaign with that identity.

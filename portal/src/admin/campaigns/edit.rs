@@ -1,19 +1,15 @@
 //! `/admin/campaigns/new`: an offer is written, to whom a report has led here. It is asked twice: the second page says how many would be told and
 //! how many held out, and what each would read. Made are then the campaign, its members and, if one is wanted, a new code in one transaction.
 
-use std::time::Duration;
-
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::json;
-use shared::discount::{Code, Conditions, Discount, Kind as Off, Trigger};
-use shared::notice::Notice;
+use shared::discount::{Code, Discount};
 use shared::rng;
 use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
 use store::campaign::{self, Audience, Kind, New, Reach};
-use store::notification;
 use uuid::Uuid;
 
 use super::{LIST, in_words, names};
@@ -25,22 +21,16 @@ use crate::admin::messages::texts::in_words as length_in_words;
 use crate::admin::page::{Page, Tab, answer};
 use crate::admin::reports::churn_range;
 use crate::admin::words;
+use crate::campaigns::{DAY, DAYS, HELD_OUT, LANGUAGES, counts, frames, names_code, own_code, silence};
 use crate::cli::values;
 use crate::notify::texts;
 use crate::session::Staff;
 use crate::session::csrf::Posted;
 
-const DAY: Duration = Duration::from_secs(86_400);
-/// What is held out of a hundred: at least, usually and at most.
-const HELD_OUT: (u32, u32, u32) = (5, 20, 50);
-/// Days in which purchases are counted: usually, and at most.
-const DAYS: (u32, u32) = (14, 90);
 /// With fewer on one side hardly any difference can be told from chance.
 const FEW: u64 = 100;
 /// What says whom it is for; it comes from the report and goes with the form.
 const WHOM: [&str; 6] = ["audience", "window", "least", "most", "segment", "site"];
-/// The languages: as the database spells them, the field of the text, and what people call them.
-const LANGUAGES: [(&str, &str, &str); 2] = [("en", "text", "English"), ("sw", "text_sw", "Swahili")];
 /// The choice of a code that is made with the campaign.
 const NEW_CODE: &str = "new";
 
@@ -83,11 +73,8 @@ pub(in crate::admin) async fn make(State(app): State<App>, posted: Posted<Fields
     let (staff, sent, now) = (&posted.staff, &posted.form, app.clock.now());
     let stage = stage(&app, staff, sent).await?;
     let mut problems = Problems::default();
-    if app.sms.is_none() && app.email.is_none() {
-        problems.note("text", "nothing is sent here: no provider of messages is set up");
-    }
-    if notification::off(&app.db).await?.iter().any(|name| name == Notice::Offer.as_str()) {
-        problems.note("text", "offers are switched off among the texts of messages");
+    if let Some(problem) = silence(&app).await? {
+        problems.note("text", problem);
     }
     let Some(wish) = read(sent, &stage, staff.sites(), now, &mut problems) else {
         return form_page(&app, staff, &stage, sent, &problems).await;
@@ -142,22 +129,8 @@ async fn stage(app: &App, staff: &Staff, sent: &Fields) -> Result<Stage, Refusal
     let now = app.clock.now();
     let offers = store::discount::list(&app.db, now).await?;
     let codes = offers.into_iter().map(|offer| offer.discount).filter(|discount| counts(discount, now)).collect();
-    let mut frames = Vec::new();
-    for (locale, ..) in LANGUAGES {
-        let own = notification::template(&app.db, Notice::Offer, locale).await?;
-        let own = own.filter(|text| text.contains("offer"));
-        frames.push(own.unwrap_or_else(|| texts::built_in(Notice::Offer, locale).to_owned()));
-    }
+    let frames = frames(app).await?;
     Ok(Stage { whom: in_words(&audience, &names), audience, codes, frames })
-}
-
-/// Whether a discount has a code that anybody can use now.
-fn counts(discount: &Discount, now: OffsetDateTime) -> bool {
-    let Conditions { valid_from, valid_until, .. } = &discount.conditions;
-    discount.trigger.code().is_some()
-        && discount.owner.is_none()
-        && valid_from.is_none_or(|from| from <= now)
-        && valid_until.is_none_or(|until| now < until)
 }
 
 /// Whom it is for, as the address has it. `None`: nobody whom this member of staff may reach.
@@ -205,7 +178,7 @@ fn read(sent: &Fields, stage: &Stage, sites: &SiteScope, now: OffsetDateTime, pr
     for ((_, field, language), frame) in LANGUAGES.into_iter().zip(&stage.frames) {
         let text = sent.text(field);
         if let Some(code) = code
-            && !text.to_uppercase().contains(code.as_str())
+            && !names_code(text, code)
         {
             problems.note(field, format!("name the code in it: {code}"));
         }
@@ -238,22 +211,7 @@ fn new_code(
         Some(site) => vec![site],
         None => sites.filter().unwrap_or_default().to_vec(),
     };
-    let conditions = Conditions {
-        valid_from: Some(now),
-        valid_until: Some(now + DAY * days),
-        uses_per_person: Some(1),
-        sites,
-        ..Conditions::default()
-    };
-    Some(Discount {
-        id: rng::id(now),
-        name: sent.text("name").to_owned(),
-        kind: Off::Percent(percent),
-        trigger: Trigger::Code(code),
-        owner: None,
-        conditions,
-        stackable: false,
-    })
+    Some(own_code(sent.text("name"), code, percent, sites, days, now))
 }
 
 /// What would be done, for whoever is asked twice.
@@ -339,6 +297,11 @@ fn written(page: Page, stage: &Stage, reach: Reach, sent: &Fields, problems: &Pr
 
 #[cfg(test)]
 pub(in crate::admin) mod tests {
+    use std::time::Duration;
+
+    use shared::discount::Trigger;
+    use shared::notice::Notice;
+
     use super::*;
     use crate::admin::discounts::tests::full;
     use crate::admin::page::tests::HOSTILE;

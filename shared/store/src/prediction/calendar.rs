@@ -110,6 +110,35 @@ pub async fn list(db: &Db, sites: &SiteScope, since: OffsetDateTime) -> Result<V
     rows.into_iter().map(Row::entry).collect()
 }
 
+/// Those of all sites that are not over at that moment, and that were written down before that one; the newest first.
+pub async fn page(db: &Db, since: OffsetDateTime, before: Uuid, rows: u32) -> Result<Vec<Entry>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT c.id, c.site_id, s.name AS "site_name?", c.kind, c.name, c.from_at, c.until_at, c.factor, c.created_by
+           FROM calendar_days c LEFT JOIN sites s ON s.id = c.site_id
+           WHERE c.until_at > $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3"#,
+        since,
+        before,
+        i64::from(rows)
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    rows.into_iter().map(Row::entry).collect()
+}
+
+/// The one with that identity.
+pub async fn get(db: &Db, id: Uuid) -> Result<Entry> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT c.id, c.site_id, s.name AS "site_name?", c.kind, c.name, c.from_at, c.until_at, c.factor, c.created_by
+           FROM calendar_days c LEFT JOIN sites s ON s.id = c.site_id WHERE c.id = $1"#,
+        id
+    )
+    .fetch_optional(&db.pool)
+    .await?;
+    row.ok_or_else(|| StoreError::missing("day of the calendar", id))?.entry()
+}
+
 /// What there is at a site, or at all sites, within that time. `None`: what is at every site alone.
 pub async fn spans(db: &Db, site: Option<Uuid>, from: OffsetDateTime, until: OffsetDateTime) -> Result<Vec<Span>> {
     let rows = sqlx::query_as!(

@@ -9,15 +9,15 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// A difference of two shares.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Uplift {
-    pub(super) difference: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Uplift {
+    pub(crate) difference: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 impl Uplift {
     /// Of how many bought of how many people: the told, and the held out. `None`: there is nobody on one side.
-    pub(super) fn of(told: (u64, u64), held_out: (u64, u64)) -> Option<Uplift> {
+    pub(crate) fn of(told: (u64, u64), held_out: (u64, u64)) -> Option<Uplift> {
         let (a, a_low, a_high) = wilson(told)?;
         let (b, b_low, b_high) = wilson(held_out)?;
         let difference = a - b;
@@ -29,13 +29,13 @@ impl Uplift {
     }
 
     /// Whether it could as well be nothing.
-    pub(super) fn is_too_few_to_tell(self) -> bool {
+    pub(crate) fn is_too_few_to_tell(self) -> bool {
         self.low <= 0.0 && self.high >= 0.0
     }
 }
 
 /// A share, and Wilson's interval of it.
-pub(super) fn wilson((bought, people): (u64, u64)) -> Option<(f64, f64, f64)> {
+pub(crate) fn wilson((bought, people): (u64, u64)) -> Option<(f64, f64, f64)> {
     if people == 0 {
         return None;
     }
