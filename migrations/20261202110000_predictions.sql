@@ -170,6 +170,11 @@ CREATE TABLE campaigns (
     -- What the lot was drawn with: from this and the identities it can be drawn again.
     seed        text NOT NULL CHECK (seed <> ''),
     held_out_percent smallint NOT NULL CHECK (held_out_percent BETWEEN 5 AND 50),
+    -- How many members were drawn to be told and to be held out, and how many have been told. They are counted where they change: whoever looks
+    -- on counts nobody. Somebody who was erased since is still one of them.
+    to_tell     integer NOT NULL DEFAULT 0 CHECK (to_tell >= 0),
+    held_out    integer NOT NULL DEFAULT 0 CHECK (held_out >= 0),
+    told        integer NOT NULL DEFAULT 0 CHECK (told BETWEEN 0 AND to_tell),
     state       text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'sent', 'stopped')),
     -- The lot of whoever was told last.
     place       integer NOT NULL DEFAULT 0,

@@ -199,6 +199,14 @@ pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Drawn>
             "there are too few who may be told: at least one is told, and one is held out to compare with".into(),
         ));
     }
+    sqlx::query!(
+        "UPDATE campaigns SET to_tell = $2::bigint, held_out = $3::bigint WHERE id = $1",
+        new.id,
+        i64::try_from(drawn.told).unwrap_or(i64::MAX),
+        i64::try_from(drawn.held_out).unwrap_or(i64::MAX)
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(drawn)
 }
@@ -298,15 +306,16 @@ pub async fn step(db: &Db, now: OffsetDateTime) -> Result<bool> {
     let is_over = i64::try_from(next.len()).unwrap_or(i64::MAX) < STEP;
     let place = next.last().map_or(place, |member| member.lot);
     let users: Vec<Uuid> = next.into_iter().filter(|member| member.may).map(|member| member.user_id).collect();
-    tell(&mut tx, campaign, &users, now).await?;
+    let told = tell(&mut tx, campaign, &users, now).await?;
     sqlx::query!(
         "UPDATE campaigns SET place = $2, lease_until = NULL, state = CASE WHEN $3 THEN 'sent' ELSE state END,
-             ended_at = CASE WHEN $3 THEN $4::timestamptz END
+             ended_at = CASE WHEN $3 THEN $4::timestamptz END, told = told + $5::bigint
          WHERE id = $1",
         campaign,
         place,
         is_over,
-        now
+        now,
+        told
     )
     .execute(&mut *tx)
     .await?;
@@ -314,8 +323,8 @@ pub async fn step(db: &Db, now: OffsetDateTime) -> Result<bool> {
     Ok(true)
 }
 
-/// Writes the message down for each of them.
-async fn tell(tx: &mut PgConnection, campaign: Uuid, users: &[Uuid], now: OffsetDateTime) -> Result<()> {
+/// Writes the message down for each of them. Returns how many they are.
+async fn tell(tx: &mut PgConnection, campaign: Uuid, users: &[Uuid], now: OffsetDateTime) -> Result<i64> {
     sqlx::query!(
         "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
          SELECT gen_random_uuid(), t.user_id, $3::text, jsonb_build_object('campaign', $1::uuid), $3 || ':' || $1 || ':' || t.user_id,
@@ -330,15 +339,16 @@ async fn tell(tx: &mut PgConnection, campaign: Uuid, users: &[Uuid], now: Offset
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!(
+    let told = sqlx::query!(
         "UPDATE campaign_members SET told_at = $3 WHERE campaign_id = $1 AND user_id = ANY ($2)",
         campaign,
         users,
         now
     )
     .execute(tx)
-    .await?;
-    Ok(())
+    .await?
+    .rows_affected();
+    Ok(i64::try_from(told).unwrap_or(i64::MAX))
 }
 
 /// Stops a campaign: nobody else is told, and what waits to be sent is not. Whoever was to read that counts as not told. Returns whether
@@ -355,13 +365,21 @@ pub async fn stop(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<bo
     .execute(&mut *tx)
     .await?
     .rows_affected();
-    sqlx::query!(
+    let untold = sqlx::query!(
         "WITH unsent AS (
              UPDATE notifications SET state = 'skipped', lease_until = NULL, next_attempt_at = NULL, detail = 'the campaign was stopped'
              WHERE template = $2 AND state = 'pending' AND payload ->> 'campaign' = $1::uuid::text RETURNING user_id)
          UPDATE campaign_members m SET told_at = NULL FROM unsent WHERE m.campaign_id = $1 AND m.user_id = unsent.user_id",
         id,
         Notice::Offer.as_str()
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    sqlx::query!(
+        "UPDATE campaigns SET told = told - $2::bigint WHERE id = $1",
+        id,
+        i64::try_from(untold).unwrap_or(i64::MAX)
     )
     .execute(&mut *tx)
     .await?;
@@ -408,11 +426,11 @@ pub struct Campaign {
     pub held_out_percent: i16,
     /// `sending`, `sent` or `stopped`.
     pub state: String,
-    /// Members who are, or will be, told.
+    /// How many were drawn to be told.
     pub to_tell: u64,
-    /// Of whom a message was written down.
+    /// Of how many of them a message was written down.
     pub told: u64,
-    /// Who is held out.
+    /// How many were held out.
     pub held_out: u64,
     /// Until when purchases are counted.
     pub measured_until: OffsetDateTime,
@@ -470,12 +488,9 @@ macro_rules! campaigns {
     ($rest:literal, $sites:expr $(, $argument:expr)+) => {
         sqlx::query_as!(
             Row,
-            r#"SELECT c.id, c.name, d.code, c.text, c.text_sw, c.filter, c.held_out_percent, c.state, m.to_tell AS "to_tell!", m.told AS "told!",
-                      m.held_out AS "held_out!", c.measured_until, c.created_by, c.created_at, c.ended_by
+            r#"SELECT c.id, c.name, d.code, c.text, c.text_sw, c.filter, c.held_out_percent, c.state, c.to_tell::bigint AS "to_tell!",
+                      c.told::bigint AS "told!", c.held_out::bigint AS "held_out!", c.measured_until, c.created_by, c.created_at, c.ended_by
                FROM campaigns c LEFT JOIN discounts d ON d.id = c.discount_id
-                    CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE NOT is_held_out) AS to_tell, count(told_at) AS told,
-                                               count(*) FILTER (WHERE is_held_out) AS held_out
-                                        FROM campaign_members WHERE campaign_id = c.id) m
                WHERE ($1::uuid[] IS NULL OR (c.site_ids <> '{}' AND c.site_ids <@ $1)) "# + $rest,
             $sites.filter() as Option<&[Uuid]>
             $(, $argument)+
