@@ -1,5 +1,5 @@
 //! Facts: what happened in an hour stands there as it happened, nothing is a zero and an outage is missing; summing twice changes nothing;
-//! what comes late, or is taken back, finds its old hour; counting open sessions says when nobody was there to count.
+//! what comes late, or is taken back, finds its old hour, in whichever order; counting open sessions says when nobody was there to count.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use store::accounting::{self, Event, Report, SessionKey};
 use store::facts::{self, Measure};
 use store::visit::{Step, Visited};
+use tests::dice::Dice;
 use tests::world::{World, at, first_report};
 use uuid::Uuid;
 
@@ -27,6 +28,40 @@ const TABLES: [&str; 10] = [
     "package_daily",
     "customer_monthly",
     "cohorts_monthly",
+];
+
+/// Hours of a router, of a site, and days of both, that are not what the rows say of which they are the sums.
+const AMISS: [&str; 3] = [
+    "SELECT count(*) FROM nas_hourly h
+     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT nas_id, started_at FROM sessions UNION ALL SELECT nas_id, started_at FROM sessions_ended) s
+                         WHERE s.nas_id = h.nas_id AND s.started_at >= h.hour AND s.started_at < h.hour + interval '1 hour') begun
+     CROSS JOIN LATERAL (SELECT count(*) AS n FROM sessions_ended s
+                         WHERE s.nas_id = h.nas_id AND s.ended_at >= h.hour AND s.ended_at < h.hour + interval '1 hour') ended
+     CROSS JOIN LATERAL (SELECT coalesce(sum(input_octets), 0) AS input, coalesce(sum(output_octets), 0) AS output, coalesce(sum(seconds), 0) AS seconds
+                         FROM usage_hourly u WHERE u.nas_id = h.nas_id AND u.hour = h.hour) used
+     WHERE (h.logins, h.sessions_begun, h.sessions_ended, h.input_octets, h.output_octets, h.session_seconds)
+           IS DISTINCT FROM (begun.n, begun.n, ended.n, used.input, used.output, used.seconds)",
+    "SELECT count(*) FROM site_hourly h
+     CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE o.state = 'paid') AS stands, coalesce(sum(o.amount_minor), 0) AS gross
+                         FROM orders o JOIN nas n ON n.id = o.nas_id
+                         WHERE n.site_id = h.site_id AND o.paid_at >= h.hour AND o.paid_at < h.hour + interval '1 hour') sold
+     CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount_minor), 0) AS minor
+                         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id JOIN ledger_accounts a ON a.id = e.account_id
+                              JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
+                         WHERE n.site_id = h.site_id AND a.code = 'sales' AND e.amount_minor > 0
+                           AND t.posted_at >= h.hour AND t.posted_at < h.hour + interval '1 hour') back
+     CROSS JOIN LATERAL (SELECT count(*) AS n FROM payments y JOIN orders o ON o.id = y.order_id JOIN nas n ON n.id = o.nas_id
+                         WHERE n.site_id = h.site_id AND y.created_at >= h.hour AND y.created_at < h.hour + interval '1 hour') tried
+     WHERE (h.purchases, h.gross_minor, h.refunded_minor, h.payment_attempts) IS DISTINCT FROM (sold.stands, sold.gross, back.minor, tried.n)",
+    "SELECT count(*) FROM (
+         SELECT (hour AT TIME ZONE 'UTC')::date, site_id, nas_id, count(*) FILTER (WHERE NOT observed), max(peak_sessions), sum(logins),
+                sum(input_octets), sum(output_octets), max(output_octets)
+         FROM (SELECT hour, site_id, nas_id, observed, peak_sessions, logins, input_octets, output_octets FROM nas_hourly
+               UNION ALL
+               SELECT hour, site_id, '00000000-0000-0000-0000-000000000000', observed, peak_sessions, logins, input_octets, output_octets FROM site_hourly) h
+         GROUP BY 1, 2, 3
+         EXCEPT
+         SELECT day, site_id, nas_id, missing, peak_sessions, logins, input_octets, output_octets, busiest_octets FROM use_daily) days",
 ];
 
 /// A site with a router, a package and a customer, half past an hour.
@@ -305,6 +340,55 @@ async fn what_is_late_or_taken_back_finds_its_old_hour() {
     place.sum_up(place.now + HOUR).await;
     let used = "SELECT sum(purchases * 1000 + output_octets)::bigint FROM customer_monthly";
     assert_eq!(place.number(used).await, 900);
+}
+
+/// Sales, what goes back of them and sessions that are told of at once, or days later, in any order, with rounds in between wherever they fall.
+#[tokio::test]
+async fn whatever_the_order_an_hour_is_the_sum_of_its_rows() {
+    let seed = Dice::shaken().draw();
+    println!("seed {seed}");
+    let (mut dice, place) = (Dice::seeded(seed), Place::new().await);
+    let access = place.access("amina").await;
+    // A session of ten minutes ends within an hour, or minutes after the next one has begun.
+    let ago = |dice: &mut Dice, most: u64| {
+        let hours = u32::try_from(dice.between(1, most)).unwrap();
+        let minute = u32::try_from(dice.between(0, 53)).unwrap();
+        place.ago(hours) + MINUTE * (if minute > 45 { minute + 6 } else { minute })
+    };
+    let code = |number: u32| format!("DICE{number:04}");
+    let mut sold = Vec::new();
+    // What was sold before anything was summed up lies as far back as the place is old; later, money comes as it is paid.
+    for number in 0..8 {
+        let moment = ago(&mut dice, u64::from(SINCE) - 1);
+        sold.push(place.sale(&code(number), moment).await);
+    }
+    for number in 8..40 {
+        match dice.between(0, 3) {
+            0 => {
+                let moment = ago(&mut dice, 40);
+                sold.push(place.sale(&code(number), moment).await);
+            }
+            1 if !sold.is_empty() => {
+                let which = usize::try_from(dice.draw() % sold.len() as u64).unwrap();
+                place.give_back(sold.swap_remove(which), place.now).await;
+            }
+            _ => {
+                let moment = ago(&mut dice, u64::from(SINCE) - 1);
+                place.session(access, moment).await;
+            }
+        }
+        if dice.chance(20) {
+            place.sum_up(place.now).await;
+        }
+    }
+    // The first round of the next hour looks two days back.
+    place.sum_up(place.now + HOUR).await;
+    for amiss in AMISS {
+        assert_eq!(place.number(amiss).await, 0, "seed {seed}: {amiss}");
+    }
+    let seen = "SELECT sum(sessions_begun + purchases + refunded_minor)::bigint FROM site_hourly";
+    assert!(place.number(seen).await > 8, "seed {seed}: something was summed");
+    assert_eq!(place.number("SELECT count(*) FROM facts_dirty").await, 0, "seed {seed}");
 }
 
 #[tokio::test]
