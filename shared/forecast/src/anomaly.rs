@@ -1,12 +1,10 @@
-//! Whether what is counted now is still what is expected: outages, drops and surges of a series, bursts of failed logins, and payments that
-//! fail more often than they use to.
+//! Whether what is counted now is still what is expected: outages, drops and surges of a series, and bursts of failed logins.
 //!
 //! ```text
 //!  scan     three hours together, at busy places ─► outage, drop, surge   ─┐
 //!           a loss or gain that adds up (CUSUM)  ─► drop, surge (low)      ├─► alarms within 6 hours are one Finding
 //!           1 to 24 hours together, at quiet ones ─► outage, drop, surge  ─┘
 //!  burst    failed logins of the last 1, 3 and 12 hours beside their usual number
-//!  failing  failures beside successes, whatever the number of attempts
 //! ```
 //!
 //! Every rule looks back from an hour and never ahead, so what [`scan`] says of an hour is what could have been said at its end. How noisy a
@@ -307,23 +305,6 @@ pub fn burst(last_hours: &[f64], usual_an_hour: f64) -> Option<Finding> {
     })
 }
 
-/// As sure as one is of the usual share of failures: as after so many attempts. From day to day it varies more than by chance alone.
-const SURE_OF_FAILING: f64 = 50.0;
-/// The usual share of failures is taken to be within these.
-const FAILING_WITHIN: (f64, f64) = (0.005, 0.95);
-/// Attempts above which counts are scaled down: the share is what counts then.
-const ATTEMPTS_MAX: f64 = 20_000.0;
-
-/// The chance that at least so many attempts fail if nothing is wrong, beside the share that usually fails. Near 0: something is.
-pub fn failing(succeeded: u64, failed: u64, usual_failing: f64) -> f64 {
-    let (least, most) = FAILING_WITHIN;
-    let usual = if usual_failing.is_finite() { usual_failing.clamp(least, most) } else { least };
-    let of = succeeded as f64 + failed as f64;
-    let scaled = (ATTEMPTS_MAX / of.max(1.0)).min(1.0);
-    let whole = |count: f64| (count * scaled).round() as u32;
-    tail::beta_binomial_at_least(whole(failed as f64), whole(of), usual, SURE_OF_FAILING)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,16 +427,5 @@ mod tests {
         assert_eq!(burst(&[], 1.0), None);
         assert_eq!(burst(&[100.0], f64::INFINITY), None);
         assert!(burst(&[100.0], f64::NAN).is_some());
-    }
-
-    #[test]
-    fn failures_are_judged_beside_the_attempts() {
-        assert!(failing(0, 3, 0.1) > 1e-3, "three of three may happen");
-        assert!(failing(0, 12, 0.1) < 1e-5);
-        assert!(failing(90, 10, 0.1) > 0.3);
-        assert!(failing(40, 60, 0.1) < 1e-5);
-        assert!(failing(2_000_000, 4_000_000, 0.1) < 1e-9);
-        assert_eq!(failing(0, 0, 0.1), 1.0);
-        assert!(failing(5, 0, f64::NAN) > 0.99);
     }
 }

@@ -1,4 +1,4 @@
-//! How unlikely a count is: tails of the Poisson and of the beta-binomial distribution.
+//! How unlikely a count is: tails of the Poisson distribution.
 //!
 //! Poisson tails are the regularised incomplete gamma function (DLMF 8.2, 8.4.8), by its series below the mean and its continued fraction above
 //! it (DLMF 8.7.1, 8.9.2); counts may be fractions, since an over-dispersed count is divided by its dispersion before it is looked at.
@@ -24,28 +24,6 @@ pub(super) fn at_least(count: f64, mean: f64) -> f64 {
         return 1.0;
     }
     lower_gamma(count, mean)
-}
-
-/// The chance of at least `count` of `of`, each with a chance that is itself uncertain: beta-distributed, with this mean, as sure of it as
-/// after `cases` cases.
-pub(super) fn beta_binomial_at_least(count: u32, of: u32, mean: f64, cases: f64) -> f64 {
-    let (alpha, beta) = (mean * cases, (1.0 - mean) * cases);
-    let of_all = f64::from(of);
-    // The chance of none; each further one follows from the one before.
-    let mut logarithm = ln_beta(alpha, beta + of_all) - ln_beta(alpha, beta);
-    let (mut below, mut above) = (0.0, 0.0);
-    for n in 0..=of {
-        let chance = logarithm.exp();
-        if n < count {
-            below += chance;
-        } else {
-            above += chance;
-        }
-        let n = f64::from(n);
-        logarithm += ((of_all - n) * (alpha + n)).ln() - ((n + 1.0) * (beta + of_all - n - 1.0)).ln();
-    }
-    // Both sums carry the same rounding; dividing takes it out.
-    if above + below > 0.0 { above / (above + below) } else { 1.0 }
 }
 
 /// The regularised lower incomplete gamma function P(a, x).
@@ -102,10 +80,6 @@ fn not_zero(value: f64, tiny: f64) -> f64 {
     if value.abs() < tiny { tiny } else { value }
 }
 
-fn ln_beta(a: f64, b: f64) -> f64 {
-    ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
-}
-
 /// The logarithm of the gamma function of a positive number: Stirling's series (DLMF 5.11.1) above 10, and its recurrence down to there.
 fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut product) = (x, 1.0);
@@ -157,16 +131,5 @@ mod tests {
         assert!((at_most(0.0, 30.0) / (-30.0_f64).exp() - 1.0).abs() < 1e-9);
         assert_eq!((at_least(0.0, 3.0), at_least(3.0, 0.0), at_most(0.0, 0.0)), (1.0, 0.0, 1.0));
         assert_eq!((at_least(3.0, f64::NAN), at_most(3.0, -1.0)), (1.0, 1.0));
-    }
-
-    #[test]
-    fn beta_binomial_tails() {
-        // Uniform chance: each count is as likely as any other.
-        for count in 0..=10 {
-            let expected = f64::from(11 - count) / 11.0;
-            assert!(is_near(beta_binomial_at_least(count, 10, 0.5, 2.0), expected), "{count}");
-        }
-        // Quite sure of the chance: the binomial itself. P(X >= 8 | 10, 0.5) = 56/1024.
-        assert!((beta_binomial_at_least(8, 10, 0.5, 1e9) - 56.0 / 1024.0).abs() < 1e-5);
     }
 }
