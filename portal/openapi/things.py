@@ -25,7 +25,7 @@ DATE = (
 ORDER_CODE = "^[A-Z0-9]{6,12}$"
 EVENTS = [
     "payment.succeeded", "payment.failed", "order.paid", "order.refund_due", "refund.succeeded", "refund.failed", "voucher.redeemed",
-    "nas.silent", "nas.heard",
+    "nas.silent", "nas.heard", "session.started", "session.stopped",
 ]
 NOTICES = [
     "payment_received", "given", "ends_soon", "data_low", "data_nearly_used", "ended", "new_device", "trouble", "trouble_over",

@@ -1,9 +1,11 @@
 //! Other programs are told of what happens: tried again until it is taken, never by a redirect or to a machine behind us, no more
-//! after 410, and again when somebody asks for it.
+//! after 410, and again when somebody asks for it. Of sessions they are told each time one begins and ends, and once.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -11,10 +13,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
+use shared::time::rfc3339;
+use store::accounting::{self, Event, Report};
 use store::order::{NewOrder, Wish};
 use store::settlement::{Evidence, settle};
-use tests::world::{World, eventually};
+use store::webhook::{self, Endpoint};
+use tests::world::{World, at, eventually, first_report};
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use crate::api_client::{Program, send};
 
@@ -107,8 +113,7 @@ async fn what_is_not_taken_is_told_again_under_the_same_identity() {
     let first = receiver.has(2).await;
     receiver.answers(200);
     let all = receiver.has(4).await;
-    let ids =
-        |came: &[(String, Value)]| came.iter().map(|(id, _)| id.clone()).collect::<std::collections::BTreeSet<_>>();
+    let ids = |came: &[(String, Value)]| came.iter().map(|(id, _)| id.clone()).collect::<BTreeSet<_>>();
     assert_eq!((ids(&first).len(), ids(&all)), (2, ids(&first)));
     let paid = all.iter().find(|(_, body)| body["type"] == "payment.succeeded").expect("it is told");
     assert_eq!(paid.1["data"]["receipt"], "ABCDE12345");
@@ -182,4 +187,140 @@ async fn machines_behind_us_are_no_receivers() {
         .post("/webhook-endpoints", json!({ "url": "https://hooks.example.org/x", "events": ["nas.heard"] }))
         .await
         .is(201);
+}
+
+/// What was written of sessions: what happened, what the router calls the session, and whether it was lost.
+async fn written(world: &World) -> Vec<(String, String, Option<bool>)> {
+    sqlx::query_as(
+        "SELECT type, data->>'acct_session_id', (data->>'lost')::boolean FROM webhook_events
+         WHERE type LIKE 'session.%' ORDER BY at, data->>'acct_session_id'",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_session_is_told_each_time_it_begins_and_ends_and_a_late_report_is_no_news() {
+    let (world, program) = stage().await;
+    let receiver = Receiver::new(200).await;
+    let wanted = json!({ "url": receiver.url, "events": ["session.started", "session.stopped"] });
+    program.post("/webhook-endpoints", wanted).await.is(201);
+    pay(&world, "ABCDE12345").await;
+    let (entitlement, customer): (Uuid, Uuid) =
+        sqlx::query_as("SELECT id, user_id FROM entitlements").fetch_one(&world.pool).await.unwrap();
+    let now = world.clock.now();
+    let site = store::site::ensure(&world.db, shared::rng::id(now), "Kibera", now).await.unwrap();
+    let settings = store::nas::Settings { site_id: Some(site), ..at([10, 9, 9, 9]) };
+    let nas = world.register("edge", b"testing123", settings).await;
+    let begin = (now - Duration::from_secs(600)).replace_nanosecond(0).unwrap();
+    let start = |name: &str| Report {
+        entitlement: Some(entitlement),
+        mac: Some("4C:5E:0C:00:00:07".parse().unwrap()),
+        acct_session_id: name.into(),
+        ..first_report(nas, begin)
+    };
+    let then = |start: &Report, event: Event, seconds: u64| Report {
+        event,
+        seconds,
+        input_octets: 10 * seconds,
+        output_octets: 20 * seconds,
+        terminate_cause: (event == Event::Stop).then(|| "User-Request".to_owned()),
+        at: begin + Duration::from_secs(seconds),
+        ..start.clone()
+    };
+    let record = async |reports: &[Report]| accounting::record(&world.db, reports, now).await.unwrap();
+    let (one, other, short) = (start("80100001"), start("80100002"), start("80100003"));
+    // A router sends what it believes lost again, and some of it late.
+    record(&[one.clone(), other.clone()]).await;
+    record(&[one.clone(), other.clone()]).await;
+    record(&[then(&other, Event::Stop, 60)]).await;
+    record(&[then(&other, Event::Interim, 30), then(&other, Event::Stop, 60)]).await;
+    // It falls silent, and speaks of the session again.
+    let patience = Duration::from_secs(3600);
+    let until = begin + Duration::from_secs(200);
+    let closed = accounting::close_silent(&world.db, Duration::from_secs(100), patience, until).await.unwrap();
+    assert_eq!(closed.silent, 1);
+    record(&[then(&one, Event::Interim, 240)]).await;
+    record(&[then(&one, Event::Stop, 300)]).await;
+    // All of a session at once.
+    record(&[short.clone(), then(&short, Event::Stop, 5)]).await;
+    let line = |kind: &str, name: &str, lost: Option<bool>| (format!("session.{kind}"), name.to_owned(), lost);
+    let all = [
+        line("started", "80100001", None),
+        line("started", "80100002", None),
+        line("stopped", "80100002", Some(false)),
+        line("stopped", "80100001", Some(true)),
+        line("started", "80100001", None),
+        line("stopped", "80100001", Some(false)),
+        line("stopped", "80100003", Some(false)),
+    ];
+    assert_eq!(written(&world).await, all);
+
+    let came = receiver.has(all.len()).await;
+    let ids: BTreeSet<&String> = came.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all.len());
+    let is_end = |body: &Value| body["type"] == "session.stopped" && body["data"]["acct_session_id"] == "80100002";
+    let ended = &came.iter().find(|(_, body)| is_end(body)).expect("it is told").1["data"];
+    let moment = |seconds: u64| rfc3339(begin + Duration::from_secs(seconds)).replace('Z', ".000000Z");
+    let session = format!("ses_{}", other.session.id.simple());
+    let data = json!({
+        "session": session, "acct_session_id": "80100002", "nas": format!("nas_{}", nas.simple()), "nas_name": "edge",
+        "site": format!("sit_{}", site.simple()), "customer": format!("cus_{}", customer.simple()),
+        "entitlement": format!("ent_{}", entitlement.simple()), "started_at": moment(0), "ended_at": moment(60),
+        "terminate_cause": "User-Request", "lost": false, "seconds": 60, "input_bytes": 600, "output_bytes": 1200,
+    });
+    assert_eq!(*ended, data);
+    assert_eq!(program.get(&format!("/sessions/{session}")).await.is(200).json["input_bytes"], 600);
+    // Whoever it is, is asked for.
+    let text = came.iter().map(|(_, body)| body.to_string()).collect::<String>().to_lowercase();
+    assert!(["712345678", "4c:5e:0c", "amina"].iter().all(|personal| !text.contains(personal)), "{text}");
+}
+
+/// An endpoint that wants this.
+async fn wants(world: &World, kind: &str) -> Endpoint {
+    let now = world.clock.now();
+    let endpoint = Endpoint {
+        id: shared::rng::id(now),
+        url: "https://hooks.example.org/x".into(),
+        description: String::new(),
+        events: vec![kind.into()],
+        disabled: None,
+        old_secret_until: None,
+        created_by: "test".into(),
+        created_at: now,
+    };
+    webhook::add(&world.db, &endpoint).await.unwrap();
+    endpoint
+}
+
+#[tokio::test]
+async fn sessions_that_wait_for_one_receiver_hold_up_no_other_and_its_removal_holds_up_no_session() {
+    // No portal runs that would take what is due.
+    let world = World::new().await;
+    let now = world.clock.now();
+    let starts = |count: usize| (0..count).map(|_| first_report(Uuid::from_u128(1), now)).collect::<Vec<Report>>();
+    accounting::record(&world.db, &starts(1), now).await.unwrap();
+    let of_sessions = wants(&world, "session.started").await;
+    wants(&world, "payment.succeeded").await;
+    assert_eq!(written(&world).await.len(), 0, "nobody wanted to be told");
+    accounting::record(&world.db, &starts(20), now).await.unwrap();
+    assert_eq!(written(&world).await.len(), 20);
+    pay(&world, "ABCDE12345").await;
+    let (lease, later) = (Duration::from_secs(600), world.clock.now() + Duration::from_secs(60));
+    let claimed = webhook::claim(&world.db, later, lease, 4).await.unwrap();
+    let payments = claimed.iter().filter(|due| due.kind == "payment.succeeded").count();
+    assert_eq!((claimed.len(), payments), (4, 1));
+    // What waits for one that is disabled is left where it is.
+    webhook::change(&world.db, &of_sessions, false, now).await.unwrap();
+    assert_eq!(webhook::claim(&world.db, later, lease, 4).await.unwrap().len(), 0);
+    webhook::change(&world.db, &of_sessions, true, now).await.unwrap();
+    assert_eq!(webhook::claim(&world.db, later, lease, 30).await.unwrap().len(), 17, "each once");
+
+    let mut removal = world.pool.begin().await.unwrap();
+    let remove = sqlx::query("DELETE FROM webhook_endpoints WHERE id = $1").bind(of_sessions.id);
+    assert_eq!(remove.execute(&mut *removal).await.unwrap().rows_affected(), 1);
+    let recorded = tokio::time::timeout(Duration::from_secs(30), accounting::record(&world.db, &starts(1), now)).await;
+    recorded.expect("it does not wait for the removal").unwrap();
+    removal.commit().await.unwrap();
 }

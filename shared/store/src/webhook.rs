@@ -1,8 +1,9 @@
 //! Webhooks: where other programs want to be told of what happens, what happened, and what became of telling them.
 //!
 //! Triggers write an event and its deliveries in the transaction in which it happens, for those endpoints that want to know
-//! (`tell_webhooks` in the migrations). A job [`claim`]s deliveries and says what they came to. An endpoint's secret is sealed to its
-//! row; after [`rotate`] the one before signs too for a while.
+//! (`tell_webhooks` in the migrations; `webhooks_after_sessions` for sessions, which are written in sets). A job [`claim`]s
+//! deliveries and says what they came to. An endpoint's secret is sealed to its row; after [`rotate`] the one before signs too
+//! for a while.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::rest::After;
 use crate::{Db, Result, StoreError};
 
 /// Of what other programs can be told.
-pub const TYPES: [&str; 9] = [
+pub const TYPES: [&str; 11] = [
     "payment.succeeded",
     "payment.failed",
     "order.paid",
@@ -26,6 +27,8 @@ pub const TYPES: [&str; 9] = [
     "voucher.redeemed",
     "nas.silent",
     "nas.heard",
+    "session.started",
+    "session.stopped",
 ];
 /// How long the secret before signs too after a rotation.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -239,14 +242,19 @@ impl std::fmt::Debug for Due {
     }
 }
 
-/// Takes what is due, each for one sender, to come back after `lease` unless something is said of it.
+/// Takes what is due, each for one sender, to come back after `lease` unless something is said of it. The endpoints take
+/// turns: payments that wait for one of them do not wait for the many sessions that wait for another.
 pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) -> Result<Vec<Due>> {
     let rows = sqlx::query!(
-        r#"WITH taken AS (
-               UPDATE webhook_deliveries SET next_attempt_at = $2, attempts = attempts + 1 WHERE id IN (
-                   SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-                   WHERE d.next_attempt_at <= $1 AND w.disabled_at IS NULL
-                   ORDER BY d.next_attempt_at LIMIT $3 FOR UPDATE OF d SKIP LOCKED)
+        r#"WITH due AS (
+               SELECT d.id, d.next_attempt_at, row_number() OVER (PARTITION BY w.id ORDER BY d.next_attempt_at) AS turn
+               FROM webhook_endpoints w CROSS JOIN LATERAL (
+                   SELECT id, next_attempt_at FROM webhook_deliveries WHERE endpoint_id = w.id AND next_attempt_at <= $1
+                   ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED) d
+               WHERE w.disabled_at IS NULL),
+           taken AS (
+               UPDATE webhook_deliveries SET next_attempt_at = $2, attempts = attempts + 1
+               WHERE id IN (SELECT id FROM due ORDER BY turn, next_attempt_at LIMIT $3)
                RETURNING id, endpoint_id, event_id, attempts)
            SELECT t.id, t.endpoint_id, t.event_id, t.attempts, w.url, w.secret_sealed, w.old_secret_sealed, w.old_secret_until,
                   e.type AS kind, e.data, e.at
