@@ -93,11 +93,9 @@ pub(crate) async fn run(app: &App, connection: &Connection) -> Result<Result<Vec
     for row in posting::list(&app.db, connection.id, &Filter::default(), LAST).await? {
         let telling = make::telling(&app.db, row.id).await?;
         tried.push(match translate(&telling, &mappings, provider) {
-            Ok(posting) => Tried {
-                problems: gone(&posting, &choices, provider.name()),
-                lines: lines(&posting, &choices),
-                ..empty(&row)
-            },
+            Ok(posting) => {
+                Tried { problems: gone(&posting, &choices, provider), lines: lines(&posting, &choices), ..empty(&row) }
+            }
             Err(problems) => Tried { problems, ..empty(&row) },
         });
     }
@@ -115,19 +113,25 @@ fn empty(row: &Row) -> Tried {
 }
 
 /// What was chosen and is not in the program any more.
-fn gone(posting: &Posting, choices: &[Choice], program: &str) -> Vec<String> {
+fn gone(posting: &Posting, choices: &[Choice], provider: Provider) -> Vec<String> {
+    let site = match provider {
+        Provider::QuickBooks => "class",
+        Provider::Xero => "tracking option",
+        Provider::Zoho => "tag or location",
+    };
     let has = |topic: &str, id: &str| choices.iter().any(|choice| choice.topic == topic && choice.external == id);
     let mut used: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     used.insert(("contact", "customer or supplier", posting.contact.as_str()));
     used.insert(("account", "account", posting.deposit.as_str()));
     used.extend(posting.method.as_deref().map(|id| ("method", "way of payment", id)));
-    used.extend(posting.class.as_deref().map(|id| ("class", "class", id)));
+    used.extend(posting.class.as_deref().map(|id| ("class", site, id)));
     for line in &posting.lines {
         used.extend(line.item.as_deref().map(|id| ("item", "product or service", id)));
         used.extend(line.tax_code.as_deref().map(|id| ("tax", "tax", id)));
         used.extend((!line.account.is_empty()).then_some(("account", "account", line.account.as_str())));
     }
     let gone = used.into_iter().filter(|(topic, _, id)| !has(topic, id));
+    let program = provider.name();
     gone.map(|(_, what, id)| format!("{program} has no {what} {id} any more: choose another one.")).collect()
 }
 
@@ -165,12 +169,15 @@ mod tests {
         let posting = translate(&day, &chosen, Provider::Xero).expect("all is chosen");
         let all =
             [choice("account", "200", "Sales"), choice("account", "35", "M-Pesa"), choice("contact", "58", "Guests")];
-        assert!(gone(&posting, &all, "Xero").is_empty());
+        assert!(gone(&posting, &all, Provider::Xero).is_empty());
         assert_eq!(
-            gone(&posting, &all[..2], "Xero"),
+            gone(&posting, &all[..2], Provider::Xero),
             ["Xero has no customer or supplier 58 any more: choose another one."]
         );
-        assert_eq!(gone(&posting, &all[1..], "Xero"), ["Xero has no account 200 any more: choose another one."]);
+        assert_eq!(
+            gone(&posting, &all[1..], Provider::Xero),
+            ["Xero has no account 200 any more: choose another one."]
+        );
         assert_eq!(lines(&posting, &all), ["2 × 1 hour: KSh 100 to Sales"]);
     }
 }

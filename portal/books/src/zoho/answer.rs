@@ -1,7 +1,7 @@
 //! What an answer of Zoho Books means: a function of its status and its body.
 //!
 //! Each answer has a `code`; 0 is success, everything else is a failure, whatever the status says, and its `message` is for people. Few
-//! codes are branched on: those of limits (44 the minute's, 45 the day's, 1070 too many at once), of tokens (14, 57), of an organisation that we
+//! codes are branched on: those of limits (44 the minute's, 45 the day's, 1070 too many at once), of a token (14), of an organisation that we
 //! are not let into (6041), of what is not there (1002) and of a number that is taken. Only Zoho's words refuse: a page of something
 //! between us says nothing of what became of a request.
 
