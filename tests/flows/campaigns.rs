@@ -7,9 +7,9 @@ use shared::staff::Role;
 use shared::time::Zone;
 use sqlx::AssertSqlSafe;
 use tests::sms::SmsSim;
-use tests::world::{World, at, eventually};
+use tests::world::{Browser, World, at, eventually};
 
-use crate::operator::{Operator, audited, by_operator};
+use crate::operator::{EMAIL, Operator, audited, by_browser, by_operator};
 
 /// Customers: sixty who buy every third day on average, forty who did and stopped, one after the other, five to two hundred days ago, and a
 /// hundred who buy every fortieth. Every fifth wants offers, and every tenth reads Swahili.
@@ -290,4 +290,28 @@ async fn a_campaign_is_stopped_before_its_messages_leave() {
     assert_eq!(audited(&world, "campaign.stop").await, by_operator(&["Where are you"]));
     // They are free again.
     operator.get("/admin/campaigns/new?audience=leaving").await.says(200, "20 can be told now.");
+}
+
+#[tokio::test]
+async fn who_will_buy_and_what_a_campaign_did_are_looked_at_in_a_browser() {
+    let Some(browser) = Browser::open(true).await else { return };
+    let Stage { world, operator, .. } = stage().await;
+    operator.post_and_confirm("/admin/campaigns", &offer(), "Tell them?").await.says(200, "The campaign is made.");
+    eventually("it is sent", || async {
+        (number(&world, "SELECT count(*) FROM campaigns WHERE state = 'sent'").await == 1).then_some(())
+    })
+    .await;
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM campaigns").fetch_one(&world.pool).await.unwrap();
+    browser.client.set_window_size(1100, 800).await.unwrap();
+    by_browser(&world, &browser, EMAIL).await;
+    for (path, words, name) in [
+        (LIKELY.to_owned(), "Who will probably buy", "desk-likely-buyers"),
+        (CHURN.to_owned(), "+254700000095", "desk-churn"),
+        ("/admin/campaigns".to_owned(), "31 of 31", "desk-campaigns"),
+        (format!("/admin/campaigns/{id}"), "Come again", "desk-campaign"),
+        ("/admin/campaigns/new?audience=likely&window=7".to_owned(), "want offers", "desk-campaign-new"),
+    ] {
+        browser.pictures(&format!("{}{path}", world.portal_url()), words, name).await;
+    }
+    browser.close().await;
 }

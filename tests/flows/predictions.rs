@@ -10,10 +10,10 @@ use shared::alert::Kind;
 use shared::staff::Role;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use store::alert::{self, State};
-use tests::world::{World, at, eventually, eventually_within};
+use tests::world::{Browser, World, at, eventually, eventually_within};
 use uuid::Uuid;
 
-use crate::operator::{EMAIL, Operator, audited, by_operator, make};
+use crate::operator::{EMAIL, Operator, audited, by_browser, by_operator, make};
 
 /// Jobs that find nothing to do look again after a minute.
 const TWO_LOOKS: Duration = Duration::from_secs(150);
@@ -112,6 +112,7 @@ async fn a_forecast_is_made_beside_its_baseline_and_the_calendars_days_are_not_l
         page.says(200, words);
     }
     operator.get("/admin/reports/use/next-days").await.says(200, "All sites together.");
+    looked_at(&world, "use/next-days", "Expected within 7 days", "desk-reports-next-days").await;
     // Who is limited to the beach sees the beach's, and no sum of all.
     make(&world, "amina@example.org", Role::Support).await;
     let amina = world.staff_id("amina@example.org").await;
@@ -175,6 +176,15 @@ async fn a_forecast_is_scored_when_its_week_is_over_and_switches_itself_off_afte
     for words in ["no better than last week", "In each of 4 weeks its error was above that of", "Market"] {
         page.says(200, words);
     }
+    looked_at(&world, "use/scorecard?period=90", "no better than last week", "desk-reports-scorecard").await;
+}
+
+/// Pictures of a report, where there is a browser.
+async fn looked_at(world: &World, report: &str, words: &str, name: &str) {
+    let Some(browser) = Browser::open(true).await else { return };
+    by_browser(world, &browser, EMAIL).await;
+    browser.pictures(&format!("{}/admin/reports/{report}", world.portal_url()), words, name).await;
+    browser.close().await;
 }
 
 #[tokio::test]

@@ -123,6 +123,34 @@ impl Browser {
         devtools(&self.client, "Network.setBlockedURLs", json!({ "urls": addresses })).await;
     }
 
+    /// Goes to a page of the desk and keeps pictures of it, in a wide window and on a small phone, when it says these words and its
+    /// charts are drawn.
+    ///
+    /// # Panics
+    /// If axe finds a fault, or the page is wider than its window.
+    pub async fn pictures(&self, page: &str, words: &str, name: &str) {
+        for (width, size) in [(1100, ""), (320, "-small")] {
+            self.client.set_window_size(width, 800).await.expect("the window has a size");
+            self.client.goto(page).await.expect("the page is there");
+            self.wait_for(words).await;
+            self.wait_for_charts().await;
+            let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
+            let beyond = self.client.execute(beyond, Vec::new()).await.expect("its width is told");
+            assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{page}: {beyond} pixels wider than {width}");
+            self.picture(&format!("{name}{size}")).await;
+        }
+    }
+
+    /// Waits until every chart of the page is drawn.
+    pub async fn wait_for_charts(&self) {
+        let left = "return document.querySelectorAll('[data-chart]:not([data-drawn])').length";
+        eventually("all charts are drawn", || async {
+            let left = self.client.execute(left, Vec::new()).await.ok()?;
+            (left.as_u64() == Some(0)).then_some(())
+        })
+        .await;
+    }
+
     /// Keeps a picture of the page, and has it judged by axe.
     ///
     /// # Panics
