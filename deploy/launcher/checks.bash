@@ -47,11 +47,12 @@ open_test_home() {
 }
 
 start_test_postgres() {
+    local server=postgresql
     say "Starting servers for the tests."
     rm -rf "$PG_HOME"
     start_postgres "$TEST_CONNECTIONS" 128MB
     # Nobody goes on with it: to write thousands of databases out in order takes a minute. What a failure leaves recovers when it is started.
-    CHILD_SIGNAL[postgresql]=QUIT
+    CHILD_SIGNAL[$server]=QUIT
 }
 
 # Superuser URL of a database of the tests' cluster.

@@ -73,8 +73,9 @@ impl Stage {
         // As a header for every request it would also go with those that are to have none.
         command.args(["--url", &self.base()]).env("MLANGO_TOKEN", &self.token);
         command.args(["--checks", "all", "--max-examples", "8", "--max-time", &seconds.to_string()]);
-        // The same cases each time: a fault that is found once is found again.
-        command.args(["--generation-deterministic", "--workers", "2", "--no-color", "--report", "json"]);
+        // The same cases each time: a fault that is found once is found again. One worker: two threads that parse at once are a fault of
+        // CPython 3.11's own (its issue 106905).
+        command.args(["--generation-deterministic", "--workers", "1", "--no-color", "--report", "json"]);
         command.arg("--report-dir").arg(&self.folder).args(more);
         // A module beside where it runs is found, however its interpreter was installed.
         let hooks = self.folder.join("schemathesis_hooks.py");

@@ -491,6 +491,7 @@ fn every_template_of_the_desk_belongs_to_a_page_above() {
     let books = [
         "balance.html",
         "cash.html",
+        "company.html",
         "document.html",
         "drift.html",
         "etims.html",
