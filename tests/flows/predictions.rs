@@ -176,7 +176,7 @@ async fn a_forecast_is_scored_when_its_week_is_over_and_switches_itself_off_afte
     for words in ["no better than last week", "In each of 4 weeks its error was above that of", "Market"] {
         page.says(200, words);
     }
-    looked_at(&world, "use/scorecard?period=90", "no better than last week", "desk-reports-scorecard").await;
+    looked_at(&world, "use/scorecard?period=90", "Forecast scorecard", "desk-reports-scorecard").await;
 }
 
 /// Pictures of a report, where there is a browser.
