@@ -13,6 +13,7 @@ use store::books::day;
 use store::books::statement::{self, By, Imported, Line, New, Resolution, Span};
 use store::refund;
 use store::refund::mpesa::{self, Extent, Way, Wish};
+use store::settlement::{self, Evidence};
 use store::unmatched::{self, Matched, Purpose};
 use tests::daraja::{Daraja, Transaction};
 use tests::nas::Mac;
@@ -333,6 +334,27 @@ async fn money_of_stripe_and_of_the_bank_waits_and_pays_or_goes_back() {
     let closed = day::close(db, None, day, "test", now + time::Duration::days(2)).await.unwrap();
     let ends: Vec<&str> = closed.documents.iter().filter_map(|number| number.get(8..)).collect();
     assert_eq!(ends, ["-OTHER-C", "-OTHER-S"]);
+}
+
+/// A card's payment that stands on Stripe's statement before its report has come is no other money: it is booked once, with its order.
+#[tokio::test]
+async fn a_line_of_stripe_that_is_a_payment_of_ours_waits_for_it() {
+    let world = World::new().await;
+    let (db, now) = (&world.db, world.clock.now());
+    let by = By { actor: "test", from: None };
+    let (wish, code) = order(&world, AMINA).await;
+    let payment = store::payment::begin(db, wish, "stripe", now, now).await.unwrap();
+    assert_eq!(import(&world, "stripe", 1, vec![line("txn_1", "payment", 2_000, &payment.to_string(), now)]).await, 0);
+    let id = line_of(&world, "txn_1", "payment").await;
+    match statement::resolve(db, id, Resolution::Assign, by, now).await {
+        Err(StoreError::Conflict(why)) => assert!(why.contains(&code), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(booked(&world).await.is_empty());
+    let told = Evidence { receipt: Some("pi_1".into()), amount: Some(Money::kes(2_000)) };
+    settlement::settle(db, payment, &told, now).await.unwrap();
+    assert_eq!(statement::rematch(db).await.unwrap(), 1);
+    assert_eq!(booked(&world).await, accounts(&[("sales", -2_000), ("stripe", 2_000)]));
 }
 
 /// An agent hands so much over.

@@ -212,6 +212,7 @@ async fn assign(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Resu
         return Err(StoreError::Conflict("money that went cannot be assigned".into()));
     }
     if held.word != unmatched::PROVIDER {
+        refuse_ours(tx, held).await?;
         let (line, word, account, at) = (held.id, held.word.as_str(), held.account, held.at);
         let details = if held.details.is_empty() { &held.reference } else { &held.details };
         let stated = Stated { line, word, account, amount: held.amount, party: &held.party, details, at };
@@ -227,6 +228,27 @@ async fn assign(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Resu
     .fetch_optional(tx)
     .await?;
     key.ok_or_else(|| StoreError::Conflict(format!("receipt {} is not written down yet", held.reference)))
+}
+
+/// Stripe carries our name of a payment along, or the one that we know it by: what names a payment of ours is that payment's, and is booked with
+/// it when Stripe tells of it. Written down here it would be booked twice.
+async fn refuse_ours(tx: &mut PgConnection, held: &Held) -> Result<()> {
+    let order = sqlx::query_scalar!(
+        "SELECT o.code FROM payments p JOIN orders o ON o.id = p.order_id
+         WHERE p.provider = $1 AND (p.receipt = $2 OR p.id = $3::uuid) AND p.state <> 'failed' LIMIT 1",
+        held.word,
+        held.related,
+        held.related.parse::<Uuid>().ok()
+    )
+    .fetch_optional(tx)
+    .await?;
+    match order {
+        None => Ok(()),
+        Some(code) => Err(StoreError::Conflict(format!(
+            "this is a payment of order {code}, with which it is booked: if Stripe has not told of it yet, the line finds it later; \
+             if the amounts differ, put the line aside, and say why"
+        ))),
+    }
 }
 
 async fn keep(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Result<String> {
