@@ -180,6 +180,18 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
              VALUES (gen_random_uuid(), 'xero', 't1', 'Mlango Ltd', 'off', '2026-11-01', now(), 'test') RETURNING id)
          INSERT INTO book_customers (connection_id, user_id, external_id, set_at, set_by)
          SELECT c.id, u.id, '77', now(), 'test' FROM connected c, users u",
+        // The bank told of money of theirs by itself, which paid for their order.
+        "WITH file AS (INSERT INTO statements (id, account, format, file_name, digest, since, until, imported_at, imported_by)
+             VALUES (gen_random_uuid(), 'bank', 'bank', 'x.csv', sha256('x'), now(), now(), now(), 'test') RETURNING id),
+         booked AS (INSERT INTO ledger_transactions (id, key, description, posted_at)
+             VALUES (gen_random_uuid(), 'received:bank:S00ABCDEF0123', 'test', now()) RETURNING id),
+         line AS (INSERT INTO statement_lines (id, statement_id, account, reference, kind, happened_at, amount_minor, currency, details, state,
+                 resolution, transaction_id, resolved_at, resolved_by)
+             SELECT gen_random_uuid(), f.id, 'bank', 'FT1', 'other', now(), 2000, 'KES', 'FT1 FROM 0712345670', 'resolved', 'assign', b.id, now(),
+                 'test'
+             FROM file f, booked b)
+         INSERT INTO received_money (id, provider, receipt, amount_minor, currency, reference, received_at, state, order_id, decided_at, decided_by)
+         SELECT gen_random_uuid(), 'bank', 'S00ABCDEF0123', 2000, 'KES', 'FT1 FROM 0712345670', now(), 'assigned', id, now(), 'test' FROM orders",
     ] {
         shop.run(statement).await;
     }

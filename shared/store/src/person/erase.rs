@@ -212,6 +212,16 @@ async fn forget_reports(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Res
     )
     .execute(&mut *tx)
     .await?;
+    // A line keeps its reference: by that a file that comes again is known.
+    sqlx::query!(
+        "UPDATE statement_lines l SET details = ''
+         FROM received_money m JOIN orders o ON o.id = m.order_id
+              JOIN ledger_transactions t ON t.key = 'received:' || m.provider || ':' || m.receipt
+         WHERE o.user_id = $1 AND m.provider <> 'mpesa' AND l.transaction_id = t.id",
+        user
+    )
+    .execute(&mut *tx)
+    .await?;
     sqlx::query!(
         "UPDATE payments SET pay_url = NULL, pay_until = NULL
          WHERE pay_url IS NOT NULL AND order_id IN (SELECT id FROM orders WHERE user_id = $1)",

@@ -110,7 +110,7 @@ async fn payments(tx: &mut PgConnection, user: Uuid) -> Result<Value> {
                                                                     'octets', octet_length(v.body)) ORDER BY v.received_at), '[]')
                                       FROM payment_events v WHERE v.payment_id = p.id)) AS line
                FROM payments p JOIN orders o ON o.id = p.order_id
-                    LEFT JOIN received_money m ON m.provider = p.provider AND m.receipt = p.receipt
+                    LEFT JOIN received_money m ON m.receipt = p.receipt
                WHERE o.user_id = $1 ORDER BY p.created_at LIMIT $2) lines"#,
         user,
         ROWS_MAX

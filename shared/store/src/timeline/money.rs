@@ -57,7 +57,7 @@ pub(super) async fn payments(db: &Db, scope: &Scope, window: Window, found: &mut
         r#"SELECT p.id, p.order_id, o.code AS "order_code!", p.provider, p.amount_minor, p.currency, p.state, p.receipt, p.result_code,
                   p.result_text, p.checks, p.created_at, p.updated_at, o.paid_at,
                   EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state NOT IN ('failed', 'refused'))
-                    OR EXISTS (SELECT FROM received_money m WHERE m.provider = p.provider AND m.receipt = p.receipt AND m.given_back_at IS NOT NULL)
+                    OR EXISTS (SELECT FROM received_money m WHERE m.receipt = p.receipt AND m.given_back_at IS NOT NULL)
                     AS "is_refunded!"
            FROM payments p JOIN orders o ON o.id = p.order_id
            WHERE p.order_id = ANY ($1) AND p.created_at < $2 ORDER BY p.created_at DESC LIMIT $3"#,
