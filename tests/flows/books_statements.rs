@@ -299,6 +299,7 @@ async fn money_of_stripe_and_of_the_bank_waits_and_pays_or_goes_back() {
     }
     assert_eq!(booked(&world).await, accounts(&[("bank", 2_500), ("stripe", 3_000), ("unmatched", -5_500)]));
     assert_eq!(unmatched::count_waiting(db).await.unwrap(), 2);
+    assert_eq!(unmatched::count_waiting_at(db).await.unwrap(), [("mpesa", 0), ("stripe", 1), ("bank", 1)]);
     let (bank, card) = (name_of(&world, "bank").await, name_of(&world, "stripe").await);
     let listed = unmatched::get(db, &bank).await.unwrap();
     assert_eq!((listed.provider.as_str(), listed.typed.as_str(), listed.is_confirmed), ("bank", "FT1 ACME LTD", true));

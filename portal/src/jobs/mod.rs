@@ -32,7 +32,7 @@ use crate::notify::sms::Sms;
 use crate::payments::gateway::Gateway;
 use crate::payments::mpesa::Mpesa;
 use crate::payments::stripe::Stripe;
-use crate::payments::{MPESA, check, report, trouble};
+use crate::payments::{check, report, trouble};
 use crate::predictions;
 use crate::trace::followed;
 
@@ -299,8 +299,9 @@ impl Job {
             Job::Statements => statement::rematch(&app.db).await.map(|_| false),
             Job::Etims => etims(app, hands).await,
             Job::Expiry => {
-                let waiting = unmatched::count_waiting(&app.db).await?;
-                app.metrics.unmatched.with_label_values(&[MPESA]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+                for (holder, waiting) in unmatched::count_waiting_at(&app.db).await? {
+                    app.metrics.unmatched.with_label_values(&[holder]).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+                }
                 Ok(entitlement::expire_due(&app.db, app.clock.now()).await? > 0)
             }
         }

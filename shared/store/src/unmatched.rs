@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 pub use self::matching::{Found, Matched, expected, has_prompt, is_booked, is_known, match_confirmation};
 pub(crate) use self::origin::{Origin, claim, hold, is_own, origin, spent};
-pub use self::queue::{Ignored, Listed, MAX_REASON, count_waiting, get, heed, ignore, list};
+pub use self::queue::{HOLDERS, Ignored, Listed, MAX_REASON, count_waiting, count_waiting_at, get, heed, ignore, list};
 pub(crate) use self::second::book_waiting;
 pub use self::second::second;
 pub(crate) use self::stated::{Stated, account as stated_account, state};

@@ -45,7 +45,7 @@ pub(super) async fn amounts(tx: &mut PgConnection, payment: Uuid, receipt: Optio
     let rest_minor = match receipt {
         None => 0,
         Some(receipt) => {
-            let keys = ["mpesa", "stripe", "bank"].map(|provider| format!("received:{provider}:{receipt}:rest"));
+            let keys = unmatched::HOLDERS.map(|provider| format!("received:{provider}:{receipt}:rest"));
             sqlx::query_scalar!(
                 r#"SELECT coalesce(-sum(l.amount_minor), 0)::bigint AS "rest!"
                    FROM ledger_transactions t JOIN ledger_entries l ON l.transaction_id = t.id

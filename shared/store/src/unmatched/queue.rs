@@ -13,6 +13,9 @@ use crate::{Db, Result, StoreError};
 /// Characters of a reason at most: a sentence or two.
 pub const MAX_REASON: usize = 300;
 
+/// Who can have it.
+pub const HOLDERS: [&str; 3] = ["mpesa", "stripe", "bank"];
+
 /// Money that waits for a person, or did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
@@ -158,6 +161,17 @@ pub async fn count_waiting(db: &Db) -> Result<u64> {
     .fetch_one(&db.pool)
     .await?;
     Ok(unsigned(count))
+}
+
+/// The same by who has the money: each of [`HOLDERS`], also where nothing waits.
+pub async fn count_waiting_at(db: &Db) -> Result<[(&'static str, u64); 3]> {
+    let rows = sqlx::query!(
+        r#"SELECT provider, count(*) AS "count!" FROM received_money WHERE state = 'unmatched' AND ignored_at IS NULL GROUP BY provider"#
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let of = |holder: &str| rows.iter().find(|row| row.provider == holder).map_or(0, |row| unsigned(row.count));
+    Ok(HOLDERS.map(|holder| (holder, of(holder))))
 }
 
 /// Leaves money that waits out of the queue.
