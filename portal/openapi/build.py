@@ -21,7 +21,7 @@ DOCUMENT = HERE.parent / "src" / "api" / "openapi.json"
 TAGS = {
     "sites": "Places.", "nas": "Routers.", "packages": "What is sold.", "discounts": "What lowers prices.", "calendar": "Times that are not like others.", "campaigns": "Offers by message, and what they did.", "vouchers": "Codes on paper.",
     "customers": "Who buys.", "entitlements": "What customers may use.", "orders": "What customers wished for.",
-    "payments": "Attempts to collect money, and money that goes back.", "received-money": "Money that M-Pesa told of by itself.",
+    "payments": "Attempts to collect money, and money that goes back.", "received-money": "Money that M-Pesa told of by itself, or only a statement of Stripe or the bank.",
     "sessions": "Sessions at the routers.", "outages": "Routers that went dark.", "alerts": "What is wrong.", "ledger": "What was booked.", "books": "Days that are closed, and their documents.",
     "messages": "What customers are told.", "logs": "Security and audit.", "webhooks": "Telling other programs of what happens.",
     "about": "This interface itself.",
@@ -251,7 +251,7 @@ paths["/payments/{id}/refunds"]["post"]["responses"]["200"] = {"description": "I
 operation("get", "/refunds", "listRefunds", "payments", "List the refunds to cards", "money:read", page("Refund"), query=LIST)
 operation("get", "/refunds/{id}", "getRefund", "payments", "A refund", "money:read", one("Refund"), kind="refund")
 
-operation("get", "/received-money", "listReceivedMoney", "received-money", "List money that M-Pesa told of", "money:read", page("ReceivedMoney"), query=(*LIST, filtered("which", words("waiting", "all"), "What waits for a person, if not said.")))
+operation("get", "/received-money", "listReceivedMoney", "received-money", "List money that came by itself", "money:read", page("ReceivedMoney"), query=(*LIST, filtered("which", words("waiting", "all"), "What waits for a person, if not said.")))
 operation("get", "/received-money/{receipt}", "getReceivedMoney", "received-money", "The money of a receipt", "money:read", one("ReceivedMoney"))
 operation("post", "/received-money/{receipt}/assignments", "assignReceivedMoney", "received-money", "Say what it pays for", "money:decide", one("Assignment", "The customer has access."), body="NewAssignment", key=True)
 operation("post", "/received-money/{receipt}/refunds", "refundReceivedMoney", "received-money", "Say that it goes back", "money:refund", one("ReceivedMoney", "It is owed to its payer."), key=True)

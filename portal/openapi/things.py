@@ -383,8 +383,9 @@ OUTPUTS = {
         reference=NULL_TEXT, reason=text(), asked_by=text(), created_at=TIME,
     ),
     "ReceivedMoney": told(
+        provider=words("mpesa", "stripe", "bank", description="Who has it. Of stripe and bank only a statement told, and only a person can give it back."),
         receipt=text(pattern=RECEIPT), amount=MONEY, payer_name=text(), payer_number=text("As M-Pesa tells it: it may be masked or hashed."),
-        account=text("What was typed as account number."), at=TIME, confirmed=flag(), state=words("unmatched", "matched", "assigned", "refunded"),
+        account=text("What was typed as account number; what the statement says."), at=TIME, confirmed=flag(), state=words("unmatched", "matched", "assigned", "refunded"),
         order=NULL_TEXT, rest=said(null(MONEY), "What it was more than the price: owed to the customer."), decided_by=NULL_TEXT, given_back_at=NULL_TIME,
         given_back_proof=NULL_TEXT, ignored=null(ref("Ignored")),
     ),

@@ -86,6 +86,7 @@ async fn a_key_is_needed_belongs_to_one_request_and_is_free_again_after_a_mistak
     let other = Program::with(&world, "books", &["money:*"]).await;
     let back = other.once("a", &path("returns"), json!({ "proof": "RKU1" })).await.is(200);
     assert_eq!((back.text_of("given_back_proof"), back.text_of("state")), ("RKU1".to_owned(), "refunded".to_owned()));
+    assert_eq!(back.text_of("provider"), "mpesa");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Money that M-Pesa told of by itself: what each receipt is for, and money that goes back. Each decision is made once under its key,
-//! by the same functions that the desk and the command line call.
+//! Money that M-Pesa told of by itself, or only a statement of Stripe or the bank: what each receipt is for, and money that goes back. Each
+//! decision is made once under its key, by the same functions that the desk and the command line call.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -34,6 +34,7 @@ const REMARKS: &str = "Refund";
 
 #[derive(Debug, Serialize)]
 struct Spelt {
+    provider: String,
     receipt: String,
     amount: json::Money,
     payer_name: String,
@@ -59,6 +60,7 @@ struct Ignored {
 
 fn spelt(money: &Listed) -> Spelt {
     Spelt {
+        provider: money.provider.clone(),
         receipt: money.receipt.clone(),
         amount: money.amount.into(),
         payer_name: money.payer_name.clone(),

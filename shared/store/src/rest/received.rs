@@ -1,4 +1,4 @@
-//! Money that M-Pesa told of by itself, a page at a time; what one receipt's is, [`crate::unmatched::get`] tells.
+//! Money that came by itself, a page at a time; what one receipt's is, [`crate::unmatched::get`] tells.
 
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
