@@ -552,6 +552,7 @@ receipt-when = When
 receipt-by = By
 receipt-mpesa = M-Pesa receipt
 receipt-card = Card payment
+receipt-bank = Bank payment
 # $amount is such as "KSh 20", $when such as "29 November 2026, 21:40".
 receipt-given-back = Given back
 receipt-given-back-line = { $amount }, { $when }

@@ -498,6 +498,7 @@ receipt-when = Wakati
 receipt-by = Kutoka
 receipt-mpesa = Risiti ya M-Pesa
 receipt-card = Malipo ya kadi
+receipt-bank = Malipo ya benki
 receipt-given-back = Zilizorudishwa
 receipt-given-back-line = { $amount }, { $when }
 receipt-order = Oda

@@ -117,6 +117,8 @@ pub fn not_a_code(problem: NotACode) -> &'static str {
 pub fn receipt(provider: &str) -> &'static str {
     match provider {
         STRIPE => "receipt-card",
+        // Money that only the bank's statement told of; no other cash has a receipt.
+        "cash" => "receipt-bank",
         _ => "receipt-mpesa",
     }
 }
@@ -149,6 +151,12 @@ pub fn hours(language: Language, hours: &Hours) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receipt_is_called_by_who_has_the_money() {
+        let called = |provider| say(Language::English, receipt(provider)).to_string();
+        assert_eq!(["mpesa", "stripe", "cash"].map(called), ["M-Pesa receipt", "Card payment", "Bank payment"]);
+    }
 
     /// Their English is written twice, for people here and for the command line where they are made: it must not differ.
     #[test]
