@@ -213,6 +213,8 @@ fn provider(name: &str) -> &str {
     match name {
         "mpesa" => "M-Pesa",
         "stripe" => "Stripe",
+        // No other cash is a payment of an order.
+        "cash" => "The bank",
         other => other,
     }
 }
