@@ -139,7 +139,14 @@ async fn an_offer_is_told_once_and_stopped() {
 
     let stopped = program.post(&format!("{path}/stops"), json!({})).await.is(200);
     assert_eq!((stopped.text_of("state"), stopped.text_of("stopped_by")), ("stopped".into(), "token crm".into()));
+    // Where there is nothing to stop, nothing is changed.
+    let waits = "INSERT INTO notifications (id, user_id, template, payload, key, next_attempt_at, expires_at, created_at)
+         SELECT gen_random_uuid(), u.id, 'offer', jsonb_build_object('campaign', c.id), 'a test', now() + interval '1 day', now() + interval '2 days', now()
+         FROM (SELECT id FROM users LIMIT 1) u, campaigns c";
+    sqlx::query(waits).execute(&world.pool).await.unwrap();
     program.post(&format!("{path}/stops"), json!({})).await.is(200);
+    let left = "SELECT count(*) FROM notifications WHERE key = 'a test' AND state = 'pending'";
+    assert_eq!(number(&world, left).await, 1);
     assert_eq!(program.get(&path).await.is(200).text_of("state"), "stopped");
     let done = vec![("token crm".to_owned(), "Where are you".to_owned())];
     assert_eq!((audited(&world, "campaign.begin").await, audited(&world, "campaign.stop").await), (done.clone(), done));

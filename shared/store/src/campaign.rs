@@ -365,6 +365,9 @@ pub async fn stop(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<bo
     .execute(&mut *tx)
     .await?
     .rows_affected();
+    if stopped == 0 {
+        return Ok(false);
+    }
     let untold = sqlx::query!(
         "WITH unsent AS (
              UPDATE notifications SET state = 'skipped', lease_until = NULL, next_attempt_at = NULL, detail = 'the campaign was stopped'
@@ -384,7 +387,7 @@ pub async fn stop(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<bo
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(stopped == 1)
+    Ok(true)
 }
 
 /// What a campaign tells.
