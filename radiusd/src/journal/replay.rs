@@ -1,5 +1,6 @@
 //! The way from the spool to PostgreSQL: in order, many records at a time, each forgotten only after the commit. New
-//! records go on being taken meanwhile. A crash between commit and forgetting repeats records, which changes nothing:
+//! records go on being taken meanwhile, and in a wave of them that comes first: while it lasts, and as long as no record has
+//! waited for long, the replay rests between its transactions. A crash between commit and forgetting repeats records, which changes nothing:
 //! accounting is a join.
 
 use std::sync::Arc;
@@ -23,6 +24,13 @@ const AT_ONCE: usize = 65_536;
 const AT_LEAST: usize = 256;
 /// Longest wait for one transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A transaction of so many means that records come in a wave.
+const WAVE: usize = 8_192;
+/// Longest that a wave may keep a record from PostgreSQL.
+const PUT_OFF: Duration = Duration::from_secs(10);
+/// The wave is over when fewer than [`CALM`] records have come within this time.
+const A_LOOK: Duration = Duration::from_millis(100);
+const CALM: i64 = 500;
 /// Without anything to do, the gauges are kept true this often.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -46,23 +54,36 @@ impl Replay {
             let step = self.step(at_once).await;
             at_once = match step {
                 Step::Failed => (at_once / 2).max(AT_LEAST),
-                Step::Worked | Step::Idle => (at_once * 2).min(AT_ONCE),
+                Step::Worked { .. } | Step::Idle => (at_once * 2).min(AT_ONCE),
             };
             let pause = match step {
-                Step::Worked => continue,
+                Step::Worked { rest: Duration::ZERO } => continue,
+                Step::Worked { rest } => rest,
                 Step::Idle => IDLE,
                 Step::Failed => RETRY_AFTER,
             };
             let hurried = async {
-                match pause == IDLE {
-                    true => self.bell.notified().await,
-                    false => std::future::pending().await,
+                match step {
+                    Step::Worked { .. } => self.calm().await,
+                    Step::Idle => self.bell.notified().await,
+                    Step::Failed => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = hurried => {}
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Returns when records come in a wave no longer. Nobody takes any out of the spool meanwhile.
+    async fn calm(&self) {
+        loop {
+            let before = self.metrics.spool_records.get();
+            tokio::time::sleep(A_LOOK).await;
+            if self.metrics.spool_records.get() - before < CALM {
+                return;
             }
         }
     }
@@ -90,7 +111,7 @@ impl Replay {
         match tokio::time::timeout(PATIENCE, self.db.ping()).await {
             Ok(Ok(())) => {
                 self.is_back();
-                Step::Worked
+                Step::Worked { rest: Duration::ZERO }
             }
             _ => Step::Failed,
         }
@@ -104,7 +125,7 @@ impl Replay {
 
     /// One record that PostgreSQL refuses must not hold up the others: what is refused is tried in halves, down to that one.
     async fn replay(&self, keeper: &Keeper, front: &[Kept]) -> Step {
-        let mut parts = vec![front];
+        let (began, mut parts) = (self.clock.monotonic(), vec![front]);
         while let Some(part) = parts.pop() {
             let refused = match self.store(part).await {
                 Ok(()) => None,
@@ -130,7 +151,15 @@ impl Replay {
                 return Step::Failed;
             }
         }
-        Step::Worked
+        let took = self.clock.monotonic().saturating_sub(began);
+        Step::Worked { rest: rest(front.len(), took, self.waited(front)) }
+    }
+
+    /// How long the first of them has been in the spool.
+    fn waited(&self, front: &[Kept]) -> Duration {
+        let now = self.clock.now().unix_timestamp_nanos() / 1_000_000;
+        let since = front.first().map_or(now, |kept| i128::from(kept.entry.appended_at_ms));
+        Duration::from_millis(u64::try_from(now - since).unwrap_or(0))
     }
 
     /// Puts aside what was no use, for people to look at, and forgets all.
@@ -172,8 +201,34 @@ impl Replay {
 }
 
 /// What came of a look at the spool.
+#[derive(Clone, Copy)]
 enum Step {
-    Worked,
+    Worked { rest: Duration },
     Idle,
     Failed,
+}
+
+/// How long at most the processors are left to those who answer routers, after a transaction of so many records which took so long:
+/// in a wave twice as long, until a record has waited for [`PUT_OFF`].
+fn rest(records: usize, took: Duration, waited: Duration) -> Duration {
+    match records {
+        WAVE.. => (took * 2).min(PUT_OFF.saturating_sub(waited)),
+        _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replay_rests_in_a_wave_until_records_have_waited_long() {
+        let (second, seconds) = (Duration::from_secs(1), Duration::from_secs);
+        assert_eq!(rest(WAVE - 1, second, second), Duration::ZERO);
+        assert_eq!(rest(WAVE, second, second), seconds(2));
+        assert_eq!(rest(AT_ONCE, seconds(4), seconds(5)), seconds(5));
+        for waited in [seconds(10), seconds(11)] {
+            assert_eq!(rest(AT_ONCE, second, waited), Duration::ZERO);
+        }
+    }
 }
