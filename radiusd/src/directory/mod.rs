@@ -20,7 +20,6 @@ mod terms;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
 use shared::entitlement::Used;
 use shared::mac::Mac;
@@ -35,10 +34,6 @@ use self::credential::Credentials;
 use self::table::Table;
 use self::terms::SharedTerms;
 use crate::policy::{Here, Moment, Terms};
-
-/// An answer is dated no longer ago than this, however long nobody has followed PostgreSQL: its date also says where its session stands, which
-/// is looked for, and counted, on the day before it began at the earliest.
-const DATED_WITHIN: Duration = Duration::from_secs(12 * 3600);
 
 /// A typed name's way to its credential.
 #[derive(Clone, Debug)]
@@ -105,14 +100,13 @@ impl Directory {
         self.true_at.store(milliseconds, Ordering::Release);
     }
 
-    /// The moment to which no change is missing here, but no longer ago than `DATED_WITHIN`; of a later one, an answer that is given now may
-    /// not know.
+    /// The moment to which no change is missing here; of a later one, an answer that is given now may not know.
     pub fn true_at(&self, now: OffsetDateTime) -> OffsetDateTime {
         match self.true_at.load(Ordering::Acquire) {
             0 => now,
             milliseconds => {
                 let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
-                at.map_or(now, |at| at.clamp(now - DATED_WITHIN, now))
+                at.map_or(now, |at| at.min(now))
             }
         }
     }
@@ -333,6 +327,8 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use shared::entitlement::{Credential as Read, CredentialKind, Entitlement, State};
     use shared::rules::Rules;
 
@@ -372,16 +368,6 @@ mod tests {
         };
         let credentials = logins.iter().map(credential).collect();
         directory.put(Entry { entitlement, credentials, version: Version::from_number(version) }, NOW)
-    }
-
-    #[test]
-    fn an_answer_is_dated_when_all_changes_were_known_and_not_longer_ago_than_its_session_is_looked_for() {
-        let (directory, hours) = (Directory::new(), |hours: u64| NOW + Duration::from_secs(3600 * hours));
-        assert_eq!(directory.true_at(hours(1)), hours(1), "nobody follows");
-        directory.note_true_at(hours(2));
-        for (now, dated) in [(1, 1), (2, 2), (3, 2), (14, 2), (15, 3), (100, 88)] {
-            assert_eq!(directory.true_at(hours(now)), hours(dated), "{now}");
-        }
     }
 
     #[test]
