@@ -42,8 +42,6 @@ pub struct Granted {
     pub grant: Grant,
     /// The entitlement.
     pub entitlement: Uuid,
-    /// To when all changes were known: the router does not know of what changed later.
-    pub knows_until: OffsetDateTime,
     /// What PostgreSQL must be told, if anything changed.
     pub record: Option<store::entitlement::Activation>,
 }
@@ -145,8 +143,6 @@ fn admit(
     directory: &Directory,
     now: OffsetDateTime,
 ) -> Result<Verdict, Superseded> {
-    // Before it is asked: what becomes known meanwhile may be missing in the answer.
-    let knows_until = directory.true_at(now);
     let admission = match held.admit(mac, now) {
         Ok(admission) => admission,
         Err(Refusal::Denied(denial)) => return Ok(Verdict::Denied(denial)),
@@ -170,7 +166,7 @@ fn admit(
         spent: spent.map(|opening| opening.credential().id()),
         at: now,
     });
-    Ok(Verdict::Granted(Granted { grant: admission.grant, entitlement: held.id(), knows_until, record }))
+    Ok(Verdict::Granted(Granted { grant: admission.grant, entitlement: held.id(), record }))
 }
 
 /// Asks PostgreSQL once for a name or device that memory does not know, and puts what it finds into memory.

@@ -71,7 +71,7 @@ pub struct Directory {
     terms: SharedTerms,
     /// No removal was newer than this, so an older reading may have seen what is gone by now.
     removed: AtomicU64,
-    /// No change that is dated earlier is missing here: milliseconds since 1970; 0: nobody follows PostgreSQL.
+    /// What was committed until then is in here, in milliseconds since 1970; 0: nobody follows PostgreSQL.
     true_at: AtomicI64,
 }
 
@@ -94,15 +94,15 @@ impl Directory {
         }
     }
 
-    /// From now on, no change that is dated earlier is missing here.
+    /// No change that is dated earlier is missing here.
     pub(crate) fn note_true_at(&self, at: OffsetDateTime) {
         let milliseconds = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
-        self.true_at.store(milliseconds, Ordering::Release);
+        self.true_at.store(milliseconds, Ordering::Relaxed);
     }
 
-    /// The moment to which no change is missing here; of a later one, an answer that is given now may not know.
+    /// The moment to which what is in here is known to be all: what changed later, an answer of now may not know of.
     pub fn true_at(&self, now: OffsetDateTime) -> OffsetDateTime {
-        match self.true_at.load(Ordering::Acquire) {
+        match self.true_at.load(Ordering::Relaxed) {
             0 => now,
             milliseconds => {
                 let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
