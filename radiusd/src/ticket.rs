@@ -8,8 +8,7 @@
 //! +--+--+---------------+---------------+
 //! ```
 //!
-//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands, and the moment to which the
-//! answer knew of all changes ([`crate::directory::Directory::true_at`]).
+//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands.
 
 use store::accounting::SessionKey;
 use uuid::Uuid;

@@ -9,7 +9,7 @@
 //!
 //! When everything must be read again, that happens a page at a time between looks ([`super::load`]).
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +45,6 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(60);
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Entitlements read by one statement.
 const READ_AT_ONCE: usize = 500;
-/// A transaction that stays open longer does not keep the directory from being called true to a later moment. Logins are dated with that
-/// moment: one that is dated long before it was answered would be told of changes that it knew of.
-const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 /// One of the directory's shards is searched this often for what ended long ago: each about once a minute.
 const FORGET_EVERY: Duration = Duration::from_secs(1);
 
@@ -66,9 +63,6 @@ pub(crate) struct Feed {
 pub(crate) struct Position {
     /// What the last look saw.
     seen: Snapshot,
-    looks: Looks,
-    /// To when the last look showed all changes; `None`: there was none yet.
-    true_at: Option<OffsetDateTime>,
     read_at: OffsetDateTime,
     /// When the last look began, monotonic.
     looked_at: Duration,
@@ -122,8 +116,6 @@ impl Feed {
         );
         Ok(Position {
             seen,
-            looks: Looks::default(),
-            true_at: None,
             read_at: now,
             looked_at: started,
             loaded_at: now,
@@ -196,9 +188,6 @@ impl Feed {
         self.forget_ended(position);
         let owed = position.rereading.as_ref().is_some_and(|rereading| rereading.owed);
         self.note_following(!owed);
-        if let Some(at) = position.true_at.filter(|_| !owed) {
-            self.directory.note_true_at(at);
-        }
         within("reading everything", self.read_on(position)).await
     }
 
@@ -233,7 +222,6 @@ impl Feed {
         if !changes.entitlements.is_empty() {
             self.note_size();
         }
-        position.true_at = Some(position.looks.all_until(&changes.next, changes.at));
         position.seen = changes.next;
         position.read_at = now;
         Ok(())
@@ -275,50 +263,8 @@ impl Feed {
     }
 }
 
-/// Where the snapshots of the last looks ended, and when these looks were. What a look does not show is written by transactions that
-/// are open, and a change is dated after its transaction has its number: so all changes are seen that are dated before a look that
-/// ended at the oldest of these.
-#[derive(Default)]
-struct Looks(VecDeque<(i64, OffsetDateTime)>);
-
-impl Looks {
-    /// Adds a look; returns to when it shows all changes, which is [`OPEN_PATIENCE`] before it at the earliest.
-    fn all_until(&mut self, seen: &Snapshot, at: OffsetDateTime) -> OffsetDateTime {
-        let (unseen, earliest) = (seen.first_unseen(), at - OPEN_PATIENCE);
-        self.0.push_back((seen.end(), at));
-        while self.0.get(1).is_some_and(|(end, _)| *end <= unseen)
-            || self.0.front().is_some_and(|(_, looked_at)| *looked_at < earliest)
-        {
-            self.0.pop_front();
-        }
-        self.0.front().filter(|(end, _)| *end <= unseen).map_or(earliest, |(_, looked_at)| *looked_at)
-    }
-}
-
 /// A look that takes longer has lost its connection in silence.
 async fn within(operation: &'static str, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
     let too_slow = StoreError::TooSlow { operation, patience: LOOK_PATIENCE };
     tokio::time::timeout(LOOK_PATIENCE, work).await.unwrap_or(Err(too_slow))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_look_shows_all_that_was_dated_before_the_oldest_open_transaction_began_to_write() {
-        let mut looks = Looks::default();
-        let began = OffsetDateTime::UNIX_EPOCH;
-        let mut look = |seen: &str, milliseconds: u64| {
-            let at = began + Duration::from_millis(milliseconds);
-            (looks.all_until(&seen.parse().expect("a snapshot"), at) - began).whole_milliseconds()
-        };
-        assert_eq!(look("10:10:", 1000), 1000);
-        assert_eq!(look("10:11:10", 1050), 1000, "10 may have dated a change since");
-        assert_eq!(look("10:13:10,12", 1100), 1000);
-        assert_eq!(look("12:13:12", 1150), 1050, "10 has ended, and 12 had not begun when it was looked last");
-        assert_eq!(look("12:20:12", 6000), 1050);
-        assert_eq!(look("12:20:12", 8000), 3000, "12 is waited for no longer");
-        assert_eq!(look("20:20:", 8050), 8050);
-    }
 }

@@ -19,7 +19,7 @@ mod table;
 mod terms;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shared::entitlement::Used;
 use shared::mac::Mac;
@@ -71,8 +71,6 @@ pub struct Directory {
     terms: SharedTerms,
     /// No removal was newer than this, so an older reading may have seen what is gone by now.
     removed: AtomicU64,
-    /// What was committed until then is in here, in milliseconds since 1970; 0: nobody follows PostgreSQL.
-    true_at: AtomicI64,
 }
 
 impl Default for Directory {
@@ -90,24 +88,6 @@ impl Directory {
             devices: Table::new(),
             terms: SharedTerms::default(),
             removed: AtomicU64::new(Version::default().number()),
-            true_at: AtomicI64::new(0),
-        }
-    }
-
-    /// No change that is dated earlier is missing here.
-    pub(crate) fn note_true_at(&self, at: OffsetDateTime) {
-        let milliseconds = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
-        self.true_at.store(milliseconds, Ordering::Relaxed);
-    }
-
-    /// The moment to which what is in here is known to be all: what changed later, an answer of now may not know of.
-    pub fn true_at(&self, now: OffsetDateTime) -> OffsetDateTime {
-        match self.true_at.load(Ordering::Relaxed) {
-            0 => now,
-            milliseconds => {
-                let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
-                at.map_or(now, |at| at.min(now))
-            }
         }
     }
 

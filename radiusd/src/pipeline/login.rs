@@ -148,9 +148,7 @@ impl Pipeline {
         granted: Granted,
         now: OffsetDateTime,
     ) {
-        // Dated by what the answer knows of: of what changes later, the router is told when its session is first heard of.
-        let session = shared::rng::id(self.directory.true_at(now));
-        let ticket = Ticket { session, entitlement: granted.entitlement };
+        let ticket = Ticket { session: shared::rng::id(now), entitlement: granted.entitlement };
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet).and_then(|mut reply| {
             policy::put_accept(&mut reply, &granted.grant, &ticket.encode(), self.settings.interim_seconds)?;

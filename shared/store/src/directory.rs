@@ -86,16 +86,6 @@ impl Snapshot {
     pub fn version(&self) -> Version {
         Version::new(self.end, i64::try_from(self.open.len()).unwrap_or(i64::MAX))
     }
-
-    /// Where it ends: this transaction and all after it had written nothing when it was taken.
-    pub const fn end(&self) -> i64 {
-        self.end
-    }
-
-    /// The first transaction that it may not show: all before had ended.
-    pub fn first_unseen(&self) -> i64 {
-        self.open.iter().copied().min().unwrap_or(self.end)
-    }
 }
 
 impl FromStr for Snapshot {
@@ -125,8 +115,6 @@ pub struct Changes {
     pub rewound: bool,
     /// Where to go on.
     pub next: Snapshot,
-    /// When that was taken, or just before, by PostgreSQL's clock.
-    pub at: OffsetDateTime,
 }
 
 /// The present snapshot: changes committed from now on are read from here.
@@ -137,11 +125,11 @@ pub async fn snapshot(db: &Db) -> Result<Snapshot> {
 /// What was committed since `since` was taken, each change once.
 pub async fn changes(db: &Db, since: &Snapshot) -> Result<Changes> {
     let rows = sqlx::query!(
-        r#"SELECT pg_current_snapshot()::text AS snapshot, now() AS at, NULL AS what, NULL::uuid AS entitlement_id
+        r#"SELECT pg_current_snapshot()::text AS snapshot, NULL AS what, NULL::uuid AS entitlement_id
            UNION ALL
-           (SELECT NULL, NULL, what, entitlement_id FROM directory_changes WHERE xid >= $1::bigint::text::xid8 LIMIT $3)
+           (SELECT NULL, what, entitlement_id FROM directory_changes WHERE xid >= $1::bigint::text::xid8 LIMIT $3)
            UNION ALL
-           (SELECT NULL, NULL, what, entitlement_id FROM directory_changes WHERE xid = ANY ($2::bigint[]::text[]::xid8[]) LIMIT $3)"#,
+           (SELECT NULL, what, entitlement_id FROM directory_changes WHERE xid = ANY ($2::bigint[]::text[]::xid8[]) LIMIT $3)"#,
         since.end,
         &since.open,
         MAX_CHANGES + 1
@@ -149,13 +137,9 @@ pub async fn changes(db: &Db, since: &Snapshot) -> Result<Changes> {
     .fetch_all(&db.pool)
     .await?;
     let next: Snapshot = rows.iter().find_map(|row| row.snapshot.as_deref()).unwrap_or_default().parse()?;
-    let at = rows
-        .iter()
-        .find_map(|row| row.at)
-        .ok_or_else(|| StoreError::corrupt("directory_changes", "now()", "no time"))?;
     let rewound = next.end < since.end;
     let many = i64::try_from(rows.len()).is_ok_and(|rows| rows > MAX_CHANGES);
-    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: rewound || many, rewound, next, at };
+    let mut changes = Changes { entitlements: Vec::new(), nas: false, everything: rewound || many, rewound, next };
     for row in rows {
         match (row.what.as_deref(), row.entitlement_id) {
             (None, _) => {}
@@ -481,7 +465,6 @@ mod tests {
         let snapshot = |text: &str| text.parse::<Snapshot>().expect("a snapshot");
         assert_eq!(snapshot("740:740:"), Snapshot { end: 740, open: vec![] });
         assert_eq!(snapshot("738:745:738,742"), Snapshot { end: 745, open: vec![738, 742] });
-        assert_eq!((snapshot("740:740:").first_unseen(), snapshot("738:745:738,742").first_unseen()), (740, 738));
         for text in ["", "740", "740:741", "740:x:", "740:741:a", "740:741:1,,b"] {
             assert!(text.parse::<Snapshot>().is_err(), "{text}");
         }

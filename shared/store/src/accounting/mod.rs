@@ -212,8 +212,8 @@ async fn record_in(
         held.dedup();
         return Ok(Outcome::Hold(held));
     }
-    let mut to_tell = write(tx, &changes, &entitled, now).await?;
-    to_tell.extend(used.other_limits(&entitled));
+    write(tx, &changes, &entitled, now).await?;
+    let mut to_tell: Vec<Uuid> = used.other_limits(&entitled).chain(told_too_late(&changes, &entitled)).collect();
     to_tell.extend(shared_by_more(tx, &changes, &entitled).await?);
     let used = used.add(tx, &entitled, now).await?;
     if !to_tell.is_empty() {
@@ -255,14 +255,8 @@ fn was_ended(change: &Change) -> bool {
     !matches!(change.before, None | Some(Standing::Open))
 }
 
-/// Writes sessions where they belong now. Returns the entitlements of which routers of sessions that were opened do not know
-/// what holds now.
-async fn write(
-    tx: &mut PgConnection,
-    changes: &[Change],
-    entitled: &Entitled,
-    now: OffsetDateTime,
-) -> Result<Vec<Uuid>> {
+/// Writes sessions where they belong now.
+async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, now: OffsetDateTime) -> Result<()> {
     let (mut opened, mut advanced, mut updated, mut ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut leave_open, mut leave_ended, mut proved) = (Vec::new(), Vec::new(), Vec::new());
     let (mut forget, mut crossings) = (Vec::new(), Vec::new());
@@ -271,10 +265,10 @@ async fn write(
         match (&change.before, &session.standing) {
             (Some(Standing::Open), Standing::Open) if change.only_counters => advanced.push(session),
             (Some(Standing::Open), Standing::Open) => updated.push(session),
-            (None, Standing::Open) => opened.push((session, told_at(change))),
+            (None, Standing::Open) => opened.push(session),
             (Some(_), Standing::Open) => {
                 leave_ended.push(session.key);
-                opened.push((session, told_at(change)));
+                opened.push(session);
             }
             (before, _) => {
                 if before.as_ref() == Some(&Standing::Open) {
@@ -296,7 +290,7 @@ async fn write(
         crossings.extend(new.iter().map(|crossing| (session.key, *crossing)));
     }
     rows::delete_ended(tx, &leave_ended).await?;
-    let told_too_late = rows::insert_open(tx, &opened).await?;
+    rows::insert_open(tx, &opened).await?;
     rows::advance_open(tx, &advanced).await?;
     rows::update_open(tx, &updated).await?;
     start_clocks(tx, changes, entitled, now).await?;
@@ -306,17 +300,7 @@ async fn write(
     rows::put_ended(tx, &ended, &leave_open).await?;
     prove_cuts(tx, &proved, now).await?;
     rows::delete_crossings(tx, &forget).await?;
-    rows::insert_crossings(tx, &crossings).await?;
-    Ok(told_too_late)
-}
-
-/// Up to when the router of a session that is opened was told what holds: a new one, by the login that its ticket dates (without
-/// a ticket, when it began); one that had fallen silent, while it was open.
-fn told_at(change: &Change) -> OffsetDateTime {
-    match &change.before {
-        Some(Standing::Lost(end) | Standing::Stopped(end)) => end.at,
-        None | Some(Standing::Open) => rng::made_at(change.session.key.id).unwrap_or(change.session.started_at),
-    }
+    rows::insert_crossings(tx, &crossings).await
 }
 
 /// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger. If it came
@@ -346,6 +330,18 @@ fn waiting<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<I
     let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
     let waits = |id: &Uuid| entitled.get(id).is_some_and(|entitlement| !entitlement.has_begun);
     new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session)))
+}
+
+/// The entitlements of new sessions that have changed since those were granted, as their tickets tell: their routers were told
+/// what held before.
+fn told_too_late<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = Uuid> + 'a {
+    let new = changes.iter().filter(|change| change.before.is_none() && change.session.standing == Standing::Open);
+    new.filter_map(|change| {
+        let id = change.session.entitlement?;
+        let changed_at = entitled.get(&id)?.changed_at?;
+        let ticket_made_at = rng::made_at(change.session.key.id)?;
+        (changed_at > ticket_made_at).then_some(id)
+    })
 }
 
 /// The entitlements whose data one more device shares from now on: the parts of the others are smaller.

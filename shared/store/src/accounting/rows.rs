@@ -225,37 +225,26 @@ impl Columns {
     }
 }
 
-/// Writes sessions that are open now and were not, each with the moment up to which its router was told what held; their
-/// deadline is their entitlement's. Returns the entitlements that have changed since: who changed them saw no session to
-/// tell.
-///
-/// That is read here and not where their usage was locked: a statement that waits for a lock goes on to see everything else as
-/// it was before it waited. This one begins when the lock is held, so what it does not see will see these sessions.
-pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[(&Stored, OffsetDateTime)]) -> Result<Vec<Uuid>> {
+/// Writes sessions that are open now and were not; their deadline is their entitlement's.
+pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[&Stored]) -> Result<()> {
     if sessions.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let (sessions, told_at): (Vec<&Stored>, Vec<OffsetDateTime>) = sessions.iter().copied().unzip();
-    let column = Columns::of(&sessions);
-    Ok(sqlx::query_scalar!(
-        r#"WITH opened AS (
-             SELECT r.*, e.id AS entitled, e.changed_at > r.told_at AS is_told_too_late,
-                 session_deadline(e, r.nas, r.at) AS cutoff_at, next_speed_change(e, r.nas, r.told_at) AS speed_changes_at
-             FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-                         $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
-                         $15::timestamptz[], $16::bigint[], $17::bigint[], $18::bigint[], $19::timestamptz[])
-                  AS r (id, opened_on, nas, nas_address, entitlement, user_name, mac, framed_ip, acct_session_id,
-                        started_at, first_at, first_seconds, first_input, first_output, at, seconds, input, output, told_at)
-                  LEFT JOIN entitlements e ON e.id = r.entitlement),
-         written AS (
-             INSERT INTO sessions (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
-                 started_at, first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
-                 output_octets, cutoff_at, speed_changes_at)
-             SELECT o.id, o.opened_on, o.nas, o.nas_address::inet, o.entitled, o.user_name, o.mac::macaddr, o.framed_ip::inet,
-                 o.acct_session_id, o.started_at, o.first_at, o.first_seconds, o.first_input, o.first_output, o.at, o.seconds,
-                 o.input, o.output, o.cutoff_at, o.speed_changes_at
-             FROM opened o)
-         SELECT entitled AS "id!" FROM opened WHERE is_told_too_late"#,
+    let column = Columns::of(sessions);
+    sqlx::query!(
+        "INSERT INTO sessions (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
+             started_at, first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
+             output_octets, cutoff_at, speed_changes_at)
+         SELECT r.id, r.opened_on, r.nas, r.nas_address::inet, e.id, r.user_name, r.mac::macaddr, r.framed_ip::inet,
+             r.acct_session_id, r.started_at, r.first_at, r.first_seconds, r.first_input, r.first_output, r.at, r.seconds,
+             r.input, r.output,
+             session_deadline(e, r.nas, r.at), next_speed_change(e, r.nas, r.at)
+         FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+                     $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
+                     $15::timestamptz[], $16::bigint[], $17::bigint[], $18::bigint[])
+              AS r (id, opened_on, nas, nas_address, entitlement, user_name, mac, framed_ip, acct_session_id,
+                    started_at, first_at, first_seconds, first_input, first_output, at, seconds, input, output)
+              LEFT JOIN entitlements e ON e.id = r.entitlement",
         &column.id,
         &column.opened_on,
         &column.nas,
@@ -273,11 +262,11 @@ pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[(&Stored, Off
         &column.last.at,
         &column.last.seconds,
         &column.last.input,
-        &column.last.output,
-        &told_at
+        &column.last.output
     )
-    .fetch_all(tx)
-    .await?)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Writes the last counters of sessions that stay open and of which nothing else has changed.
