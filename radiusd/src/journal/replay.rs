@@ -64,7 +64,8 @@ impl Replay {
             };
             let hurried = async {
                 match step {
-                    Step::Worked { .. } => self.calm().await,
+                    // Nobody takes any out of the spool meanwhile.
+                    Step::Worked { .. } => calm(|| self.metrics.spool_records.get()).await,
                     Step::Idle => self.bell.notified().await,
                     Step::Failed => std::future::pending().await,
                 }
@@ -73,17 +74,6 @@ impl Replay {
                 () = stop.cancelled() => return,
                 () = hurried => {}
                 () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Returns when records come in a wave no longer. Nobody takes any out of the spool meanwhile.
-    async fn calm(&self) {
-        loop {
-            let before = self.metrics.spool_records.get();
-            tokio::time::sleep(A_LOOK).await;
-            if self.metrics.spool_records.get() - before < CALM {
-                return;
             }
         }
     }
@@ -217,6 +207,19 @@ fn rest(records: usize, took: Duration, waited: Duration) -> Duration {
     }
 }
 
+/// Returns when records come in a wave no longer, by how many there are at each look.
+async fn calm(mut records: impl FnMut() -> i64) {
+    let mut before = records();
+    loop {
+        tokio::time::sleep(A_LOOK).await;
+        let now = records();
+        if now - before < CALM {
+            return;
+        }
+        before = now;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +232,14 @@ mod tests {
         assert_eq!(rest(AT_ONCE, seconds(4), seconds(5)), seconds(5));
         for waited in [seconds(10), seconds(11)] {
             assert_eq!(rest(AT_ONCE, second, waited), Duration::ZERO);
+        }
+    }
+    #[tokio::test]
+    async fn a_rest_ends_when_few_records_come() {
+        for (seen, looks) in [(vec![7, 8], 2), (vec![0, CALM - 1], 2), (vec![0, CALM, 2 * CALM, 3 * CALM - 1], 4)] {
+            let mut left = seen.iter().copied();
+            calm(|| left.next().expect("it does not look once more")).await;
+            assert_eq!(seen.len() - left.len(), looks, "{seen:?}");
         }
     }
 }
