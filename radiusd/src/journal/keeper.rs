@@ -68,10 +68,10 @@ impl Keeper {
         Ok(Some(keeper))
     }
 
-    /// Makes records durable on disk.
-    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<(), SpoolError> {
+    /// Makes records durable on disk. Blocks until they are: for a thread of its own.
+    pub(super) fn append(&self, records: &[Vec<u8>]) -> Result<(), SpoolError> {
         let now = self.clock.now();
-        self.with(move |spool| spool.append(&records, now)).await.map(|_| ())
+        self.work(|spool| spool.append(records, now)).map(|_| ())
     }
 
     /// The records that have waited longest, in order.
@@ -112,17 +112,18 @@ impl Keeper {
         work: impl FnOnce(&mut Spool) -> Result<T, SpoolError> + Send + 'static,
     ) -> Result<T, SpoolError> {
         let keeper = self.clone();
-        let worked = tokio::task::spawn_blocking(move || {
-            let mut held = keeper.lock();
-            let spool = keeper.sound(&mut held)?;
-            let result = work(spool);
-            keeper.observe(spool);
-            result
-        });
-        worked.await.unwrap_or_else(|error| {
+        tokio::task::spawn_blocking(move || keeper.work(work)).await.unwrap_or_else(|error| {
             let (dir, source) = (self.directory.clone(), std::io::Error::other(error));
             Err(SpoolError::Io { dir, doing: "working", source })
         })
+    }
+
+    fn work<T>(&self, work: impl FnOnce(&mut Spool) -> Result<T, SpoolError>) -> Result<T, SpoolError> {
+        let mut held = self.lock();
+        let spool = self.sound(&mut held)?;
+        let result = work(spool);
+        self.observe(spool);
+        result
     }
 
     /// The spool; after an fsync that failed it is opened anew first, from what the disk really has.

@@ -20,7 +20,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::config;
+use shared::config::{self, Commit};
 use shared::time::Clock;
 use store::accounting::{self, Merged, Report, Restart};
 use store::{Db, StoreError};
@@ -42,7 +42,7 @@ pub(crate) use self::standing::Standing;
 
 /// Records in one transaction, at most. Larger batches gain little and make answers late.
 const MAX_BATCH: usize = 256;
-/// Writers. Two keep a small machine's PostgreSQL busy while one of them waits for its fsync.
+/// Writers, at most.
 const WRITERS: usize = 2;
 /// Wait after a failure.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -87,6 +87,15 @@ pub(crate) struct Journal {
     failed: CancellationToken,
     replaying: JoinHandle<()>,
     stop_replay: CancellationToken,
+}
+
+/// An fsync of the journal takes no longer for many records than for few, so one writer gathers all that come meanwhile. A commit
+/// takes longer the more there are: two keep PostgreSQL busy while one of them waits for its fsync.
+fn writers(commit: Commit) -> usize {
+    match commit {
+        Commit::Journal => 1,
+        Commit::Database => WRITERS,
+    }
 }
 
 /// Runs a part of the journal, and tells if it fails.
@@ -143,10 +152,11 @@ impl Journal {
             hurry: hurry.clone(),
         });
         let mut queues = Vec::new();
-        for number in 0..WRITERS {
-            let (sender, queue) = mpsc::channel(settings.queue / WRITERS);
+        let writers = writers(settings.commit());
+        for number in 0..writers {
+            let (sender, queue) = mpsc::channel(settings.queue / writers);
             queues.push(sender);
-            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).run(number, queue)));
+            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).work(number, queue)));
         }
         tasks.close();
         let capacity = i64::try_from(settings.queue).unwrap_or(i64::MAX);

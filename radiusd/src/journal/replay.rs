@@ -26,6 +26,8 @@ const AT_LEAST: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A transaction of so many means that records come in a wave.
 const WAVE: usize = 8_192;
+/// How many shares of a wave's time are theirs who answer routers, for each that is the replay's.
+const SHARES: u32 = 3;
 /// Longest that a wave may keep a record from PostgreSQL.
 const PUT_OFF: Duration = Duration::from_secs(10);
 /// The wave is over when fewer than [`CALM`] records have come within this time.
@@ -199,10 +201,10 @@ enum Step {
 }
 
 /// How long at most the processors are left to those who answer routers, after a transaction of so many records which took so long:
-/// in a wave twice as long, until a record has waited for [`PUT_OFF`].
+/// in a wave [`SHARES`] times as long, until a record has waited for [`PUT_OFF`].
 fn rest(records: usize, took: Duration, waited: Duration) -> Duration {
     match records {
-        WAVE.. => (took * 2).min(PUT_OFF.saturating_sub(waited)),
+        WAVE.. => (took * SHARES).min(PUT_OFF.saturating_sub(waited)),
         _ => Duration::ZERO,
     }
 }
@@ -228,7 +230,7 @@ mod tests {
     fn the_replay_rests_in_a_wave_until_records_have_waited_long() {
         let (second, seconds) = (Duration::from_secs(1), Duration::from_secs);
         assert_eq!(rest(WAVE - 1, second, second), Duration::ZERO);
-        assert_eq!(rest(WAVE, second, second), seconds(2));
+        assert_eq!(rest(WAVE, second, second), seconds(3));
         assert_eq!(rest(AT_ONCE, seconds(4), seconds(5)), seconds(5));
         for waited in [seconds(10), seconds(11)] {
             assert_eq!(rest(AT_ONCE, second, waited), Duration::ZERO);
