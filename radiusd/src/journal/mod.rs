@@ -98,13 +98,9 @@ fn writers(commit: Commit) -> usize {
     }
 }
 
-/// Runs a part of the journal, and tells if it fails.
-fn watched(
-    part: &'static str,
-    failed: &CancellationToken,
-    work: impl Future<Output = ()> + Send + 'static,
-) -> JoinHandle<()> {
-    let (work, failed) = (tokio::spawn(work), failed.clone());
+/// Waits for a part of the journal, and tells if it fails.
+fn watched(part: &'static str, failed: &CancellationToken, work: JoinHandle<()>) -> JoinHandle<()> {
+    let failed = failed.clone();
     tokio::spawn(async move {
         if let Err(error) = work.await {
             tracing::error!(%error, part, "a part of the journal has failed");
@@ -137,7 +133,7 @@ impl Journal {
             keeper: keeper.clone(),
             bell: Arc::clone(&bell),
         };
-        let replaying = watched("the spool's replay", &failed, replay.run(stop_replay.clone()));
+        let replaying = watched("the spool's replay", &failed, tokio::spawn(replay.run(stop_replay.clone())));
         let writer = Arc::new(Writer {
             settings: settings.clone(),
             db,
@@ -156,7 +152,7 @@ impl Journal {
         for number in 0..writers {
             let (sender, queue) = mpsc::channel(settings.queue / writers);
             queues.push(sender);
-            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).work(number, queue)));
+            tasks.spawn(watched("a journal writer", &failed, Arc::clone(&writer).start(number, queue)));
         }
         tasks.close();
         let capacity = i64::try_from(settings.queue).unwrap_or(i64::MAX);

@@ -236,6 +236,7 @@ mod tests {
             assert_eq!(rest(AT_ONCE, second, waited), Duration::ZERO);
         }
     }
+
     #[tokio::test]
     async fn a_rest_ends_when_few_records_come() {
         for (seen, looks) in [(vec![7, 8], 2), (vec![0, CALM - 1], 2), (vec![0, CALM, 2 * CALM, 3 * CALM - 1], 4)] {

@@ -11,7 +11,9 @@ use radius_proto::Code;
 use shared::config::{Accounting, Commit};
 use shared::time::Clock;
 use store::{Db, StoreError};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Keeper;
@@ -40,17 +42,12 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until nobody can hand anything over any more. It has a thread of its own, which waits for the disk itself: two
     /// threads that wake each other for each batch cost more than what they do.
-    pub(super) async fn work(self: Arc<Self>, number: usize, queue: mpsc::Receiver<Job>) {
-        let runtime = tokio::runtime::Handle::current();
-        let thread = tokio::task::spawn_blocking(move || runtime.block_on(self.run(number, queue)));
-        if let Err(error) = thread.await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
+    pub(super) fn start(self: Arc<Self>, number: usize, queue: mpsc::Receiver<Job>) -> JoinHandle<()> {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(self.run(number, queue)))
     }
 
-    async fn run(self: Arc<Self>, number: usize, mut queue: mpsc::Receiver<Job>) {
+    async fn run(&self, number: usize, mut queue: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
             let taken = i64::try_from(batch.len()).unwrap_or(0);
