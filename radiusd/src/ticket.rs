@@ -8,8 +8,12 @@
 //! +--+--+---------------+---------------+
 //! ```
 //!
-//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands.
+//! The session's identity is a UUIDv7: its time part names the day in whose partition the history stands, and its `rand_a` (RFC 9562
+//! §5.7) the revision of the entitlement that the login was answered from ([`shared::rng::marked_id`]), so that a router which was told
+//! of an older one is told of the present one when the session is opened. Programs from before read it as a ticket like theirs.
 
+use shared::rng;
+use shared::time::OffsetDateTime;
 use store::accounting::SessionKey;
 use uuid::Uuid;
 
@@ -27,6 +31,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// For a session that begins now with what that revision of the entitlement grants.
+    pub fn new(entitlement: Uuid, revision: u16, now: OffsetDateTime) -> Ticket {
+        Ticket { session: rng::marked_id(now, revision), entitlement }
+    }
+
     /// Writes the ticket.
     pub fn encode(&self) -> [u8; LENGTH] {
         let mut octets = [0; LENGTH];
@@ -55,19 +64,18 @@ impl Ticket {
 
 #[cfg(test)]
 mod tests {
-    use shared::time::OffsetDateTime;
-
     use super::*;
 
     fn ticket() -> Ticket {
         let at = OffsetDateTime::from_unix_timestamp(1_795_000_000).expect("in range");
-        Ticket { session: shared::rng::id(at), entitlement: Uuid::from_u128(9) }
+        Ticket::new(Uuid::from_u128(9), 7, at)
     }
 
     #[test]
     fn reads_what_it_writes() {
         let ticket = ticket();
         assert_eq!(Ticket::decode(&ticket.encode()), Some(ticket));
+        assert_eq!((ticket.entitlement, rng::mark_of(ticket.session)), (Uuid::from_u128(9), 7));
         let key = ticket.key().expect("a version 7 identity");
         assert_eq!(key.opened_on.to_string(), "2026-11-18");
     }

@@ -46,6 +46,7 @@ fn entry(number: u128, kind: CredentialKind, login: &str, password: &str, mac: M
         },
         used: Used::default(),
         swaps_free_at: None,
+        revision: 0,
         devices: vec![mac],
     };
     let credential = Credential {
@@ -87,7 +88,7 @@ fn log_in(directory: &Directory, packet: &Packet<'_>, secret: &Secret, buffer: &
     let mut scratch = [0; 128];
     let login = Login::read(packet, secret, true, &mut scratch).expect("readable");
     let Verdict::Granted(granted) = judge(&login, directory, Memory::Usual, NOW) else { return false };
-    let ticket = Ticket { session: shared::rng::id(NOW), entitlement: granted.entitlement };
+    let ticket = Ticket::new(granted.entitlement, granted.revision, NOW);
     let mut reply = radius_proto::reply(buffer, Code::AccessAccept, packet).expect("an answer");
     put_accept(&mut reply, &granted.grant, &ticket.encode(), 60).expect("fits");
     granted.record.is_none()

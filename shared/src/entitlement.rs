@@ -27,6 +27,8 @@ pub struct Entitlement {
     pub used: Used,
     /// From when on a change of devices would count as the first one ([`crate::rules::Swaps`]).
     pub swaps_free_at: Option<OffsetDateTime>,
+    /// How often what routers are told of it has changed, modulo [`crate::rng::MARKS`].
+    pub revision: u16,
     /// Devices bound to it, the first one first.
     pub devices: Vec<Mac>,
 }

@@ -26,9 +26,28 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 /// A new UUIDv7: ordered by `now`, 74 random bits. Every accepted login has one, so the random bits come from this
 /// thread's [`Pool`].
 pub fn id(now: OffsetDateTime) -> Uuid {
+    with_bits(now, &POOL.with_borrow_mut(Pool::take))
+}
+
+/// How many numbers an identifier of [`marked_id`] can carry.
+pub const MARKS: u16 = 1 << 12;
+
+/// A new UUIDv7 that carries a number, modulo [`MARKS`], in its `rand_a` (RFC 9562 §5.7): ordered by `now`, 62 random bits.
+pub fn marked_id(now: OffsetDateTime, mark: u16) -> Uuid {
+    let mut bits = POOL.with_borrow_mut(Pool::take);
+    bits[..2].copy_from_slice(&mark.to_be_bytes());
+    with_bits(now, &bits)
+}
+
+/// The number that an identifier of [`marked_id`] carries; any other one's is by chance.
+pub fn mark_of(id: Uuid) -> u16 {
+    let octets = id.as_bytes();
+    u16::from_be_bytes([octets[6], octets[7]]) % MARKS
+}
+
+fn with_bits(now: OffsetDateTime, bits: &[u8; ID_OCTETS]) -> Uuid {
     let milliseconds = u64::try_from(now.unix_timestamp()).unwrap_or(0) * 1000 + u64::from(now.millisecond());
-    let random = POOL.with_borrow_mut(Pool::take);
-    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, bits).into_uuid()
 }
 
 /// When an identifier of [`id`] was made, to the millisecond; `None` for one that has no time in it.
@@ -109,6 +128,18 @@ mod tests {
         let moment = at(1_800_000_000) + std::time::Duration::from_millis(123);
         assert_eq!(made_at(id(moment)), Some(moment));
         assert_eq!(made_at(Uuid::from_u128(7)), None);
+    }
+
+    #[test]
+    fn an_identifier_carries_a_number_and_is_one_like_the_others() {
+        let moment = OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("in range");
+        for (mark, carried) in [(0, 0), (1, 1), (0x123, 0x123), (4095, 4095), (4096, 0), (u16::MAX, 4095)] {
+            let (one, other) = (marked_id(moment, mark), marked_id(moment, mark));
+            assert_eq!((mark_of(one), mark_of(other)), (carried, carried));
+            assert_ne!(one, other);
+            assert_eq!((one.get_version_num(), one.get_variant()), (7, uuid::Variant::RFC4122));
+            assert_eq!(made_at(one), Some(moment));
+        }
     }
 
     #[test]

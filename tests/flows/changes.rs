@@ -7,7 +7,7 @@ use shared::rules::{DevicePolicy, Until};
 use shared::time::OffsetDateTime;
 use store::package::Purchases;
 use tests::nas::{CoaBehaviour, Mac, Misbehaviour, Nas};
-use tests::world::{World, eventually};
+use tests::world::{World, eventually, first_report};
 
 use crate::guest::Guest;
 
@@ -523,4 +523,179 @@ async fn a_device_is_removed_on_its_page() {
     shop.router.wait_for("the laptop is sent off", Duration::from_secs(20), gone).await.unwrap();
     let page = shop.guest.get(&shop.order).await;
     assert!(!page.text.contains(&laptop.to_string()), "{}", page.text);
+}
+
+/// A login that is answered while a change is under way cannot know of it, and its Start may be recorded while who changes holds what
+/// counts the usage: neither sees the other, and the router is told all the same. A login that knows of it has nothing to be told.
+#[tokio::test]
+async fn a_change_between_the_login_and_its_start_reaches_the_router() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-day", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    // The first session starts the clock, so that the next one's Start has nothing to change of what is bought.
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    open_sessions(&world, 1).await;
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+    assert!(commands(&world, "coa").await.is_empty(), "nothing has changed");
+
+    let mut change = world.pool.begin().await.unwrap();
+    sqlx::query("UPDATE entitlements SET up_bps = 7000000, down_bps = 9000000").execute(&mut *change).await.unwrap();
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(login.terms().and_then(|terms| terms.rate_limit.as_deref()), Some("2M/5M"), "it is not committed");
+    eventually("its Start waits for who changes", || async {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%JOIN entitlement_usage u ON%'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .ok()?;
+        (waiting > 0).then_some(())
+    })
+    .await;
+    change.commit().await.unwrap();
+    rate(&router, mac(1), "7M/9M").await;
+    assert_eq!(commands(&world, "coa").await.len(), 1);
+    assert!(commands(&world, "disconnect").await.is_empty());
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+
+    // What its Start asks for is written in the transaction that opens the session: a change for whose login did not know of it yet,
+    // and nothing for who did.
+    eventually("a login is answered with it", || async {
+        let before = commands(&world, "coa").await.len();
+        let login = router.login_pap(mac(1), "amina", "siri").await;
+        assert!(login.is_accepted());
+        open_sessions(&world, 1).await;
+        let knows = login.terms().and_then(|terms| terms.rate_limit.as_deref()) == Some("7M/9M");
+        assert_eq!(commands(&world, "coa").await.len() - before, usize::from(!knows));
+        assert!(router.logout(mac(1)));
+        open_sessions(&world, 0).await;
+        knows.then_some(())
+    })
+    .await;
+}
+
+/// radiusd answers from memory while it does not reach PostgreSQL, where something changes meanwhile. When the Start is recorded, the
+/// router is told, though the login came after the change.
+#[tokio::test]
+async fn a_login_that_could_not_know_of_a_change_is_told_when_postgresql_is_back() {
+    let mut world = World::new().await;
+    world.start_radiusd().await;
+    let router = world.router("cafe", |_| {}).await;
+    let package = world.package("one-day", |_| {}).await;
+    world.grant(&package, "amina", "siri").await;
+    assert!(router.login_pap(mac(1), "amina", "siri").await.is_accepted());
+    open_sessions(&world, 1).await;
+    assert!(router.logout(mac(1)));
+    open_sessions(&world, 0).await;
+
+    world.postgres.cut();
+    sqlx::query("UPDATE entitlements SET up_bps = 7000000, down_bps = 9000000").execute(&world.pool).await.unwrap();
+    let login = router.login_pap(mac(1), "amina", "siri").await;
+    assert_eq!(login.terms().and_then(|terms| terms.rate_limit.as_deref()), Some("2M/5M"), "memory cannot know");
+    world.postgres.mend();
+    rate(&router, mac(1), "7M/9M").await;
+    assert!(commands(&world, "disconnect").await.is_empty());
+}
+
+/// What is asked for when a session is opened, by what its ticket tells.
+#[tokio::test]
+async fn a_start_asks_for_a_change_if_its_login_was_answered_from_another_revision() {
+    use store::accounting::{self, Event, Report, SessionKey};
+    let world = World::new().await;
+    let nas = shared::rng::id(world.clock.now());
+    let package = world.package("one-day", |_| {}).await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let ticket = |revision| {
+        let now = world.clock.now();
+        SessionKey { id: shared::rng::marked_id(now, revision), opened_on: now.date() }
+    };
+    let no_ticket = || SessionKey { id: uuid::Uuid::nil(), opened_on: world.clock.now().date() };
+    // How many changes are asked for as a session begins, which had gone on for so long by then.
+    let asked = async |session: SessionKey, seconds: u64| {
+        let at = world.clock.now() + Duration::from_secs(1);
+        let acct_session_id = shared::rng::id(at).to_string();
+        let start =
+            Report { session, seconds, entitlement: Some(entitlement), acct_session_id, ..first_report(nas, at) };
+        let before = commands(&world, "coa").await.len();
+        accounting::record(&world.db, &[&start], at).await.unwrap();
+        let asked = commands(&world, "coa").await.len() - before;
+        accounting::record(&world.db, &[Report { event: Event::Stop, ..start }], at).await.unwrap();
+        open_sessions(&world, 0).await;
+        asked
+    };
+    let change = async |speed: i64| {
+        let sql = "UPDATE entitlements SET up_bps = $2 WHERE id = $1";
+        sqlx::query(sql).bind(entitlement).bind(speed).execute(&world.pool).await.unwrap();
+    };
+    // Of what never changed there is nothing to tell, whatever number a ticket of before has by chance.
+    for session in [ticket(0), ticket(77), no_ticket()] {
+        assert_eq!(asked(session, 0).await, 0, "{session:?}");
+    }
+    change(7_000_000).await;
+    for (session, seconds, changes) in
+        [(ticket(0), 0, 1), (ticket(1), 0, 0), (ticket(1), 600, 0), (no_ticket(), 600, 1), (no_ticket(), 0, 0)]
+    {
+        assert_eq!(asked(session, seconds).await, changes, "{session:?} {seconds}");
+    }
+    // Two changes in one transaction, and what a router is not told of.
+    let mut both = world.pool.begin().await.unwrap();
+    for speed in [8_000_000_i64, 9_000_000] {
+        sqlx::query("UPDATE entitlements SET up_bps = $1").bind(speed).execute(&mut *both).await.unwrap();
+    }
+    sqlx::query("UPDATE entitlements SET package_name = 'another day'").execute(&mut *both).await.unwrap();
+    both.commit().await.unwrap();
+    for (revision, changes) in [(1, 1), (2, 1), (3, 0)] {
+        assert_eq!(asked(ticket(revision), 0).await, changes, "{revision}");
+    }
+}
+
+/// What changes while a session is taken for lost, and when happy hours begin or end between a login and the first report.
+#[tokio::test]
+async fn a_session_that_is_opened_late_is_told_what_it_missed() {
+    use store::accounting::{self, Event, Report, SessionKey};
+    let world = World::new().await;
+    let nas = shared::rng::id(world.clock.now());
+    let package =
+        world.package("night", |p| p.rules.happy_hours = Some("mon 00:00-12:00 at 4M/8M".parse().unwrap())).await;
+    let entitlement = world.grant(&package, "amina", "siri").await;
+    let record = async |report: &Report| {
+        accounting::record(&world.db, &[report], world.clock.now()).await.unwrap();
+    };
+    let planned = async |session: uuid::Uuid| -> OffsetDateTime {
+        let planned = "SELECT speed_changes_at FROM sessions WHERE id = $1";
+        sqlx::query_scalar(planned).bind(session).fetch_one(&world.pool).await.unwrap()
+    };
+    let start = |login: OffsetDateTime, revision: u16| Report {
+        session: SessionKey { id: shared::rng::marked_id(login, revision), opened_on: login.date() },
+        entitlement: Some(entitlement),
+        ..first_report(nas, world.clock.now())
+    };
+
+    let first = start(world.clock.now(), 0);
+    record(&first).await;
+    assert!(planned(first.session.id).await > first.at && commands(&world, "coa").await.is_empty());
+    for (changes, asked) in [(false, 0), (true, 1)] {
+        let gone = accounting::end_lost(&world.db, &[(first.session.id, None)], world.clock.now()).await.unwrap();
+        assert_eq!(gone, [first.session.id]);
+        if changes {
+            sqlx::query("UPDATE entitlements SET up_bps = 7000000").execute(&world.pool).await.unwrap();
+            assert!(commands(&world, "coa").await.is_empty(), "there is nobody to tell");
+        }
+        record(&Report { event: Event::Interim, at: world.clock.now(), ..first.clone() }).await;
+        open_sessions(&world, 1).await;
+        assert_eq!(commands(&world, "coa").await.len(), asked);
+    }
+
+    // Its login was a week and a day ago: whatever day it is, happy hours have begun and ended since.
+    let now = world.clock.now();
+    let late = start(now - Duration::from_secs(8 * 86_400), 1);
+    record(&Report { acct_session_id: "80100002".into(), ..late.clone() }).await;
+    assert!(planned(late.session.id).await < now, "the speed has changed");
+    assert!(store::session::change_speeds(&world.db, now, 10).await.unwrap() >= 1);
+    assert!(planned(late.session.id).await > now);
 }

@@ -58,6 +58,7 @@ pub(crate) fn entry(now: OffsetDateTime) -> Entry {
         },
         used: Used::default(),
         swaps_free_at: None,
+        revision: 0,
         devices: vec![DEVICE],
     };
     let credential = Credential {

@@ -42,6 +42,8 @@ pub struct Granted {
     pub grant: Grant,
     /// The entitlement.
     pub entitlement: Uuid,
+    /// The revision of it that the grant was made from ([`Held::revision`]).
+    pub revision: u16,
     /// What PostgreSQL must be told, if anything changed.
     pub record: Option<store::entitlement::Activation>,
 }
@@ -166,7 +168,7 @@ fn admit(
         spent: spent.map(|opening| opening.credential().id()),
         at: now,
     });
-    Ok(Verdict::Granted(Granted { grant: admission.grant, entitlement: held.id(), record }))
+    Ok(Verdict::Granted(Granted { grant: admission.grant, entitlement: held.id(), revision: held.revision(), record }))
 }
 
 /// Asks PostgreSQL once for a name or device that memory does not know, and puts what it finds into memory.

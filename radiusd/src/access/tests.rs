@@ -35,6 +35,7 @@ fn directory() -> Directory {
         rules: Rules { duration: Some(Duration::from_secs(3600)), ..Rules::default() },
         used: Used::default(),
         swaps_free_at: None,
+        revision: u16::try_from(id).expect("small") * 10,
         devices: vec![],
     };
     let credential = |id: u128, kind, login: &str, password: &str| Credential {
@@ -104,6 +105,15 @@ fn pap_and_chap_prove_the_same_password() {
         assert_eq!(denial(ask(&directory(), "amina", &way, MAC, NOW)), Some(Denial::BadPassword));
     }
     assert!(matches!(ask(&directory(), "juma", &Way::Pap("siri"), MAC, NOW), Verdict::NotInMemory));
+}
+
+#[test]
+fn a_grant_tells_which_revision_it_was_made_from() {
+    let directory = directory();
+    for (name, way) in [("amina", Way::Pap("siri")), (MAC, Way::Pap(""))] {
+        let Verdict::Granted(granted) = ask(&directory, name, &way, MAC, NOW) else { panic!("refused") };
+        assert_eq!((granted.entitlement, granted.revision), (Uuid::from_u128(1), 10), "{name}");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct Held {
     used_seconds: AtomicU32,
     live: Mutex<Live>,
     credentials: Credentials,
+    /// Of what routers are told ([`Entitlement::revision`]).
+    revision: u16,
     state: State,
     /// Written and read under `live`.
     superseded: AtomicBool,
@@ -160,6 +162,7 @@ impl Held {
             used_seconds: AtomicU32::new(whole(used.seconds)),
             live: Mutex::new(live),
             credentials,
+            revision: entitlement.revision,
             state: entitlement.state,
             superseded: AtomicBool::new(false),
         }
@@ -168,6 +171,11 @@ impl Held {
     /// The entitlement's identity.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Which revision of what routers are told it has: what it grants knows of no later one ([`Entitlement::revision`]).
+    pub fn revision(&self) -> u16 {
+        self.revision
     }
 
     /// What opens it.
@@ -330,6 +338,7 @@ mod tests {
             rules: Rules { duration, device_limit, ..Rules::default() },
             used: Used::default(),
             swaps_free_at: None,
+            revision: 0,
             devices: vec![],
         }
     }

@@ -332,6 +332,7 @@ mod tests {
             rules: Rules { duration: Some(Duration::from_secs(3600)), device_limit: 2, ..Rules::default() },
             used: Used::default(),
             swaps_free_at: None,
+            revision: 0,
             devices: vec![],
         }
     }
@@ -348,6 +349,15 @@ mod tests {
         };
         let credentials = logins.iter().map(credential).collect();
         directory.put(Entry { entitlement, credentials, version: Version::from_number(version) }, NOW)
+    }
+
+    #[test]
+    fn what_is_held_has_the_revision_of_the_newest_reading() {
+        let directory = Directory::new();
+        for (version, revision, held) in [(1, 4, 4), (3, 5, 5), (2, 4, 5)] {
+            put(&directory, version, Entitlement { revision, ..entitlement(1) }, &[]);
+            assert_eq!(directory.entitlement(id(1)).expect("there").revision(), held);
+        }
     }
 
     #[test]

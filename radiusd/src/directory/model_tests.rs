@@ -205,6 +205,7 @@ fn entry(id: Id, row: &Row, version: u64) -> Entry {
         },
         used: Used { down: row.used, ..Used::default() },
         swaps_free_at: None,
+        revision: 0,
         devices: row.devices.iter().map(|&number| mac(number)).collect(),
     };
     let credentials = row.names.iter().map(credential).collect();

@@ -148,7 +148,7 @@ impl Pipeline {
         granted: Granted,
         now: OffsetDateTime,
     ) {
-        let ticket = Ticket { session: shared::rng::id(now), entitlement: granted.entitlement };
+        let ticket = Ticket::new(granted.entitlement, granted.revision, now);
         let mut buffer = [0; MAX_PACKET];
         let built = radius_proto::reply(&mut buffer, Code::AccessAccept, packet).and_then(|mut reply| {
             policy::put_accept(&mut reply, &granted.grant, &ticket.encode(), self.settings.interim_seconds)?;

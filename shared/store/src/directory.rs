@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use shared::entitlement::{Credential, CredentialKind, Entitlement, State, Used};
 use shared::mac::Mac;
+use shared::rng;
 use shared::time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -215,6 +216,7 @@ struct EntitlementRow {
     device_policy: String,
     swaps_free_at: Option<OffsetDateTime>,
     idle_timeout_seconds: Option<i32>,
+    revision: i32,
     snapshot_end: i64,
     snapshot_open: i64,
 }
@@ -238,6 +240,7 @@ impl EntitlementRow {
                 seconds: unsigned(self.used_seconds),
             },
             swaps_free_at: self.swaps_free_at,
+            revision: u16::try_from(self.revision.rem_euclid(i32::from(rng::MARKS))).expect("below MARKS"),
             devices: Vec::new(),
         };
         let version = Version::new(self.snapshot_end, self.snapshot_open);
@@ -297,7 +300,7 @@ macro_rules! entitlements_where {
                    quota_up_octets, quota_down_octets, quota_seconds, hours::text AS hours, used_input_octets AS used_up,
                    used_output_octets AS used_down, used_seconds, up_bps, down_bps, burst, fair_use,
                    happy_hours::text AS happy_hours, happy_up_bps, happy_down_bps, device_limit,
-                   device_policy, swaps_free_at, idle_timeout_seconds,
+                   device_policy, swaps_free_at, idle_timeout_seconds, revision,
                    (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) AS "snapshot_end!",
                    (SELECT count(*) FROM pg_snapshot_xip(pg_current_snapshot())) AS "snapshot_open!"
                FROM entitlements WHERE "# + $condition + " ORDER BY id",

@@ -212,8 +212,8 @@ async fn record_in(
         held.dedup();
         return Ok(Outcome::Hold(held));
     }
-    write(tx, &changes, &entitled, now).await?;
-    let mut to_tell: Vec<Uuid> = used.other_limits(&entitled).chain(told_too_late(&changes, &entitled)).collect();
+    let mut to_tell = write(tx, &changes, &entitled, now).await?;
+    to_tell.extend(used.other_limits(&entitled));
     to_tell.extend(shared_by_more(tx, &changes, &entitled).await?);
     let used = used.add(tx, &entitled, now).await?;
     if !to_tell.is_empty() {
@@ -255,8 +255,14 @@ fn was_ended(change: &Change) -> bool {
     !matches!(change.before, None | Some(Standing::Open))
 }
 
-/// Writes sessions where they belong now.
-async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, now: OffsetDateTime) -> Result<()> {
+/// Writes sessions where they belong now. Returns the entitlements of which routers do not know what holds, as those sessions tell that
+/// were opened.
+async fn write(
+    tx: &mut PgConnection,
+    changes: &[Change],
+    entitled: &Entitled,
+    now: OffsetDateTime,
+) -> Result<Vec<Uuid>> {
     let (mut opened, mut advanced, mut updated, mut ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut leave_open, mut leave_ended, mut proved) = (Vec::new(), Vec::new(), Vec::new());
     let (mut forget, mut crossings) = (Vec::new(), Vec::new());
@@ -265,10 +271,10 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
         match (&change.before, &session.standing) {
             (Some(Standing::Open), Standing::Open) if change.only_counters => advanced.push(session),
             (Some(Standing::Open), Standing::Open) => updated.push(session),
-            (None, Standing::Open) => opened.push(session),
+            (None, Standing::Open) => opened.push(change),
             (Some(_), Standing::Open) => {
                 leave_ended.push(session.key);
-                opened.push(session);
+                opened.push(change);
             }
             (before, _) => {
                 if before.as_ref() == Some(&Standing::Open) {
@@ -290,7 +296,7 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
         crossings.extend(new.iter().map(|crossing| (session.key, *crossing)));
     }
     rows::delete_ended(tx, &leave_ended).await?;
-    rows::insert_open(tx, &opened).await?;
+    let told_too_late = rows::insert_open(tx, &opened).await?;
     rows::advance_open(tx, &advanced).await?;
     rows::update_open(tx, &updated).await?;
     start_clocks(tx, changes, entitled, now).await?;
@@ -300,7 +306,8 @@ async fn write(tx: &mut PgConnection, changes: &[Change], entitled: &Entitled, n
     rows::put_ended(tx, &ended, &leave_open).await?;
     prove_cuts(tx, &proved, now).await?;
     rows::delete_crossings(tx, &forget).await?;
-    rows::insert_crossings(tx, &crossings).await
+    rows::insert_crossings(tx, &crossings).await?;
+    Ok(told_too_late)
 }
 
 /// A new session starts the clock of the entitlement it uses, if that has not begun; the deadline follows by trigger. If it came
@@ -330,18 +337,6 @@ fn waiting<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<I
     let new = changes.iter().filter(|change| change.before.is_none()).map(|change| &change.session);
     let waits = |id: &Uuid| entitled.get(id).is_some_and(|entitlement| !entitlement.has_begun);
     new.filter_map(move |session| Some((session.entitlement.filter(waits)?, session)))
-}
-
-/// The entitlements of new sessions that have changed since those were granted, as their tickets tell: their routers were told
-/// what held before.
-fn told_too_late<'a>(changes: &'a [Change], entitled: &'a Entitled) -> impl Iterator<Item = Uuid> + 'a {
-    let new = changes.iter().filter(|change| change.before.is_none() && change.session.standing == Standing::Open);
-    new.filter_map(|change| {
-        let id = change.session.entitlement?;
-        let changed_at = entitled.get(&id)?.changed_at?;
-        let ticket_made_at = rng::made_at(change.session.key.id)?;
-        (changed_at > ticket_made_at).then_some(id)
-    })
 }
 
 /// The entitlements whose data one more device shares from now on: the parts of the others are smaller.

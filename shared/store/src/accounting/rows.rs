@@ -7,13 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use shared::rng;
 use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
 use super::curve::{Counters, Crossing, Point};
-use super::session::{Account, End, Standing, Stored};
+use super::session::{Account, Change, End, Standing, Stored};
 use super::{SessionKey, hold};
 use crate::Result;
 
@@ -225,26 +226,43 @@ impl Columns {
     }
 }
 
-/// Writes sessions that are open now and were not; their deadline is their entitlement's.
-pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[&Stored]) -> Result<()> {
-    if sessions.is_empty() {
-        return Ok(());
+/// Writes sessions that are open now and were not; their deadline is their entitlement's. Returns the entitlements of which their
+/// routers do not know what holds: whoever changed them saw no session to tell.
+///
+/// That is found here and not where their usage was locked: a statement that waits for a lock goes on to see everything else as it was
+/// before it waited. This one begins while the lock is held, so a change that it does not see will see these sessions.
+pub(super) async fn insert_open(tx: &mut PgConnection, changes: &[&Change]) -> Result<Vec<Uuid>> {
+    if changes.is_empty() {
+        return Ok(Vec::new());
     }
-    let column = Columns::of(sessions);
-    sqlx::query!(
-        "INSERT INTO sessions (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
-             started_at, first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
-             output_octets, cutoff_at, speed_changes_at)
-         SELECT r.id, r.opened_on, r.nas, r.nas_address::inet, e.id, r.user_name, r.mac::macaddr, r.framed_ip::inet,
-             r.acct_session_id, r.started_at, r.first_at, r.first_seconds, r.first_input, r.first_output, r.at, r.seconds,
-             r.input, r.output,
-             session_deadline(e, r.nas, r.at), next_speed_change(e, r.nas, r.at)
-         FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-                     $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
-                     $15::timestamptz[], $16::bigint[], $17::bigint[], $18::bigint[])
-              AS r (id, opened_on, nas, nas_address, entitlement, user_name, mac, framed_ip, acct_session_id,
-                    started_at, first_at, first_seconds, first_input, first_output, at, seconds, input, output)
-              LEFT JOIN entitlements e ON e.id = r.entitlement",
+    let column = Columns::of(&changes.iter().map(|change| &change.session).collect::<Vec<_>>());
+    let told_at: Vec<OffsetDateTime> = changes.iter().map(|change| change.told_at()).collect();
+    // Without our ticket nothing tells the revision, so dates are compared. Of an entitlement that never changed everybody knows all:
+    // tickets of a program from before carry any number.
+    let revisions: Vec<Option<i16>> =
+        changes.iter().map(|change| change.revision.and_then(|revision| i16::try_from(revision).ok())).collect();
+    Ok(sqlx::query_scalar!(
+        r#"WITH opened AS (
+             SELECT r.*, e.id AS entitled, session_deadline(e, r.nas, r.at) AS cutoff_at,
+                 next_speed_change(e, r.nas, r.told_at) AS speed_changes_at,
+                 CASE WHEN r.revision IS NULL THEN e.changed_at > r.told_at
+                      ELSE e.revision > 0 AND e.revision % $21::integer <> r.revision END AS is_told_too_late
+             FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+                         $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
+                         $15::timestamptz[], $16::bigint[], $17::bigint[], $18::bigint[], $19::timestamptz[], $20::smallint[])
+                  AS r (id, opened_on, nas, nas_address, entitlement, user_name, mac, framed_ip, acct_session_id,
+                        started_at, first_at, first_seconds, first_input, first_output, at, seconds, input, output,
+                        told_at, revision)
+                  LEFT JOIN entitlements e ON e.id = r.entitlement),
+         put AS (
+             INSERT INTO sessions (id, opened_on, nas_id, nas_address, entitlement_id, user_name, mac, framed_ip, acct_session_id,
+                 started_at, first_at, first_seconds, first_input, first_output, last_heard_at, session_seconds, input_octets,
+                 output_octets, cutoff_at, speed_changes_at)
+             SELECT o.id, o.opened_on, o.nas, o.nas_address::inet, o.entitled, o.user_name, o.mac::macaddr, o.framed_ip::inet,
+                 o.acct_session_id, o.started_at, o.first_at, o.first_seconds, o.first_input, o.first_output, o.at, o.seconds,
+                 o.input, o.output, o.cutoff_at, o.speed_changes_at
+             FROM opened o)
+         SELECT entitled AS "id!" FROM opened WHERE is_told_too_late"#,
         &column.id,
         &column.opened_on,
         &column.nas,
@@ -262,11 +280,13 @@ pub(super) async fn insert_open(tx: &mut PgConnection, sessions: &[&Stored]) -> 
         &column.last.at,
         &column.last.seconds,
         &column.last.input,
-        &column.last.output
+        &column.last.output,
+        &told_at,
+        &revisions as &[Option<i16>],
+        i32::from(rng::MARKS)
     )
-    .execute(tx)
-    .await?;
-    Ok(())
+    .fetch_all(tx)
+    .await?)
 }
 
 /// Writes the last counters of sessions that stay open and of which nothing else has changed.

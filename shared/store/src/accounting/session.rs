@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use shared::mac::Mac;
+use shared::rng;
 use shared::time::{OffsetDateTime, hour_of};
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ pub(super) struct Account {
     pub(super) user_name: String,
     pub(super) acct_session_id: String,
     pub(super) entitlement: Option<Uuid>,
+    /// The revision of the entitlement that the login was answered from, as our ticket tells ([`rng::marked_id`]).
+    pub(super) revision: Option<u16>,
     pub(super) mac: Option<Mac>,
     pub(super) nas_address: Told<IpAddr>,
     pub(super) framed_ip: Told<IpAddr>,
@@ -56,6 +59,7 @@ impl Account {
             user_name: report.user_name.clone(),
             acct_session_id: report.acct_session_id.clone(),
             entitlement: report.entitlement,
+            revision: (!report.session.id.is_nil()).then(|| rng::mark_of(report.session.id)),
             mac: report.mac,
             nas_address: report.nas_address.map(|address| (at, address)),
             framed_ip: report.framed_ip.map(|address| (at, address)),
@@ -85,6 +89,7 @@ impl Account {
 
     fn join(&mut self, other: Account) {
         self.entitlement = self.entitlement.or(other.entitlement);
+        self.revision = self.revision.or(other.revision);
         self.mac = self.mac.or(other.mac);
         self.nas_address = self.nas_address.max(other.nas_address);
         self.framed_ip = self.framed_ip.max(other.framed_ip);
@@ -137,6 +142,8 @@ pub(super) struct Change {
     pub(super) session: Stored,
     /// How it stood before; `None`: it is new.
     pub(super) before: Option<Standing>,
+    /// See [`Account::revision`].
+    pub(super) revision: Option<u16>,
     /// What its entitlement has used more, in all.
     pub(super) used: Counters,
     /// The same by hour; an hour may give back to another.
@@ -162,10 +169,20 @@ impl Change {
     pub(super) fn is_repetition(&self) -> bool {
         self.before.as_ref() == Some(&self.session.standing) && self.used.is_zero()
     }
+
+    /// The moment for which its router was told what holds: of a new session, the login (without our ticket, the beginning); of one
+    /// that was ended, the end.
+    pub(super) fn told_at(&self) -> OffsetDateTime {
+        match &self.before {
+            Some(Standing::Lost(end) | Standing::Stopped(end)) => end.at,
+            None | Some(Standing::Open) => rng::made_at(self.session.key.id).unwrap_or(self.session.started_at),
+        }
+    }
 }
 
 /// A session that nothing is known of yet.
 pub(super) fn begin(told: Account) -> Change {
+    let revision = told.revision;
     let (curve, last_at) = (&told.curve, told.curve.last().at);
     let session = Stored {
         started_at: curve.started_at,
@@ -189,6 +206,7 @@ pub(super) fn begin(told: Account) -> Change {
         used: session.last.counters,
         session,
         before: None,
+        revision,
         hours,
         crossings,
         newly_entitled: false,
@@ -225,7 +243,7 @@ impl Stored {
 
     /// Joins what is told. `steps` are the stored ones, where [`Stored::needs_steps`] asked for them.
     pub(super) fn join(self, told: Account, steps: &[Crossing]) -> Change {
-        let newly_entitled = self.becomes_entitled_by(&told);
+        let (newly_entitled, revision) = (self.becomes_entitled_by(&told), told.revision);
         let counted = if newly_entitled { Counters::ZERO } else { self.last.counters };
         let (told_last, fixed) = (told.curve.last().at, self.fixed());
         let (first, last, hours, crossings);
@@ -271,7 +289,7 @@ impl Stored {
         };
         let used = last.counters.minus(counted);
         let only_counters = session.fixed() == fixed;
-        Change { session, before: Some(before), used, hours, crossings, newly_entitled, only_counters }
+        Change { session, before: Some(before), revision, used, hours, crossings, newly_entitled, only_counters }
     }
 
     /// What later reports mostly leave as it is.

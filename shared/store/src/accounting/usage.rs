@@ -22,8 +22,6 @@ use crate::{Result, StoreError, facts, notification};
 pub(super) struct Held {
     /// Whether its clock runs.
     pub(super) has_begun: bool,
-    /// When what routers are told last changed.
-    pub(super) changed_at: Option<OffsetDateTime>,
     is_active: bool,
     /// As far as usage matters.
     rules: Rules,
@@ -43,7 +41,7 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
         return Ok(Entitled::new());
     }
     let rows = sqlx::query!(
-        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!", e.changed_at,
+        r#"SELECT e.id, e.starts_at IS NOT NULL AS "has_begun!", e.state = 'active' AS "is_active!",
                   e.quota_octets, e.quota_up_octets, e.quota_down_octets, e.quota_seconds, e.fair_use, e.device_limit,
                   e.used_input_octets + u.input_octets AS "input!", e.used_output_octets + u.output_octets AS "output!",
                   e.used_seconds + u.seconds AS "seconds!"
@@ -65,8 +63,7 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
             device_limit: u32::try_from(row.device_limit).unwrap_or(1),
             ..Rules::default()
         };
-        let (has_begun, is_active, changed_at) = (row.has_begun, row.is_active, row.changed_at);
-        Ok((row.id, Held { has_begun, changed_at, is_active, rules, used }))
+        Ok((row.id, Held { has_begun: row.has_begun, is_active: row.is_active, rules, used }))
     });
     held.collect()
 }
