@@ -24,6 +24,7 @@ mod identity;
 mod rows;
 mod session;
 mod silence;
+mod steps;
 mod usage;
 
 use std::borrow::Borrow;
@@ -238,7 +239,7 @@ async fn join(tx: &mut PgConnection, accounts: Vec<Account>) -> Result<Vec<Chang
         .filter_map(|told| stored.get(&told.key.id).filter(|session| session.needs_steps(told)))
         .map(|session| session.key)
         .collect();
-    let steps = rows::crossings(tx, &late).await?;
+    let steps = steps::read(tx, &late).await?;
     Ok(accounts
         .into_iter()
         .map(|told| match stored.remove(&told.key.id) {
@@ -305,8 +306,8 @@ async fn write(
     rows::take_deadlines(tx, &newly).await?;
     rows::put_ended(tx, &ended, &leave_open).await?;
     prove_cuts(tx, &proved, now).await?;
-    rows::delete_crossings(tx, &forget).await?;
-    rows::insert_crossings(tx, &crossings).await?;
+    steps::delete(tx, &forget).await?;
+    steps::insert(tx, &crossings).await?;
     Ok(told_too_late)
 }
 
@@ -386,7 +387,7 @@ impl Report {
 /// What a session used in which hour, as far as its steps between hours are kept; empty if there is no such session.
 pub(crate) async fn hours_of(db: &Db, key: SessionKey) -> Result<Hours> {
     let mut tx = db.pool.begin().await?;
-    let steps = rows::crossings(&mut tx, &[key]).await?;
+    let steps = steps::read(&mut tx, &[key]).await?;
     let stored = rows::read(&mut tx, key).await?;
     Ok(stored.map(|session| session.hours(steps.get(&key.id).map_or(&[][..], Vec::as_slice))).unwrap_or_default())
 }
