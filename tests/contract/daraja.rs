@@ -233,7 +233,7 @@ async fn ask_everything(mpesa: &Mpesa, word: &Word) {
     let pushed = mpesa.push(&prompt).await;
     let is_taken = matches!(&pushed, Push::Prompted { checkout_request_id, .. } if checkout_request_id == name);
     assert!(is_taken, "{pushed:?}");
-    assert_eq!(mpesa.query(name).await, Query::Paid { receipt: None, amount: None });
+    assert_eq!(mpesa.query(name).await, Query::Paid { receipt: None, amount: None, charge: None });
     let (validation, confirmation) = ("https://wifi.example/c2b/validation", "https://wifi.example/c2b/confirmation");
     let registered = mpesa.register_urls(validation, confirmation, Unanswered::Completed).await;
     assert!(matches!(&registered, Asked::Accepted { .. }), "{registered:?}");

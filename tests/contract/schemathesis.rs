@@ -132,7 +132,7 @@ async fn fill(world: &World) {
     let order = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, order, &new, now).await.expect("an order"));
     let payment = store::payment::begin(&world.db, order, "mpesa", now, now).await.expect("a payment");
-    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: None };
+    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: None, charge: None };
     settle(&world.db, payment, &evidence, now).await.expect("it is paid");
     let told = Told {
         receipt: "RKTQDM7W6S".into(),

@@ -175,7 +175,7 @@ async fn work(world: &World, package: &Package, numbers: std::ops::Range<u32>) -
         let payment = store::payment::begin(&world.db, order, "mpesa", now, now).await.unwrap();
         // Every fifth pays too little.
         let amount = if number % 5 == 0 { Money::kes(500) } else { Money::kes(2_000) };
-        let evidence = Evidence { receipt: Some(format!("RK{number:08}")), amount: Some(amount) };
+        let evidence = Evidence { receipt: Some(format!("RK{number:08}")), amount: Some(amount), charge: None };
         let settled = settle(&world.db, payment, &evidence, now).await.unwrap();
         assert_eq!(matches!(settled, Settled::Granted { .. }), number % 5 != 0);
         let line = Audit { actor: "test", action: "backup.test", object: &number.to_string(), address: None };

@@ -96,7 +96,9 @@ async fn pay(world: &World, receipt: &str) {
     let order = shared::rng::id(now);
     assert!(store::order::place_once(&world.db, order, &new, now).await.unwrap());
     let payment = store::payment::begin(&world.db, order, "mpesa", now, now).await.unwrap();
-    settle(&world.db, payment, &Evidence { receipt: Some(receipt.into()), amount: None }, now).await.unwrap();
+    settle(&world.db, payment, &Evidence { receipt: Some(receipt.into()), amount: None, charge: None }, now)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

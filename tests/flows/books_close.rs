@@ -70,7 +70,7 @@ impl Place {
         let order = shared::rng::id(when);
         assert!(store::order::place_once(&world.db, order, &new, when).await.unwrap());
         let payment = store::payment::begin(&world.db, order, provider, when, when).await.unwrap();
-        let evidence = Evidence { receipt: Some(format!("R{payment}")), amount: Some(package.price) };
+        let evidence = Evidence { receipt: Some(format!("R{payment}")), amount: Some(package.price), charge: None };
         let settled = settle(&world.db, payment, &evidence, when).await.unwrap();
         assert!(matches!(settled, Settled::Granted { .. }), "{settled:?}");
         payment

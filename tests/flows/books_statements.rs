@@ -13,7 +13,7 @@ use store::books::day;
 use store::books::statement::{self, By, Imported, Line, New, Resolution, Span};
 use store::refund;
 use store::refund::mpesa::{self, Extent, Way, Wish};
-use store::settlement::{self, Evidence};
+use store::settlement::{self, Evidence, Settled};
 use store::unmatched::{self, Matched, Purpose};
 use tests::daraja::{Daraja, Transaction};
 use tests::nas::Mac;
@@ -88,7 +88,7 @@ fn file(paid: &[Transaction], now: OffsetDateTime) -> String {
     rows.join("\r\n")
 }
 
-async fn line_of(world: &World, reference: &str, kind: &str) -> Uuid {
+pub(crate) async fn line_of(world: &World, reference: &str, kind: &str) -> Uuid {
     sqlx::query_scalar("SELECT id FROM statement_lines WHERE reference = $1 AND kind = $2")
         .bind(reference)
         .bind(kind)
@@ -213,7 +213,7 @@ async fn a_file_is_chosen_in_a_browser() {
     browser.close().await;
 }
 
-fn line(reference: &str, kind: &'static str, minor: i64, related: &str, at: OffsetDateTime) -> Line {
+pub(crate) fn line(reference: &str, kind: &'static str, minor: i64, related: &str, at: OffsetDateTime) -> Line {
     Line {
         reference: reference.into(),
         discriminator: String::new(),
@@ -227,7 +227,7 @@ fn line(reference: &str, kind: &'static str, minor: i64, related: &str, at: Offs
 }
 
 /// A statement of these lines, around now. Returns how many found their transaction.
-async fn import(world: &World, account: &str, number: u8, lines: Vec<Line>) -> u64 {
+pub(crate) async fn import(world: &World, account: &str, number: u8, lines: Vec<Line>) -> u64 {
     let now = world.clock.now();
     let (since, until) = (now - time::Duration::hours(1), now + time::Duration::hours(1));
     let new = New { account, file_name: "test.csv", digest: [number; 32], since, until, lines, by: "test" };
@@ -352,10 +352,127 @@ async fn a_line_of_stripe_that_is_a_payment_of_ours_waits_for_it() {
         other => panic!("{other:?}"),
     }
     assert!(booked(&world).await.is_empty());
-    let told = Evidence { receipt: Some("pi_1".into()), amount: Some(Money::kes(2_000)) };
+    let told = Evidence { receipt: Some("pi_1".into()), amount: Some(Money::kes(2_000)), charge: None };
     settlement::settle(db, payment, &told, now).await.unwrap();
     assert_eq!(statement::rematch(db).await.unwrap(), 1);
     assert_eq!(booked(&world).await, accounts(&[("sales", -2_000), ("stripe", 2_000)]));
+}
+
+/// A payment by card that failed here, and a line of Stripe's statement that names it, or what was paid there.
+struct Late {
+    world: World,
+    payment: Uuid,
+    code: String,
+    line: Uuid,
+}
+
+/// What a line may call it: our name of it, its intent or its charge.
+const NAMES: [Option<&str>; 3] = [None, Some("pi_1"), Some("ch_1")];
+
+async fn failed_here(named: Option<&str>) -> Late {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let (wish, code) = order(&world, AMINA).await;
+    let payment = store::payment::begin(&world.db, wish, "stripe", now, now).await.unwrap();
+    assert!(store::payment::failed(&world.db, payment, "session_expired", "nobody paid", now).await.unwrap());
+    let own = payment.to_string();
+    let told = line("txn_1", "payment", 2_000, named.unwrap_or(&own), now);
+    assert_eq!(import(&world, "stripe", 1, vec![told]).await, 0);
+    let line = line_of(&world, "txn_1", "payment").await;
+    Late { world, payment, code, line }
+}
+
+impl Late {
+    /// A person says that the line is money that came.
+    async fn assign(&self) -> Result<(), StoreError> {
+        let by = By { actor: "test", from: None };
+        statement::resolve(&self.world.db, self.line, Resolution::Assign, by, self.world.clock.now()).await
+    }
+
+    /// Stripe's report comes, and Stripe says that it is paid.
+    async fn report(&self) -> Settled {
+        let (receipt, charge) = (Some("pi_1".into()), Some("ch_1".into()));
+        let told = Evidence { receipt, amount: Some(Money::kes(2_000)), charge };
+        settlement::settle(&self.world.db, self.payment, &told, self.world.clock.now()).await.unwrap()
+    }
+
+    async fn assert_sold_once(&self, why: &str) {
+        assert_eq!(booked(&self.world).await, accounts(&[("sales", -2_000), ("stripe", 2_000)]), "{why}");
+        assert_eq!(unmatched::count_waiting(&self.world.db).await.unwrap(), 0, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_line_of_stripe_told_of_pays_for_its_order_when_the_report_comes_late() {
+    for named in NAMES {
+        let late = failed_here(named).await;
+        late.assign().await.unwrap();
+        assert_eq!(booked(&late.world).await, accounts(&[("stripe", 2_000), ("unmatched", -2_000)]));
+        assert!(matches!(late.report().await, Settled::Granted { .. }), "{named:?}");
+        assert_eq!(late.report().await, Settled::Already, "{named:?}");
+        late.assert_sold_once(&format!("{named:?}")).await;
+        let (db, now) = (&late.world.db, late.world.clock.now());
+        let money = unmatched::get(db, &name_of(&late.world, "stripe").await).await.unwrap();
+        assert_eq!((money.state.as_str(), money.order.as_deref()), ("matched", Some(late.code.as_str())));
+        // Stripe's name of it is known now: it goes back as any payment by card.
+        assert!(refund::ask(db, late.payment, "test", now).await.unwrap().is_new);
+    }
+}
+
+#[tokio::test]
+async fn a_report_of_stripe_that_came_before_the_line_is_settled_is_what_the_line_is() {
+    for named in NAMES {
+        let late = failed_here(named).await;
+        assert!(matches!(late.report().await, Settled::Granted { .. }));
+        late.assign().await.unwrap();
+        late.assert_sold_once(&format!("{named:?}")).await;
+        assert!(matches!(late.assign().await, Err(StoreError::Conflict(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_stripe_and_its_report_at_once_are_one_sale() {
+    for named in NAMES {
+        let late = failed_here(named).await;
+        let (assigned, settled) = tokio::join!(late.assign(), late.report());
+        assigned.unwrap();
+        assert!(matches!(settled, Settled::Granted { .. }), "{named:?}");
+        late.assert_sold_once(&format!("{named:?}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_report_of_money_that_has_paid_for_something_else_says_so() {
+    let late = failed_here(Some("pi_1")).await;
+    let (world, now) = (&late.world, late.world.clock.now());
+    late.assign().await.unwrap();
+    let called = name_of(world, "stripe").await;
+    let (_, other) = order(world, "0722345678").await;
+    unmatched::assign(&world.db, &called, &Purpose::Order(&other), "test", now).await.unwrap();
+    assert_eq!(late.report().await, Settled::Already);
+    late.assert_sold_once("it paid for the other order").await;
+    let (state, said): (String, Option<String>) =
+        sqlx::query_as("SELECT state, result_text FROM payments WHERE id = $1")
+            .bind(late.payment)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(state, "failed");
+    assert!(said.as_ref().is_some_and(|said| said.contains(&called)), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_late_report_for_an_order_that_was_paid_otherwise_owes_the_money_of_the_line_once() {
+    let late = failed_here(Some("pi_1")).await;
+    let (world, now) = (&late.world, late.world.clock.now());
+    assert!(matches!(follow(world, &for_order("RKTPAID001", &late.code)).await, Matched::Paid { .. }));
+    late.assign().await.unwrap();
+    assert_eq!(late.report().await, Settled::RefundDue);
+    let expected = [("mpesa", 2_000), ("refunds_due", -2_000), ("sales", -2_000), ("stripe", 2_000)];
+    assert_eq!(booked(world).await, accounts(&expected));
+    // It goes back with the payment, and by its own name as well it would go back twice.
+    assert!(unmatched::list(&world.db, false, 10).await.unwrap().is_empty());
+    assert_eq!(refund::ask(&world.db, late.payment, "test", now).await.unwrap().amount, Money::kes(2_000));
 }
 
 /// An agent hands so much over.

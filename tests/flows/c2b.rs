@@ -82,7 +82,7 @@ pub(crate) async fn follow(world: &World, told: &Told) -> Matched {
 }
 
 pub(crate) fn with_receipt(receipt: &str) -> Evidence {
-    Evidence { receipt: Some(receipt.into()), amount: Some(Money::kes(2_000)) }
+    Evidence { receipt: Some(receipt.into()), amount: Some(Money::kes(2_000)), charge: None }
 }
 
 /// Every account that is not at zero.

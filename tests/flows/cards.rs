@@ -55,7 +55,7 @@ impl Stage {
     }
 
     /// The newest event, once there is one.
-    async fn event(&self) -> String {
+    pub(crate) async fn event(&self) -> String {
         self.stripe.wait_for("something is reported", PATIENCE, |r| !r.events().is_empty()).await.unwrap();
         self.stripe.events().last().expect("an event").id.clone()
     }

@@ -1,13 +1,15 @@
-//! What happens to a payment by card after it came: what Stripe keeps, money that could not go back, a bank that takes it back, and
-//! a page that is open while the order is paid otherwise.
+//! What happens to a payment by card after it came: what Stripe keeps, money that could not go back, a bank that takes it back, money of
+//! which a statement tells before Stripe does, and a page that is open while the order is paid otherwise.
 
 use std::time::Duration;
 
 use shared::money::Money;
+use store::books::statement::{self, By, Resolution};
 use store::unmatched::{Matched, Payer, Reference, Told, Trust, match_confirmation};
 use tests::stripe::{Choice, State, sign};
 use tests::world::eventually;
 
+use crate::books_statements::{import, line, line_of};
 use crate::cards::{Stage, stage};
 use crate::operator::Operator;
 
@@ -202,4 +204,26 @@ async fn a_page_is_closed_when_its_order_is_paid_from_the_menu() {
     shop.rows("SELECT count(*) FROM payments WHERE provider = 'stripe' AND state = 'failed'", 1).await;
     shop.reports(1).await;
     shop.assert_sold_once("mpesa").await;
+}
+
+#[tokio::test]
+async fn money_that_a_statement_told_of_first_is_the_payments_when_the_report_comes() {
+    let shop = stage().await;
+    let (order, _) = shop.buy().await;
+    shop.change("UPDATE payments SET state = 'failed', result_code = 'no_news', next_check_at = NULL").await;
+    shop.stripe.lose_events(true);
+    assert!(shop.stripe.choose(&shop.session(), Choice::Pay));
+    let intent = shop.stripe.sessions()[0].payment_intent.clone().expect("it is paid");
+    // A file without the column of intents names the charge alone.
+    let (now, charge) = (shop.world.clock.now(), intent.replacen("pi_", "ch_", 1));
+    assert_eq!(import(&shop.world, "stripe", 1, vec![line("txn_late", "payment", 2_000, &charge, now)]).await, 0);
+    let id = line_of(&shop.world, "txn_late", "payment").await;
+    let by = By { actor: "test", from: None };
+    statement::resolve(&shop.world.db, id, Resolution::Assign, by, now).await.unwrap();
+    shop.books(&[("stripe", 2_000), ("unmatched", -2_000)]).await;
+    shop.stripe.lose_events(false);
+    assert!(shop.stripe.send_again(&shop.event().await));
+    shop.guest.wait_for_stage(&order, "go_online").await;
+    shop.reports(1).await;
+    shop.assert_sold_once("stripe").await;
 }

@@ -205,7 +205,7 @@ async fn a_hundred_reports_at_once_make_one_voucher() {
     let waiting = for_another::of_order(&world.db, order).await.unwrap().expect("it is for another");
     assert!(waiting.recipient == recipient && waiting.voucher.is_none());
     let payment = store::payment::begin(&world.db, order, "mpesa", now, now).await.unwrap();
-    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)) };
+    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)), charge: None };
     let settled = futures::future::join_all((0..100).map(|_| settle(&world.db, payment, &evidence, now))).await;
     assert_eq!(settled.iter().filter(|s| matches!(s, Ok(Settled::Granted { .. }))).count(), 1, "{settled:?}");
     assert_eq!(settled.iter().filter(|s| matches!(s, Ok(Settled::Already))).count(), 99);

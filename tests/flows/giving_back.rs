@@ -464,7 +464,7 @@ async fn money_that_buys_nothing_is_listed_and_goes_back_without_the_sale() {
         .unwrap();
     assert_eq!(active, 1);
     // Another amount than the price, and nobody knows its receipt: by hand only.
-    let evidence = Evidence { receipt: None, amount: Some(Money::kes(1_500)) };
+    let evidence = Evidence { receipt: None, amount: Some(Money::kes(1_500)), charge: None };
     let (odd, code) = settled(&world, &evidence).await;
     let refused = give_back(&world.db, odd, &by_mpesa(), now).await.unwrap_err();
     assert!(refused.to_string().contains("has not told the receipt"), "{refused}");
@@ -507,7 +507,7 @@ async fn money_goes_back_with_its_payment_or_by_its_receipt_and_not_by_both() {
     let now = world.clock.now();
     // The paybill tells of it before anybody gives it back: it goes by its receipt.
     let amount = Money::kes(1_500);
-    let owed_evidence = |receipt: &str| Evidence { receipt: Some(receipt.into()), amount: Some(amount) };
+    let owed_evidence = |receipt: &str| Evidence { receipt: Some(receipt.into()), amount: Some(amount), charge: None };
     let told = |receipt: &str, code: &str| Told { amount, ..for_order(receipt, code) };
     let (payment, code) = settled(&world, &owed_evidence("AAAAAAAAA1")).await;
     assert_eq!(follow(&world, &told("AAAAAAAAA1", &code)).await, Matched::Known);

@@ -44,7 +44,7 @@ async fn grants(world: &World) -> i64 {
 async fn a_hundred_reports_of_one_payment_are_one_grant() {
     let world = World::new().await;
     let payment = paying(&world).await;
-    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)) };
+    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)), charge: None };
     let attempts = (0..100).map(|_| settle(&world.db, payment, &evidence, world.clock.now()));
     let settled = futures::future::join_all(attempts).await;
     let granted = settled.iter().filter(|s| matches!(s, Ok(Settled::Granted { .. }))).count();
@@ -58,7 +58,7 @@ async fn a_hundred_reports_of_one_payment_are_one_grant() {
 async fn another_amount_is_owed_to_the_customer() {
     let world = World::new().await;
     let payment = paying(&world).await;
-    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(1_000)) };
+    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(1_000)), charge: None };
     assert_eq!(settle(&world.db, payment, &evidence, world.clock.now()).await.unwrap(), Settled::RefundDue);
     assert_eq!(grants(&world).await, 0);
     assert_eq!(booked(&world).await, [("mpesa".to_owned(), 1_000), ("refunds_due".to_owned(), -1_000)]);
@@ -67,7 +67,7 @@ async fn another_amount_is_owed_to_the_customer() {
 #[tokio::test]
 async fn one_receipt_pays_for_one_order_only() {
     let world = World::new().await;
-    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)) };
+    let evidence = Evidence { receipt: Some("ABCDE12345".into()), amount: Some(Money::kes(2_000)), charge: None };
     let first = paying(&world).await;
     assert!(matches!(settle(&world.db, first, &evidence, world.clock.now()).await.unwrap(), Settled::Granted { .. }));
     let second = paying(&world).await;

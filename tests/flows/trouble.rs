@@ -106,7 +106,7 @@ async fn who_has_paid_twice_is_told_whose_the_second_payment_is() {
         }
         payments.push(payment);
     }
-    let paid = |receipt: &str| Evidence { receipt: Some(receipt.to_owned()), amount: None };
+    let paid = |receipt: &str| Evidence { receipt: Some(receipt.to_owned()), amount: None, charge: None };
     let second = settle(&world.db, payments[1], &paid("AAAAAAAAA2"), now).await.unwrap();
     assert!(matches!(second, Settled::Granted { .. }), "{second:?}");
     let token = shared::token::sign(world.db.seal(), shared::token::Purpose::OrderPage, order);

@@ -48,7 +48,9 @@ pub(super) async fn look<G: Gateway>(app: &App, gateway: &G, id: Uuid) -> Result
         return without_reference::<G>(app, &payment, age > GIVE_UP).await;
     };
     match ask(app, gateway, reference).await {
-        Query::Paid { receipt, amount } => settle(app, &payment, &Evidence { receipt, amount }).await.map(drop),
+        Query::Paid { receipt, amount, charge } => {
+            settle(app, &payment, &Evidence { receipt, amount, charge }).await.map(drop)
+        }
         Query::Ended { .. } if is_failed => payment::check_again(&app.db, id, None).await,
         Query::Ended { code, text } if Reason::of(&code).is_final() || age > GIVE_UP => {
             fail(app, &payment, &code, &text).await

@@ -111,6 +111,8 @@ pub enum Query {
         receipt: Option<String>,
         /// How much, where it tells that.
         amount: Option<Money>,
+        /// The charge by which it came, where it tells one: Stripe's second name of it.
+        charge: Option<String>,
     },
     /// The customer has not decided yet.
     Pending,

@@ -352,7 +352,7 @@ fn read_push(answer: &Answer) -> Push {
 fn read_query(answer: &Answer) -> Query {
     if let Some(code) = answer.field("ResultCode").filter(|_| answer.status == 200) {
         return match code.as_str() {
-            "0" => Query::Paid { receipt: None, amount: None },
+            "0" => Query::Paid { receipt: None, amount: None, charge: None },
             PENDING_RESULT => Query::Pending,
             _ => Query::Ended { code, text: answer.field("ResultDesc").unwrap_or_default() },
         };

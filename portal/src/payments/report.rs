@@ -108,7 +108,7 @@ pub(super) async fn of_prompt(app: &App, mpesa: &Mpesa, event: &Event) -> Result
         Match::Another => return Ok(Outcome::Unmatched),
         Match::NotKnown => return Ok(Outcome::Later),
     }
-    let evidence = Evidence { receipt: callback.receipt.clone(), amount: callback.amount };
+    let evidence = Evidence { receipt: callback.receipt.clone(), amount: callback.amount, charge: None };
     let reason = Reason::of(&callback.result_code);
     let says_paid = callback.result_code == "0";
     let said = Said { reference: &callback.checkout_request_id, says_paid, evidence: &evidence };
@@ -177,9 +177,9 @@ pub(super) async fn confirm<G: Gateway>(
     said: &Said<'_>,
 ) -> Result<Outcome, StoreError> {
     match ask(app, gateway, said.reference).await {
-        Query::Paid { receipt, amount } => {
+        Query::Paid { receipt, amount, charge } => {
             let receipt = receipt.or_else(|| said.evidence.receipt.clone());
-            let evidence = Evidence { receipt, amount: amount.or(said.evidence.amount) };
+            let evidence = Evidence { receipt, amount: amount.or(said.evidence.amount), charge };
             match settle(app, payment, &evidence).await? {
                 Settled::Granted { .. } | Settled::RefundDue => Ok(Outcome::Settled),
                 Settled::Already => Ok(Outcome::Duplicate),

@@ -301,7 +301,8 @@ fn read_query(answer: &Answer) -> Query {
 fn read_paid(answer: &Answer) -> Option<Query> {
     let amount = amount::heard(answer.number("/amount_total")?, answer.text("/currency")?)?;
     // Stripe's name of the payment, `pi_…`, is our receipt, and what is refunded.
-    Some(Query::Paid { receipt: Some(answer.id("/payment_intent")?), amount: Some(amount) })
+    let receipt = Some(answer.id("/payment_intent")?);
+    Some(Query::Paid { receipt, amount: Some(amount), charge: answer.id("/payment_intent/latest_charge") })
 }
 
 fn read_ended(answer: &Answer) -> Query {

@@ -4,8 +4,9 @@
 //! succeeds, the ledger books it under the payment's key, the order is paid, the entitlement is made or changed under
 //! the order's key, the device is bound, the customer will be told. Whoever comes second finds it done.
 //!
-//! The same money may be told of twice, by the report of a prompt and by the paybill's confirmation. Whoever knows its
-//! receipt holds that first, before the order, and asks [`crate::unmatched`] whether it is booked already.
+//! The same money may be told of twice: by the report of a prompt and by the paybill's confirmation, or by a line of Stripe's statement that a
+//! person has written down and by Stripe's late report. Whoever knows its receipt holds that first, before the order, and asks
+//! [`crate::unmatched`] whether it is booked already.
 
 mod topping;
 
@@ -34,6 +35,8 @@ pub struct Evidence {
     pub receipt: Option<String>,
     /// The amount, where it told one.
     pub amount: Option<Money>,
+    /// Stripe's name of the charge by which it came, where it told one: a statement may name that alone.
+    pub charge: Option<String>,
 }
 
 /// What became of a confirmed payment.
@@ -65,31 +68,46 @@ pub async fn settle(db: &Db, payment: Uuid, evidence: &Evidence, now: OffsetDate
     let is_mpesa = provider == unmatched::PROVIDER;
     let from = Account::of_provider(&provider)
         .ok_or_else(|| StoreError::corrupt("payments", payment, format!("{provider} collects no money")))?;
-    // Only M-Pesa tells of one payment in two ways.
-    let told_twice = evidence.receipt.as_deref().filter(|_| is_mpesa);
-    let origin = match told_twice {
+    // M-Pesa tells of one payment in two ways. Of Stripe's a person may have written down what a statement told of.
+    let told_twice = match provider.as_str() {
+        unmatched::PROVIDER => evidence.receipt.clone(),
+        unmatched::CARDS => unmatched::stated_of(&mut tx, payment, evidence).await?,
+        _ => None,
+    };
+    let origin = match &told_twice {
         Some(receipt) => {
             unmatched::hold(&mut tx, receipt).await?;
-            unmatched::origin(&mut tx, receipt, payment).await?
+            unmatched::origin(&mut tx, &provider, receipt, payment).await?
         }
         None => Origin::New,
     };
-    let settled = match (origin, told_twice) {
+    let settled = match (origin, told_twice.as_deref()) {
         // The paybill's confirmation was faster and could not say whose it is; now that is known.
-        (Origin::Waiting(amount), Some(receipt)) => unmatched::claim(&mut tx, payment, receipt, amount, now).await?,
-        (Origin::Spent, _) => unmatched::spent(&mut tx, payment, now).await?,
+        (Origin::Waiting(amount), Some(receipt)) if is_mpesa => {
+            unmatched::claim(&mut tx, payment, receipt, amount, now).await?
+        }
+        // The same of a person, and a line of Stripe's.
+        (Origin::Waiting(amount), Some(name)) => {
+            unmatched::claim_stated(&mut tx, payment, name, evidence, amount, now).await?
+        }
+        (Origin::Spent, Some(receipt)) => unmatched::spent(&mut tx, payment, receipt, now).await?,
         _ => {
             let (receipt, amount) = (evidence.receipt.as_deref(), evidence.amount);
             // A card proves no phone.
             let received = Received { receipt, amount, from, by_the_phone: is_mpesa };
             let settled = settle_in(&mut tx, payment, &received, now).await?;
-            let is_other = match told_twice.filter(|_| settled == Settled::Already) {
+            let is_other = match told_twice.as_deref().filter(|_| is_mpesa && settled == Settled::Already) {
                 Some(receipt) => !unmatched::is_own(&mut tx, payment, receipt).await?,
                 None => false,
             };
             if is_other { Settled::Another } else { settled }
         }
     };
+    if let Some(charge) = &evidence.charge {
+        sqlx::query!("UPDATE payments SET charge = $2 WHERE id = $1 AND charge IS NULL", payment, charge)
+            .execute(&mut *tx)
+            .await?;
+    }
     tx.commit().await?;
     Ok(settled)
 }

@@ -11,7 +11,8 @@
 //! that only a statement tells of (`stated`).
 //!
 //! Everything that touches a receipt holds it first ([`hold`]), before any order: a report of a prompt, a confirmation and a
-//! person at the desk come one after the other, and the second one finds what the first one did. What is matched by a
+//! person at the desk come one after the other, and the second one finds what the first one did. Of Stripe's the names are held that a line may
+//! have for a payment. What is matched by a
 //! masked number is matched only where no other customer can be meant; what is not certain is left to a person.
 
 mod matching;
@@ -35,7 +36,9 @@ pub(crate) use self::origin::{Origin, claim, hold, is_own, origin, spent};
 pub use self::queue::{HOLDERS, Ignored, Listed, MAX_REASON, count_waiting, count_waiting_at, get, heed, ignore, list};
 pub(crate) use self::second::book_waiting;
 pub use self::second::second;
-pub(crate) use self::stated::{Stated, account as stated_account, state};
+pub(crate) use self::stated::{
+    CARDS, Stated, account as stated_account, claim as claim_stated, of_payment as stated_of, state,
+};
 pub use self::suggest::{Because, Suggestion, suggestions};
 use crate::ledger::{self, Account};
 use crate::order::{self, NewOrder, Wish};

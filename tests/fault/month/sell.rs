@@ -184,7 +184,7 @@ impl Shop {
     /// What follows from the provider's report.
     async fn settle(&self, sale: &Sale, payment: Uuid) {
         let (when, amount) = (self.booked_at(sale), Money::kes(sale.amount()));
-        let evidence = Evidence { receipt: Some(sale.receipt()), amount: Some(amount) };
+        let evidence = Evidence { receipt: Some(sale.receipt()), amount: Some(amount), charge: None };
         let settled = settle(&self.db, payment, &evidence, when).await.unwrap();
         match sale.fate {
             Fate::Another => assert_eq!(settled, Settled::RefundDue),

@@ -274,6 +274,7 @@ fn payment_intent(session: &Session, id: &str) -> Value {
         "amount": session.amount,
         "currency": session.currency,
         "last_payment_error": error,
+        "latest_charge": charge_id(session).filter(|_| session.state == State::Paid),
         "livemode": false,
         "metadata": session.payment_metadata,
         "status": status,

@@ -57,9 +57,9 @@ fn every_answer_to_a_query_is_one_of_four_things() {
         (
             200,
             r#"{"ResponseCode":"0","ResultCode":"0","ResultDesc":"ok"}"#,
-            Query::Paid { receipt: None, amount: None },
+            Query::Paid { receipt: None, amount: None, charge: None },
         ),
-        (200, r#"{"ResponseCode":"0","ResultCode":0}"#, Query::Paid { receipt: None, amount: None }),
+        (200, r#"{"ResponseCode":"0","ResultCode":0}"#, Query::Paid { receipt: None, amount: None, charge: None }),
         (200, r#"{"ResultCode":"4999"}"#, Query::Pending),
         (500, r#"{"errorCode":"500.001.1001","errorMessage":"The transaction is being processed"}"#, Query::Pending),
         (

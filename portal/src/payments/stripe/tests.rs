@@ -63,14 +63,19 @@ fn every_answer_about_a_session_is_one_of_four_things() {
         fields[field] = value;
         session(fields)
     };
-    let is_paid = Query::Paid { receipt: Some("pi_1".into()), amount: Some(Money::kes(7000)) };
+    let paid_by = |charge: Option<&str>| Query::Paid {
+        receipt: Some("pi_1".into()),
+        amount: Some(Money::kes(7000)),
+        charge: charge.map(str::to_owned),
+    };
     let ended = |code: &str, text: &str| Query::Ended { code: code.into(), text: text.into() };
     let message = "Your card has insufficient funds.";
     let error = json!({ "code": "card_declined", "decline_code": "insufficient_funds", "message": message });
     let declined = json!({ "id": "pi_1", "last_payment_error": error });
     for (answer, expected) in [
-        (answer(200, with("payment_intent", json!({ "id": "pi_1", "status": "succeeded" }))), is_paid.clone()),
-        (answer(200, session(paid.clone())), is_paid),
+        (answer(200, with("payment_intent", json!({ "id": "pi_1", "status": "succeeded" }))), paid_by(None)),
+        (answer(200, with("payment_intent", json!({ "id": "pi_1", "latest_charge": "ch_1" }))), paid_by(Some("ch_1"))),
+        (answer(200, session(paid.clone())), paid_by(None)),
         (answer(200, open_session()), Query::Pending),
         (answer(200, session(json!({ "status": "complete" }))), Query::Pending),
         (answer(200, session(json!({ "status": "expired" }))), ended(SESSION_EXPIRED, "the time to pay passed")),
@@ -269,7 +274,7 @@ mod client {
     async fn a_session_is_asked_about_closed_and_refunded() {
         let paid = json!({ "status": "complete", "payment_status": "paid", "payment_intent": { "id": "pi_1" } });
         let (stripe, server) = answering(StatusCode::OK, session(paid)).await;
-        let expected = Query::Paid { receipt: Some("pi_1".into()), amount: Some(Money::kes(7000)) };
+        let expected = Query::Paid { receipt: Some("pi_1".into()), amount: Some(Money::kes(7000)), charge: None };
         assert_eq!(stripe.session("cs_test_1").await, expected);
         assert_eq!(server.heard()[0].line, "GET /v1/checkout/sessions/cs_test_1?expand%5B%5D=payment_intent");
 

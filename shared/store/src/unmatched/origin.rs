@@ -1,7 +1,7 @@
 //! Where the money of a receipt is, asked by whoever is about to book it: new, waiting in the queue, or used already.
 //!
 //! Used by [`crate::settlement`], so that the report of a prompt and the paybill's confirmation of the same payment, in
-//! whatever order they come, are one booking.
+//! whatever order they come, are one booking; and Stripe's report and what a person wrote down from its statement.
 
 use shared::money::Money;
 use shared::time::OffsetDateTime;
@@ -33,11 +33,11 @@ pub(crate) async fn hold(tx: &mut PgConnection, receipt: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where the money of a held receipt is, seen from a payment that a report with this receipt speaks of.
-pub(crate) async fn origin(tx: &mut PgConnection, receipt: &str, payment: Uuid) -> Result<Origin> {
+/// Where the money of a held receipt is, seen from a payment of that provider's that a report with this receipt speaks of.
+pub(crate) async fn origin(tx: &mut PgConnection, provider: &str, receipt: &str, payment: Uuid) -> Result<Origin> {
     let known = sqlx::query!(
         "SELECT state, amount_minor, currency FROM received_money WHERE provider = $1 AND receipt = $2",
-        PROVIDER,
+        provider,
         receipt
     )
     .fetch_optional(&mut *tx)
@@ -52,7 +52,7 @@ pub(crate) async fn origin(tx: &mut PgConnection, receipt: &str, payment: Uuid) 
     let is_booked = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM payments other JOIN payments own ON own.order_id = other.order_id
              WHERE other.provider = $1 AND other.receipt = $2 AND own.id = $3 AND other.id <> own.id) AS "exists!""#,
-        PROVIDER,
+        provider,
         receipt,
         payment
     )
@@ -107,8 +107,8 @@ pub(crate) async fn is_own(tx: &mut PgConnection, payment: Uuid, receipt: &str) 
     .await?)
 }
 
-/// Ends a payment whose money has been used under the same receipt: nothing is booked, and it is not asked about again.
-pub(crate) async fn spent(tx: &mut PgConnection, payment: Uuid, now: OffsetDateTime) -> Result<Settled> {
+/// Ends a payment whose money has been used under this receipt: nothing is booked, and it is not asked about again.
+pub(crate) async fn spent(tx: &mut PgConnection, payment: Uuid, receipt: &str, now: OffsetDateTime) -> Result<Settled> {
     let order = sqlx::query_scalar!(
         "SELECT id FROM orders WHERE id = (SELECT order_id FROM payments WHERE id = $1) FOR UPDATE",
         payment
@@ -116,11 +116,11 @@ pub(crate) async fn spent(tx: &mut PgConnection, payment: Uuid, now: OffsetDateT
     .fetch_optional(&mut *tx)
     .await?;
     let ended = sqlx::query!(
-        "UPDATE payments SET state = 'failed', result_code = 'used', result_text = 'its money is booked under the same receipt',
-             next_check_at = NULL, updated_at = $2
+        "UPDATE payments SET state = 'failed', result_code = 'used', result_text = $3, next_check_at = NULL, updated_at = $2
          WHERE id = $1 AND state <> 'succeeded'",
         payment,
-        now
+        now,
+        format!("its money is booked already, as {receipt}")
     )
     .execute(&mut *tx)
     .await?

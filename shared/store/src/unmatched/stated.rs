@@ -3,6 +3,10 @@
 //! It is written down under a name of its own, made of the line's identity: what a bank calls a line may be a sentence, and Stripe's names are
 //! longer than receipts. From then on it is decided like M-Pesa's. What it pays for is paid by card, or in cash as far as the books go, which
 //! keep the bank there; nobody can be asked to give it back, so that a person does and says so.
+//!
+//! Of Stripe's money Stripe itself may still tell: a page that failed here was paid there, and its report comes late. The line names the payment,
+//! so that whoever comes second finds the money ([`of_payment`]): it settles the payment as long as nobody has said what it is for ([`claim`]), and
+//! from then on goes back as other payments by card do.
 
 use shared::money::Money;
 use shared::rng;
@@ -10,9 +14,13 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{PROVIDER, hold};
+use super::{PROVIDER, decide, hold};
 use crate::Result;
 use crate::ledger::{self, Account};
+use crate::settlement::{Evidence, Received, Settled, settle_in};
+
+/// Who has the money of cards.
+pub(crate) const CARDS: &str = "stripe";
 
 /// The hexadecimal digits of a name that are of its line: the end of its identity, which is random.
 const NAMED_BY: u128 = 0xffff_ffff_ffff;
@@ -60,6 +68,47 @@ pub(crate) async fn state(tx: &mut PgConnection, stated: &Stated<'_>, now: Offse
     let accounts = (stated.account, Account::Unmatched);
     ledger::book(tx, &key, None, &what, accounts, stated.amount, now).await?;
     Ok(key)
+}
+
+/// What the money of a payment by card is called here, if a person has written it down from a line of Stripe's statement. A line names a payment by
+/// its intent, by its charge or by our own name of it: all of these are held from now on, as by whoever writes such a line down.
+pub(crate) async fn of_payment(tx: &mut PgConnection, payment: Uuid, evidence: &Evidence) -> Result<Option<String>> {
+    let told = [&evidence.receipt, &evidence.charge];
+    let names: Vec<String> = told.into_iter().flatten().cloned().chain([payment.to_string()]).collect();
+    for name in &names {
+        hold(&mut *tx, name).await?;
+    }
+    Ok(sqlx::query_scalar!(
+        "SELECT m.receipt FROM statement_lines l JOIN ledger_transactions t ON t.id = l.transaction_id
+             JOIN received_money m ON m.provider = 'stripe' AND m.receipt = split_part(t.key, ':', 3)
+         WHERE l.account = 'stripe' AND l.resolution = 'assign' AND l.kind = 'payment' AND l.related = ANY ($1)
+           AND t.key LIKE 'received:stripe:%'
+         ORDER BY l.resolved_at, l.id LIMIT 1",
+        &names
+    )
+    .fetch_optional(tx)
+    .await?)
+}
+
+/// Settles a payment with money of a line that waits: Stripe says that it is this payment's. Where it buys nothing it goes back with the payment,
+/// and not by its own name as well.
+pub(crate) async fn claim(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    name: &str,
+    evidence: &Evidence,
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<Settled> {
+    let receipt = evidence.receipt.as_deref();
+    let received = Received { receipt, amount: Some(amount), from: Account::Unmatched, by_the_phone: false };
+    let settled = settle_in(&mut *tx, payment, &received, now).await?;
+    if matches!(settled, Settled::Granted { .. } | Settled::RefundDue) {
+        let order =
+            sqlx::query_scalar!("SELECT order_id FROM payments WHERE id = $1", payment).fetch_one(&mut *tx).await?;
+        decide(tx, name, "matched", Some(order), "report", now).await?;
+    }
+    Ok(settled)
 }
 
 /// What money of a line is called: as short as a receipt, and none of M-Pesa's, which have ten characters.

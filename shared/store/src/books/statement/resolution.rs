@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Money that came and we never heard of goes the way of all such money ([`crate::unmatched`]). M-Pesa's the caller writes down there, so that
-//! a report that comes late finds it, and then settles the line with what was booked for it; of other money no report comes, and it is written
-//! down here.
+//! a report that comes late finds it, and then settles the line with what was booked for it. Other money is written down here. Of the bank's no
+//! report comes; of Stripe's one may, and finds it by what the line names. If the report came first, the line is settled with what that booked.
 
 use std::net::IpAddr;
 
@@ -212,7 +212,13 @@ async fn assign(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Resu
         return Err(StoreError::Conflict("money that went cannot be assigned".into()));
     }
     if held.word != unmatched::PROVIDER {
-        refuse_ours(tx, held).await?;
+        if !held.related.is_empty() {
+            // Whoever settles a payment holds its names too: the second one finds what the first one has booked.
+            unmatched::hold(&mut *tx, &held.related).await?;
+        }
+        if let Some(key) = booked_with(&mut *tx, held).await? {
+            return Ok(key);
+        }
         let (line, word, account, at) = (held.id, held.word.as_str(), held.account, held.at);
         let details = if held.details.is_empty() { &held.reference } else { &held.details };
         let stated = Stated { line, word, account, amount: held.amount, party: &held.party, details, at };
@@ -230,23 +236,26 @@ async fn assign(tx: &mut PgConnection, held: &Held, now: OffsetDateTime) -> Resu
     key.ok_or_else(|| StoreError::Conflict(format!("receipt {} is not written down yet", held.reference)))
 }
 
-/// Stripe carries our name of a payment along, or the one that we know it by: what names a payment of ours is that payment's, and is booked with
-/// it when Stripe tells of it. Written down here it would be booked twice.
-async fn refuse_ours(tx: &mut PgConnection, held: &Held) -> Result<()> {
-    let order = sqlx::query_scalar!(
-        "SELECT o.code FROM payments p JOIN orders o ON o.id = p.order_id
-         WHERE p.provider = $1 AND (p.receipt = $2 OR p.id = $3::uuid) AND p.state <> 'failed' LIMIT 1",
+/// Stripe carries our name of a payment along, or one that we know it by: what names a payment of ours is that payment's. If Stripe has told of it,
+/// this is under which key it is booked; if not, it is refused, since it is booked with its order when Stripe does. One that failed here may never
+/// be told of, and then the line is all that there is.
+async fn booked_with(tx: &mut PgConnection, held: &Held) -> Result<Option<String>> {
+    let row = sqlx::query!(
+        "SELECT p.id, p.state, o.code FROM payments p JOIN orders o ON o.id = p.order_id
+         WHERE p.provider = $1 AND (p.receipt = $2 OR p.charge = $2 OR p.id = $3::uuid) AND p.state <> 'failed'
+         ORDER BY p.state = 'succeeded' DESC, p.id LIMIT 1",
         held.word,
         held.related,
         held.related.parse::<Uuid>().ok()
     )
     .fetch_optional(tx)
     .await?;
-    match order {
-        None => Ok(()),
-        Some(code) => Err(StoreError::Conflict(format!(
-            "this is a payment of order {code}, with which it is booked: if Stripe has not told of it yet, the line finds it later; \
-             if the amounts differ, put the line aside, and say why"
+    match row {
+        None => Ok(None),
+        Some(row) if row.state == "succeeded" => Ok(Some(format!("payment:{}", row.id))),
+        Some(row) => Err(StoreError::Conflict(format!(
+            "this is a payment of order {}, with which it is booked when Stripe tells of it: the line finds it then",
+            row.code
         ))),
     }
 }
