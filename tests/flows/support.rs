@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::staff::Role;
+use store::books::statement::{self, By, Resolution};
+use store::unmatched::{self, Purpose};
 use tests::daraja::Daraja;
 use tests::nas::{CoaBehaviour, Mac, Misbehaviour, Nas};
 use tests::sms::SmsSim;
 use tests::stripe::Choice;
 use tests::world::{Browser, World, eventually};
 
+use crate::books_statements::{import, line, line_of};
 use crate::guest::Guest;
 use crate::operator::{EMAIL, Operator, Seen, audited, by_browser, by_operator};
 
@@ -532,4 +535,45 @@ async fn the_pages_are_for_everybody_on_a_desk_and_on_a_small_phone() {
         browser.picture(&format!("desk-support-story{size}")).await;
     }
     browser.close().await;
+}
+
+#[tokio::test]
+async fn money_of_which_only_a_statement_told_is_not_sent_to_a_card() {
+    let mut world = World::new().await;
+    let _stripe = world.stripe().await;
+    world.start_portal().await;
+    let (db, now) = (&world.db, world.clock.now());
+    let (_, code) = crate::c2b::order(&world, NUMBER).await;
+    import(&world, "stripe", 1, vec![line("txn_1", "payment", 2_000, "pi_elsewhere", now)]).await;
+    let id = line_of(&world, "txn_1", "payment").await;
+    let by = By { actor: "test", from: None };
+    statement::resolve(db, id, Resolution::Assign, by, now).await.unwrap();
+    let called: String = sqlx::query_scalar("SELECT receipt FROM received_money").fetch_one(&world.pool).await.unwrap();
+    unmatched::assign(db, &called, &Purpose::Order(&code), "test", now).await.unwrap();
+    let payment: uuid::Uuid = sqlx::query_scalar("SELECT id FROM payments").fetch_one(&world.pool).await.unwrap();
+    let payment = format!("pay_{}", payment.simple());
+
+    let operator = Operator::sign_in(&world).await;
+    let about = format!("order/{code}");
+    let story = operator.get(&format!("/admin/support/{about}")).await;
+    story.says(200, &format!("/admin/payments/{payment}"));
+    assert!(!story.text.contains("id=\"do-refund\""), "{}", story.text);
+    // Not by whoever sends the form all the same, either.
+    let number = shared::rng::id(now).to_string();
+    let fields = [("number", number.as_str()), ("about", about.as_str()), ("payment", payment.as_str())];
+    operator.post("/admin/support/refund", &fields).await.says(409, "Only a statement told of the money of order");
+    let own_page = format!("/admin/payments/{payment}");
+    let page = operator.get(&own_page).await;
+    page.says(200, "Given back by hand");
+    assert!(!page.text.contains("Give it back to the card"), "{}", page.text);
+    operator.post(&format!("{own_page}/refund"), &[]).await.says(409, "Only a statement told of this money");
+    let asked: i64 = sqlx::query_scalar("SELECT count(*) FROM refunds").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(asked, 0);
+    // What can be done is done there.
+    let back = [("proof", "re_9"), ("extent", "all")];
+    operator
+        .post_and_confirm(&format!("{own_page}/given-back"), &back, "Has it gone back?")
+        .await
+        .says(200, "gone back");
+    assert!(crate::c2b::booked(&world).await.is_empty());
 }

@@ -108,7 +108,7 @@ fn can_be_asked(app: &App, balance: &Balance) -> bool {
     match balance.provider.as_str() {
         _ if balance.is_by_hand => false,
         MPESA => balance.receipt.is_some() && app.mpesa.as_ref().is_some_and(|mpesa| mpesa.operator().is_some()),
-        STRIPE => app.stripe.is_some(),
+        STRIPE => balance.receipt.is_some() && app.stripe.is_some(),
         _ => false,
     }
 }

@@ -25,7 +25,7 @@ use store::StoreError;
 use store::timeline::{self, Story, Subject, guesses};
 
 use self::cause::facts::Facts;
-use self::cause::{Finding, Fix, goes_back_by_phone};
+use self::cause::{Finding, Fix, goes_back_on_its_page};
 use self::fixes::{Offers, form_of};
 use self::subject::{About, label, looked_for};
 use self::tell::{Topic, clock, tell};
@@ -259,10 +259,10 @@ fn others(about: &About, story: &Story, role: Role) -> Vec<(String, String)> {
     people.chain(devices).filter(|(other, _)| other != about).map(|(other, label)| (other.path(), label)).collect()
 }
 
-/// Payments by M-Pesa that can be given back, for who decides about money: each on its own page.
+/// Payments that can be given back on their own pages, for who decides about money: by M-Pesa, or by hand.
 fn to_give_back(facts: &Facts<'_>, role: Role) -> Vec<(String, String)> {
     let payments =
-        facts.payments.iter().filter(|payment| role.may(Permission::MoveMoney) && goes_back_by_phone(payment));
+        facts.payments.iter().filter(|payment| role.may(Permission::MoveMoney) && goes_back_on_its_page(payment));
     let link = |payment: &&timeline::Payment| {
         (payment::path(payment.id), format!("Give back {} of order {}", payment.amount, payment.order_code))
     };

@@ -27,8 +27,15 @@ pub(in crate::admin) async fn give_back(
     let (staff, sent) = (&proved.staff, &proved.form);
     let balance = find(&app, staff, &payment).await?;
     if !can_be_asked(&app, &balance) {
-        let problem = "Its provider cannot be asked: M-Pesa needs [mpesa.initiator] in the configuration and the payment’s receipt, a card \
-                       needs [stripe]. Give it back by hand, and say so below.";
+        let problem = match balance.is_by_hand {
+            true => {
+                "Only a statement told of this money, so nobody can be asked to give it back. Give it back by hand, and say so below."
+            }
+            false => {
+                "Its provider cannot be asked: it needs the payment’s receipt, and in the configuration [mpesa.initiator] for M-Pesa or [stripe] \
+                 for a card. Give it back by hand, and say so below."
+            }
+        };
         return refused(&app, staff, balance.payment, sent, problem.into()).await;
     }
     let extent = extent(sent);

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::facts::{DAY, Facts, HOUR};
 use self::logins::{locked, refused};
-pub(super) use self::payment::{can_go_back, goes_back_by_phone};
+pub(super) use self::payment::{can_go_back, goes_back_on_its_page};
 use self::payment::{money, order};
 use crate::admin::words::{self, Tone};
 use crate::payments::reason::Reason;
@@ -75,7 +75,7 @@ pub(super) enum Fix {
     Resend(Uuid),
     /// Give this payment by card back.
     Refund(Uuid),
-    /// Give this payment by M-Pesa back, on its own page.
+    /// Give this payment back on its own page: by M-Pesa, or by hand.
     Payment(Uuid),
     /// Say what the money of this receipt is for.
     Money(String),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use shared::mac::Mac;
 use shared::notice::Notice;
 use shared::rng;
-use shared::staff::{Permission, Role};
+use shared::staff::{Permission, Role, SiteScope};
 use shared::time::OffsetDateTime;
 use store::accounting::SessionKey;
 use store::order::OrderState;
@@ -405,6 +405,16 @@ pub(in crate::admin) async fn refund(State(app): State<App>, proved: Proved<Fiel
     check_reason(sent.fields, &mut problems, false);
     if !problems.is_empty() {
         return sent.wrong(problems).await;
+    }
+    // What this person may reach was asked above.
+    let balance = store::refund::balance(&app.db, payment, &SiteScope::All).await?;
+    if balance.is_by_hand {
+        let problem = format!(
+            "Only a statement told of the money of order {}, so nobody can be asked to give it back. Give it back by hand, and say so on the \
+             payment’s page.",
+            balance.order
+        );
+        return sent.again(StatusCode::CONFLICT, problem, Problems::default()).await;
     }
     if !sent.fields.is_confirmed() {
         let lines = vec!["The whole payment goes back to the card, and what it bought ends now.".to_owned()];

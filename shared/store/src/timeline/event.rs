@@ -155,6 +155,8 @@ pub struct Payment {
     pub created_at: OffsetDateTime,
     /// Whether its money has gone back or is on its way.
     pub is_refunded: bool,
+    /// Whether only a statement told of its money: then nobody can be asked to give it back, and a person does.
+    pub is_by_hand: bool,
 }
 
 impl Payment {

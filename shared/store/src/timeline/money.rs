@@ -58,7 +58,9 @@ pub(super) async fn payments(db: &Db, scope: &Scope, window: Window, found: &mut
                   p.result_text, p.checks, p.created_at, p.updated_at, o.paid_at,
                   EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state NOT IN ('failed', 'refused'))
                     OR EXISTS (SELECT FROM received_money m WHERE m.receipt = p.receipt AND m.given_back_at IS NOT NULL)
-                    AS "is_refunded!"
+                    AS "is_refunded!",
+                  EXISTS (SELECT FROM received_money m WHERE m.receipt = p.receipt AND m.provider <> 'mpesa' AND m.state = 'assigned')
+                    AS "is_by_hand!"
            FROM payments p JOIN orders o ON o.id = p.order_id
            WHERE p.order_id = ANY ($1) AND p.created_at < $2 ORDER BY p.created_at DESC LIMIT $3"#,
         &scope.orders,
@@ -82,6 +84,7 @@ pub(super) async fn payments(db: &Db, scope: &Scope, window: Window, found: &mut
             receipt: row.receipt,
             created_at: row.created_at,
             is_refunded: row.is_refunded,
+            is_by_hand: row.is_by_hand,
         };
         if !payment.is_open() {
             // A receipt may be told later than the payment came to its end.

@@ -96,25 +96,30 @@ fn not_paid(order: &Order) -> Finding {
 fn refund_due(facts: &Facts<'_>, order: &Order) -> Finding {
     let words = format!("The money of order {} came and buys nothing: it belongs to the customer.", order.code);
     let by_card = facts.of_order(order.id).find(|payment| can_go_back(payment)).map(|payment| Fix::Refund(payment.id));
-    let by_phone = facts.of_order(order.id).find(|payment| goes_back_by_phone(payment));
-    let advice = match by_card {
-        Some(_) => "It can go back to the card.",
-        None => {
+    let on_its_page = facts.of_order(order.id).find(|payment| goes_back_on_its_page(payment));
+    let advice = match (&by_card, on_its_page) {
+        (Some(_), _) => "It can go back to the card.",
+        (None, Some(payment)) if payment.is_by_hand => {
+            "Only a statement told of it, so nobody can be asked: whoever decides about money gives it back by hand and says so."
+        }
+        (None, _) => {
             "It was paid by M-Pesa: whoever decides about money has M-Pesa give it back, or gives it back and says so."
         }
     };
-    let fix = by_card.or(by_phone.map(|payment| Fix::Payment(payment.id)));
+    let fix = by_card.or(on_its_page.map(|payment| Fix::Payment(payment.id)));
     finding(Cause::RefundDue, Tone::Bad, words, advice, fix)
 }
 
-/// Whether a payment can be given back from here.
+/// Whether a payment can be given back from here: Stripe can be asked, by its name of the payment.
 pub(in crate::admin::support) fn can_go_back(payment: &Payment) -> bool {
-    payment.provider == STRIPE && payment.state == "succeeded" && !payment.is_refunded
+    let can_be_asked = payment.provider == STRIPE && payment.receipt.is_some() && !payment.is_by_hand;
+    can_be_asked && payment.state == "succeeded" && !payment.is_refunded
 }
 
-/// Whether one by M-Pesa can be given back, on its own page.
-pub(in crate::admin::support) fn goes_back_by_phone(payment: &Payment) -> bool {
-    payment.provider == MPESA && payment.state == "succeeded" && !payment.is_refunded
+/// Whether one can be given back on its own page: by M-Pesa, or by hand where only a statement told of its money.
+pub(in crate::admin::support) fn goes_back_on_its_page(payment: &Payment) -> bool {
+    let is_there = payment.provider == MPESA || payment.is_by_hand;
+    is_there && payment.state == "succeeded" && !payment.is_refunded
 }
 
 fn paid(facts: &Facts<'_>, order: &Order) -> Vec<Finding> {
@@ -124,13 +129,13 @@ fn paid(facts: &Facts<'_>, order: &Order) -> Vec<Finding> {
     if paid.len() > 1 {
         let words = format!("Order {} was paid {} times.", order.code, paid.len());
         let by_card = paid.iter().find(|payment| can_go_back(payment)).map(|payment| Fix::Refund(payment.id));
-        let by_phone =
-            paid.iter().filter(|payment| goes_back_by_phone(payment)).max_by_key(|payment| payment.created_at);
+        let on_its_page =
+            paid.iter().filter(|payment| goes_back_on_its_page(payment)).max_by_key(|payment| payment.created_at);
         let advice = match by_card {
             Some(_) => "The later payment belongs to the customer: the one by card can go back.",
             None => "The later payment belongs to the customer: whoever decides about money gives it back.",
         };
-        let fix = by_card.or(by_phone.map(|payment| Fix::Payment(payment.id)));
+        let fix = by_card.or(on_its_page.map(|payment| Fix::Payment(payment.id)));
         found.push(finding(Cause::PaidTwice, Tone::Bad, words, advice, fix));
     }
     let first = paid.iter().map(|payment| payment.created_at).min();

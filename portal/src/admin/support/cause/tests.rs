@@ -69,11 +69,17 @@ fn a_payment() -> Payment {
         checks: 0,
         created_at: at(500),
         is_refunded: false,
+        is_by_hand: false,
     }
 }
 
 fn by_card() -> Payment {
     Payment { id: CARD, provider: "stripe".into(), receipt: Some("pi_1".into()), created_at: at(502), ..a_payment() }
+}
+
+/// Paid with money of Stripe of which only a statement told.
+fn stated() -> Payment {
+    Payment { receipt: Some("S00ABCDEF0123".into()), is_by_hand: true, ..by_card() }
 }
 
 fn paid_by(payment: Payment) -> Line {
@@ -237,7 +243,10 @@ fn every_failure_of_the_payment_has_its_cause_and_a_safe_fix() {
         (paid_twice(by_card()), Cause::PaidTwice, Some(Fix::Refund(CARD))),
         (vec![due.clone(), paid_by(a_payment())], Cause::RefundDue, Some(Fix::Payment(Uuid::from_u128(6)))),
         (vec![due.clone(), paid_by(Payment { is_refunded: true, ..a_payment() })], Cause::RefundDue, None),
-        (vec![due, paid_by(by_card())], Cause::RefundDue, Some(Fix::Refund(CARD))),
+        (vec![due.clone(), paid_by(by_card())], Cause::RefundDue, Some(Fix::Refund(CARD))),
+        (vec![due.clone(), paid_by(stated())], Cause::RefundDue, Some(Fix::Payment(CARD))),
+        (vec![due, paid_by(Payment { receipt: None, ..by_card() })], Cause::RefundDue, None),
+        (paid_twice(stated()), Cause::PaidTwice, Some(Fix::Payment(CARD))),
     ] {
         let said = found(lines);
         assert!(said.contains(&(cause, fix.clone())), "{cause:?} {fix:?}: {said:?}");
