@@ -380,6 +380,34 @@ async fn a_place_begins_on_the_day_of_its_first_sale_however_the_others_stand() 
     assert!(due(minute(2, 60)).await.is_empty());
 }
 
+/// The days of the market cannot be closed, and more of it waits than is looked at at once, twice.
+#[tokio::test]
+async fn a_place_begins_though_all_that_is_oldest_is_of_another_one() {
+    let world = World::new().await;
+    let (market, beach) = (Place::new(&world, "Market", 1).await, Place::new(&world, "Beach", 2).await);
+    let package = world.package("one-hour", |_| {}).await;
+    market.sale(&world, &package, "mpesa", minute(0, 600)).await;
+    run(
+        &world,
+        "INSERT INTO ledger_transactions (id, key, order_id, description, posted_at)
+         SELECT gen_random_uuid(), 'test:' || n, t.order_id, 'a test', t.posted_at + n * interval '1 millisecond'
+         FROM ledger_transactions t CROSS JOIN generate_series(1, 40000) n WHERE t.key LIKE 'payment:%'",
+    )
+    .await;
+    beach.sale(&world, &package, "mpesa", minute(0, 700)).await;
+    // It stands in the last of three parts. The oldest one is looked at each time, the others in turn.
+    let mut found = 0;
+    for round in 0..2 {
+        let when = minute(1, 60 + 2 * round);
+        let due = day::due(&world.db, when, Duration::from_secs(3600)).await.unwrap();
+        let first = |place: &Place| due.iter().find(|due| due.site == Some(place.site)).map(|due| due.day);
+        assert_eq!(first(&market), Some(FIRST));
+        found += i32::from(first(&beach) == Some(FIRST));
+    }
+    assert_eq!(found, 1);
+    beach.close(&world, 0).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_portal_closes_each_day_in_its_order_by_itself() {
     let mut world = World::new().await;

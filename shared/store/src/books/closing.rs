@@ -24,8 +24,11 @@ const CODE_MAX: usize = 5;
 /// What a site is called whose name has no letter and no digit.
 const NAMELESS: &str = "SITE";
 
-/// Transactions that are looked at for where a place begins that has no day yet. While there are more, days of other places take them.
-const LOOKED_AT: i64 = 20_000;
+/// Transactions that are looked at at once for where a place begins that has no day yet.
+pub(super) const LOOKED_AT: i64 = 20_000;
+
+/// Places, and when the first transaction of each was posted that no day has taken.
+pub(super) type Begins = Vec<(Option<Uuid>, OffsetDateTime)>;
 
 /// A place whose days are closed.
 pub(super) struct Place {
@@ -70,25 +73,33 @@ pub(super) async fn first(tx: &mut PgConnection, site: Option<Uuid>) -> Result<O
     .await?)
 }
 
-/// The same of the places that have some among the first [`LOOKED_AT`] that were posted before a moment.
-pub(super) async fn beginnings(
-    tx: &mut PgConnection,
-    before: OffsetDateTime,
-) -> Result<Vec<(Option<Uuid>, OffsetDateTime)>> {
+/// The same of the places that have some in one part of those that were posted before a moment: [`LOOKED_AT`] of them in their order, the
+/// oldest in part 0. Returns also whether the part is full, so that there may be another one.
+pub(super) async fn beginnings(tx: &mut PgConnection, before: OffsetDateTime, part: i64) -> Result<(Begins, bool)> {
     let rows = sqlx::query!(
-        r#"SELECT site AS "site?", min(posted_at) AS "at!"
+        r#"SELECT site AS "site?", min(posted_at) AS "at!", count(*) AS "count!"
            FROM (SELECT u.posted_at, coalesce(
                      (SELECT n.site_id FROM ledger_transactions t JOIN orders o ON o.id = t.order_id JOIN nas n ON n.id = o.nas_id
                       WHERE t.id = u.transaction_id),
                      (SELECT c.site_id FROM cash_events c WHERE c.transaction_id = u.transaction_id)) AS site
-                 FROM (SELECT transaction_id, posted_at FROM unclosed_transactions WHERE posted_at < $1 ORDER BY posted_at LIMIT $2) u) waiting
+                 FROM (SELECT transaction_id, posted_at FROM unclosed_transactions WHERE posted_at < $1 ORDER BY posted_at
+                       LIMIT $2 OFFSET $3) u) waiting
            GROUP BY 1"#,
         before,
-        LOOKED_AT
+        LOOKED_AT,
+        part * LOOKED_AT
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.site, row.at)).collect())
+    let looked_at: i64 = rows.iter().map(|row| row.count).sum();
+    Ok((rows.into_iter().map(|row| (row.site, row.at)).collect(), looked_at == LOOKED_AT))
+}
+
+/// How many transactions that no day has taken were posted before a moment.
+pub(super) async fn count_unclosed(tx: &mut PgConnection, before: OffsetDateTime) -> Result<i64> {
+    Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM unclosed_transactions WHERE posted_at < $1"#, before)
+        .fetch_one(tx)
+        .await?)
 }
 
 /// Takes what belongs to a day and makes its documents. Returns their names, in their order.

@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 use time::Date;
 use uuid::Uuid;
 
-use super::closing::{self, Place};
+use super::closing::{self, Begins, Place};
 use super::document::{self, Summary};
 use crate::{Db, Result, StoreError};
 
@@ -28,6 +28,8 @@ use crate::{Db, Result, StoreError};
 const ROUND: usize = 31;
 /// How far back a place of which nothing was ever booked may begin.
 const MONTH: time::Duration = time::Duration::days(31);
+/// Seconds after which another part of what waits is gone through for where places begin: about a round of the job that closes days.
+const PART_EVERY: i64 = 120;
 /// Days that are listed at most.
 const LISTED: i64 = 2000;
 
@@ -166,11 +168,11 @@ pub async fn due(db: &Db, now: OffsetDateTime, margin: Duration) -> Result<Vec<D
     .await?;
     let zone_of = |name: Option<&str>| name.and_then(Zone::named).unwrap_or_default();
     // Of a place without a day what has happened since its last midnight does not matter yet, and what happened before is mostly taken.
-    let unbegun = places.iter().filter(|place| place.last.is_none());
-    let before = unbegun.map(|place| last_midnight(&zone_of(place.time_zone.as_deref()), now, margin)).max();
+    let unbegun = || places.iter().filter(|place| place.last.is_none());
+    let before = unbegun().map(|place| last_midnight(&zone_of(place.time_zone.as_deref()), now, margin)).max();
     let begins = match before {
         None => Vec::new(),
-        Some(before) => closing::beginnings(&mut *db.pool.acquire().await?, before).await?,
+        Some(before) => beginnings(db, unbegun().map(|place| place.site).collect(), before, now).await?,
     };
     let mut due = Vec::new();
     for place in places {
@@ -183,6 +185,35 @@ pub async fn due(db: &Db, now: OffsetDateTime, margin: Duration) -> Result<Vec<D
         due.extend(over(&zone, first, now, margin).map(|day| Due { site: place.site, day }));
     }
     Ok(due)
+}
+
+/// Where places without a day begin. The oldest transactions are looked at each time, and mostly these are all that wait. Where there are more,
+/// they may all be of places whose days cannot be closed, which must not keep another place from beginning: so one of the other parts is gone
+/// through as well, at each time another one. A place that is found there may have older ones in a part between: its first is looked up.
+async fn beginnings(
+    db: &Db,
+    mut missing: Vec<Option<Uuid>>,
+    before: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<Begins> {
+    let (mut begins, is_full) = closing::beginnings(&mut *db.pool.acquire().await?, before, 0).await?;
+    missing.retain(|site| begins.iter().all(|(known, _)| known != site));
+    if !is_full || missing.is_empty() {
+        return Ok(begins);
+    }
+    let mut tx = db.begin_by_key().await?;
+    let others = (closing::count_unclosed(&mut tx, before).await? - 1) / closing::LOOKED_AT;
+    if others < 1 {
+        return Ok(begins);
+    }
+    let part = 1 + now.unix_timestamp().div_euclid(PART_EVERY).rem_euclid(others);
+    let (found, _) = closing::beginnings(&mut tx, before, part).await?;
+    for (site, _) in found.into_iter().filter(|(site, _)| missing.contains(site)) {
+        if let Some(at) = closing::first(&mut tx, site).await? {
+            begins.push((site, at));
+        }
+    }
+    Ok(begins)
 }
 
 /// The days from `first` on that ended at least `margin` ago.
