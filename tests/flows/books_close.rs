@@ -348,6 +348,31 @@ async fn what_an_older_server_let_in_is_booked_once_when_a_day_is_closed() {
 }
 
 #[tokio::test]
+async fn what_an_older_server_let_in_is_booked_though_no_day_can_be_closed() {
+    let mut world = World::new().await;
+    let package = world.package("one-hour", |_| {}).await;
+    let ago = |hours| world.clock.now() - time::Duration::hours(hours);
+    let made =
+        voucher::print_batch(&world.db, &package, &Paper::default(), &[new_code()], "desk", ago(80)).await.unwrap();
+    let all = Which::Serials { batch: made.id, first: 1, last: 1 };
+    voucher::sell(&world.db, all, "desk", ago(78)).await.unwrap();
+    redeem_without_books(&world, "1", ago(77)).await;
+    run(
+        &world,
+        "CREATE FUNCTION refuse_days() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no day is closed'; END $$",
+    )
+    .await;
+    run(&world, "CREATE TRIGGER refuse_days BEFORE INSERT ON book_days FOR EACH ROW EXECUTE FUNCTION refuse_days()")
+        .await;
+    world.start_portal().await;
+    eventually("it is income", || async {
+        (number(&world, "SELECT count(*) FROM cash_events WHERE kind = 'used'").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(number(&world, "SELECT count(*) FROM book_days").await, 0);
+}
+
+#[tokio::test]
 async fn a_place_begins_on_the_day_of_its_first_sale_however_the_others_stand() {
     let world = World::new().await;
     let (market, beach) = (Place::new(&world, "Market", 1).await, Place::new(&world, "Beach", 2).await);

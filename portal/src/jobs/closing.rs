@@ -3,8 +3,8 @@
 //! A place whose day cannot be closed holds up no other one; the job says so once, and is seen as stuck if that lasts. Several portals may
 //! close the same day at the same moment: it is closed once, and the others find it closed.
 //!
-//! After a round that has closed something, which is about once a day, it is looked whether a server of an older version has let somebody in
-//! with a voucher and not booked that: what is found is of the next day.
+//! After a round in which something was due, which is about once a day, it is looked whether a server of an older version has let somebody in
+//! with a voucher and not booked that: what is found is of the next day. Whether anything could be closed does not matter to that.
 
 use store::StoreError;
 use store::books::cash;
@@ -20,8 +20,9 @@ const ROUND: usize = 20;
 /// One round. Returns whether there is more to close.
 pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
     let due = day::due(&app.db, app.clock.now(), app.config.books.close_after()).await?;
+    let is_any_due = !due.is_empty();
     let mut refused: Vec<(Due, StoreError)> = Vec::new();
-    let (mut closed, mut is_any_new) = (0, false);
+    let mut closed = 0;
     for next in due {
         if refused.iter().any(|(first, _)| first.site == next.site) {
             continue;
@@ -32,7 +33,6 @@ pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
         match day::close(&app.db, next.site, next.day, CLOSER, app.clock.now()).await {
             Ok(done) => {
                 closed += 1;
-                is_any_new |= done.is_new;
                 if done.is_new && !done.documents.is_empty() {
                     tracing::info!(day = %next.day, documents = ?done.documents, "a day is closed");
                 }
@@ -41,7 +41,7 @@ pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
             Err(error) => refused.push((next, error)),
         }
     }
-    if is_any_new {
+    if is_any_due {
         let late = cash::used_unbooked(&app.db, app.clock.now()).await?;
         if late > 0 {
             tracing::info!(late, "vouchers were used at a server of an older version: that is booked now");
