@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use shared::staff::SiteScope;
+use shared::time::{OffsetDateTime, Zone};
 use store::admin::Audit;
-use store::books::etims;
+use store::books::{day, etims};
 use tests::world::{World, eventually_within};
 use uuid::Uuid;
 
@@ -19,8 +20,8 @@ const REGISTER: &str = "/saveItem";
 /// Longest wait for a handful of invoices: some of them rest for a round of the job after what broke.
 const SIGNED: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// A portal that has its sales signed by the fake, whose device has this serial number.
-async fn place(python: &OsStr, serial: &str) -> (World, Fake, String) {
+/// A portal that has its sales signed by the fake, whose device has this serial number: an invoice for each order, or day.
+async fn place(python: &OsStr, serial: &str, per: &str) -> (World, Fake, String) {
     let (kra, control) = Fake::kra(python).await;
     let mut world = World::new().await;
     let package = world.package("one-hour", |_| {}).await;
@@ -32,6 +33,7 @@ async fn place(python: &OsStr, serial: &str) -> (World, Fake, String) {
     let base = kra.base();
     let sections = format!(
         "\n[etims]\nbase_url = \"{base}\"\ntin = \"{TIN}\"\nitem_class = \"8111180000\"\ntimeout_ms = 1000\n\
+         per = \"{per}\"\n\
          branches = [{{ branch = \"00\", serial = \"{serial}\" }}]\n"
     );
     crate::configure(&world, &sections);
@@ -53,40 +55,49 @@ async fn fail(to: &str, path: &str, mut fault: Value) {
 /// An order of KSh 20 that is paid and booked. Returns its identity.
 async fn sell(world: &World, code: &str) -> Uuid {
     let mut tx = world.pool.begin().await.expect("a transaction");
+    let order = sell_in(&mut tx, code, "mpesa", 0).await;
+    tx.commit().await.expect("it is booked");
+    order
+}
+
+/// The same within a transaction, paid in that way and so many days ago.
+async fn sell_in(tx: &mut sqlx::PgConnection, code: &str, provider: &str, days: i32) -> Uuid {
     let order: Uuid = sqlx::query_scalar(
         "WITH payer AS (
              INSERT INTO users (id, phone, name, created_at) VALUES (gen_random_uuid(), '+254712345678', '', now())
              ON CONFLICT (phone) DO UPDATE SET name = EXCLUDED.name RETURNING id)
          INSERT INTO orders (id, code, user_id, phone, package_id, package, amount_minor, currency, state, paid_at, created_at, updated_at)
-         SELECT gen_random_uuid(), $1, payer.id, '+254712345678', p.id, jsonb_build_object('name', p.name), 2000, 'KES', 'paid', now(),
-                now(), now()
-         FROM payer, packages p RETURNING id",
+         SELECT gen_random_uuid(), $1, payer.id, '+254712345678', p.id, jsonb_build_object('name', p.name), 2000, 'KES', 'paid', sold.at,
+                sold.at, sold.at
+         FROM payer, packages p, (SELECT now() - make_interval(days => $2) AS at) sold RETURNING id",
     )
     .bind(code)
+    .bind(days)
     .fetch_one(&mut *tx)
     .await
     .expect("an order");
     let payment: Uuid = sqlx::query_scalar(
         "INSERT INTO payments (id, order_id, provider, amount_minor, currency, checkout_request_id, state, created_at, updated_at)
-         VALUES (gen_random_uuid(), $1, 'mpesa', 2000, 'KES', 'ws_' || $2, 'succeeded', now(), now()) RETURNING id",
+         VALUES (gen_random_uuid(), $1, $3, 2000, 'KES', 'ws_' || $2, 'succeeded', now(), now()) RETURNING id",
     )
     .bind(order)
     .bind(code)
+    .bind(provider)
     .fetch_one(&mut *tx)
     .await
     .expect("a payment");
-    book(&mut tx, &format!("payment:{payment}"), order, ("mpesa", "sales")).await;
-    tx.commit().await.expect("it is booked");
+    book(&mut *tx, &format!("payment:{payment}"), order, (provider, "sales"), days).await;
     order
 }
 
-async fn book(tx: &mut sqlx::PgConnection, key: &str, order: Uuid, (debit, credit): (&str, &str)) {
+async fn book(tx: &mut sqlx::PgConnection, key: &str, order: Uuid, (debit, credit): (&str, &str), days: i32) {
     let transaction: Uuid = sqlx::query_scalar(
         "INSERT INTO ledger_transactions (id, key, order_id, description, posted_at)
-         VALUES (gen_random_uuid(), $1, $2, 'test', now()) RETURNING id",
+         VALUES (gen_random_uuid(), $1, $2, 'test', now() - make_interval(days => $3)) RETURNING id",
     )
     .bind(key)
     .bind(order)
+    .bind(days)
     .fetch_one(&mut *tx)
     .await
     .expect("a transaction of the ledger");
@@ -130,7 +141,7 @@ async fn signed(world: &World, count: i64) {
 #[tokio::test]
 async fn twenty_sales_and_a_credit_note_are_signed_once_each_and_without_a_gap_whatever_breaks() {
     let Some(python) = fake::program("MLANGO_ETIMS") else { return };
-    let (world, _kra, fake) = place(&python, "MLANGO-1").await;
+    let (world, _kra, fake) = place(&python, "MLANGO-1", "order").await;
     begun(&world).await;
     fail(&fake, REGISTER, json!({ "http_status": 503 })).await;
     let first = sell(&world, "ETIMS001").await;
@@ -148,7 +159,7 @@ async fn twenty_sales_and_a_credit_note_are_signed_once_each_and_without_a_gap_w
         sell(&world, &format!("ETIMS{number:03}")).await;
     }
     let mut tx = world.pool.begin().await.expect("a transaction");
-    book(&mut tx, "refund_due:first", first, ("sales", "refunds_due")).await;
+    book(&mut tx, "refund_due:first", first, ("sales", "refunds_due"), 0).await;
     tx.commit().await.expect("it is booked");
     signed(&world, 21).await;
 
@@ -188,9 +199,59 @@ async fn twenty_sales_and_a_credit_note_are_signed_once_each_and_without_a_gap_w
 }
 
 #[tokio::test]
+async fn a_closed_day_is_one_invoice_for_each_way_of_payment_and_what_goes_back_of_it_is_a_credit_note() {
+    let Some(python) = fake::program("MLANGO_ETIMS") else { return };
+    let (world, _kra, fake) = place(&python, "MLANGO-1", "day").await;
+    begun(&world).await;
+    // At once: the portal closes what is over by itself, and whoever closes the day second finds the same documents.
+    let mut tx = world.pool.begin().await.expect("a transaction");
+    let first = sell_in(&mut tx, "ETIMS201", "mpesa", 3).await;
+    for (code, provider) in [("ETIMS202", "mpesa"), ("ETIMS203", "stripe"), ("ETIMS204", "mpesa")] {
+        sell_in(&mut tx, code, provider, 3).await;
+    }
+    tx.commit().await.expect("they are booked");
+    let posted: OffsetDateTime = sqlx::query_scalar("SELECT min(posted_at) FROM ledger_transactions")
+        .fetch_one(&world.pool)
+        .await
+        .expect("a moment");
+    let sold_on = Zone::default().at(posted).date();
+    let mut closed =
+        day::close(&world.db, None, sold_on, "test", world.clock.now()).await.expect("it is over").documents;
+    closed.sort_unstable();
+    let [mpesa, card] = &closed[..] else { panic!("a document for each way of payment: {closed:?}") };
+    signed(&world, 2).await;
+    let mut tx = world.pool.begin().await.expect("a transaction");
+    book(&mut tx, "refund_due:first", first, ("sales", "refunds_due"), 0).await;
+    tx.commit().await.expect("it is booked");
+    signed(&world, 3).await;
+
+    let theirs = control(&fake, "/sales", json!({ "tin": TIN, "branch": "00" })).await;
+    let theirs = theirs.as_array().expect("a list");
+    let told: Vec<Value> = theirs
+        .iter()
+        .map(|sale| json!([sale["type"], sale["reference"], sale["payment"], sale["amount"], sale["tax"]]))
+        .collect();
+    // The orders are in their day's, and none is told by itself.
+    assert_eq!(told.len(), 3, "{theirs:?}");
+    for expected in [
+        json!(["S", mpesa, "06", 60, 8.28]),
+        json!(["S", card, "05", 20, 2.76]),
+        json!(["R", "ETIMS201", "06", 20, 2.76]),
+    ] {
+        assert!(told.contains(&expected), "{expected}: {told:?}");
+    }
+    let number_of = |kind: &str, reference: &str| {
+        let found = theirs.iter().find(|sale| sale["type"] == kind && sale["reference"] == reference);
+        found.map(|sale| sale["number"].clone())
+    };
+    let credit = theirs.iter().find(|sale| sale["type"] == "R").expect("a credit note");
+    assert_eq!(Some(&credit["original"]), number_of("S", mpesa).as_ref(), "it gives back of the day's invoice");
+}
+
+#[tokio::test]
 async fn what_is_refused_keeps_its_number_and_holds_up_its_branch_until_somebody_has_looked() {
     let Some(python) = fake::program("MLANGO_ETIMS") else { return };
-    let (world, _kra, fake) = place(&python, "MLANGO-2").await;
+    let (world, _kra, fake) = place(&python, "MLANGO-2", "order").await;
     begun(&world).await;
     fail(&fake, SIGN, json!({ "result_code": "910", "message": "Request parameter error (itemClsCd)" })).await;
     sell(&world, "ETIMS101").await;
@@ -232,7 +293,7 @@ async fn what_is_refused_keeps_its_number_and_holds_up_its_branch_until_somebody
 #[tokio::test]
 async fn a_device_that_is_not_approved_is_not_let_in_and_says_why() {
     let Some(python) = fake::program("MLANGO_ETIMS") else { return };
-    let (world, _kra, _fake) = place(&python, "SOMEBODY-ELSES").await;
+    let (world, _kra, _fake) = place(&python, "SOMEBODY-ELSES", "order").await;
     let blocked = eventually_within(SIGNED, "the branch is barred", || async {
         etims::blocked(&world.db).await.ok()?.into_iter().find(|branch| branch.needs_a_person)
     })
