@@ -222,8 +222,8 @@ operation("get", "/voucher-batches/{id}", "getVoucherBatch", "vouchers", "A batc
 operation("patch", "/voucher-batches/{id}", "changeVoucherBatch", "vouchers", "Say who has the paper", "vouchers:write", one("VoucherBatch"), kind="voucher_batch", body="VoucherBatchChange")
 operation("get", "/voucher-batches/{id}/vouchers", "listVouchers", "vouchers", "The vouchers of a batch", "vouchers:read", ("200", ref("VoucherList"), "A page, in the order of the serials."), kind="voucher_batch", query=LIST)
 operation("get", "/voucher-batches/{id}/codes", "listVoucherCodes", "vouchers", "The codes of a batch", "vouchers:codes", ("200", ref("VoucherCodeList"), "A page, in the order of the serials."), kind="voucher_batch", query=LIST, description="Codes are money. Who reads them is written down.")
-operation("post", "/voucher-batches/{id}/sales", "sellVouchers", "vouchers", "Note that vouchers were sold", "vouchers:write", one("Changed"), kind="voucher_batch", body="NewSale", key=True)
-operation("post", "/voucher-batches/{id}/voids", "voidVouchers", "vouchers", "Make vouchers worth nothing", "vouchers:write", one("Changed"), kind="voucher_batch", body="NewVoid", key=True)
+operation("post", "/voucher-batches/{id}/sales", "sellVouchers", "vouchers", "Note that vouchers were sold", "vouchers:write", one("Changed"), kind="voucher_batch", body="NewSale", key=True, description="All of them, or none. Serials that the batch does not have are named in errors, with 422.")
+operation("post", "/voucher-batches/{id}/voids", "voidVouchers", "vouchers", "Make vouchers worth nothing", "vouchers:write", one("Changed"), kind="voucher_batch", body="NewVoid", key=True, description="All of them, or none. Serials that the batch does not have are named in errors, with 422.")
 lists.update(VoucherList="Voucher", VoucherCodeList="VoucherCode")
 
 operation("get", "/customers", "listCustomers", "customers", "List the customers", "customers:read", page("Customer"), query=(*LIST, filtered("phone", text(pattern=PHONE), "The one with this number.")))

@@ -106,6 +106,14 @@ async fn work_that_was_interrupted_is_taken_up_and_makes_one_thing() {
     let batches: i64 = sqlx::query_scalar("SELECT count(*) FROM voucher_batches").fetch_one(&world.pool).await.unwrap();
     assert_eq!(batches, 1);
     let path = format!("/voucher-batches/{}", batch.text_of("id"));
+    // Serials that it does not have are named, nothing is sold, and the key is free again.
+    let wrong = program.once("sell-1", &format!("{path}/sales"), json!({ "first": 1, "last": 4 })).await;
+    let wrong = wrong.refused_as(422, "invalid");
+    assert_eq!(wrong.json["errors"][0]["pointer"], "/last", "{}", wrong.text);
+    let wrong = json!({ "first": 3, "last": 2, "reason": "lost" });
+    program.once("void-1", &format!("{path}/voids"), wrong).await.refused_as(422, "invalid");
+    let nowhere = format!("/voucher-batches/vba_{}/sales", "0".repeat(32));
+    program.once("sell-2", &nowhere, json!({ "first": 1, "last": 1 })).await.refused_as(404, "not-found");
     let sold = program.once("sell-1", &format!("{path}/sales"), json!({ "first": 1, "last": 2 })).await.is(200);
     assert_eq!(sold.json["changed"], 2);
     let void = json!({ "first": 3, "last": 3, "reason": "lost" });

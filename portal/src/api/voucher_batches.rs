@@ -18,7 +18,7 @@ use super::idempotency::Work;
 use super::input::{Input, count, got, id_of, line, line_or_empty};
 use super::json;
 use super::list::Asked;
-use super::problem::Problem;
+use super::problem::{Invalid, Kind, Problem};
 use super::single::Single;
 use crate::App;
 
@@ -228,6 +228,7 @@ pub(super) async fn sell(
     input.done()?;
     let (first, last) = (got(first)?, got(last)?);
     let (batch, _) = known(&app, &id).await?;
+    has(batch.number, batch.size, first, last)?;
     let which = Which::Serials { batch: batch.id, first, last };
     let changed = voucher::sell(&app.db, which, &token.actor, app.clock.now()).await?;
     token.audit(&app, "voucher.sell", &format!("batch {}: {first}-{last}", batch.number)).await?;
@@ -246,6 +247,7 @@ pub(super) async fn void(
     input.done()?;
     let (first, last, reason) = (got(first)?, got(last)?, got(reason)?);
     let (batch, _) = known(&app, &id).await?;
+    has(batch.number, batch.size, first, last)?;
     let which = Which::Serials { batch: batch.id, first, last };
     let changed = voucher::void(&app.db, which, &reason, &token.actor, app.clock.now()).await?;
     token.audit(&app, "voucher.void", &format!("batch {}: {first}-{last} ({reason})", batch.number)).await?;
@@ -255,4 +257,43 @@ pub(super) async fn void(
 /// From which one to which, both included.
 fn serials(input: &mut Input) -> (Option<u32>, Option<u32>) {
     (input.required("first", count(1..=1_000_000)), input.required("last", count(1..=1_000_000)))
+}
+
+/// Whether a batch has these serials. That it is there and they are not is said of the serials: 404 would speak of the batch.
+fn has(number: u32, size: u32, first: u32, last: u32) -> Result<(), Problem> {
+    let told = |pointer: &str, detail: String| Invalid { pointer: pointer.into(), code: "out_of_range", detail };
+    let mut wrong: Vec<Invalid> = [("/first", first), ("/last", last)]
+        .into_iter()
+        .filter(|(_, serial)| *serial > size)
+        .map(|(pointer, serial)| {
+            told(pointer, format!("batch {number} has the serials 1 to {size}: {serial} is not among them"))
+        })
+        .collect();
+    if last < first {
+        wrong.push(told("/last", format!("the last one, {last}, comes before the first, {first}")));
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.into_iter().fold(Problem::new(Kind::Invalid), Problem::with)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_that_a_batch_does_not_have_are_named() {
+        assert!(has(7, 20, 1, 20).is_ok() && has(7, 20, 20, 20).is_ok());
+        for (first, last, said) in [
+            (19, 21, &["/last", "21 is not among them"][..]),
+            (21, 22, &["/first", "21 is not among them", "/last", "22 is not among them"]),
+            (5, 4, &["/last", "the last one, 4, comes before the first, 5"]),
+        ] {
+            let problem = has(7, 20, first, last).expect_err("no such serials");
+            assert_eq!(problem.kind(), Kind::Invalid, "{first}-{last}");
+            let told = format!("{problem:?}");
+            assert!(said.iter().all(|word| told.contains(word)), "{first}-{last}: {told}");
+        }
+    }
 }
