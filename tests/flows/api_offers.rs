@@ -35,6 +35,9 @@ async fn what_is_not_as_usual_is_written_down_and_taken_out() {
     for (field, value, status, code) in [
         ("until", json!("2031-05-03T12:00:00Z"), 409, "conflict"),
         ("until", json!("2031-09-03T12:00:00Z"), 409, "conflict"),
+        // 92 days and a second, and 92 days and 23 hours.
+        ("until", json!("2031-08-03T12:00:01Z"), 409, "conflict"),
+        ("until", json!("2031-08-04T11:00:00Z"), 409, "conflict"),
         ("site", json!(format!("sit_{}", "0".repeat(32))), 404, "not-found"),
         ("percent", json!(1001), 422, "invalid"),
         ("kind", json!("birthday"), 422, "invalid"),
@@ -45,6 +48,11 @@ async fn what_is_not_as_usual_is_written_down_and_taken_out() {
         wrong["name"] = json!("Another");
         program.post("/calendar-days", wrong).await.refused_as(status, code);
     }
+    let mut longest = body.clone();
+    (longest["name"], longest["until"]) = (json!("The longest"), json!("2031-08-03T12:00:00Z"));
+    let longest = program.post("/calendar-days", longest).await.is(201);
+    let (gone, etag_of_it) = (longest.header("location").trim_start_matches("/api/v1"), longest.header("etag"));
+    send(program.request("delete", gone).header("if-match", etag_of_it)).await.is(204);
     let everywhere = json!({ "kind": "closed", "name": "Stock-taking", "from": "2032-01-01T00:00:00Z", "until": "2032-01-02T00:00:00Z" });
     program.post("/calendar-days", everywhere).await.is(201);
     let first = program.get("/calendar-days?limit=1").await.is(200);
@@ -65,7 +73,7 @@ async fn what_is_not_as_usual_is_written_down_and_taken_out() {
         .refused_as(412, "precondition-failed");
     send(program.request("delete", &path).header("if-match", &etag)).await.is(204);
     program.get(&path).await.refused_as(404, "not-found");
-    let written = [("token tickets".to_owned(), "Derby".to_owned())];
+    let written = ["The longest", "Derby"].map(|name| ("token tickets".to_owned(), name.to_owned()));
     assert_eq!(audited(&world, "calendar.remove").await, written);
 }
 

@@ -22,7 +22,7 @@ use super::form::{Fields, Filled, Form, Problems, number};
 use super::page::{After, Page, Tab, answer, style};
 use super::words;
 use crate::App;
-use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, write_holidays, years};
+use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, is_too_long, write_holidays, years};
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
 
@@ -204,7 +204,7 @@ fn read(sent: &Fields, sites: &[Site], scope: &SiteScope, problems: &mut Problem
     let ends = moment(&zone, last, until_hour);
     if ends <= begins {
         problems.note("until", "choose an end that is after the beginning");
-    } else if (ends - begins).whole_days() > LONGEST_DAYS {
+    } else if is_too_long(begins, ends, &zone) {
         problems.note("until", format!("choose at most {LONGEST_DAYS} days"));
     }
     let span = Span {
@@ -325,6 +325,9 @@ pub(super) mod tests {
             (&[("until", "2026-12-24")], None),
             (&[("from_hour", "18"), ("until_hour", "18")], None),
             (&[("from_hour", "24")], None),
+            (&[("until", "2027-03-26")], Some(92 * 24)),
+            (&[("until", "2027-03-27"), ("until_hour", "1")], None),
+            (&[("until", "2027-03-27"), ("until_hour", "23")], None),
             (&[("until", "2027-12-24")], None),
             (&[("site", "elsewhere")], None),
             (&[("percent", "-1")], None),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::rng;
 use shared::staff::SiteScope;
-use shared::time::{OffsetDateTime, rfc3339};
+use shared::time::{OffsetDateTime, Zone, rfc3339};
 use store::StoreError;
 use store::prediction::calendar::{self, Entry, Kind, Span};
 
@@ -20,7 +20,7 @@ use super::list::Asked;
 use super::problem::Problem;
 use super::single::Single;
 use crate::App;
-use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, write_holidays, years};
+use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, is_too_long, write_holidays, years};
 
 const KINDS: [(&str, Kind); 3] = [("holiday", Kind::Holiday), ("event", Kind::Event), ("closed", Kind::Closed)];
 
@@ -82,10 +82,11 @@ pub(super) async fn add(State(app): State<App>, token: Token, mut input: Input) 
         until: got(until)?,
         factor: percent.map(|percent| f64::from(percent) / 100.0),
     };
-    if let Some(site) = site {
-        store::rest::site::get(&app.db, site).await?;
-    }
-    if span.until <= span.from || (span.until - span.from).whole_days() > LONGEST_DAYS {
+    let zone = match site {
+        Some(site) => Zone::named(&store::rest::site::get(&app.db, site).await?.time_zone).unwrap_or_default(),
+        None => Zone::default(),
+    };
+    if span.until <= span.from || is_too_long(span.from, span.until, &zone) {
         return Err(refused(format!("it must end after it begins, and within {LONGEST_DAYS} days")));
     }
     let now = app.clock.now();

@@ -7,7 +7,7 @@ use shared::time::{OffsetDateTime, Zone};
 use store::Db;
 use store::prediction::calendar::{self, Kind, Span};
 use store::prediction::demand::Curves;
-use time::{Date, Duration, Month};
+use time::{Date, Duration, Month, PrimitiveDateTime};
 
 use super::hours::hour_of_week;
 
@@ -15,6 +15,7 @@ use super::hours::hour_of_week;
 pub(crate) const LONGEST_NAME: usize = 100;
 /// The longest time, in days: what is longer is no exception any more.
 pub(crate) const LONGEST_DAYS: i64 = 92;
+const LONGEST: Duration = Duration::days(LONGEST_DAYS);
 /// Hundredths of the usual at most.
 pub(crate) const MOST_PERCENT: u32 = 1_000;
 /// The first hour of Sunday within a week.
@@ -82,6 +83,15 @@ impl Calendar {
 /// Whether an entry has something of the hour that begins at that moment.
 pub(super) fn covers(span: &Span, hour: OffsetDateTime) -> bool {
     span.from < hour + Duration::HOUR && span.until > hour
+}
+
+/// Whether a time is longer than [`LONGEST`] by the clocks of the place: where these are changed within it, its days stay days.
+pub(crate) fn is_too_long(from: OffsetDateTime, until: OffsetDateTime, zone: &Zone) -> bool {
+    let reading = |moment| {
+        let here = zone.at(moment);
+        PrimitiveDateTime::new(here.date(), here.time())
+    };
+    reading(until) - reading(from) > LONGEST
 }
 
 /// Gives an hour its share of what is usual.
@@ -231,6 +241,18 @@ mod tests {
         part.from += Duration::minutes(59);
         let calendar = Calendar::new(vec![part]);
         assert_eq!((9..13).map(|hour| calendar.at(at(hour)).is_some()).collect::<Vec<_>>(), [false, true, true, false]);
+    }
+
+    #[test]
+    fn the_longest_time_goes_by_the_clocks_of_the_place() {
+        let (nairobi, berlin) = (Zone::default(), Zone::named("Europe/Berlin").expect("known"));
+        // The first of September 2027 in Berlin, where clocks go back within the 92 days.
+        let from = at(233 * 24 + 1);
+        for (zone, longest) in [(&nairobi, LONGEST), (&berlin, LONGEST + Duration::HOUR)] {
+            assert!(!is_too_long(from, from + longest, zone));
+            assert!(is_too_long(from, from + longest + Duration::SECOND, zone));
+            assert!(is_too_long(from, from + longest + Duration::hours(23), zone));
+        }
     }
 
     #[test]
