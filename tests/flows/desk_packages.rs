@@ -160,14 +160,8 @@ async fn a_package_is_made_in_a_browser() {
     browser.fill("price", "25").await;
     browser.press("main form button").await;
     browser.wait_for("Lipa KSh 25").await;
-    browser.picture("desk-package").await;
-    browser.client.set_window_size(320, 640).await.unwrap();
-    let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
-    let beyond = browser.client.execute(beyond, Vec::new()).await.unwrap();
-    assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{beyond} pixels");
-    browser.picture("desk-package-small").await;
-    browser.client.goto(&format!("{}/admin/packages", world.portal_url())).await.unwrap();
-    browser.wait_for("on sale").await;
-    browser.picture("desk-packages-small").await;
+    let page = browser.client.current_url().await.unwrap();
+    browser.pictures(page.as_str(), "Lipa KSh 25", "desk-package").await;
+    browser.pictures(&format!("{}/admin/packages", world.portal_url()), "on sale", "desk-packages-one").await;
     browser.close().await;
 }

@@ -185,19 +185,8 @@ async fn a_person_with_a_browser_sets_up_the_phone_and_looks_after_staff() {
         ("/audit".to_owned(), "sign-in", "desk-audit"),
         ("/audit?actor=nobody".to_owned(), "Nothing of that kind", "desk-audit-empty"),
     ];
-    for (path, words, picture) in &pages {
-        browser.client.goto(&format!("{}/admin{path}", world.portal_url())).await.unwrap();
-        browser.wait_for(words).await;
-        browser.picture(picture).await;
-    }
-    browser.client.set_window_size(320, 640).await.unwrap();
-    for (path, words, picture) in &pages {
-        browser.client.goto(&format!("{}/admin{path}", world.portal_url())).await.unwrap();
-        browser.wait_for(words).await;
-        let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
-        let beyond = browser.client.execute(beyond, Vec::new()).await.unwrap();
-        assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{path}: {beyond} pixels");
-        browser.picture(&format!("small-{picture}")).await;
+    for (path, words, name) in pages {
+        browser.pictures(&format!("{}/admin{path}", world.portal_url()), words, name).await;
     }
     browser.client.set_window_size(1100, 900).await.unwrap();
 

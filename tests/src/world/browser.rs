@@ -134,11 +134,20 @@ impl Browser {
             self.client.goto(page).await.expect("the page is there");
             self.wait_for(words).await;
             self.wait_for_charts().await;
-            let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
-            let beyond = self.client.execute(beyond, Vec::new()).await.expect("its width is told");
-            assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{page}: {beyond} pixels wider than {width}");
-            self.picture(&format!("{name}{size}")).await;
+            let name = format!("{name}{size}");
+            self.fits(&name).await;
+            self.picture(&name).await;
         }
+    }
+
+    /// The page that is open is no wider than its window. For one that [`Self::pictures`] cannot go to by itself.
+    ///
+    /// # Panics
+    /// If it is wider.
+    pub async fn fits(&self, name: &str) {
+        let beyond = "return document.documentElement.scrollWidth - window.innerWidth";
+        let beyond = self.client.execute(beyond, Vec::new()).await.expect("its width is told");
+        assert!(beyond.as_i64().is_some_and(|pixels| pixels <= 0), "{name}: {beyond} pixels wider than its window");
     }
 
     /// Waits until every chart of the page is drawn.
