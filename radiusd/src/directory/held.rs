@@ -293,15 +293,32 @@ impl Live {
 
     /// Keeps what logins changed and a newer reading does not know yet.
     fn take_over(&mut self, known: &Live, now: Moment) {
-        for bound in known.pending.iter().flat_map(|pending| &pending.0) {
-            if now.since(bound.at) < PENDING_KEEPS && !self.devices.all().contains(&bound.mac) {
-                self.take_place(*bound);
+        let pending = known.pending.iter().flat_map(|pending| &pending.0);
+        let pending: Vec<Bound> = pending.filter(|bound| now.since(bound.at) < PENDING_KEEPS).copied().collect();
+        for bound in unread(&pending, self.devices.all()) {
+            if !self.devices.all().contains(&bound.mac) {
+                self.take_place(bound);
             }
         }
         if self.starts_at.is_none() && known.starts_at.is_some() {
             (self.starts_at, self.expires_at) = (known.starts_at, known.expires_at);
         }
     }
+}
+
+/// Of what was bound here, in that order, what a reading with these devices does not know yet. A device whose place was taken by one that the
+/// reading has was bound before that one: it is known, and has no place any more.
+fn unread(pending: &[Bound], devices: &[Mac]) -> Vec<Bound> {
+    let mut read = devices.to_vec();
+    let mut unread = Vec::new();
+    for bound in pending.iter().rev() {
+        match read.contains(&bound.mac) {
+            true => read.extend(bound.replaces),
+            false => unread.push(*bound),
+        }
+    }
+    unread.reverse();
+    unread
 }
 
 /// Seconds online, which 136 years of them do not overflow.
@@ -384,6 +401,29 @@ mod tests {
         assert!(admitted(&second, mac(3), now).0 && admitted(&second, mac(4), now).0);
         assert_eq!(second.admit(Some(mac(5)), now), Err(Refusal::Denied(Denial::TooManySwaps)));
         assert!(admitted(&second, mac(5), now.after(Swaps::EVERY)).0);
+    }
+
+    #[test]
+    fn a_place_that_was_given_and_taken_between_two_readings_is_not_given_again() {
+        let now = Moment::from(NOW);
+        let one = entitlement(1);
+        let entitlement = Entitlement { rules: Rules { devices: DevicePolicy::Replace, ..Rules::default() }, ..one };
+        let logged_in = |numbers: &[u8]| {
+            let held = held(&entitlement, None, now);
+            assert!(numbers.iter().all(|number| admitted(&held, mac(*number), now).0));
+            held
+        };
+        for (numbers, readings) in
+            [(&[1, 2, 3][..], &[&[][..], &[1], &[2], &[3]][..]), (&[1, 2, 1], &[&[], &[1], &[2]])]
+        {
+            for reading in readings {
+                let devices = reading.iter().map(|number| mac(*number)).collect();
+                let read = Entitlement { devices, ..entitlement.clone() };
+                let next = held(&read, Some(&logged_in(numbers)), now);
+                let last = mac(*numbers.last().expect("some"));
+                next.with_standing(|s| assert_eq!(s.devices, [last], "{numbers:?} {reading:?}"));
+            }
+        }
     }
 
     #[test]
