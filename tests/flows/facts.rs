@@ -342,6 +342,33 @@ async fn what_is_late_or_taken_back_finds_its_old_hour() {
     assert_eq!(place.number(used).await, 900);
 }
 
+#[tokio::test]
+async fn a_session_that_is_told_late_is_counted_where_it_begins_and_ends_also_where_nothing_was_used() {
+    let place = Place::new().await;
+    let db = &place.world.db;
+    let access = place.access("amina").await;
+    place.sum_up(place.now).await;
+    // One ends as an hour begins.
+    place.session(access, place.ago(94) - MINUTE * 10).await;
+    // Of one nobody knows whose it is.
+    let start = first_report(place.nas, place.ago(90) + MINUTE);
+    let stop = Report { event: Event::Stop, seconds: 3600, at: start.at + HOUR, ..start.clone() };
+    accounting::record(db, &[start, stop], place.now).await.unwrap();
+    // One was open when its router fell silent, and nobody was there to see it.
+    let begins = place.ago(80) + MINUTE;
+    let acct_session_id = "80100002".to_owned();
+    let start = Report { entitlement: Some(access), acct_session_id, ..first_report(place.nas, begins) };
+    let last = Report { event: Event::Interim, seconds: 3600, at: begins + HOUR, ..start.clone() };
+    accounting::record(db, &[start, last], place.now).await.unwrap();
+    place.sum_up(place.now).await;
+    let ended = "SELECT sum(sessions_ended)::bigint FROM nas_hourly";
+    assert_eq!((place.number(ended).await, place.number(AMISS[0]).await), (2, 0));
+    assert_eq!(accounting::close_silent(db, HOUR, HOUR, place.now).await.unwrap().silent, 1);
+    place.sum_up(place.now).await;
+    assert_eq!((place.number(ended).await, place.number(AMISS[0]).await), (3, 0));
+    assert_eq!(place.number("SELECT sum(sessions)::bigint FROM endings_daily").await, 3);
+}
+
 /// Sales, what goes back of them and sessions that are told of at once, or days later, in any order, with rounds in between wherever they fall.
 #[tokio::test]
 async fn whatever_the_order_an_hour_is_the_sum_of_its_rows() {
@@ -349,11 +376,10 @@ async fn whatever_the_order_an_hour_is_the_sum_of_its_rows() {
     println!("seed {seed}");
     let (mut dice, place) = (Dice::seeded(seed), Place::new().await);
     let access = place.access("amina").await;
-    // A session of ten minutes ends within an hour, or minutes after the next one has begun.
+    // A session of ten minutes ends within an hour, as the next one begins, or in it.
     let ago = |dice: &mut Dice, most: u64| {
         let hours = u32::try_from(dice.between(1, most)).unwrap();
-        let minute = u32::try_from(dice.between(0, 53)).unwrap();
-        place.ago(hours) + MINUTE * (if minute > 45 { minute + 6 } else { minute })
+        place.ago(hours) + MINUTE * u32::try_from(dice.between(0, 59)).unwrap()
     };
     let code = |number: u32| format!("DICE{number:04}");
     let mut sold = Vec::new();

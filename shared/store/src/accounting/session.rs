@@ -117,6 +117,16 @@ pub(super) enum Standing {
     Lost(End),
 }
 
+impl Standing {
+    /// Where it ended; `None`: it goes on.
+    pub(super) fn ended_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Standing::Open => None,
+            Standing::Stopped(end) | Standing::Lost(end) => Some(end.at),
+        }
+    }
+}
+
 /// A session as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Stored {
@@ -142,6 +152,8 @@ pub(super) struct Change {
     pub(super) session: Stored,
     /// How it stood before; `None`: it is new.
     pub(super) before: Option<Standing>,
+    /// Where it began before; `None`: it is new.
+    pub(super) began: Option<OffsetDateTime>,
     /// See [`Account::revision`].
     pub(super) revision: Option<u16>,
     /// What its entitlement has used more, in all.
@@ -178,6 +190,13 @@ impl Change {
             None | Some(Standing::Open) => rng::made_at(self.session.key.id).unwrap_or(self.session.started_at),
         }
     }
+
+    /// Where it begins and where it ends, as far as that was not known, or was told otherwise, and where that was then.
+    pub(super) fn moved(&self) -> impl Iterator<Item = OffsetDateTime> {
+        let begins = [self.began, Some(self.session.started_at)];
+        let ends = [self.before.as_ref().and_then(Standing::ended_at), self.session.standing.ended_at()];
+        [begins, ends].into_iter().filter(|[before, now]| before != now).flatten().flatten()
+    }
 }
 
 /// A session that nothing is known of yet.
@@ -206,6 +225,7 @@ pub(super) fn begin(told: Account) -> Change {
         used: session.last.counters,
         session,
         before: None,
+        began: None,
         revision,
         hours,
         crossings,
@@ -245,7 +265,7 @@ impl Stored {
     pub(super) fn join(self, told: Account, steps: &[Crossing]) -> Change {
         let (newly_entitled, revision) = (self.becomes_entitled_by(&told), told.revision);
         let counted = if newly_entitled { Counters::ZERO } else { self.last.counters };
-        let (told_last, fixed) = (told.curve.last().at, self.fixed());
+        let (told_last, fixed, began) = (told.curve.last().at, self.fixed(), Some(self.started_at));
         let (first, last, hours, crossings);
         if self.is_continued_by(&told) {
             first = self.first;
@@ -289,7 +309,7 @@ impl Stored {
         };
         let used = last.counters.minus(counted);
         let only_counters = session.fixed() == fixed;
-        Change { session, before: Some(before), revision, used, hours, crossings, newly_entitled, only_counters }
+        Change { session, before: Some(before), began, revision, used, hours, crossings, newly_entitled, only_counters }
     }
 
     /// What later reports mostly leave as it is.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::rows;
 use super::session::{End, Standing, Stored};
-use crate::{Db, Result};
+use crate::{Db, Result, facts};
 
 /// Acct-Terminate-Cause of a session that fell silent (RFC 2866 §5.10).
 const LOST_SERVICE: &str = "Lost-Service";
@@ -154,7 +154,7 @@ async fn close_all(db: &Db, over: &Over<'_>, now: OffsetDateTime) -> Result<usiz
 /// Closes open sessions as lost. A cut that waits is given up: there is nobody to be cut, and if there is, the session
 /// comes back with its deadline.
 async fn close(tx: &mut PgConnection, ids: &[Uuid], cause: &str, now: OffsetDateTime) -> Result<usize> {
-    let lost = end(tx, ids, cause).await?;
+    let lost = end(tx, ids, cause, now).await?;
     if lost > 0 {
         sqlx::query!(
             "UPDATE nas_commands SET state = 'abandoned', lease_until = NULL, answered_at = coalesce(answered_at, $2)
@@ -169,7 +169,7 @@ async fn close(tx: &mut PgConnection, ids: &[Uuid], cause: &str, now: OffsetDate
 }
 
 /// Moves open sessions to the ended ones, at what was last reported of them.
-pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Result<usize> {
+async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str, now: OffsetDateTime) -> Result<usize> {
     let open = rows::lock_open(tx, ids).await?;
     let lost: Vec<Stored> = open
         .into_iter()
@@ -180,6 +180,9 @@ pub(crate) async fn end(tx: &mut PgConnection, ids: &[Uuid], cause: &str) -> Res
         .collect();
     let gone: Vec<Uuid> = lost.iter().map(|session| session.key.id).collect();
     rows::put_ended(tx, &lost.iter().collect::<Vec<_>>(), &gone).await?;
+    // Nobody may have been there to close them for days.
+    let ended: Vec<OffsetDateTime> = lost.iter().map(|session| session.last.at).collect();
+    facts::correct(tx, ended, now).await?;
     Ok(lost.len())
 }
 
@@ -216,7 +219,7 @@ async fn end_proved(
     )
     .fetch_all(&mut *tx)
     .await?;
-    end(&mut tx, &gone, cause).await?;
+    end(&mut tx, &gone, cause, now).await?;
     super::prove_cuts(&mut tx, &gone, now).await?;
     tx.commit().await?;
     Ok(gone)

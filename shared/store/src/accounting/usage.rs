@@ -72,6 +72,8 @@ pub(super) async fn lock(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>)
 pub(super) struct Used {
     by_entitlement: BTreeMap<Uuid, Counters>,
     by_hour: BTreeMap<(OffsetDateTime, Uuid, Uuid), Counters>,
+    /// Where sessions begin or end otherwise than was known: an hour counts them, also one in which nothing was used.
+    moved: Vec<OffsetDateTime>,
 }
 
 /// What was used by these sessions.
@@ -86,7 +88,7 @@ pub(super) fn of(changes: &[Change]) -> Used {
     }
     by_entitlement.retain(|_, used| !used.is_zero());
     by_hour.retain(|_, used| !used.is_zero());
-    Used { by_entitlement, by_hour }
+    Used { by_entitlement, by_hour, moved: changes.iter().flat_map(Change::moved).collect() }
 }
 
 fn sum_up<K: Ord>(sums: &mut BTreeMap<K, Counters>, key: K, used: Counters) {
@@ -143,7 +145,8 @@ impl Used {
         let marks = self.marks(entitled);
         let total = |(id, used): (&Uuid, &Counters)| Some((*id, entitled.get(id)?.after(used)));
         let totals = self.by_entitlement.iter().filter_map(total).collect();
-        let hours: Vec<OffsetDateTime> = self.by_hour.keys().map(|(hour, ..)| *hour).collect();
+        let used_in = self.by_hour.keys().map(|(hour, ..)| *hour);
+        let hours: Vec<OffsetDateTime> = used_in.chain(self.moved).collect();
         // An hour gives back only what it has, but the row that would be inserted is checked before the one that is there
         // is found.
         let (gained, lost): (Vec<_>, Vec<_>) =
