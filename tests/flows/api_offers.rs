@@ -91,7 +91,7 @@ async fn the_holidays_of_a_year_are_written_down_once() {
 }
 
 /// Twenty who stay away and want offers.
-async fn people(world: &World) {
+pub(crate) async fn people(world: &World) {
     for statement in [
         "INSERT INTO users (id, phone, created_at, offers, offers_said_at)
          SELECT gen_random_uuid(), '+2547' || lpad(i::text, 8, '0'), now(), true, now() FROM generate_series(1, 20) i",

@@ -9,7 +9,7 @@ use tests::world::{World, eventually};
 use crate::api_client::Program;
 use crate::operator::audited;
 
-const RECEIPT: &str = "RKTQDM7W6S";
+pub(crate) const RECEIPT: &str = "RKTQDM7W6S";
 
 async fn stage() -> (World, Program) {
     let mut world = World::new().await;
@@ -19,7 +19,7 @@ async fn stage() -> (World, Program) {
 }
 
 /// Money of which nobody knows what it is for.
-async fn waits(world: &World) {
+pub(crate) async fn waits(world: &World) {
     let told = Told {
         receipt: RECEIPT.into(),
         amount: Money::kes(5_000),

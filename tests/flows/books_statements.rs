@@ -316,7 +316,7 @@ async fn money_of_stripe_and_of_the_bank_waits_and_pays_or_goes_back() {
     // What Stripe has goes back, which its statement then shows by the name that was written as proof.
     unmatched::refund_due(db, &card, "test", now).await.unwrap();
     assert!(matches!(unmatched::owed(db, &card).await, Err(StoreError::Conflict(_))), "M-Pesa is not asked");
-    unmatched::given_back(db, &card, "re_9", now).await.unwrap();
+    unmatched::given_back(db, &card, "re_9", "test", now).await.unwrap();
     assert_eq!(import(&world, "stripe", 3, vec![line("txn_2", "refund", -3_000, "re_9", now)]).await, 1);
     let expected = [("bank", 2_500), ("refunds_due", -500), ("sales", -2_000)];
     assert_eq!(booked(&world).await, accounts(&expected));

@@ -329,13 +329,14 @@ async fn what_nobody_claims_goes_back_once() {
     let world = World::new().await;
     let now = world.clock.now();
     follow(&world, &told("AAAAAAAAA1")).await;
-    assert!(unmatched::given_back(&world.db, "AAAAAAAAA1", "R1", now).await.is_err(), "it is not owed yet");
+    assert!(unmatched::given_back(&world.db, "AAAAAAAAA1", "R1", "test", now).await.is_err(), "it is not owed yet");
     assert_eq!(unmatched::refund_due(&world.db, "AAAAAAAAA1", "desk", now).await.unwrap(), Money::kes(2_000));
     assert_eq!(booked(&world).await, accounts(&[("mpesa", 2_000), ("refunds_due", -2_000)]));
     let listed = unmatched::list(&world.db, false, 10).await.unwrap();
     assert_eq!(listed.iter().map(|one| one.state.as_str()).collect::<Vec<_>>(), ["refunded"], "it has not gone yet");
     let all =
-        futures::future::join_all((0..10).map(|_| unmatched::given_back(&world.db, "AAAAAAAAA1", "R1", now))).await;
+        futures::future::join_all((0..10).map(|_| unmatched::given_back(&world.db, "AAAAAAAAA1", "R1", "test", now)))
+            .await;
     assert_eq!(all.iter().filter(|one| one.is_ok()).count(), 1);
     assert!(booked(&world).await.is_empty());
     assert!(unmatched::list(&world.db, false, 10).await.unwrap().is_empty());

@@ -514,7 +514,7 @@ async fn money_goes_back_with_its_payment_or_by_its_receipt_and_not_by_both() {
     let refused = give_back(&world.db, payment, &by_hand(Extent::All), now).await.unwrap_err();
     assert!(refused.to_string().contains("goes back by its receipt AAAAAAAAA1"), "{refused}");
     assert_eq!(refund::mpesa::find(&world.db, "AAAAAAAAA1").await.unwrap(), None);
-    unmatched::given_back(&world.db, "AAAAAAAAA1", "RKU1234567", now).await.unwrap();
+    unmatched::given_back(&world.db, "AAAAAAAAA1", "RKU1234567", "test", now).await.unwrap();
     let refused = give_back(&world.db, payment, &by_hand(Extent::All), now).await.unwrap_err();
     assert!(refused.to_string().contains("goes back by its receipt"), "{refused}");
     // The paybill tells of it after it was given back: it does not go back once more.

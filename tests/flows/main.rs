@@ -6,6 +6,7 @@
 mod account;
 mod alerts;
 mod api_access;
+mod api_audit;
 mod api_changes;
 mod api_client;
 mod api_offers;

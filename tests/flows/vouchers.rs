@@ -76,7 +76,7 @@ async fn a_batch_is_sealed_and_can_be_printed_again() {
     let again =
         voucher::print_batch(&world.db, &package, &Paper::default(), &codes[..1], "amina", world.clock.now()).await;
     assert!(conflict(again).contains("there already"));
-    voucher::hand_over(&world.db, made.id, None).await.unwrap();
+    voucher::hand_over(&world.db, made.id, None, "amina", world.clock.now()).await.unwrap();
     let all = voucher::batches(&world.db, None, 10).await.unwrap();
     assert_eq!(all.len(), 1, "nothing was made of a code that was there");
     assert_eq!(all[0].agent, None);

@@ -19,11 +19,10 @@ use store::alert::outbox::Told;
 use store::alert::{self, Alert};
 use uuid::Uuid;
 
-use super::Refusal;
-use super::audit::audit;
 use super::form::{Fields, Filled, Form, Problems, sentence, told};
 use super::page::{Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
+use super::{Refusal, audit};
 use crate::App;
 use crate::alerts::standing::may_see;
 use crate::predictions::anomalies;
@@ -161,16 +160,15 @@ pub(super) async fn acknowledge(
         return Err(Refusal::NotFound);
     }
     let note: String = posted.form.text("note").chars().take(NOTE_LIMIT).collect();
-    let done = alert::acknowledge(&app.db, id, &staff.admin.email, &note, app.clock.now()).await;
+    let object = format!("{} {id}", alert.kind.as_str());
+    let line = audit::line(staff, "alert.acknowledge", &object);
+    let done = alert::acknowledge(&app.db, id, &line, &note, app.clock.now()).await;
     if let Err(problem) = told(done)? {
         return one(&app, staff, id, problem, &Asked::default(), StatusCode::CONFLICT).await;
     }
-    audit(&app, staff, "alert.acknowledge", &format!("{} {id}", alert.kind.as_str())).await?;
     if posted.form.is_on(EXPECTED) && alert.kind == Kind::DemandUnusual {
-        let (by, now) = (&staff.admin.email, app.clock.now());
-        if let Some(span) = anomalies::expected(&app, &alert, by, &note, now).await? {
-            audit(&app, staff, "calendar.add", &span.name).await?;
-        }
+        let line = audit::line(staff, "calendar.add", "");
+        anomalies::expected(&app, &alert, (&line).into(), &note, app.clock.now()).await?;
     }
     crate::alerts::refresh(&app).await?;
     Ok(Redirect::to(&format!("{LIST}/{id}?done=acknowledged")).into_response())

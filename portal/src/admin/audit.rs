@@ -6,10 +6,15 @@ use super::Refusal;
 use crate::App;
 use crate::session::Staff;
 
-/// Writes down that somebody did something to a thing. Actions and objects are spelt as the command line spells them.
+/// That somebody did something to a thing, for what writes it down together with what it tells of. Actions and objects are spelt as the
+/// command line spells them.
+pub(super) fn line<'a>(staff: &'a Staff, action: &'a str, object: &'a str) -> Audit<'a> {
+    Audit { actor: &staff.admin.email, action, object, address: Some(staff.from) }
+}
+
+/// Writes the same down by itself.
 pub(super) async fn audit(app: &App, staff: &Staff, action: &str, object: &str) -> Result<(), Refusal> {
-    let line = Audit { actor: &staff.admin.email, action, object, address: Some(staff.from) };
-    Ok(store::admin::audit(&app.db, &line, app.clock.now()).await?)
+    Ok(store::admin::audit(&app.db, &line(staff, action, object), app.clock.now()).await?)
 }
 
 /// The same with more to say, such as what was before. No secret may be in it.
@@ -20,6 +25,5 @@ pub(super) async fn audit_with(
     object: &str,
     detail: &serde_json::Value,
 ) -> Result<(), Refusal> {
-    let line = Audit { actor: &staff.admin.email, action, object, address: Some(staff.from) };
-    Ok(store::admin::audit_with(&app.db, &line, detail, app.clock.now()).await?)
+    Ok(store::admin::audit_with(&app.db, &line(staff, action, object), detail, app.clock.now()).await?)
 }

@@ -16,11 +16,9 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, Time};
 use uuid::Uuid;
 
-use super::Refusal;
-use super::audit::audit;
 use super::form::{Fields, Filled, Form, Problems, number};
 use super::page::{After, Page, Tab, answer, style};
-use super::words;
+use super::{Refusal, audit, words};
 use crate::App;
 use crate::predictions::calendar::{LONGEST_DAYS, LONGEST_NAME, MOST_PERCENT, is_too_long, write_holidays, years};
 use crate::session::Staff;
@@ -83,11 +81,11 @@ pub(super) async fn add(State(app): State<App>, posted: Posted<Fields>) -> Resul
     let Some(span) = read(sent, &sites, staff.sites(), &mut problems) else {
         return page(&app, staff, sent, &problems, "").await;
     };
-    if !calendar::add(&app.db, rng::id(now), &span, &staff.admin.email, now).await? {
+    let line = audit::line(staff, "calendar.add", "");
+    if !calendar::add(&app.db, rng::id(now), &span, &line, now).await? {
         problems.note("name", "this stands in the calendar already");
         return page(&app, staff, sent, &problems, "").await;
     }
-    audit(&app, staff, "calendar.add", &span.name).await?;
     Ok(Redirect::to("/admin/calendar?done=added").into_response())
 }
 
@@ -99,8 +97,8 @@ async fn add_holidays(app: &App, posted: &Posted<Fields>) -> Result<Response, Re
     }
     let year = posted.form.text(YEAR).parse::<i32>().ok().filter(|year| years(now).contains(year));
     let year = year.ok_or(Refusal::NotFound)?;
-    write_holidays(&app.db, year, &staff.admin.email, now).await?;
-    audit(app, staff, "calendar.add", &format!("public holidays of Kenya {year}")).await?;
+    let object = format!("public holidays of Kenya {year}");
+    write_holidays(&app.db, year, &audit::line(staff, "calendar.add", &object), now).await?;
     Ok(Redirect::to("/admin/calendar?done=holidays").into_response())
 }
 
@@ -110,8 +108,8 @@ pub(super) async fn remove(
     Path(id): Path<Uuid>,
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
-    let name = calendar::remove(&app.db, posted.staff.sites(), id).await?;
-    audit(&app, &posted.staff, "calendar.remove", &name).await?;
+    let line = audit::line(&posted.staff, "calendar.remove", "");
+    calendar::remove(&app.db, posted.staff.sites(), id, &line, app.clock.now()).await?;
     Ok(Redirect::to("/admin/calendar?done=removed").into_response())
 }
 

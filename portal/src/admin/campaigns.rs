@@ -17,11 +17,10 @@ use shared::time::OffsetDateTime;
 use store::campaign::{self, Arm, Audience, Campaign, Kind, Outcome};
 use uuid::Uuid;
 
-use super::Refusal;
-use super::audit::audit;
 use super::form::{Fields, Question};
 use super::page::{After, Page, Tab, answer, style};
 use super::words::{self, Said, Tone, said};
+use super::{Refusal, audit};
 use crate::App;
 use crate::campaigns::uplift::{self, Uplift};
 use crate::session::Staff;
@@ -143,9 +142,7 @@ pub(super) async fn stop(
         let question = Question::new("stop", "Stop this campaign?", lines, "Yes, stop it").danger();
         return question.ask((&app, staff, Tab::Messages), &address, &posted.form);
     }
-    if campaign::stop(&app.db, id, &staff.admin.email, app.clock.now()).await? {
-        audit(&app, staff, "campaign.stop", &campaign.name).await?;
-    }
+    campaign::stop(&app.db, id, &audit::line(staff, "campaign.stop", &campaign.name), app.clock.now()).await?;
     Ok(Redirect::to(&format!("{address}?done=stopped")).into_response())
 }
 

@@ -12,9 +12,8 @@ use store::StoreError;
 use store::outage::{Cause, Outage};
 use uuid::Uuid;
 
-use super::audit::audit;
 use super::page::{Page, Tab, answer, style};
-use super::{Refusal, words};
+use super::{Refusal, audit, words};
 use crate::App;
 use crate::session::Staff;
 use crate::session::csrf::{Nothing, Posted};
@@ -90,14 +89,14 @@ pub(super) async fn give_back(
     Path(outage): Path<Uuid>,
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
-    let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
     store::site::reaches_outage(&app.db, posted.staff.sites(), outage).await?;
-    match store::outage::give_back(&app.db, outage, actor, now).await {
+    let object = outage.to_string();
+    let line = audit::line(&posted.staff, "outage.give_back", &object);
+    match store::outage::give_back(&app.db, outage, &line, app.clock.now()).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(Redirect::to("/admin/outages?late=1").into_response()),
         Err(error) => return Err(error.into()),
     }
-    audit(&app, &posted.staff, "outage.give_back", &outage.to_string()).await?;
     Ok(Redirect::to("/admin/outages").into_response())
 }
 
@@ -107,17 +106,17 @@ pub(super) async fn give_back_site(
     Path(site): Path<Uuid>,
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
-    let (now, actor) = (app.clock.now(), &posted.staff.admin.email);
     if !posted.staff.sites().covers(Some(site)) {
         return Err(Refusal::NotFound);
     }
     for outage in store::outage::to_give_back(&app.db, site).await? {
-        match store::outage::give_back(&app.db, outage, actor, now).await {
+        let object = outage.to_string();
+        let line = audit::line(&posted.staff, "outage.give_back", &object);
+        match store::outage::give_back(&app.db, outage, &line, app.clock.now()).await {
             // Somebody else was quicker.
             Err(StoreError::Conflict(_)) => continue,
             given => given?,
         };
-        audit(&app, &posted.staff, "outage.give_back", &outage.to_string()).await?;
     }
     Ok(Redirect::to("/admin/outages").into_response())
 }

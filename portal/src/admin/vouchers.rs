@@ -14,10 +14,9 @@ use shared::time::OffsetDateTime;
 use shared::voucher::{Code, new_code};
 use store::voucher::{Batch, MAX_AGENT, MAX_BATCH, Paper};
 
-use super::audit::audit;
 use super::form::{Fields, Filled, Form, FormPage, Problems, number, told};
 use super::page::{Page, Tab, answer, style};
-use super::{Refusal, words};
+use super::{Refusal, audit, words};
 use crate::App;
 use crate::cli::values;
 use crate::session::Staff;
@@ -169,14 +168,11 @@ pub(super) async fn make(State(app): State<App>, posted: Posted<Fields>) -> Resu
     };
     let codes: Vec<Code> = (0..count).map(|_| new_code()).collect();
     let paper = Paper { agent: agent.as_deref(), label, redeem_before };
-    let made = store::voucher::print_batch(&app.db, &package, &paper, &codes, &staff.admin.email, now).await;
-    match told(made)? {
-        Ok(batch) => {
-            let last = redeem_before.map(|end| format!(", until {}", day::typed(end))).unwrap_or_default();
-            let object = format!("batch {}: {count} of {}{last}", batch.number, package.slug);
-            audit(&app, staff, "voucher.print", &object).await?;
-            Ok(Redirect::to(&format!("/admin/vouchers/{}?done=made", batch.number)).into_response())
-        }
+    let last = redeem_before.map(|end| format!(", until {}", day::typed(end))).unwrap_or_default();
+    let object = format!("{count} of {}{last}", package.slug);
+    let line = audit::line(staff, "voucher.print", &object);
+    match told(store::voucher::print_batch(&app.db, &package, &paper, &codes, &line, now).await)? {
+        Ok(batch) => Ok(Redirect::to(&format!("/admin/vouchers/{}?done=made", batch.number)).into_response()),
         Err(problem) => {
             problems.note("count", problem);
             new_page(&app, staff, StatusCode::CONFLICT, sent, &problems).await

@@ -86,9 +86,10 @@ pub(super) async fn acknowledge(
     input.done()?;
     let id = in_path(Thing::Alert, &id)?;
     let note = note.unwrap_or_default();
-    alert::acknowledge(&app.db, id, &token.actor, &note, app.clock.now()).await?;
+    let object = format!("{} {id}", alert::get(&app.db, id).await?.kind.as_str());
+    let line = token.line("alert.acknowledge", &object);
+    alert::acknowledge(&app.db, id, &line, &note, app.clock.now()).await?;
     let alert = alert::get(&app.db, id).await?;
-    token.audit(&app, "alert.acknowledge", &format!("{} {id}", alert.kind.as_str())).await?;
     crate::alerts::refresh(&app).await?;
     Ok((StatusCode::OK, axum::Json(spelt(&alert))).into_response())
 }

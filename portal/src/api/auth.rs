@@ -45,10 +45,15 @@ impl Token {
         Ok(Token { id: good.id, actor: format!("token {}", good.name), scopes: good.scopes, from })
     }
 
-    /// Leaves a line in the audit log. Actions and objects are spelt as the command line spells them.
+    /// A line of the audit log, for what writes it together with what it tells of. Actions and objects are spelt as the command line
+    /// spells them.
+    pub(super) fn line<'a>(&'a self, action: &'a str, object: &'a str) -> Audit<'a> {
+        Audit { actor: &self.actor, action, object, address: Some(self.from) }
+    }
+
+    /// Leaves a line in the audit log.
     pub(super) async fn audit(&self, app: &App, action: &str, object: &str) -> Result<(), Problem> {
-        let line = Audit { actor: &self.actor, action, object, address: Some(self.from) };
-        Ok(store::admin::audit(&app.db, &line, app.clock.now()).await?)
+        Ok(store::admin::audit(&app.db, &self.line(action, object), app.clock.now()).await?)
     }
 }
 

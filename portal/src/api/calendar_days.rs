@@ -91,10 +91,9 @@ pub(super) async fn add(State(app): State<App>, token: Token, mut input: Input) 
     }
     let now = app.clock.now();
     let id = rng::id(now);
-    if !calendar::add(&app.db, id, &span, &token.actor, now).await? {
+    if !calendar::add(&app.db, id, &span, &token.line("calendar.add", ""), now).await? {
         return Err(refused("this stands in the calendar".into()));
     }
-    token.audit(&app, "calendar.add", &span.name).await?;
     let entry = calendar::get(&app.db, id).await?;
     Ok(Single::new(spelt(&entry)).created(&format!("/calendar-days/{}", spell(Thing::CalendarDay, id))))
 }
@@ -108,8 +107,8 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let entry = calendar::get(&app.db, in_path(Thing::CalendarDay, &id)?).await?;
     Single::new(spelt(&entry)).unchanged(&headers)?;
-    let name = calendar::remove(&app.db, &SiteScope::All, entry.id).await?;
-    token.audit(&app, "calendar.remove", &name).await?;
+    let line = token.line("calendar.remove", "");
+    calendar::remove(&app.db, &SiteScope::All, entry.id, &line, app.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -127,8 +126,8 @@ pub(super) async fn holidays(State(app): State<App>, token: Token, mut input: In
     let known = years(now);
     let year = known.into_iter().find(|known| i64::from(*known) == year);
     let year = year.ok_or_else(|| refused(format!("the year must be {} or {}", known[0], known[1])))?;
-    let added = write_holidays(&app.db, year, &token.actor, now).await?;
-    token.audit(&app, "calendar.add", &format!("public holidays of Kenya {year}")).await?;
+    let object = format!("public holidays of Kenya {year}");
+    let added = write_holidays(&app.db, year, &token.line("calendar.add", &object), now).await?;
     Ok(Json(Holidays { year, added }).into_response())
 }
 

@@ -194,6 +194,7 @@ pub(super) async fn begin(
         (None, new) => new.clone(),
     };
     check_texts(&app, &wish, discount.as_ref()).await?;
+    let line = token.line("campaign.begin", &wish.name);
     let new = New {
         id: work,
         name: &wish.name,
@@ -206,10 +207,10 @@ pub(super) async fn begin(
         held_out_percent: i16::try_from(wish.held_out).unwrap_or(i16::MAX),
         seed: &rng::secret(),
         measured_until: now + DAY * wish.days,
-        by: &token.actor,
+        whom: wish.audience.kind.as_str(),
+        by: (&line).into(),
     };
     campaign::begin(&app.db, &new, now).await?;
-    token.audit(&app, "campaign.begin", &wish.name).await?;
     Ok(made(&campaign::get(&app.db, &SiteScope::All, work).await?))
 }
 
@@ -256,9 +257,7 @@ async fn check_texts(app: &App, wish: &Wish, discount: Option<&Discount>) -> Res
 /// `POST /campaigns/{id}/stops`: nobody else is told. Twice is once.
 pub(super) async fn stop(State(app): State<App>, token: Token, Path(id): Path<String>) -> Result<Response, Problem> {
     let found = known(&app, &id).await?;
-    if campaign::stop(&app.db, found.id, &token.actor, app.clock.now()).await? {
-        token.audit(&app, "campaign.stop", &found.name).await?;
-    }
+    campaign::stop(&app.db, found.id, &token.line("campaign.stop", &found.name), app.clock.now()).await?;
     let found = known(&app, &id).await?;
     if found.state != "stopped" {
         return Err(refused("its purchases are counted no more: there is nothing to stop".into()));

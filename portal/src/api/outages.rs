@@ -74,7 +74,8 @@ pub(super) async fn give_back(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let outage = in_path(Thing::Outage, &id)?;
-    let back = store::outage::give_back(&app.db, outage, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "outage.give_back", &outage.to_string()).await?;
+    let object = outage.to_string();
+    let line = token.line("outage.give_back", &object);
+    let back = store::outage::give_back(&app.db, outage, &line, app.clock.now()).await?;
     Ok((StatusCode::OK, Json(given(&back))).into_response())
 }

@@ -132,8 +132,8 @@ pub(super) async fn assign(
         (None, Some(phone), Some(package)) => Purpose::Package { phone, package },
         (None, ..) => return Err(Problem::new(Kind::Internal)),
     };
-    let assigned = unmatched::assign(&app.db, &receipt, &purpose, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "money.assign", &format!("{receipt} to order {}", assigned.order)).await?;
+    let line = token.line("money.assign", &receipt);
+    let assigned = unmatched::assign(&app.db, &receipt, &purpose, &line, app.clock.now()).await?;
     let answer = json!({
         "receipt": receipt, "order": assigned.order, "rest": assigned.rest.map(json::Money::from),
         "entitlement": spell(Thing::Entitlement, assigned.entitlement),
@@ -153,8 +153,7 @@ pub(super) async fn refund(
     Path(text): Path<String>,
 ) -> Result<Response, Problem> {
     let receipt = receipt(&text)?;
-    unmatched::refund_due(&app.db, &receipt, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "money.refund", &receipt).await?;
+    unmatched::refund_due(&app.db, &receipt, &token.line("money.refund", &receipt), app.clock.now()).await?;
     now(&app, &receipt, StatusCode::OK).await
 }
 
@@ -223,8 +222,9 @@ pub(super) async fn given_back(
     let proof = input.required("proof", line(200));
     input.done()?;
     let (receipt, proof) = (receipt(&text)?, got(proof)?);
-    unmatched::given_back(&app.db, &receipt, &proof, app.clock.now()).await?;
-    token.audit(&app, "money.given_back", &format!("{receipt} by {proof}")).await?;
+    let object = format!("{receipt} by {proof}");
+    let line = token.line("money.given_back", &object);
+    unmatched::given_back(&app.db, &receipt, &proof, &line, app.clock.now()).await?;
     now(&app, &receipt, StatusCode::OK).await
 }
 
@@ -238,15 +238,15 @@ pub(super) async fn ignore(
     let reason = input.required("reason", line(MAX_REASON));
     input.done()?;
     let (receipt, reason) = (receipt(&text)?, got(reason)?);
-    unmatched::ignore(&app.db, &receipt, &reason, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "money.ignore", &format!("{receipt} ({reason})")).await?;
+    let object = format!("{receipt} ({reason})");
+    let line = token.line("money.ignore", &object);
+    unmatched::ignore(&app.db, &receipt, &reason, &line, app.clock.now()).await?;
     now(&app, &receipt, StatusCode::OK).await
 }
 
 /// `POST /received-money/{receipt}/heeds`: what was ignored waits again.
 pub(super) async fn heed(State(app): State<App>, token: Token, Path(text): Path<String>) -> Result<Response, Problem> {
     let receipt = receipt(&text)?;
-    unmatched::heed(&app.db, &receipt).await?;
-    token.audit(&app, "money.heed", &receipt).await?;
+    unmatched::heed(&app.db, &receipt, &token.line("money.heed", &receipt), app.clock.now()).await?;
     now(&app, &receipt, StatusCode::OK).await
 }

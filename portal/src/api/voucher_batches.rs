@@ -103,10 +103,9 @@ pub(super) async fn add(
     let package = store::package::by_id(&app.db, got(package)?).await?;
     let codes: Vec<Code> = (0..got(size)?).map(|_| new_code()).collect();
     let paper = voucher::Paper { agent: agent.as_deref(), label: &label, redeem_before: None };
-    let now = app.clock.now();
-    let batch = voucher::print_batch_as(&app.db, work, &package, &paper, &codes, &token.actor, now).await?;
-    let object = format!("batch {}: {} of {}", batch.number, codes.len(), package.slug);
-    token.audit(&app, "voucher.print", &object).await?;
+    let object = format!("{} of {}", codes.len(), package.slug);
+    let (line, now) = (token.line("voucher.print", &object), app.clock.now());
+    let batch = voucher::print_batch_as(&app.db, work, &package, &paper, &codes, &line, now).await?;
     let (batch, _) = voucher::batch(&app.db, batch.id).await?;
     Ok(single(&batch).created(&format!("/voucher-batches/{}", spell(Thing::VoucherBatch, batch.id))))
 }
@@ -123,9 +122,9 @@ pub(super) async fn change(
     single(&batch).unchanged(&headers)?;
     let agent = input.nullable("agent", line(MAX_AGENT)).unwrap_or_else(|| batch.agent.clone());
     input.done()?;
-    voucher::hand_over(&app.db, batch.id, agent.as_deref()).await?;
     let object = format!("batch {} to {}", batch.number, agent.as_deref().unwrap_or("the operator"));
-    token.audit(&app, "voucher.give", &object).await?;
+    let line = token.line("voucher.give", &object);
+    voucher::hand_over(&app.db, batch.id, agent.as_deref(), &line, app.clock.now()).await?;
     let batch = Batch { agent, ..batch };
     Ok(single(&batch).answer(StatusCode::OK))
 }
@@ -230,8 +229,8 @@ pub(super) async fn sell(
     let (batch, _) = known(&app, &id).await?;
     has(batch.number, batch.size, first, last)?;
     let which = Which::Serials { batch: batch.id, first, last };
-    let changed = voucher::sell(&app.db, which, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "voucher.sell", &format!("batch {}: {first}-{last}", batch.number)).await?;
+    let object = format!("batch {}: {first}-{last}", batch.number);
+    let changed = voucher::sell(&app.db, which, &token.line("voucher.sell", &object), app.clock.now()).await?;
     Ok((StatusCode::OK, Json(json!({ "changed": changed }))).into_response())
 }
 
@@ -249,8 +248,9 @@ pub(super) async fn void(
     let (batch, _) = known(&app, &id).await?;
     has(batch.number, batch.size, first, last)?;
     let which = Which::Serials { batch: batch.id, first, last };
-    let changed = voucher::void(&app.db, which, &reason, &token.actor, app.clock.now()).await?;
-    token.audit(&app, "voucher.void", &format!("batch {}: {first}-{last} ({reason})", batch.number)).await?;
+    let object = format!("batch {}: {first}-{last} ({reason})", batch.number);
+    let line = token.line("voucher.void", &object);
+    let changed = voucher::void(&app.db, which, &reason, &line, app.clock.now()).await?;
     Ok((StatusCode::OK, Json(json!({ "changed": changed }))).into_response())
 }
 

@@ -175,10 +175,14 @@ impl Context {
         self.clock.now()
     }
 
+    /// A line of the audit log, for what writes it together with what it tells of.
+    fn line<'a>(&self, action: &'a str, object: &'a str) -> Audit<'a> {
+        Audit { actor: ACTOR, action, object, address: None }
+    }
+
     /// Leaves a line in the audit log.
     async fn audit(&self, action: &str, object: &str) -> anyhow::Result<()> {
-        let line = Audit { actor: ACTOR, action, object, address: None };
-        Ok(store::admin::audit(&self.db, &line, self.now()).await?)
+        Ok(store::admin::audit(&self.db, &self.line(action, object), self.now()).await?)
     }
 }
 

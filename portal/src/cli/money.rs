@@ -173,8 +173,8 @@ impl Assign {
             // The arguments are one or the other.
             (None, ..) => anyhow::bail!("say --order, or --phone and --package"),
         };
-        let assigned = unmatched::assign(&context.db, &self.receipt, &purpose, ACTOR, context.now()).await?;
-        context.audit("money.assign", &format!("{} to order {}", self.receipt, assigned.order)).await?;
+        let line = context.line("money.assign", &self.receipt);
+        let assigned = unmatched::assign(&context.db, &self.receipt, &purpose, &line, context.now()).await?;
         let rest = assigned.rest.map(|rest| format!(" {rest} more than its price came: that belongs to the customer."));
         let text = format!("{} pays for order {}.{}", self.receipt, assigned.order, rest.unwrap_or_default());
         let value = json!({
@@ -211,8 +211,8 @@ impl Refund {
             return back::by_receipt(context, receipt, proof, &self.answer).await;
         }
         if !self.reverse {
-            let amount = unmatched::refund_due(&context.db, receipt, ACTOR, context.now()).await?;
-            context.audit("money.refund", receipt).await?;
+            let line = context.line("money.refund", receipt);
+            let amount = unmatched::refund_due(&context.db, receipt, &line, context.now()).await?;
             let value = json!({ "receipt": receipt, "amount": spelling::Money::from(amount), "result": "due" });
             return self.answer.give(&value, format!("{amount} of {receipt} is owed to its payer now."));
         }
@@ -245,9 +245,8 @@ impl Refund {
         let (receipt, now) = (self.receipt.as_str(), context.now());
         let mpesa = mpesa(context)?;
         let operator = mpesa.operator().context("there is no [mpesa.initiator] in the configuration")?;
-        if unmatched::refund_due(&context.db, receipt, ACTOR, now).await.is_ok() {
-            context.audit("money.refund", receipt).await?;
-        }
+        // Where it is owed already, there is nothing to say.
+        drop(unmatched::refund_due(&context.db, receipt, &context.line("money.refund", receipt), now).await);
         let amount = unmatched::owed(&context.db, receipt).await?;
         if self.again {
             let asked = mpesa_request::about(&context.db, mpesa_request::Kind::Reversal, receipt).await?;

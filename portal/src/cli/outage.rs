@@ -73,8 +73,9 @@ impl GiveBack {
         };
         let (mut customers, mut seconds) = (0, 0);
         for id in &ids {
-            let given = store::outage::give_back(&context.db, *id, "command line", context.now()).await?;
-            context.audit("outage.give_back", &id.to_string()).await?;
+            let object = id.to_string();
+            let line = context.line("outage.give_back", &object);
+            let given = store::outage::give_back(&context.db, *id, &line, context.now()).await?;
             customers += given.customers;
             seconds += given.time.as_secs();
         }

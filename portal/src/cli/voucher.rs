@@ -9,7 +9,7 @@ use shared::time::{OffsetDateTime, rfc3339};
 use shared::voucher::{self, Code};
 use store::voucher::{MAX_BATCH, Paper, State, Which};
 
-use super::{ACTOR, Answer, Context, values};
+use super::{Answer, Context, values};
 use crate::vouchers::{self, csv, day, pdf};
 
 /// Vouchers.
@@ -143,10 +143,10 @@ impl Print {
         let package = store::package::by_slug(&context.db, &self.package).await?;
         let codes: Vec<Code> = (0..self.count).map(|_| voucher::new_code()).collect();
         let paper = Paper { agent: self.agent.as_deref(), label: &self.label, redeem_before: self.use_by };
-        let batch = store::voucher::print_batch(&context.db, &package, &paper, &codes, ACTOR, context.now()).await?;
         let last = self.use_by.map(|end| format!(", until {}", day::typed(end))).unwrap_or_default();
-        let object = format!("batch {}: {} of {}{last}", batch.number, self.count, package.slug);
-        context.audit("voucher.print", &object).await?;
+        let object = format!("{} of {}{last}", self.count, package.slug);
+        let line = context.line("voucher.print", &object);
+        let batch = store::voucher::print_batch(&context.db, &package, &paper, &codes, &line, context.now()).await?;
         let files = self.files.write(context, batch.id).await?;
         let codes: Vec<String> = codes.iter().map(voucher::printed).collect();
         let answer = json!({ "package": package.slug, "batch": batch.number, "codes": codes, "files": files });
@@ -250,9 +250,10 @@ impl Export {
 impl Give {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let batch = store::voucher::by_number(&context.db, self.batch).await?;
-        store::voucher::hand_over(&context.db, batch, self.agent.as_deref()).await?;
         let whose = self.agent.as_deref().unwrap_or("the operator");
-        context.audit("voucher.give", &format!("batch {} to {whose}", self.batch)).await?;
+        let object = format!("batch {} to {whose}", self.batch);
+        let line = context.line("voucher.give", &object);
+        store::voucher::hand_over(&context.db, batch, self.agent.as_deref(), &line, context.now()).await?;
         let text = format!("{whose} has batch {}.", self.batch);
         self.answer.give(&json!({ "batch": self.batch, "agent": self.agent }), text)
     }
@@ -271,8 +272,9 @@ impl Range {
 
     async fn sell(self, context: &Context) -> anyhow::Result<()> {
         let which = self.which(context).await?;
-        let sold = store::voucher::sell(&context.db, which, ACTOR, context.now()).await?;
-        context.audit("voucher.sell", &self.name()).await?;
+        let object = self.name();
+        let sold =
+            store::voucher::sell(&context.db, which, &context.line("voucher.sell", &object), context.now()).await?;
         self.answer.give(&json!({ "batch": self.batch, "sold": sold }), format!("{sold} are noted as sold."))
     }
 }
@@ -280,8 +282,9 @@ impl Range {
 impl Void {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         let which = self.range.which(context).await?;
-        let voided = store::voucher::void(&context.db, which, &self.reason, ACTOR, context.now()).await?;
-        context.audit("voucher.void", &format!("{} ({})", self.range.name(), self.reason)).await?;
+        let object = format!("{} ({})", self.range.name(), self.reason);
+        let line = context.line("voucher.void", &object);
+        let voided = store::voucher::void(&context.db, which, &self.reason, &line, context.now()).await?;
         let value = json!({ "batch": self.range.batch, "void": voided });
         self.range.answer.give(&value, format!("{voided} are worth nothing any more."))
     }

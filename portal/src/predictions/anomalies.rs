@@ -19,6 +19,7 @@ use shared::alert::Kind;
 use shared::denial::Denial;
 use shared::rng;
 use shared::time::{OffsetDateTime, hour_of};
+use store::admin::Author;
 use store::alert::Alert;
 use store::alert::facts::Site;
 use store::prediction::calendar::{self, Span};
@@ -271,15 +272,15 @@ fn hours(curves: &Curves) -> Vec<Hour> {
         .collect()
 }
 
-/// Writes down that what an alert tells was expected, so that those hours are not learnt from. Returns what it wrote.
+/// Writes down that what an alert tells was expected, so that those hours are not learnt from.
 pub(crate) async fn expected(
     app: &App,
     alert: &Alert,
-    by: &str,
+    by: Author<'_>,
     note: &str,
     now: OffsetDateTime,
-) -> Result<Option<Span>, StoreError> {
-    let Some(site) = alert.site else { return Ok(None) };
+) -> Result<(), StoreError> {
+    let Some(site) = alert.site else { return Ok(()) };
     let last = hour_of(alert.last_seen_at);
     let seen = unusual(&app.db, &[site], last).await?;
     let all = || seen.iter().flat_map(|(_, unusual)| unusual);
@@ -297,7 +298,7 @@ pub(crate) async fn expected(
         factor: None,
     };
     calendar::add(&app.db, rng::id(now), &span, by, now).await?;
-    Ok(Some(span))
+    Ok(())
 }
 
 /// What was found, by site, as rules want it.

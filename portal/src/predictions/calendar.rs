@@ -5,9 +5,11 @@ use forecast::demand::Hour;
 use shared::rng;
 use shared::time::{OffsetDateTime, Zone};
 use store::Db;
+use store::admin::Author;
 use store::prediction::calendar::{self, Kind, Span};
 use store::prediction::demand::Curves;
 use time::{Date, Duration, Month, PrimitiveDateTime};
+use uuid::Uuid;
 
 use super::hours::hour_of_week;
 
@@ -158,14 +160,19 @@ pub(crate) fn years(now: OffsetDateTime) -> [i32; 2] {
 }
 
 /// Writes Kenya's public holidays of a year down, at every site. What is there already stays. Returns how many were not.
-pub(crate) async fn write_holidays(db: &Db, year: i32, by: &str, now: OffsetDateTime) -> store::Result<u32> {
-    let (zone, mut added) = (Zone::default(), 0);
-    for (day, name) in kenya(year) {
+pub(crate) async fn write_holidays(
+    db: &Db,
+    year: i32,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> store::Result<u32> {
+    let zone = Zone::default();
+    let span = |(day, name): (Date, String)| {
         let (from, until) = (zone.midnight(day), zone.midnight(day.saturating_add(Duration::DAY)));
-        let span = Span { site: None, kind: Kind::Holiday, name, from, until, factor: None };
-        added += u32::from(calendar::add(db, rng::id(now), &span, by, now).await?);
-    }
-    Ok(added)
+        (rng::id(now), Span { site: None, kind: Kind::Holiday, name, from, until, factor: None })
+    };
+    let spans: Vec<(Uuid, Span)> = kenya(year).into_iter().map(span).collect();
+    calendar::add_all(db, &spans, by, now).await
 }
 
 fn date(year: i32, month: Month, day: u8) -> Option<Date> {

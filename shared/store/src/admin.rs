@@ -164,6 +164,60 @@ pub struct Audit<'a> {
     pub address: Option<IpAddr>,
 }
 
+/// Who does something. With a line of the audit log: it is written in the transaction of what is done, so that neither is there without
+/// the other. With a name alone none is: the caller writes one of more than this, or there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// The name that stands with what is changed.
+    pub(crate) name: &'a str,
+    line: Option<&'a Audit<'a>>,
+}
+
+impl<'a> From<&'a Audit<'_>> for Author<'a> {
+    fn from(line: &'a Audit<'_>) -> Author<'a> {
+        Author { name: line.actor, line: Some(line) }
+    }
+}
+
+impl<'a> From<&'a str> for Author<'a> {
+    fn from(name: &'a str) -> Author<'a> {
+        Author { name, line: None }
+    }
+}
+
+impl Author<'_> {
+    /// What the line is about; without a line nothing.
+    pub(crate) fn object(&self) -> &str {
+        self.line.map_or("", |line| line.object)
+    }
+
+    /// Writes the line, if there is one. Last in its transaction: whoever else writes a line waits until it ends.
+    pub(crate) async fn note(&self, tx: &mut PgConnection, now: OffsetDateTime) -> Result<()> {
+        self.note_of(tx, self.object(), now).await
+    }
+
+    /// The same of an object that is known only now.
+    pub(crate) async fn note_of(&self, tx: &mut PgConnection, object: &str, now: OffsetDateTime) -> Result<()> {
+        match self.line {
+            Some(line) => audit_in(tx, &Audit { object, ..*line }, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same with more to say.
+    pub(crate) async fn note_with(
+        &self,
+        tx: &mut PgConnection,
+        detail: &serde_json::Value,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        match self.line {
+            Some(line) => audit_with_in(tx, line, detail, now).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// Appends to the audit log; the database chains it to the line before.
 pub async fn audit(db: &Db, line: &Audit<'_>, now: OffsetDateTime) -> Result<()> {
     let mut connection = db.pool.acquire().await?;

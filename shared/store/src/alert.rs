@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use self::facts::Site;
 use self::outbox::{NewMessage, What};
+use crate::admin::Author;
 use crate::{Db, Result, StoreError};
 
 /// Most alerts that are looked at in one round, and listed on one page.
@@ -230,13 +231,14 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Alert> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: somebody else does, or it is over.
-pub async fn acknowledge(db: &Db, id: Uuid, by: &str, note: &str, now: OffsetDateTime) -> Result<()> {
+pub async fn acknowledge(db: &Db, id: Uuid, by: impl Into<Author<'_>>, note: &str, now: OffsetDateTime) -> Result<()> {
+    let by: Author<'_> = by.into();
     let mut tx = db.pool.begin().await?;
     let done = sqlx::query!(
         "UPDATE alerts SET state = 'acknowledged', acknowledged_at = $2, acknowledged_by = $3, note = $4 WHERE id = $1 AND state = 'open'",
         id,
         now,
-        by,
+        by.name,
         note
     )
     .execute(&mut *tx)
@@ -251,6 +253,7 @@ pub async fn acknowledge(db: &Db, id: Uuid, by: &str, note: &str, now: OffsetDat
         };
     }
     outbox::skip(&mut tx, id, "somebody minds it", now).await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::discount::Discount;
 use shared::money::Money;
 use shared::notice::Notice;
@@ -25,6 +26,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::admin::Author;
 use crate::money::money;
 use crate::package::{unsigned, whole_seconds};
 use crate::{Db, Result, StoreError, discount, notification};
@@ -168,8 +170,10 @@ pub struct New<'a> {
     pub seed: &'a str,
     /// Until when purchases are counted.
     pub measured_until: OffsetDateTime,
+    /// Whom it is for, in a word or two: for the audit log.
+    pub whom: &'a str,
     /// Who makes it.
-    pub by: &'a str,
+    pub by: Author<'a>,
 }
 
 /// Whoever is told, and whoever is not.
@@ -207,6 +211,8 @@ pub async fn begin(db: &Db, new: &New<'_>, now: OffsetDateTime) -> Result<Drawn>
     )
     .execute(&mut *tx)
     .await?;
+    let detail = json!({ "for": new.whom, "told": drawn.told, "held_out": drawn.held_out });
+    new.by.note_with(&mut tx, &detail, now).await?;
     tx.commit().await?;
     Ok(drawn)
 }
@@ -232,7 +238,7 @@ async fn write(tx: &mut PgConnection, new: &New<'_>, now: OffsetDateTime) -> Res
         new.seed,
         new.held_out_percent,
         new.measured_until,
-        new.by,
+        new.by.name,
         now
     )
     .execute(tx)
@@ -353,14 +359,15 @@ async fn tell(tx: &mut PgConnection, campaign: Uuid, users: &[Uuid], now: Offset
 
 /// Stops a campaign: nobody else is told, and what waits to be sent is not. Whoever was to read that counts as not told. Returns whether
 /// there was anything to stop.
-pub async fn stop(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<bool> {
+pub async fn stop(db: &Db, id: Uuid, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<bool> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     let stopped = sqlx::query!(
         "UPDATE campaigns SET state = 'stopped', lease_until = NULL, ended_at = $2, ended_by = $3
          WHERE id = $1 AND state <> 'stopped' AND measured_until > $2",
         id,
         now,
-        by
+        by.name
     )
     .execute(&mut *tx)
     .await?
@@ -386,6 +393,7 @@ pub async fn stop(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<bo
     )
     .execute(&mut *tx)
     .await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -15,6 +15,7 @@ use shared::time::OffsetDateTime;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::admin::Author;
 use crate::package::unsigned;
 use crate::{Db, Result, StoreError, entitlement, notification};
 
@@ -287,7 +288,8 @@ pub async fn to_give_back(db: &Db, site: Uuid) -> Result<Vec<Uuid>> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: it goes on, or the time was given back.
-pub async fn give_back(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Result<GivenBack> {
+pub async fn give_back(db: &Db, id: Uuid, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<GivenBack> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     let outage =
         sqlx::query!("SELECT started_at, ended_at, given_back_by, cause FROM outages WHERE id = $1 FOR UPDATE", id)
@@ -346,10 +348,11 @@ pub async fn give_back(db: &Db, id: Uuid, by: &str, now: OffsetDateTime) -> Resu
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("UPDATE outages SET given_back_at = $2, given_back_by = $3 WHERE id = $1", id, now, by)
+    sqlx::query!("UPDATE outages SET given_back_at = $2, given_back_by = $3 WHERE id = $1", id, now, by.name)
         .execute(&mut *tx)
         .await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     let time = Duration::from_secs(unsigned(seconds.iter().chain(&online).sum()));
-    Ok(GivenBack { at: now, by: by.to_owned(), customers: ids.len() as u64, time })
+    Ok(GivenBack { at: now, by: by.name.to_owned(), customers: ids.len() as u64, time })
 }

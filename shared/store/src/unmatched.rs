@@ -40,6 +40,7 @@ pub(crate) use self::stated::{
     CARDS, Stated, account as stated_account, claim as claim_stated, of_payment as stated_of, state,
 };
 pub use self::suggest::{Because, Suggestion, suggestions};
+use crate::admin::Author;
 use crate::ledger::{self, Account};
 use crate::order::{self, NewOrder, Wish};
 use crate::package::Package;
@@ -162,12 +163,19 @@ pub struct Assigned {
 }
 
 /// Pays with money that waits, and gives the access that it pays for, all at once. What it is more than the price is owed to
-/// the customer.
+/// the customer. A line of the audit log has the receipt and the order.
 ///
 /// # Errors
 /// [`StoreError::Conflict`], with a sentence for the desk: the money does not wait, is too little, or the order is paid.
 /// [`StoreError::Missing`]: there is no such receipt or order.
-pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now: OffsetDateTime) -> Result<Assigned> {
+pub async fn assign(
+    db: &Db,
+    receipt: &str,
+    purpose: &Purpose<'_>,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<Assigned> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     let Waiting { amount, provider } = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
@@ -200,7 +208,8 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
         let accounts = (Account::Unmatched, Account::RefundsDue);
         ledger::book(&mut tx, &key, Some(order.id), &what, accounts, rest, now).await?;
     }
-    decide(&mut tx, receipt, "assigned", Some(order.id), by, now).await?;
+    decide(&mut tx, receipt, "assigned", Some(order.id), by.name, now).await?;
+    by.note_of(&mut tx, &format!("{receipt} to order {}", order.code), now).await?;
     tx.commit().await?;
     Ok(Assigned { order: order.code, entitlement, rest: (rest.minor > 0).then_some(rest) })
 }
@@ -209,14 +218,16 @@ pub async fn assign(db: &Db, receipt: &str, purpose: &Purpose<'_>, by: &str, now
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: it does not wait.
-pub async fn refund_due(db: &Db, receipt: &str, by: &str, now: OffsetDateTime) -> Result<Money> {
+pub async fn refund_due(db: &Db, receipt: &str, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<Money> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     let Waiting { amount, provider } = waiting(&mut tx, receipt).await?;
     book_waiting(&mut tx, receipt, now).await?;
     let key = format!("received:{provider}:{receipt}:refund");
     let what = format!("receipt {receipt} goes back to its payer");
     ledger::book(&mut tx, &key, None, &what, (Account::Unmatched, Account::RefundsDue), amount, now).await?;
-    decide(&mut tx, receipt, "refunded", None, by, now).await?;
+    decide(&mut tx, receipt, "refunded", None, by.name, now).await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(amount)
 }
@@ -247,7 +258,14 @@ pub async fn owed(db: &Db, receipt: &str) -> Result<Money> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: nothing is owed of it.
-pub async fn given_back(db: &Db, receipt: &str, proof: &str, now: OffsetDateTime) -> Result<Money> {
+pub async fn given_back(
+    db: &Db,
+    receipt: &str,
+    proof: &str,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<Money> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     hold(&mut tx, receipt).await?;
     let amount = book_return(&mut tx, receipt, proof, now).await?.ok_or_else(|| {
@@ -255,6 +273,7 @@ pub async fn given_back(db: &Db, receipt: &str, proof: &str, now: OffsetDateTime
             "nothing of {receipt} is owed: say first that it goes back, or it has gone already"
         ))
     })?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(amount)
 }

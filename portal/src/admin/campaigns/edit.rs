@@ -4,7 +4,6 @@
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde_json::json;
 use shared::discount::{Code, Discount};
 use shared::rng;
 use shared::staff::SiteScope;
@@ -14,13 +13,11 @@ use uuid::Uuid;
 
 use super::{LIST, in_words, names};
 use crate::App;
-use crate::admin::Refusal;
-use crate::admin::audit::audit_with;
 use crate::admin::form::{Field, Fields, Filled, Form, FormPage, Problems, confirmation, number, told};
 use crate::admin::messages::texts::in_words as length_in_words;
 use crate::admin::page::{Page, Tab, answer};
 use crate::admin::reports::churn_range;
-use crate::admin::words;
+use crate::admin::{Refusal, audit, words};
 use crate::campaigns::{DAY, DAYS, HELD_OUT, LANGUAGES, counts, frames, names_code, own_code, silence};
 use crate::cli::values;
 use crate::notify::texts;
@@ -93,6 +90,7 @@ pub(in crate::admin) async fn make(State(app): State<App>, posted: Posted<Fields
         return answer(StatusCode::OK, &confirmation(page, "Tell them?", back, lines, form, sent));
     }
     let id = rng::id(now);
+    let line = audit::line(staff, "campaign.begin", &wish.name);
     let new = New {
         id,
         name: &wish.name,
@@ -105,14 +103,11 @@ pub(in crate::admin) async fn make(State(app): State<App>, posted: Posted<Fields
         held_out_percent: i16::try_from(wish.held_out).unwrap_or(i16::MAX),
         seed: &rng::secret(),
         measured_until: now + DAY * wish.days,
-        by: &staff.admin.email,
+        whom: &stage.whom,
+        by: (&line).into(),
     };
     match told(campaign::begin(&app.db, &new, now).await)? {
-        Ok(drawn) => {
-            let detail = json!({ "for": stage.whom, "told": drawn.told, "held_out": drawn.held_out });
-            audit_with(&app, staff, "campaign.begin", &wish.name, &detail).await?;
-            Ok(Redirect::to(&format!("{LIST}/{id}?done=begun")).into_response())
-        }
+        Ok(_) => Ok(Redirect::to(&format!("{LIST}/{id}?done=begun")).into_response()),
         Err(problem) => {
             problems.note(if wish.is_new { "code" } else { "held_out" }, problem);
             form_page(&app, staff, &stage, sent, &problems).await

@@ -12,11 +12,10 @@ use super::receipt::{SEEN, again, can_reverse, refused, spelt};
 use super::wish::Wish;
 use super::{is_owed, is_waiting};
 use crate::App;
-use crate::admin::Refusal;
-use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Problems, Question, told};
 use crate::admin::page::Tab;
 use crate::admin::proof::Proved;
+use crate::admin::{Refusal, audit};
 use crate::cli::values;
 use crate::payments::asked::Asking;
 use crate::payments::mpesa::operations::Asked;
@@ -47,11 +46,9 @@ pub(in crate::admin) async fn assign(
         let question = Question::new("assign", "Is this right?", wish.in_words(&money), "Yes, assign it");
         return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
-    match told(unmatched::assign(&app.db, &receipt, &wish.purpose(), &staff.admin.email, now).await)? {
-        Ok(assigned) => {
-            audit(&app, staff, "money.assign", &format!("{receipt} to order {}", assigned.order)).await?;
-            Ok(done(&receipt, "assigned"))
-        }
+    let line = audit::line(staff, "money.assign", &receipt);
+    match told(unmatched::assign(&app.db, &receipt, &wish.purpose(), &line, now).await)? {
+        Ok(_) => Ok(done(&receipt, "assigned")),
         Err(problem) => refused(&app, staff, &receipt, problem).await,
     }
 }
@@ -71,11 +68,9 @@ pub(in crate::admin) async fn refund(
         let question = Question::new("refund", "Does it go back?", vec![line], "Yes, it goes back");
         return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
-    match told(unmatched::refund_due(&app.db, &receipt, &staff.admin.email, app.clock.now()).await)? {
-        Ok(_) => {
-            audit(&app, staff, "money.refund", &receipt).await?;
-            Ok(done(&receipt, "owed"))
-        }
+    let line = audit::line(staff, "money.refund", &receipt);
+    match told(unmatched::refund_due(&app.db, &receipt, &line, app.clock.now()).await)? {
+        Ok(_) => Ok(done(&receipt, "owed")),
         Err(problem) => refused(&app, staff, &receipt, problem).await,
     }
 }
@@ -109,7 +104,7 @@ pub(in crate::admin) async fn reverse(
             return refused(&app, staff, &receipt, problem).await;
         }
     }
-    audit(&app, staff, "money.reverse", &receipt).await?;
+    audit::audit(&app, staff, "money.reverse", &receipt).await?;
     let problem = match ask_mpesa(&app, &receipt, money.amount, by).await? {
         Ok(Asked::Accepted { .. }) => return Ok(done(&receipt, "asked")),
         Ok(Asked::Refused(refusal)) => format!("M-Pesa does not give it back: {}", refusal.code_and_text().1),
@@ -152,11 +147,10 @@ pub(in crate::admin) async fn given_back(
         let question = Question::new("given-back", "Has it gone back?", vec![line], "Yes, it has");
         return question.ask((&app, staff, Tab::Payments), &address(&money.receipt), sent);
     }
-    match told(unmatched::given_back(&app.db, &receipt, &proof, app.clock.now()).await)? {
-        Ok(_) => {
-            audit(&app, staff, "money.given_back", &format!("{receipt} by {proof}")).await?;
-            Ok(done(&receipt, "back"))
-        }
+    let object = format!("{receipt} by {proof}");
+    let line = audit::line(staff, "money.given_back", &object);
+    match told(unmatched::given_back(&app.db, &receipt, &proof, &line, app.clock.now()).await)? {
+        Ok(_) => Ok(done(&receipt, "back")),
         Err(problem) => refused(&app, staff, &receipt, problem).await,
     }
 }
@@ -176,11 +170,10 @@ pub(in crate::admin) async fn ignore(
         problems.note("reason", format!("say why, in at most {} characters", unmatched::MAX_REASON));
         return again(&app, staff, &money, sent, &problems).await;
     }
-    match told(unmatched::ignore(&app.db, &receipt, reason, &staff.admin.email, app.clock.now()).await)? {
-        Ok(()) => {
-            audit(&app, staff, "money.ignore", &format!("{receipt} ({reason})")).await?;
-            Ok(done(&receipt, "ignored"))
-        }
+    let object = format!("{receipt} ({reason})");
+    let line = audit::line(staff, "money.ignore", &object);
+    match told(unmatched::ignore(&app.db, &receipt, reason, &line, app.clock.now()).await)? {
+        Ok(()) => Ok(done(&receipt, "ignored")),
         Err(problem) => refused(&app, staff, &receipt, problem).await,
     }
 }
@@ -192,11 +185,9 @@ pub(in crate::admin) async fn heed(
     posted: Posted<Nothing>,
 ) -> Result<Response, Refusal> {
     let receipt = spelt(&receipt)?;
-    match told(unmatched::heed(&app.db, &receipt).await)? {
-        Ok(()) => {
-            audit(&app, &posted.staff, "money.heed", &receipt).await?;
-            Ok(done(&receipt, "heeded"))
-        }
+    let line = audit::line(&posted.staff, "money.heed", &receipt);
+    match told(unmatched::heed(&app.db, &receipt, &line, app.clock.now()).await)? {
+        Ok(()) => Ok(done(&receipt, "heeded")),
         Err(problem) => refused(&app, &posted.staff, &receipt, problem).await,
     }
 }

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use super::batch::{again, is_good, read, refused};
 use crate::App;
-use crate::admin::Refusal;
-use crate::admin::audit::audit;
 use crate::admin::form::{Fields, Problems, Question, told};
 use crate::admin::page::Tab;
+use crate::admin::{Refusal, audit};
 use crate::session::csrf::Posted;
 
 /// Characters of a reason at most.
@@ -31,9 +30,9 @@ pub(in crate::admin) async fn give(
         return again(&app, staff, &number, sent, &problems).await;
     }
     let (batch, _) = read(&app, &number).await?;
-    voucher::hand_over(&app.db, batch.id, agent.as_deref()).await?;
-    let whose = agent.as_deref().unwrap_or("the operator");
-    audit(&app, staff, "voucher.give", &format!("batch {} to {whose}", batch.number)).await?;
+    let object = format!("batch {} to {}", batch.number, agent.as_deref().unwrap_or("the operator"));
+    let line = audit::line(staff, "voucher.give", &object);
+    voucher::hand_over(&app.db, batch.id, agent.as_deref(), &line, app.clock.now()).await?;
     Ok(done(batch.number, "given"))
 }
 
@@ -50,11 +49,10 @@ pub(in crate::admin) async fn sell(
     };
     let (batch, _) = read(&app, &number).await?;
     let which = Which::Serials { batch: batch.id, first, last };
-    match told(voucher::sell(&app.db, which, &staff.admin.email, app.clock.now()).await)? {
-        Ok(_) => {
-            audit(&app, staff, "voucher.sell", &format!("batch {}: {first}-{last}", batch.number)).await?;
-            Ok(done(batch.number, "sold"))
-        }
+    let object = format!("batch {}: {first}-{last}", batch.number);
+    let line = audit::line(staff, "voucher.sell", &object);
+    match told(voucher::sell(&app.db, which, &line, app.clock.now()).await)? {
+        Ok(_) => Ok(done(batch.number, "sold")),
         Err(problem) => refused(&app, staff, &number, problem).await,
     }
 }
@@ -93,11 +91,10 @@ pub(in crate::admin) async fn void(
         let question = Question::new("void", "Are you sure?", lines, "Yes, make worth nothing").danger();
         return question.ask((&app, staff, Tab::Vouchers), &address(batch.number), sent);
     }
-    match told(voucher::void(&app.db, which, reason, &staff.admin.email, app.clock.now()).await)? {
-        Ok(_) => {
-            audit(&app, staff, "voucher.void", &format!("batch {}: {name} ({reason})", batch.number)).await?;
-            Ok(done(batch.number, "void"))
-        }
+    let object = format!("batch {}: {name} ({reason})", batch.number);
+    let line = audit::line(staff, "voucher.void", &object);
+    match told(voucher::void(&app.db, which, reason, &line, app.clock.now()).await)? {
+        Ok(_) => Ok(done(batch.number, "void")),
         Err(problem) => refused(&app, staff, &number, problem).await,
     }
 }

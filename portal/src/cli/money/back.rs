@@ -94,8 +94,9 @@ impl Owed {
 
 /// Money that came by itself, and that goes back, has been given back by hand.
 pub(super) async fn by_receipt(context: &Context, receipt: &str, proof: &str, answer: &Answer) -> anyhow::Result<()> {
-    let amount = unmatched::given_back(&context.db, receipt, proof, context.now()).await?;
-    context.audit("money.given_back", &format!("{receipt} by {proof}")).await?;
+    let object = format!("{receipt} by {proof}");
+    let line = context.line("money.given_back", &object);
+    let amount = unmatched::given_back(&context.db, receipt, proof, &line, context.now()).await?;
     let value = json!({ "receipt": receipt, "amount": spelling::Money::from(amount), "result": "given_back" });
     answer.give(&value, format!("{amount} of {receipt} has gone back."))
 }

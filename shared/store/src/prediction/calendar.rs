@@ -2,9 +2,11 @@
 
 use shared::staff::SiteScope;
 use shared::time::OffsetDateTime;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::NOWHERE;
+use crate::admin::Author;
 use crate::{Db, Result, StoreError};
 
 /// Entries that are listed.
@@ -169,8 +171,32 @@ pub async fn all_spans(db: &Db, from: OffsetDateTime, until: OffsetDateTime) -> 
     rows.into_iter().map(|row| Ok(row.entry()?.span)).collect()
 }
 
-/// Writes one down. `false`: the same is there already.
-pub async fn add(db: &Db, id: Uuid, span: &Span, by: &str, now: OffsetDateTime) -> Result<bool> {
+/// Writes one down; a line of the audit log has its name. `false`: the same is there already.
+pub async fn add(db: &Db, id: Uuid, span: &Span, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<bool> {
+    let by: Author<'_> = by.into();
+    let mut tx = db.begin().await?;
+    let is_new = insert(&mut tx, id, span, by.name, now).await?;
+    if is_new {
+        by.note_of(&mut tx, &span.name, now).await?;
+        tx.commit().await?;
+    }
+    Ok(is_new)
+}
+
+/// Writes several down as one. What is there already stays. Returns how many were not.
+pub async fn add_all(db: &Db, spans: &[(Uuid, Span)], by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<u32> {
+    let by: Author<'_> = by.into();
+    let mut tx = db.begin().await?;
+    let mut added = 0;
+    for (id, span) in spans {
+        added += u32::from(insert(&mut tx, *id, span, by.name, now).await?);
+    }
+    by.note(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(added)
+}
+
+async fn insert(tx: &mut PgConnection, id: Uuid, span: &Span, by: &str, now: OffsetDateTime) -> Result<bool> {
     let added = sqlx::query!(
         "INSERT INTO calendar_days (id, site_id, kind, name, from_at, until_at, factor, created_by, created_at)
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
@@ -186,22 +212,33 @@ pub async fn add(db: &Db, id: Uuid, span: &Span, by: &str, now: OffsetDateTime) 
         by,
         now
     )
-    .execute(&db.pool)
+    .execute(tx)
     .await?
     .rows_affected();
     Ok(added == 1)
 }
 
-/// Takes one out again. Whoever is limited to sites takes out those of these alone. Returns what it was called.
-pub async fn remove(db: &Db, sites: &SiteScope, id: Uuid) -> Result<String> {
-    sqlx::query_scalar!(
+/// Takes one out again; a line of the audit log has its name. Whoever is limited to sites takes out those of these alone.
+pub async fn remove(
+    db: &Db,
+    sites: &SiteScope,
+    id: Uuid,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let by: Author<'_> = by.into();
+    let mut tx = db.begin().await?;
+    let name = sqlx::query_scalar!(
         "DELETE FROM calendar_days WHERE id = $1 AND ($2::uuid[] IS NULL OR site_id = ANY ($2)) RETURNING name",
         id,
         sites.filter() as Option<&[Uuid]>
     )
-    .fetch_optional(&db.pool)
+    .fetch_optional(&mut *tx)
     .await?
-    .ok_or_else(|| StoreError::missing("day of the calendar", id))
+    .ok_or_else(|| StoreError::missing("day of the calendar", id))?;
+    by.note_of(&mut tx, &name, now).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use shared::money::Money;
 use shared::time::OffsetDateTime;
 
 use super::{money, waiting};
+use crate::admin::Author;
 use crate::package::unsigned;
 use crate::{Db, Result, StoreError};
 
@@ -178,7 +179,14 @@ pub async fn count_waiting_at(db: &Db) -> Result<[(&'static str, u64); 3]> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`], with a sentence for the desk: it does not wait, or no reason is given.
-pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetDateTime) -> Result<()> {
+pub async fn ignore(
+    db: &Db,
+    receipt: &str,
+    reason: &str,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let by: Author<'_> = by.into();
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(StoreError::Conflict(format!("say in at most {MAX_REASON} characters why this money is ignored")));
@@ -189,11 +197,12 @@ pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetD
         "UPDATE received_money SET ignored_at = $2, ignored_by = $3, ignored_reason = $4 WHERE receipt = $1",
         receipt,
         now,
-        by,
+        by.name,
         reason
     )
     .execute(&mut *tx)
     .await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -202,7 +211,8 @@ pub async fn ignore(db: &Db, receipt: &str, reason: &str, by: &str, now: OffsetD
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: it does not wait.
-pub async fn heed(db: &Db, receipt: &str) -> Result<()> {
+pub async fn heed(db: &Db, receipt: &str, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<()> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     waiting(&mut tx, receipt).await?;
     sqlx::query!(
@@ -211,6 +221,7 @@ pub async fn heed(db: &Db, receipt: &str) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(())
 }

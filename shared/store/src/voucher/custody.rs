@@ -13,17 +13,31 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{State, check_agent, whole};
+use crate::admin::Author;
 use crate::books::cash;
 use crate::{Db, Result, StoreError, entitlement};
 
 /// Notes who has the paper of a batch from now on; `None`: the operator.
-pub async fn hand_over(db: &Db, batch: Uuid, agent: Option<&str>) -> Result<()> {
+pub async fn hand_over(
+    db: &Db,
+    batch: Uuid,
+    agent: Option<&str>,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let by: Author<'_> = by.into();
     check_agent(agent)?;
+    let mut tx = db.begin().await?;
     let changed = sqlx::query!("UPDATE voucher_batches SET agent = $2 WHERE id = $1", batch, agent)
-        .execute(&db.pool)
+        .execute(&mut *tx)
         .await?
         .rows_affected();
-    if changed == 1 { Ok(()) } else { Err(StoreError::missing("batch of vouchers", batch)) }
+    if changed != 1 {
+        return Err(StoreError::missing("batch of vouchers", batch));
+    }
+    by.note(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Which vouchers.
@@ -47,7 +61,8 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`]: one of them is void. [`StoreError::Missing`]: one of them is not there. Then none was sold.
-pub async fn sell(db: &Db, which: Which<'_>, by: &str, now: OffsetDateTime) -> Result<u64> {
+pub async fn sell(db: &Db, which: Which<'_>, by: impl Into<Author<'_>>, now: OffsetDateTime) -> Result<u64> {
+    let by: Author<'_> = by.into();
     let mut tx = db.begin().await?;
     let held = hold(&mut tx, which).await?;
     refuse(&held, State::Void, "is void")?;
@@ -57,13 +72,14 @@ pub async fn sell(db: &Db, which: Which<'_>, by: &str, now: OffsetDateTime) -> R
          WHERE id = ANY ($1) AND sold_at IS NULL AND state IN ('printed', 'redeemed')",
         &ids,
         now,
-        by
+        by.name
     )
     .execute(&mut *tx)
     .await?
     .rows_affected();
     expect_all(&ids, sold)?;
     cash::sold(&mut tx, &ids, now).await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(sold)
 }
@@ -75,7 +91,14 @@ pub async fn sell(db: &Db, which: Which<'_>, by: &str, now: OffsetDateTime) -> R
 /// # Errors
 /// [`StoreError::Conflict`]: one of them is redeemed, or no reason is given. [`StoreError::Missing`]: one of them is not there.
 /// Then none became void.
-pub async fn void(db: &Db, which: Which<'_>, reason: &str, by: &str, now: OffsetDateTime) -> Result<u64> {
+pub async fn void(
+    db: &Db,
+    which: Which<'_>,
+    reason: &str,
+    by: impl Into<Author<'_>>,
+    now: OffsetDateTime,
+) -> Result<u64> {
+    let by: Author<'_> = by.into();
     if reason.trim().is_empty() {
         return Err(StoreError::Conflict("say why these vouchers are to be worth nothing".into()));
     }
@@ -89,7 +112,7 @@ pub async fn void(db: &Db, which: Which<'_>, reason: &str, by: &str, now: Offset
          WHERE id = ANY ($1) AND state IN ('printed', 'sold')",
         &ids,
         now,
-        by,
+        by.name,
         reason.trim()
     )
     .execute(&mut *tx)
@@ -100,6 +123,7 @@ pub async fn void(db: &Db, which: Which<'_>, reason: &str, by: &str, now: Offset
         .execute(&mut *tx)
         .await?;
     cash::undone(&mut tx, &ids, now).await?;
+    by.note(&mut tx, now).await?;
     tx.commit().await?;
     Ok(voided)
 }

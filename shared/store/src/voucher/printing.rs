@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{check_agent, whole};
+use crate::admin::Author;
 use crate::package::Package;
 use crate::{Db, Result, StoreError, entitlement};
 
@@ -47,13 +48,14 @@ pub async fn print_batch(
     package: &Package,
     paper: &Paper<'_>,
     codes: &[Code],
-    by: &str,
+    by: impl Into<Author<'_>>,
     now: OffsetDateTime,
 ) -> Result<Printed> {
     print_batch_as(db, rng::id(now), package, paper, codes, by, now).await
 }
 
-/// The same under an identity of the caller's, once: the same identity again finds the batch that was printed, whatever the codes.
+/// The same under an identity of the caller's, once: the same identity again finds the batch that was printed, whatever the codes. A line of
+/// the audit log has the batch's number before what it has of the caller.
 ///
 /// # Errors
 /// As [`print_batch`].
@@ -63,7 +65,7 @@ pub async fn print_batch_as(
     package: &Package,
     paper: &Paper<'_>,
     codes: &[Code],
-    by: &str,
+    by: impl Into<Author<'_>>,
     now: OffsetDateTime,
 ) -> Result<Printed> {
     if codes.is_empty() || codes.len() > MAX_BATCH {
@@ -73,6 +75,7 @@ pub async fn print_batch_as(
     if paper.redeem_before.is_some_and(|end| end <= now) {
         return Err(StoreError::Conflict("the last day of these vouchers is over already".into()));
     }
+    let by: Author<'_> = by.into();
     // Sealed before a connection is taken: that is most of the work.
     let columns = Columns::of(db, codes, now);
     let mut tx = db.pool.begin().await?;
@@ -93,7 +96,7 @@ pub async fn print_batch_as(
         package.name,
         package.price.minor,
         package.price.currency.as_str(),
-        by,
+        by.name,
         now,
         paper.redeem_before
     )
@@ -111,6 +114,8 @@ pub async fn print_batch_as(
     )
     .execute(&mut *tx)
     .await?;
+    let object = format!("batch {}: {}", whole(number), by.object());
+    by.note_of(&mut tx, &object, now).await?;
     tx.commit().await?;
     Ok(Printed { id, number: whole(number) })
 }

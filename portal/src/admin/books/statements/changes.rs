@@ -10,9 +10,8 @@ use uuid::Uuid;
 use super::account::{date, show_with};
 use super::{LIST, everywhere};
 use crate::App;
-use crate::admin::Refusal;
-use crate::admin::audit::audit;
 use crate::admin::form::{Fields, told};
+use crate::admin::{Refusal, audit};
 use crate::payments::c2b;
 use crate::session::Staff;
 use crate::session::csrf::Posted;
@@ -112,11 +111,9 @@ async fn receive(
     }
     let code = order.to_uppercase();
     let purpose = Purpose::Order(&code);
-    match told(unmatched::assign(&app.db, &line.reference, &purpose, &staff.admin.email, now).await)? {
-        Ok(assigned) => {
-            audit(app, staff, "money.assign", &format!("{} to order {}", line.reference, assigned.order)).await?;
-            Ok(Ok(()))
-        }
+    let by = audit::line(staff, "money.assign", &line.reference);
+    match told(unmatched::assign(&app.db, &line.reference, &purpose, &by, now).await)? {
+        Ok(_) => Ok(Ok(())),
         Err(problem) => Ok(Err(format!("It is written down and waits among unmatched money. {problem}"))),
     }
 }
