@@ -3,5 +3,3 @@
 
 ALTER TABLE payments ADD COLUMN charge text;
 CREATE INDEX payments_by_charge ON payments (charge) WHERE charge IS NOT NULL;
--- What was written down from lines of Stripe's, by what they name.
-CREATE INDEX statement_lines_assigned ON statement_lines (related) WHERE account = 'stripe' AND resolution = 'assign';

@@ -11,3 +11,14 @@ BEGIN
     NEW.revision := OLD.revision + 1;
     RETURN NEW;
 END $$;
+
+-- How long it is open once it begins, or until when, is what the first login is told: a change of that counts too. Logins do not write it.
+DROP TRIGGER entitlements_change_noted ON entitlements;
+CREATE TRIGGER entitlements_change_noted BEFORE UPDATE ON entitlements FOR EACH ROW
+    WHEN (NEW.state = 'active'
+          -- What is over in a moment is cut then: there is nothing to change.
+          AND (NEW.expires_at IS NULL OR NEW.expires_at > now() + interval '5 seconds')
+          AND ((OLD.starts_at IS NOT NULL AND OLD.expires_at IS DISTINCT FROM NEW.expires_at)
+               OR (OLD.duration_seconds, OLD.until) IS DISTINCT FROM (NEW.duration_seconds, NEW.until)
+               OR router_terms(OLD) <> router_terms(NEW)))
+    EXECUTE FUNCTION note_change();

@@ -83,7 +83,7 @@ impl Place {
 
 /// What the provider keeps of a payment by card.
 async fn fee_of(world: &World, payment: Uuid, minor: i64, when: OffsetDateTime) {
-    let due = fee::Due { payment, receipt: String::new(), has_refunds: false, attempts: 0 };
+    let due = fee::Due { payment, receipt: String::new(), has_refunds: false, has_charge: true, attempts: 0 };
     let charge = Charge { line: format!("txn_{payment}"), fee: Money::kes(minor) };
     assert_eq!(fee::book(&world.db, &due, &[charge], false, when).await.unwrap(), 1);
 }

@@ -97,12 +97,16 @@ pub(crate) async fn line_of(world: &World, reference: &str, kind: &str) -> Uuid 
         .unwrap()
 }
 
-/// The sums of the days around now: difference, open lines, missing transactions.
-async fn sums(world: &World) -> (i64, u64, u64) {
+/// The hours around now.
+fn span_of<'a>(world: &World, account: &'a str) -> Span<'a> {
     let now = world.clock.now();
     let (since, until) = (now - time::Duration::hours(3), now + time::Duration::hours(3));
-    let span = Span { account: "mpesa", since, until, zone: HOME };
-    let days = statement::days(&world.db, &span).await.unwrap();
+    Span { account, since, until, zone: HOME }
+}
+
+/// The sums of the days around now: difference, open lines, missing transactions.
+async fn sums(world: &World) -> (i64, u64, u64) {
+    let days = statement::days(&world.db, &span_of(world, "mpesa")).await.unwrap();
     days.iter().fold((0, 0, 0), |(difference, open, missing), day| {
         (difference + day.difference(), open + day.open, missing + day.missing)
     })
@@ -370,13 +374,18 @@ struct Late {
 const NAMES: [Option<&str>; 3] = [None, Some("pi_1"), Some("ch_1")];
 
 async fn failed_here(named: Option<&str>) -> Late {
+    failed_in(Money::kes(2_000), named).await
+}
+
+/// The same, where the account got this for it.
+async fn failed_in(amount: Money, named: Option<&str>) -> Late {
     let world = World::new().await;
     let now = world.clock.now();
     let (wish, code) = order(&world, AMINA).await;
     let payment = store::payment::begin(&world.db, wish, "stripe", now, now).await.unwrap();
     assert!(store::payment::failed(&world.db, payment, "session_expired", "nobody paid", now).await.unwrap());
     let own = payment.to_string();
-    let told = line("txn_1", "payment", 2_000, named.unwrap_or(&own), now);
+    let told = Line { amount, ..line("txn_1", "payment", 0, named.unwrap_or(&own), now) };
     assert_eq!(import(&world, "stripe", 1, vec![told]).await, 0);
     let line = line_of(&world, "txn_1", "payment").await;
     Late { world, payment, code, line }
@@ -473,6 +482,52 @@ async fn a_late_report_for_an_order_that_was_paid_otherwise_owes_the_money_of_th
     // It goes back with the payment, and by its own name as well it would go back twice.
     assert!(unmatched::list(&world.db, false, 10).await.unwrap().is_empty());
     assert_eq!(refund::ask(&world.db, late.payment, "test", now).await.unwrap().amount, Money::kes(2_000));
+}
+
+/// An account of Stripe's in dollars: the line tells what it got for the shillings that were paid.
+#[tokio::test]
+async fn a_line_in_the_currency_of_the_account_pays_for_its_order_as_stripe_reports() {
+    let late = failed_in(Money { minor: 1_550, currency: "USD".parse().unwrap() }, Some("pi_1")).await;
+    late.assign().await.unwrap();
+    assert!(matches!(late.report().await, Settled::Granted { .. }));
+    late.assert_sold_once("what waited in dollars is taken back").await;
+    assert_eq!(late.report().await, Settled::Already);
+    late.assert_sold_once("told once more").await;
+    let span = span_of(&late.world, "stripe");
+    assert!(statement::missing(&late.world.db, &span, 10).await.unwrap().is_empty());
+}
+
+/// A program from before noted no name of the charge, so that the line found no payment and was written down beside it.
+#[tokio::test]
+async fn what_was_booked_twice_is_booked_once_when_stripe_tells_the_charge() {
+    let late = failed_here(Some("ch_1")).await;
+    let world = &late.world;
+    assert!(matches!(late.report().await, Settled::Granted { .. }));
+    sqlx::query("UPDATE payments SET charge = NULL").execute(&world.pool).await.unwrap();
+    late.assign().await.unwrap();
+    assert_eq!(booked(world).await, accounts(&[("sales", -2_000), ("stripe", 4_000), ("unmatched", -2_000)]));
+    assert_eq!(late.report().await, Settled::Already);
+    late.assert_sold_once("the line is the payment's").await;
+    assert!(statement::missing(&world.db, &span_of(world, "stripe"), 10).await.unwrap().is_empty());
+    let money = unmatched::get(&world.db, &name_of(world, "stripe").await).await.unwrap();
+    assert_eq!((money.state.as_str(), money.order.as_deref()), ("matched", Some(late.code.as_str())));
+}
+
+#[tokio::test]
+async fn a_line_about_a_payment_is_not_taken_for_its_money() {
+    let late = failed_here(Some("pi_1")).await;
+    let world = &late.world;
+    assert!(matches!(late.report().await, Settled::Granted { .. }));
+    let now = world.clock.now();
+    import(world, "stripe", 2, vec![line("txn_2", "other", 2_000, "pi_1", now)]).await;
+    let reversal = line_of(world, "txn_2", "other").await;
+    let by = By { actor: "test", from: None };
+    match statement::resolve(&world.db, reversal, Resolution::Assign, by, now).await {
+        Err(StoreError::Conflict(why)) => assert!(why.contains(&late.code), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    late.assign().await.unwrap();
+    late.assert_sold_once("the line of the payment is the payment's").await;
 }
 
 /// An agent hands so much over.

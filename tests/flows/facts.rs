@@ -369,6 +369,24 @@ async fn a_session_that_is_told_late_is_counted_where_it_begins_and_ends_also_wh
     assert_eq!(place.number("SELECT sum(sessions)::bigint FROM endings_daily").await, 3);
 }
 
+/// A router says that a session has lasted for a century: the facts go back no further than they would otherwise, and come to an end.
+#[tokio::test]
+async fn a_session_of_a_century_takes_no_facts_back_to_its_beginning() {
+    let place = Place::new().await;
+    let db = &place.world.db;
+    place.sum_up(place.now).await;
+    let start = first_report(place.nas, place.ago(90) + MINUTE);
+    let stop = Report { event: Event::Stop, seconds: u64::from(u32::MAX), ..start.clone() };
+    accounting::record(db, &[start, stop], place.now).await.unwrap();
+    place.sum_up(place.now).await;
+    let old = "SELECT count(*) FROM site_hourly WHERE hour < now() - interval '1 year'";
+    assert_eq!(place.number(old).await, 0);
+    facts::begin_anew(db).await.unwrap();
+    place.sum_up(place.now).await;
+    assert_eq!(place.number("SELECT count(*) FROM facts_mark WHERE through < now() - interval '1 year'").await, 0);
+    assert_eq!(place.number(old).await, 0);
+}
+
 /// Sales, what goes back of them and sessions that are told of at once, or days later, in any order, with rounds in between wherever they fall.
 #[tokio::test]
 async fn whatever_the_order_an_hour_is_the_sum_of_its_rows() {

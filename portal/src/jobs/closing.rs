@@ -3,8 +3,8 @@
 //! A place whose day cannot be closed holds up no other one; the job says so once, and is seen as stuck if that lasts. Several portals may
 //! close the same day at the same moment: it is closed once, and the others find it closed.
 //!
-//! After a round in which something was due, which is about once a day, it is looked whether a server of an older version has let somebody in
-//! with a voucher and not booked that: what is found is of the next day. Whether anything could be closed does not matter to that.
+//! After a round in which something was due it is looked whether a server of an older version has let somebody in with a voucher and not booked
+//! that: what is found is of the next day. That is about once a day, and with every round while a day cannot be closed.
 
 use store::StoreError;
 use store::books::cash;
@@ -41,17 +41,24 @@ pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
             Err(error) => refused.push((next, error)),
         }
     }
-    if is_any_due {
-        let late = cash::used_unbooked(&app.db, app.clock.now()).await?;
-        if late > 0 {
-            tracing::info!(late, "vouchers were used at a server of an older version: that is booked now");
+    let booked = if is_any_due { book_used(app).await } else { Ok(()) };
+    if closed == ROUND {
+        return booked.map(|()| true);
+    }
+    match (refused.pop(), booked) {
+        (None, booked) => booked.map(|()| false),
+        (Some((_, error)), Ok(())) => Err(error),
+        (Some((_, error)), Err(besides)) => {
+            tracing::error!(error = %besides, "what was used at a server of an older version could not be booked");
+            Err(error)
         }
     }
-    if closed == ROUND {
-        return Ok(true);
+}
+
+async fn book_used(app: &App) -> Result<(), StoreError> {
+    let late = cash::used_unbooked(&app.db, app.clock.now()).await?;
+    if late > 0 {
+        tracing::info!(late, "vouchers were used at a server of an older version: that is booked now");
     }
-    match refused.pop() {
-        Some((_, error)) => Err(error),
-        None => Ok(false),
-    }
+    Ok(())
 }

@@ -247,7 +247,8 @@ impl Job {
                         tracing::error!(job = self.name(), %error, "cannot go on; it is tried again until it can");
                     }
                     failing = true;
-                    AFTER_FAILURE
+                    // What was refused is no sooner right than what comes next.
+                    if error.is_unavailable() { AFTER_FAILURE } else { self.pause().max(AFTER_FAILURE) }
                 }
             };
             tokio::select! {

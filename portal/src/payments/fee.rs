@@ -21,6 +21,8 @@ const ATTEMPTS: u32 = 24;
 
 /// What is known of a payment's lines.
 struct Known {
+    /// Stripe's name of its charge.
+    charge: Option<String>,
     charges: Vec<Charge>,
     /// Whether Stripe has written all of them.
     is_all: bool,
@@ -38,6 +40,9 @@ pub(crate) async fn work(app: &App, stripe: &Stripe, due: &Due) -> Result<(), St
     app.metrics.stripe_requests.with_label_values(&["fee", result]).inc();
     match answer {
         Ok(known) => {
+            if let Some(charge) = known.charge.as_deref().filter(|_| !due.has_charge) {
+                fee::name_charge(&app.db, due, charge).await?;
+            }
             let booked = fee::book(&app.db, due, &known.charges, known.is_all, app.clock.now()).await?;
             if booked > 0 {
                 tracing::info!(payment = %due.payment, receipt = %due.receipt, booked, "what Stripe keeps is booked");
@@ -58,9 +63,9 @@ pub(crate) async fn work(app: &App, stripe: &Stripe, due: &Due) -> Result<(), St
 }
 
 async fn ask(stripe: &Stripe, due: &Due) -> Result<Known, Unheard> {
-    let mut known = Known { charges: Vec::new(), is_all: true };
-    let line = stripe.charge_line(&due.receipt).await?;
-    known.add(line);
+    let charged = stripe.charged(&due.receipt).await?;
+    let mut known = Known { charge: charged.charge, charges: Vec::new(), is_all: true };
+    known.add(charged.line);
     if due.has_refunds {
         for given in stripe.given(&due.receipt, true).await? {
             match given.status {
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_not_written_yet_is_asked_for_again() {
-        let mut known = Known { charges: Vec::new(), is_all: true };
+        let mut known = Known { charge: None, charges: Vec::new(), is_all: true };
         known.add(Some(Line { id: "txn_1".into(), is_out: false, fee: Money::kes(233) }));
         assert!(known.is_all);
         known.add(None);

@@ -295,7 +295,7 @@ impl Live {
     fn take_over(&mut self, known: &Live, now: Moment) {
         let pending = known.pending.iter().flat_map(|pending| &pending.0);
         let pending: Vec<Bound> = pending.filter(|bound| now.since(bound.at) < PENDING_KEEPS).copied().collect();
-        for bound in unread(&pending, self.devices.all()) {
+        for bound in unread(&pending, known.devices.all(), self.devices.all()) {
             if !self.devices.all().contains(&bound.mac) {
                 self.take_place(bound);
             }
@@ -306,10 +306,22 @@ impl Live {
     }
 }
 
-/// Of what was bound here, in that order, what a reading with these devices does not know yet. A device whose place was taken by one that the
-/// reading has was bound before that one: it is known, and has no place any more.
-fn unread(pending: &[Bound], devices: &[Mac]) -> Vec<Bound> {
-    let mut read = devices.to_vec();
+/// Of what was bound here, in that order, what a reading does not know yet. Mostly the reading is how it stood after one of these, and what came
+/// later is unknown to it. Otherwise somebody else has changed the devices too: then a device whose place was taken by one that the reading has was
+/// bound before that one; it is known, and has no place any more.
+fn unread(pending: &[Bound], known: &[Mac], read: &[Mac]) -> Vec<Bound> {
+    let mut then = known.to_vec();
+    for (place, bound) in pending.iter().enumerate().rev() {
+        if then.len() == read.len() && then.iter().all(|device| read.contains(device)) {
+            return pending[place + 1..].to_vec();
+        }
+        then.retain(|device| *device != bound.mac);
+        then.extend(bound.replaces);
+    }
+    if then.len() == read.len() && then.iter().all(|device| read.contains(device)) {
+        return pending.to_vec();
+    }
+    let mut read = read.to_vec();
     let mut unread = Vec::new();
     for bound in pending.iter().rev() {
         match read.contains(&bound.mac) {
@@ -424,6 +436,18 @@ mod tests {
                 next.with_standing(|s| assert_eq!(s.devices, [last], "{numbers:?} {reading:?}"));
             }
         }
+    }
+
+    #[test]
+    fn a_reading_of_before_takes_no_place_from_who_came_back() {
+        let now = Moment::from(NOW);
+        let rules = Rules { devices: DevicePolicy::Replace, device_limit: 2, ..Rules::default() };
+        let read = Entitlement { rules, devices: vec![mac(1), mac(2)], ..entitlement(2) };
+        let known = held(&read, None, now);
+        // The third one replaces the first, which then replaces the second.
+        assert!(admitted(&known, mac(3), now).0 && admitted(&known, mac(1), now).0);
+        let next = held(&read, Some(&known), now);
+        next.with_standing(|s| assert_eq!(s.devices, [mac(3), mac(1)]));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Due {
     pub receipt: String,
     /// Whether money of it has gone back, or was meant to.
     pub has_refunds: bool,
+    /// Whether the provider's name of its charge is known.
+    pub has_charge: bool,
     /// How often the provider was asked, this time included.
     pub attempts: u32,
 }
@@ -46,7 +48,7 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
                SELECT id FROM payments WHERE provider = 'stripe' AND state = 'succeeded' AND fees_known_at IS NULL
                  AND receipt IS NOT NULL AND (fees_next_at IS NULL OR fees_next_at <= $1)
                ORDER BY fees_next_at NULLS FIRST LIMIT $3 FOR UPDATE SKIP LOCKED)
-           RETURNING p.id, p.receipt AS "receipt!", p.fees_attempts,
+           RETURNING p.id, p.receipt AS "receipt!", p.fees_attempts, p.charge IS NOT NULL AS "has_charge!",
                EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state IN ('pending', 'done', 'failed')) AS "has_refunds!""#,
         now,
         now + lease,
@@ -58,9 +60,18 @@ pub async fn claim(db: &Db, now: OffsetDateTime, lease: Duration, limit: u32) ->
         payment: row.id,
         receipt: row.receipt,
         has_refunds: row.has_refunds,
+        has_charge: row.has_charge,
         attempts: u32::try_from(row.fees_attempts).unwrap_or(0),
     });
     Ok(due.collect())
+}
+
+/// Notes the provider's name of a payment's charge, by which a line of its statement may name it: a program from before has noted none.
+pub async fn name_charge(db: &Db, due: &Due, charge: &str) -> Result<()> {
+    sqlx::query!("UPDATE payments SET charge = $2 WHERE id = $1 AND charge IS NULL", due.payment, charge)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
 }
 
 /// Books what is known of a payment. `is_all`: nothing more is to be asked for. Returns how many lines were not booked before.

@@ -195,7 +195,7 @@ impl Shop {
             assert_eq!(again, Settled::Already);
         }
         if sale.fee() > 0 {
-            let due = fee::Due { payment, receipt: sale.receipt(), has_refunds: false, attempts: 0 };
+            let due = fee::Due { payment, receipt: sale.receipt(), has_refunds: false, has_charge: true, attempts: 0 };
             let charge = Charge { line: sale.balance_line(), fee: Money::kes(sale.fee()) };
             assert_eq!(fee::book(&self.db, &due, &[charge], true, when).await.unwrap(), 1);
         }

@@ -26,6 +26,15 @@ pub struct Line {
     pub fee: Money,
 }
 
+/// What a card was charged for a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Charged {
+    /// Stripe's name of the charge, `ch_…`.
+    pub charge: Option<String>,
+    /// Its line; `None`: Stripe has not written it yet.
+    pub line: Option<Line>,
+}
+
 /// Money that went back, or was meant to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Given {
@@ -85,17 +94,18 @@ pub enum Stage {
 }
 
 impl Stripe {
-    /// The line of a payment; `None`: Stripe has not written it yet.
+    /// What a card was charged for a payment.
     ///
     /// # Errors
     /// When there is no usable answer.
-    pub async fn charge_line(&self, payment_intent: &str) -> Result<Option<Line>, Unheard> {
+    pub async fn charged(&self, payment_intent: &str) -> Result<Charged, Unheard> {
         let request = self.http.get(&["v1", "payment_intents", payment_intent]);
         let answer = heard(ask(request.query(&[("expand[]", "latest_charge.balance_transaction")])).await)?;
-        match answer.at("/latest_charge/balance_transaction") {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => line(value).map(Some).ok_or_else(|| answer.unheard()),
-        }
+        let line = match answer.at("/latest_charge/balance_transaction") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(line(value).ok_or_else(|| answer.unheard())?),
+        };
+        Ok(Charged { charge: answer.at("/latest_charge").and_then(id), line })
     }
 
     /// All that went back of a payment, or was meant to. `with_lines`: also what was kept for it.

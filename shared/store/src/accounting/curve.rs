@@ -92,7 +92,7 @@ pub type Hours = BTreeMap<OffsetDateTime, Counters>;
 
 /// Longest time over which one difference is spread: a router that says that a session has lasted for a century must
 /// not make a million hours. What came before counts with the first of these hours.
-const LONGEST_SPREAD: Duration = Duration::from_secs(35 * 24 * 3600);
+pub(super) const LONGEST_SPREAD: Duration = Duration::from_secs(35 * 24 * 3600);
 
 /// How a session's counters grew. Never empty.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -11,7 +11,7 @@ use shared::rng;
 use shared::time::{OffsetDateTime, hour_of};
 use uuid::Uuid;
 
-use super::curve::{Counters, Crossing, Curve, Hours, Point, spread, stored_moment};
+use super::curve::{Counters, Crossing, Curve, Hours, LONGEST_SPREAD, Point, spread, stored_moment};
 use super::{Event, Report, SessionKey};
 use crate::package::signed;
 
@@ -191,9 +191,11 @@ impl Change {
         }
     }
 
-    /// Where it begins and where it ends, as far as that was not known, or was told otherwise, and where that was then.
+    /// Where it begins and where it ends, as far as that was not known, or was told otherwise, and where that was then. A beginning
+    /// of which nothing is spread over hours either ([`LONGEST_SPREAD`]) is none.
     pub(super) fn moved(&self) -> impl Iterator<Item = OffsetDateTime> {
-        let begins = [self.began, Some(self.session.started_at)];
+        let earliest = self.session.last.at - LONGEST_SPREAD;
+        let begins = [self.began, Some(self.session.started_at)].map(|at| at.filter(|at| *at >= earliest));
         let ends = [self.before.as_ref().and_then(Standing::ended_at), self.session.standing.ended_at()];
         [begins, ends].into_iter().filter(|[before, now]| before != now).flatten().flatten()
     }

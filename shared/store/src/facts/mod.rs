@@ -207,11 +207,13 @@ async fn step(db: &Db, family: Family, now: OffsetDateTime) -> Result<bool> {
     Ok(!round.is_last)
 }
 
-/// Marks where the past begins. Returns whether this made the mark.
+/// Marks where the past begins. Returns whether this made the mark. How long a session has lasted its router says, whom nobody has to
+/// believe that it was a century.
 async fn begin(tx: &mut PgConnection, family: Family, now: OffsetDateTime) -> Result<bool> {
     Ok(sqlx::query!(
         "INSERT INTO facts_mark (name, through)
-         SELECT $1, date_trunc('hour', least((SELECT min(hour) FROM usage_hourly), (SELECT min(started_at) FROM sessions_ended),
+         SELECT $1, date_trunc('hour', least((SELECT min(hour) FROM usage_hourly),
+             (SELECT greatest(min(started_at), (min(opened_on) - interval '35 days') AT TIME ZONE 'UTC') FROM sessions_ended),
              (SELECT min(paid_at) FROM orders), (SELECT min(created_at) FROM payments), (SELECT min(sold_at) FROM vouchers),
              (SELECT min(created_at) FROM nas), (SELECT min(created_at) FROM sites), $2), 'UTC')
          ON CONFLICT DO NOTHING",

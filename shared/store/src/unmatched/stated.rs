@@ -91,7 +91,8 @@ pub(crate) async fn of_payment(tx: &mut PgConnection, payment: Uuid, evidence: &
 }
 
 /// Settles a payment with money of a line that waits: Stripe says that it is this payment's. Where it buys nothing it goes back with the payment,
-/// and not by its own name as well.
+/// and not by its own name as well. A line in another currency than the payment tells what the account got for it; what was paid is what Stripe
+/// reports.
 pub(crate) async fn claim(
     tx: &mut PgConnection,
     payment: Uuid,
@@ -100,15 +101,49 @@ pub(crate) async fn claim(
     amount: Money,
     now: OffsetDateTime,
 ) -> Result<Settled> {
+    let reported = evidence.amount.filter(|reported| reported.currency != amount.currency);
+    let (paid, from) = reported.map_or((amount, Account::Unmatched), |reported| (reported, Account::Stripe));
     let receipt = evidence.receipt.as_deref();
-    let received = Received { receipt, amount: Some(amount), from: Account::Unmatched, by_the_phone: false };
+    let received = Received { receipt, amount: Some(paid), from, by_the_phone: false };
     let settled = settle_in(&mut *tx, payment, &received, now).await?;
-    if matches!(settled, Settled::Granted { .. } | Settled::RefundDue) {
-        let order =
-            sqlx::query_scalar!("SELECT order_id FROM payments WHERE id = $1", payment).fetch_one(&mut *tx).await?;
-        decide(tx, name, "matched", Some(order), "report", now).await?;
+    let own = sqlx::query!("SELECT order_id, receipt FROM payments WHERE id = $1", payment).fetch_one(&mut *tx).await?;
+    match settled {
+        Settled::Granted { .. } | Settled::RefundDue if from == Account::Unmatched => {}
+        Settled::Granted { .. } | Settled::RefundDue => {
+            take_back(&mut *tx, payment, own.order_id, name, amount, now).await?
+        }
+        // The payment is settled with another receipt: this is other money, and goes on waiting.
+        Settled::Already | Settled::Another if own.receipt.as_deref() != receipt => return Ok(settled),
+        Settled::Already | Settled::Another => take_back(&mut *tx, payment, own.order_id, name, amount, now).await?,
     }
+    decide(tx, name, "matched", Some(own.order_id), "report", now).await?;
     Ok(settled)
+}
+
+/// The same money is booked with its payment: once of that is taken back, and the line is the payment's, unless another one is.
+async fn take_back(
+    tx: &mut PgConnection,
+    payment: Uuid,
+    order: Uuid,
+    name: &str,
+    amount: Money,
+    now: OffsetDateTime,
+) -> Result<()> {
+    let (key, what) = (format!("received:{CARDS}:{name}"), format!("{name} is booked with its payment"));
+    let accounts = (Account::Unmatched, Account::Stripe);
+    ledger::book(&mut *tx, &format!("{key}:known"), Some(order), &what, accounts, amount, now).await?;
+    sqlx::query!(
+        "UPDATE statement_lines SET transaction_id = own.id
+         FROM ledger_transactions waiting, ledger_transactions own
+         WHERE waiting.key = $1 AND own.key = 'payment:' || $2::uuid AND statement_lines.account = 'stripe'
+           AND statement_lines.transaction_id = waiting.id
+           AND NOT EXISTS (SELECT FROM statement_lines other WHERE other.account = 'stripe' AND other.transaction_id = own.id)",
+        key,
+        payment
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// What money of a line is called: as short as a receipt, and none of M-Pesa's, which have ten characters.

@@ -102,7 +102,10 @@ fn refund_due(facts: &Facts<'_>, order: &Order) -> Finding {
         (None, Some(payment)) if payment.is_by_hand => {
             "Only a statement told of it, so nobody can be asked: whoever decides about money gives it back by hand and says so."
         }
-        (None, _) => {
+        (None, None) => {
+            "Stripe told no name of the payment, so it cannot be asked from here: look for it at Stripe, and give it back there."
+        }
+        (None, Some(_)) => {
             "It was paid by M-Pesa: whoever decides about money has M-Pesa give it back, or gives it back and says so."
         }
     };

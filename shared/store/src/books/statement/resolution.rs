@@ -252,7 +252,11 @@ async fn booked_with(tx: &mut PgConnection, held: &Held) -> Result<Option<String
     .await?;
     match row {
         None => Ok(None),
-        Some(row) if row.state == "succeeded" => Ok(Some(format!("payment:{}", row.id))),
+        Some(row) if row.state == "succeeded" && held.kind == "payment" => Ok(Some(format!("payment:{}", row.id))),
+        Some(row) if row.state == "succeeded" => Err(StoreError::Conflict(format!(
+            "this is about a payment of order {}, whose money has a line of its own: say what it is in another way",
+            row.code
+        ))),
         Some(row) => Err(StoreError::Conflict(format!(
             "this is a payment of order {}, with which it is booked when Stripe tells of it: the line finds it then",
             row.code

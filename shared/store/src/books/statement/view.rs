@@ -71,8 +71,8 @@ pub async fn days(db: &Db, span: &Span<'_>) -> Result<Vec<Day>> {
                WHERE t.posted_at >= $2 AND t.posted_at < $3
                  AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = t.id AND l.account = $1)
                  -- Booked twice and taken back again.
-                 AND t.key NOT LIKE 'received:mpesa:%:known'
-                 AND (t.key NOT LIKE 'received:mpesa:%' OR NOT EXISTS (SELECT FROM ledger_transactions k WHERE k.key = t.key || ':known'))),
+                 AND t.key NOT LIKE 'received:%:known'
+                 AND (t.key NOT LIKE 'received:%' OR NOT EXISTS (SELECT FROM ledger_transactions k WHERE k.key = t.key || ':known'))),
            programs AS (
                SELECT p.document_id FROM book_postings p JOIN book_connections c ON c.id = p.connection_id AND c.state <> 'off'
                WHERE p.state <> 'undone' GROUP BY p.document_id HAVING bool_and(p.state = 'posted')),
@@ -261,8 +261,8 @@ pub async fn missing(db: &Db, span: &Span<'_>, limit: u32) -> Result<Vec<Missing
              AND EXISTS (SELECT FROM statements s WHERE s.account = $1 AND s.since <= t.posted_at AND s.until >= t.posted_at)
              AND NOT EXISTS (SELECT FROM statement_lines l WHERE l.transaction_id = t.id AND l.account = $1)
              AND NOT EXISTS (SELECT FROM statement_explanations x WHERE x.transaction_id = t.id AND x.account = $1)
-             AND t.key NOT LIKE 'received:mpesa:%:known'
-             AND (t.key NOT LIKE 'received:mpesa:%' OR NOT EXISTS (SELECT FROM ledger_transactions k WHERE k.key = t.key || ':known'))
+             AND t.key NOT LIKE 'received:%:known'
+             AND (t.key NOT LIKE 'received:%' OR NOT EXISTS (SELECT FROM ledger_transactions k WHERE k.key = t.key || ':known'))
            ORDER BY t.posted_at DESC, t.id LIMIT $4"#,
         span.account,
         span.since,
