@@ -203,6 +203,11 @@ impl Entrance {
         self.standing.can_store() && self.queues.iter().all(|queue| queue.capacity() > 0)
     }
 
+    /// Whether records wait long for being stored, so that it is no use to hand over more.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.standing.is_slow()
+    }
+
     /// Whether a record that came so long ago would not be answered in time. Under overload that is asked before anything costly is
     /// done for one: it is left for the router to send again, and the work goes to those that were let in.
     pub(crate) fn is_crowded(&self, age: Duration) -> bool {

@@ -16,6 +16,9 @@ const A_MOMENT: i64 = 5;
 /// second in all; what is let in until the queue is found to be slow waits longer than this.
 const CROWDED: Duration = Duration::from_millis(250);
 
+/// How long one may wait before readers leave the processor to the writers.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// Where records go, and whether they can.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -65,6 +68,11 @@ impl Standing {
 
     fn tell(&self) {
         self.degraded.set(i64::from(self.database_is_away() || self.cannot_store()));
+    }
+
+    /// Whether records wait long for their writer.
+    pub(super) fn is_slow(&self) -> bool {
+        self.waited.iter().any(|waited| Duration::from_millis(waited.load(Ordering::Relaxed)) > SLOW)
     }
 
     /// Whether records wait so long for their writer that one which has this age would not be answered in time.

@@ -24,6 +24,9 @@ use crate::listen::send_together;
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Duplicates};
 
+/// How often a writer lets others go on before a batch that is short.
+const YIELDS: usize = 2;
+
 /// Everything that writers share.
 pub(super) struct Writer {
     pub(super) settings: Accounting,
@@ -48,8 +51,10 @@ impl Writer {
     }
 
     async fn run(&self, number: usize, mut queue: mpsc::Receiver<Job>) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+        let (mut batch, mut before) = (Vec::with_capacity(MAX_BATCH), 0);
         while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            gather(&mut batch, &mut queue, before / 2);
+            before = batch.len();
             let taken = i64::try_from(batch.len()).unwrap_or(0);
             self.metrics.queue_length.with_label_values(&["accounting"]).sub(taken);
             self.metrics.batch_size.observe(batch.len() as f64);
@@ -191,5 +196,21 @@ impl Writer {
                 pipeline::answer(out, &self.duplicates, &self.metrics, &self.clock, exchange, reply, code);
             }
         });
+    }
+}
+
+/// Lets others go on while a batch is shorter than that, a few times at most: those who read are mostly about to hand over more, which would
+/// wait for a whole flush otherwise. That takes no time where nobody else wants the processor.
+fn gather(batch: &mut Vec<Job>, queue: &mut mpsc::Receiver<Job>, enough: usize) {
+    for _ in 0..YIELDS {
+        if batch.len() >= enough {
+            return;
+        }
+        std::thread::yield_now();
+        while batch.len() < MAX_BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            batch.push(job);
+        }
     }
 }

@@ -35,8 +35,14 @@ fn an_end_torn_at_any_octet_costs_the_last_batch_alone() {
         copy(scratch.path(), torn.path());
         let file = File::options().write(true).open(&files(torn.path())[0]).expect("there");
         file.set_len(length).expect("cut");
+        // Zeros at its end could be those that are written ahead.
+        let mut cut = fs::read(&files(torn.path())[0]).expect("read");
+        while cut.len() as u64 > before && cut.ends_with(&[0]) {
+            cut.pop();
+        }
         let (mut spool, found) = open(torn.path());
-        assert_eq!(found, Found { records: 15, octets: before, torn_octets: length - before, lost: vec![] });
+        let torn_octets = cut.len() as u64 - before;
+        assert_eq!(found, Found { records: 15, octets: before, torn_octets, lost: vec![] });
         assert_eq!(positions(&mut spool), (0..15).collect::<Vec<_>>());
         if length % 16 != 0 {
             continue;
@@ -58,8 +64,42 @@ fn an_end_of_zeros_or_garbage_is_cut_off() {
         let length = file.metadata().expect("there").len();
         file.write_all_at(&[filling; 5000], length).expect("written");
         let (mut spool, found) = open(scratch.path());
-        assert_eq!(found.torn_octets, 5000);
+        assert_eq!(found.torn_octets, if filling == 0 { 0 } else { 5000 });
         assert_eq!(positions(&mut spool), (0..15).collect::<Vec<_>>());
+    }
+}
+
+/// The last batch is written over zeros, of which any part may be left when the power fails.
+#[test]
+fn an_end_that_was_not_written_whole_over_zeros_costs_the_last_batch_alone() {
+    let (scratch, torn) = (Scratch::new(), Scratch::new());
+    let (mut spool, _) = open(scratch.path());
+    (0..3).for_each(|_| append(&mut spool, 5));
+    let before = spool.octets();
+    append(&mut spool, 5);
+    let whole = spool.octets();
+    assert!(on_disk(scratch.path()) > whole, "zeros are ahead");
+    copy(scratch.path(), torn.path());
+    let (mut again, found) = open(torn.path());
+    assert_eq!(found, Found { records: 20, octets: whole, torn_octets: 0, lost: vec![] });
+    assert_eq!(positions(&mut again), (0..20).collect::<Vec<_>>());
+    drop(again);
+    let batch = fs::read(&files(scratch.path())[0]).expect("read")[before as usize..whole as usize].to_vec();
+    for written in (0..batch.len()).step_by(23).filter(|written| batch[*written..].iter().any(|octet| *octet != 0)) {
+        for is_head in [true, false] {
+            let (head, tail) = batch.split_at(written);
+            if !is_head && head.iter().all(|octet| *octet == 0) {
+                continue;
+            }
+            copy(scratch.path(), torn.path());
+            let file = File::options().write(true).open(&files(torn.path())[0]).expect("there");
+            let (zeros, offset) = if is_head { (tail.len(), written) } else { (head.len(), 0) };
+            file.write_all_at(&vec![0; zeros], before + offset as u64).expect("written");
+            let (mut spool, found) = open(torn.path());
+            assert_eq!((found.records, found.octets, found.lost), (15, before, vec![]), "{written} {is_head}");
+            append(&mut spool, 5);
+            assert_eq!(positions(&mut spool), (0..20).collect::<Vec<_>>());
+        }
     }
 }
 

@@ -95,7 +95,12 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     super::Segment::list(dir).expect("it is listed").into_iter().map(|(path, _)| path).collect()
 }
 
-/// A copy of a closed spool.
+/// What the segments' files have in all.
+fn on_disk(dir: &Path) -> u64 {
+    files(dir).iter().map(|path| path.metadata().expect("there").len()).sum()
+}
+
+/// A copy of a spool; of one that is open it is what a crash would leave.
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir(to).expect("it is gone");
