@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -16,9 +17,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::pipeline::Port;
 
-/// Receive buffer asked of the kernel, octets. It holds a burst of some thousand requests; what has waited too long in
-/// it is shed by its time stamp.
+/// Receive buffer asked of the kernel, octets. It holds a burst of some thousand requests.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// As short as it becomes.
+const SHORTEST_BUFFER: usize = 64 << 10;
+/// How long a request may wait in it before it is made shorter.
+const LONG_WAIT: Duration = Duration::from_millis(50);
+/// It grows again this often, twofold.
+const GROWS_EVERY: Duration = Duration::from_millis(100);
 /// A reader looks this often whether it shall stop.
 const STOP_LATENCY: Duration = Duration::from_millis(100);
 
@@ -26,6 +32,7 @@ const STOP_LATENCY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     socket: Socket,
+    buffer: Mutex<Buffer>,
     /// Which service listens here.
     pub(crate) port: Port,
     /// Its number among the listeners, for the duplicate cache.
@@ -36,10 +43,36 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
 }
 
+/// How long the receive buffer is. Under overload whatever it holds waits, and what has waited too long costs work without use: it would be read to
+/// be shed. So it is made as short as is answered in time, and the kernel drops the rest, which costs next to nothing. A burst finds it long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Buffer {
+    octets: usize,
+    /// When that was last changed, monotonic.
+    since: Duration,
+}
+
+impl Buffer {
+    /// How long it should be, now that a request has waited so long in it; `None`: as it is. Nothing follows from what came before the last change.
+    fn fit(self, waited: Duration, now: Duration) -> Option<Buffer> {
+        let age = now.saturating_sub(self.since);
+        let octets = if waited > LONG_WAIT && age > waited {
+            let share = LONG_WAIT.as_secs_f64() / waited.as_secs_f64();
+            ((self.octets as f64 * share) as usize).max(SHORTEST_BUFFER)
+        } else if waited < LONG_WAIT / 4 && age > GROWS_EVERY {
+            (self.octets * 2).min(RECEIVE_BUFFER)
+        } else {
+            self.octets
+        };
+        (octets != self.octets).then_some(Buffer { octets, since: now })
+    }
+}
+
 impl Endpoint {
     pub(crate) fn bind(address: SocketAddr, port: Port, number: u8) -> io::Result<Endpoint> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        grow_receive_buffer(&socket);
+        set_receive_buffer(&socket, RECEIVE_BUFFER);
+        let buffer = Mutex::new(Buffer { octets: RECEIVE_BUFFER, since: Duration::ZERO });
         socket.set_read_timeout(Some(STOP_LATENCY))?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         let wildcard = address.ip().is_unspecified();
@@ -50,11 +83,21 @@ impl Endpoint {
         }
         socket.bind(&address.into())?;
         let address = socket.local_addr()?.as_socket().unwrap_or(address);
-        Ok(Endpoint { socket, port, number, wildcard, address })
+        Ok(Endpoint { socket, buffer, port, number, wildcard, address })
     }
 
     pub(crate) fn descriptor(&self) -> i32 {
         self.socket.as_raw_fd()
+    }
+
+    /// Makes the receive buffer as long as fits, after a request has waited so long in it.
+    pub(super) fn fit_buffer(&self, waited: Duration, now: Duration) {
+        // Whoever finds another reader at it has nothing to add.
+        let Ok(mut buffer) = self.buffer.try_lock() else { return };
+        if let Some(fitting) = buffer.fit(waited, now) {
+            set_receive_buffer(&self.socket, fitting.octets);
+            *buffer = fitting;
+        }
     }
 
     /// Sends without waiting. A full buffer loses the packet, as the network may; the router asks again and is
@@ -71,11 +114,11 @@ impl Endpoint {
 }
 
 /// The kernel may allow less than is asked for; that is no reason not to serve. As root its limit can be passed.
-fn grow_receive_buffer(socket: &Socket) {
-    if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_ok() {
+fn set_receive_buffer(socket: &Socket, octets: usize) {
+    if setsockopt(socket, sockopt::RcvBufForce, &octets).is_ok() {
         return;
     }
-    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+    if let Err(error) = socket.set_recv_buffer_size(octets) {
         tracing::debug!(%error, "the receive buffer stays as it is");
     }
 }
@@ -97,5 +140,25 @@ pub(super) fn with_source<T>(local: Option<IpAddr>, send: impl FnOnce(&[ControlM
             let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: 0 };
             send(&[ControlMessage::Ipv6PacketInfo(&info)])
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_is_as_short_as_is_answered_in_time_and_grows_again() {
+        let ms = Duration::from_millis;
+        let long = Buffer { octets: RECEIVE_BUFFER, since: ms(1000) };
+        assert_eq!(long.fit(ms(50), ms(9000)), None);
+        assert_eq!(long.fit(ms(400), ms(1400)), None, "it came before the last change");
+        let shorter = Buffer { octets: RECEIVE_BUFFER / 8, since: ms(1401) };
+        assert_eq!(long.fit(ms(400), ms(1401)), Some(shorter));
+        assert_eq!(shorter.fit(ms(60_000), ms(99_000)), Some(Buffer { octets: SHORTEST_BUFFER, since: ms(99_000) }));
+        assert_eq!(shorter.fit(ms(13), ms(9000)), None);
+        assert_eq!(shorter.fit(ms(0), ms(1500)), None, "it has just been changed");
+        assert_eq!(shorter.fit(ms(0), ms(1502)), Some(Buffer { octets: RECEIVE_BUFFER / 4, since: ms(1502) }));
+        assert_eq!(long.fit(ms(0), ms(9000)), None, "it does not grow without end");
     }
 }

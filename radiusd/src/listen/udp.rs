@@ -3,7 +3,8 @@
 //!
 //! Several readers share a socket, so that a router with one source port keeps every core busy; the kernel wakes one
 //! of them. What has waited in the socket's buffer for longer than its sender waits for an answer is shed: under
-//! overload the answers that are given are the ones that still count.
+//! overload the answers that are given are the ones that still count. Before it comes to that the buffer is made shorter, and nobody
+//! reads what could not be stored in time: what the kernel drops costs no work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::{Inbox, Outbox};
 use super::endpoint::Endpoint;
-use crate::pipeline::{Arrival, Pipeline};
+use crate::pipeline::{Arrival, Pipeline, Port};
 use crate::road::Road;
+
+/// How long a reader leaves the processor to the writers before it looks again, and how often it does before it reads all the same.
+const A_LOOK: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 50;
 
 /// Reads until it is told to stop.
 pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &CancellationToken) {
@@ -22,7 +27,12 @@ pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &Ca
     let mut inbox = Inbox::new(Arc::clone(endpoint));
     let mut outbox = Outbox::new(Arc::clone(endpoint));
     while !stop.is_cancelled() {
+        if endpoint.port == Port::Acct {
+            let_writers_catch_up(pipeline);
+        }
+        let (mut waited, mut now) = (Duration::ZERO, Duration::ZERO);
         let received = inbox.receive(&pipeline.clock, |moment, envelope, datagram| {
+            (waited, now) = (waited.max(envelope.waited), moment.monotonic);
             let arrival = Arrival {
                 port: endpoint.port,
                 listener: endpoint.number,
@@ -36,10 +46,23 @@ pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &Ca
             pipeline.take(&mut outbox, arrival, datagram);
         });
         outbox.flush();
+        if now > Duration::ZERO {
+            endpoint.fit_buffer(waited, now);
+        }
         match received {
             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
             // An ICMP error for an earlier answer surfaces here; it says nothing about the next datagram.
             Err(error) => tracing::debug!(%error, port = endpoint.port.label(), "receive"),
         }
+    }
+}
+
+/// Reads nothing for a while if records wait long for being stored: whoever reads on takes the processor from who stores.
+fn let_writers_catch_up(pipeline: &Pipeline) {
+    for _ in 0..LOOKS {
+        if !pipeline.journal.is_slow() {
+            return;
+        }
+        std::thread::sleep(A_LOOK);
     }
 }
