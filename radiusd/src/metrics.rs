@@ -278,7 +278,12 @@ impl Metrics {
 
     /// A packet got no answer.
     pub(crate) fn note_dropped(&self, port: Port, reason: &'static str) {
-        self.dropped.with_label_values(&[port.label(), reason]).inc();
+        self.note_dropped_by(port, reason, 1);
+    }
+
+    /// Packets were left without an answer.
+    pub(crate) fn note_dropped_by(&self, port: Port, reason: &'static str, packets: u64) {
+        self.dropped.with_label_values(&[port.label(), reason]).inc_by(packets);
     }
 
     /// A login came from this service.

@@ -35,6 +35,8 @@ pub(super) struct Envelope {
     pub(super) local: Option<IpAddr>,
     /// How long it waited in the socket's buffer.
     pub(super) waited: Duration,
+    /// How many found no room there before it, since the socket was made.
+    pub(super) dropped: u32,
 }
 
 /// When a batch was received; all of it is handled as of then.
@@ -71,12 +73,13 @@ impl Inbox {
         let mut cut_short = false;
         for message in received {
             let Some(peer) = message.address.as_ref().and_then(socket_address) else { continue };
-            let (local, waited, whole) = control(&message, now);
-            cut_short |= !whole;
-            take(&moment, Envelope { peer, local, waited }, message.iovs().next().unwrap_or_default());
+            let mut envelope = Envelope { peer, local: None, waited: Duration::ZERO, dropped: 0 };
+            cut_short |= !envelope.read(&message, now);
+            take(&moment, envelope, message.iovs().next().unwrap_or_default());
         }
         if cut_short {
-            // The kernel shrinks the room for control messages to what it used; begin anew with all of it.
+            // The kernel shrinks the room for control messages to what it used; begin anew with all of it. It uses more from the first
+            // request on that it had to drop.
             self.headers = receive_headers(&self.endpoint);
         }
         Ok(())
@@ -89,32 +92,34 @@ fn room() -> Room {
 
 fn receive_headers(endpoint: &Endpoint) -> MultiHeaders<SockaddrStorage> {
     let control = match (endpoint.wildcard, endpoint.address.is_ipv4()) {
-        (false, _) => nix::cmsg_space!(TimeSpec),
-        (true, true) => nix::cmsg_space!(TimeSpec, libc::in_pktinfo),
-        (true, false) => nix::cmsg_space!(TimeSpec, libc::in6_pktinfo),
+        (false, _) => nix::cmsg_space!(TimeSpec, u32),
+        (true, true) => nix::cmsg_space!(TimeSpec, u32, libc::in_pktinfo),
+        (true, false) => nix::cmsg_space!(TimeSpec, u32, libc::in6_pktinfo),
     };
     MultiHeaders::preallocate(BATCH, Some(control))
 }
 
-/// The address that was asked, the time spent in the buffer, and whether the kernel could tell all it had to.
-fn control(message: &RecvMsg<'_, '_, SockaddrStorage>, now: SystemTime) -> (Option<IpAddr>, Duration, bool) {
-    let (mut local, mut waited) = (None, Duration::ZERO);
-    let Ok(messages) = message.cmsgs() else { return (local, waited, false) };
-    for control in messages {
-        match control {
-            ControlMessageOwned::ScmTimestampns(arrived) => {
-                let arrived = SystemTime::UNIX_EPOCH + Duration::from(arrived);
-                // A clock that was set back in between makes this negative: then nothing is known.
-                waited = now.duration_since(arrived).unwrap_or_default();
+impl Envelope {
+    /// Reads what the kernel says. `false`: it could not tell all.
+    fn read(&mut self, message: &RecvMsg<'_, '_, SockaddrStorage>, now: SystemTime) -> bool {
+        let Ok(messages) = message.cmsgs() else { return false };
+        for control in messages {
+            match control {
+                ControlMessageOwned::ScmTimestampns(arrived) => {
+                    let arrived = SystemTime::UNIX_EPOCH + Duration::from(arrived);
+                    // A clock that was set back in between makes this negative: then nothing is known.
+                    self.waited = now.duration_since(arrived).unwrap_or_default();
+                }
+                ControlMessageOwned::RxqOvfl(dropped) => self.dropped = dropped,
+                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                    self.local = Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()));
+                }
+                ControlMessageOwned::Ipv6PacketInfo(info) => self.local = Some(IpAddr::from(info.ipi6_addr.s6_addr)),
+                _ => {}
             }
-            ControlMessageOwned::Ipv4PacketInfo(info) => {
-                local = Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()));
-            }
-            ControlMessageOwned::Ipv6PacketInfo(info) => local = Some(IpAddr::from(info.ipi6_addr.s6_addr)),
-            _ => {}
         }
+        true
     }
-    (local, waited, true)
 }
 
 fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
@@ -229,5 +234,45 @@ impl Sink for Post {
             self.0.len() - 1
         });
         self.0[place].push(road, packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use shared::time::Clock;
+
+    use super::*;
+    use crate::pipeline::Port;
+
+    #[test]
+    fn what_finds_no_room_in_the_buffer_is_counted() {
+        const SENT: u32 = 5000;
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let endpoint = Arc::new(Endpoint::bind(address, Port::Acct, 0).expect("it is free"));
+        endpoint.fit_buffer(Duration::from_secs(1), Duration::from_secs(60));
+        let router = UdpSocket::bind("127.0.0.1:0").expect("it is free");
+        let send = || router.send_to(&[4; 200], endpoint.address).expect("loopback takes it");
+        (0..SENT).for_each(|_| assert_eq!(send(), 200));
+        let (mut inbox, clock) = (Inbox::new(Arc::clone(&endpoint)), Clock::system());
+        let (mut received, mut dropped) = (0, 0);
+        loop {
+            let before = received;
+            let result = inbox.receive(&clock, |_, envelope, datagram| {
+                received += u32::from(datagram.len() == 200);
+                dropped += endpoint.newly_dropped(envelope.dropped);
+            });
+            if received == before {
+                assert_eq!(result, Err(Errno::EAGAIN));
+                break;
+            }
+        }
+        assert!((1..SENT).contains(&received), "{received}");
+        // What was dropped after the last one is told with the next.
+        send();
+        inbox.receive(&clock, |_, envelope, _| dropped += endpoint.newly_dropped(envelope.dropped)).expect("one more");
+        assert_eq!(received + dropped, SENT);
+        assert_eq!((endpoint.newly_dropped(dropped), endpoint.newly_dropped(dropped + 2)), (0, 2));
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! A socket on a wildcard address asks the kernel which of the machine's addresses each request came to, and answers
 //! from there (RFC 2865 §3): a router drops what comes from another address than it asked. The kernel also stamps each
-//! request with its time of arrival, so that waiting in the socket's buffer counts as waiting.
+//! request with its time of arrival, so that waiting in the socket's buffer counts as waiting, and says how many it had to drop.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -33,6 +34,8 @@ const STOP_LATENCY: Duration = Duration::from_millis(100);
 pub(crate) struct Endpoint {
     socket: Socket,
     buffer: Mutex<Buffer>,
+    /// How many requests found no room in the buffer, as far as the kernel has told; it begins anew after 2³².
+    dropped: AtomicU32,
     /// Which service listens here.
     pub(crate) port: Port,
     /// Its number among the listeners, for the duplicate cache.
@@ -75,6 +78,7 @@ impl Endpoint {
         let buffer = Mutex::new(Buffer { octets: RECEIVE_BUFFER, since: Duration::ZERO });
         socket.set_read_timeout(Some(STOP_LATENCY))?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         let wildcard = address.ip().is_unspecified();
         if wildcard && address.is_ipv4() {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
@@ -83,7 +87,7 @@ impl Endpoint {
         }
         socket.bind(&address.into())?;
         let address = socket.local_addr()?.as_socket().unwrap_or(address);
-        Ok(Endpoint { socket, buffer, port, number, wildcard, address })
+        Ok(Endpoint { socket, buffer, dropped: AtomicU32::new(0), port, number, wildcard, address })
     }
 
     pub(crate) fn descriptor(&self) -> i32 {
@@ -98,6 +102,13 @@ impl Endpoint {
             set_receive_buffer(&self.socket, fitting.octets);
             *buffer = fitting;
         }
+    }
+
+    /// How many of those that the kernel has dropped nobody has counted yet, now that it has told so many in all.
+    pub(super) fn newly_dropped(&self, in_all: u32) -> u32 {
+        let more = |known: u32| (in_all.wrapping_sub(known).cast_signed() > 0).then_some(in_all);
+        let known = self.dropped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        known.map_or(0, |known| in_all.wrapping_sub(known))
     }
 
     /// Sends without waiting. A full buffer loses the packet, as the network may; the router asks again and is

@@ -33,6 +33,10 @@ pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &Ca
         let (mut waited, mut now) = (Duration::ZERO, Duration::ZERO);
         let received = inbox.receive(&pipeline.clock, |moment, envelope, datagram| {
             (waited, now) = (waited.max(envelope.waited), moment.monotonic);
+            let dropped = endpoint.newly_dropped(envelope.dropped);
+            if dropped > 0 {
+                pipeline.note_overflow(endpoint.port, dropped, now);
+            }
             let arrival = Arrival {
                 port: endpoint.port,
                 listener: endpoint.number,

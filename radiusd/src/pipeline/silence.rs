@@ -37,6 +37,15 @@ impl Pipeline {
         what_it_breaks(reason)
     }
 
+    /// So many requests found no room in a socket's buffer.
+    pub(crate) fn note_overflow(&self, port: Port, requests: u32, now: Duration) {
+        let reason = "buffer_full";
+        self.metrics.note_dropped_by(port, reason, requests.into());
+        if let Some(more) = self.throttle.permit(reason, now) {
+            tracing::warn!(port = port.label(), reason, requests, more, "no answer: {}", explain(reason));
+        }
+    }
+
     /// A request that waited in the socket's buffer until nobody waits for its answer any more. It is not looked at:
     /// under overload the work goes to those who still wait.
     pub(crate) fn shed(&self, arrival: &Arrival) {
@@ -73,6 +82,9 @@ fn explain(reason: &str) -> &'static str {
             "an unsigned request with Proxy-State may be an attack (CVE-2024-3596); let the proxy sign"
         }
         "wrong_port" => "this kind of packet does not belong on this port",
+        "buffer_full" => {
+            "requests come faster than they can be answered: the kernel drops those for which there is no room"
+        }
         "stale" => "requests come faster than they can be answered: those that waited too long are shed",
         "queue_full" => "accounting comes faster than it can be made durable; the router will try again",
         "cannot_store" => "accounting cannot be stored, so the router shall try another server",
