@@ -30,12 +30,12 @@ pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &Ca
         if endpoint.port == Port::Acct {
             let_writers_catch_up(pipeline);
         }
-        let (mut waited, mut now) = (Duration::ZERO, Duration::ZERO);
+        let mut waited = Duration::ZERO;
         let received = inbox.receive(&pipeline.clock, |moment, envelope, datagram| {
-            (waited, now) = (waited.max(envelope.waited), moment.monotonic);
+            waited = waited.max(envelope.waited);
             let dropped = endpoint.newly_dropped(envelope.dropped);
             if dropped > 0 {
-                pipeline.note_overflow(endpoint.port, dropped, now);
+                pipeline.note_overflow(endpoint.port, dropped, moment.monotonic);
             }
             let arrival = Arrival {
                 port: endpoint.port,
@@ -50,9 +50,8 @@ pub(super) fn read(endpoint: &Arc<Endpoint>, pipeline: &Arc<Pipeline>, stop: &Ca
             pipeline.take(&mut outbox, arrival, datagram);
         });
         outbox.flush();
-        if now > Duration::ZERO {
-            endpoint.fit_buffer(waited, now);
-        }
+        // Silence counts too: then nothing has waited.
+        endpoint.fit_buffer(waited, pipeline.clock.monotonic());
         match received {
             Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
             // An ICMP error for an earlier answer surfaces here; it says nothing about the next datagram.

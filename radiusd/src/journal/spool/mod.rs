@@ -1,6 +1,6 @@
 //! The spool: accounting records that are durable here until PostgreSQL has them.
 //!
-//! A directory of files that only grow at their end, each a log of the crate `wal-db`, which frames, checksums and
+//! A directory of files to which only is added, each a log of the crate `wal-db`, which frames, checksums and
 //! recovers; why that crate, and why a layer over it, stands in `docs/decisions/0012-spool.md`. The layer:
 //!
 //! ```text

@@ -145,6 +145,10 @@ impl Segment {
 
     /// Opens it anew, because what was intact is not any more.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
+        if self.grows && self.filled > self.octets {
+            self.file.set_len(self.octets)?;
+            self.filled = self.octets;
+        }
         *self = Segment::open(&self.path, self.first)?.0;
         Ok(())
     }
