@@ -192,6 +192,20 @@ async fn a_person_is_erased_once_nothing_runs_and_the_books_stay() {
              FROM file f, booked b)
          INSERT INTO received_money (id, provider, receipt, amount_minor, currency, reference, received_at, state, order_id, decided_at, decided_by)
          SELECT gen_random_uuid(), 'bank', 'S00ABCDEF0123', 2000, 'KES', 'FT1 FROM 0712345670', now(), 'assigned', id, now(), 'test' FROM orders",
+        // So did Stripe's statement, and Stripe told late that it is a payment of theirs.
+        "WITH file AS (INSERT INTO statements (id, account, format, file_name, digest, since, until, imported_at, imported_by)
+             VALUES (gen_random_uuid(), 'stripe', 'stripe', 'y.csv', sha256('y'), now(), now(), now(), 'test') RETURNING id),
+         paid AS (INSERT INTO payments (id, order_id, provider, amount_minor, currency, state, created_at, updated_at)
+             SELECT gen_random_uuid(), id, 'stripe', 2000, 'KES', 'succeeded', now(), now() FROM orders RETURNING id),
+         booked AS (INSERT INTO ledger_transactions (id, key, description, posted_at)
+             SELECT gen_random_uuid(), 'payment:' || id, 'test', now() FROM paid RETURNING id),
+         line AS (INSERT INTO statement_lines (id, statement_id, account, reference, kind, happened_at, amount_minor, currency, details, state,
+                 resolution, transaction_id, resolved_at, resolved_by)
+             SELECT gen_random_uuid(), f.id, 'stripe', 'txn_1', 'payment', now(), 2000, 'KES', 'Wi-Fi 0712345670', 'resolved', 'assign', b.id,
+                 now(), 'test'
+             FROM file f, booked b)
+         INSERT INTO received_money (id, provider, receipt, amount_minor, currency, reference, received_at, state, order_id, decided_at, decided_by)
+         SELECT gen_random_uuid(), 'stripe', 'S00ABCDEF0124', 2000, 'KES', 'Wi-Fi 0712345670', now(), 'matched', id, now(), 'report' FROM orders",
     ] {
         shop.run(statement).await;
     }

@@ -214,10 +214,15 @@ async fn forget_reports(tx: &mut PgConnection, user: Uuid, phone: &Phone) -> Res
     .await?;
     // A line keeps its reference: by that a file that comes again is known.
     sqlx::query!(
-        "UPDATE statement_lines l SET details = ''
-         FROM received_money m JOIN orders o ON o.id = m.order_id
-              JOIN ledger_transactions t ON t.key = 'received:' || m.provider || ':' || m.receipt
-         WHERE o.user_id = $1 AND m.provider <> 'mpesa' AND l.transaction_id = t.id",
+        "WITH stated AS (
+             SELECT m.provider, m.receipt, o.id AS order_id FROM received_money m JOIN orders o ON o.id = m.order_id
+             WHERE o.user_id = $1 AND m.provider <> 'mpesa'),
+         booked AS (
+             SELECT 'received:' || provider || ':' || receipt AS key FROM stated
+             -- What Stripe told of late is its payment's.
+             UNION ALL SELECT 'payment:' || p.id FROM stated s JOIN payments p ON p.order_id = s.order_id AND p.provider = s.provider)
+         UPDATE statement_lines l SET details = ''
+         FROM booked b JOIN ledger_transactions t ON t.key = b.key WHERE l.transaction_id = t.id",
         user
     )
     .execute(&mut *tx)
