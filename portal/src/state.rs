@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::alerts::Alerts;
 use crate::books::programs::Programs;
+use crate::jobs::closing::Closing;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::notify::email::Email;
@@ -68,6 +69,8 @@ pub struct Inner {
     pub(crate) alerts: Alerts,
     /// How far this process is with the night's forecasts.
     pub(crate) predictions: Predictions,
+    /// When this process last looked at vouchers of a server of an older version.
+    pub(crate) closing: Closing,
     /// Stripe, where it is configured.
     pub stripe: Option<Stripe>,
     /// The accountants' programs that are configured.
@@ -124,6 +127,7 @@ impl App {
             trouble: Trouble::default(),
             alerts: Alerts::default(),
             predictions: Predictions::default(),
+            closing: Closing::default(),
             stopping: CancellationToken::new(),
             db,
             redis,

@@ -4,8 +4,12 @@
 //! close the same day at the same moment: it is closed once, and the others find it closed.
 //!
 //! After a round in which something was due it is looked whether a server of an older version has let somebody in with a voucher and not booked
-//! that: what is found is of the next day. That is about once a day, and with every round while a day cannot be closed.
+//! that: what is found is of the next day. That is about once a day, and every two minutes while a day cannot be closed, when rounds follow each
+//! other at once.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use shared::time::OffsetDateTime;
 use store::StoreError;
 use store::books::cash;
 use store::books::day::{self, Due};
@@ -16,6 +20,25 @@ use crate::App;
 const CLOSER: &str = "closing";
 /// Days that are closed before a shutdown is noticed.
 const ROUND: usize = 20;
+
+/// While nothing can be closed, how long it takes until vouchers are looked at again.
+const LOOKS_EVERY: time::Duration = time::Duration::minutes(2);
+
+/// What this process remembers of its rounds: when it last looked at vouchers, in Unix seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Closing(AtomicI64);
+
+impl Closing {
+    /// Whether vouchers are to be looked at, and notes that they are.
+    fn looks(&self, is_closed: bool, now: OffsetDateTime) -> bool {
+        let now = now.unix_timestamp();
+        let looks = is_closed || now - self.0.load(Ordering::Relaxed) >= LOOKS_EVERY.whole_seconds();
+        if looks {
+            self.0.store(now, Ordering::Relaxed);
+        }
+        looks
+    }
+}
 
 /// One round. Returns whether there is more to close.
 pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
@@ -41,7 +64,8 @@ pub(super) async fn close_due(app: &App) -> Result<bool, StoreError> {
             Err(error) => refused.push((next, error)),
         }
     }
-    let booked = if is_any_due { book_used(app).await } else { Ok(()) };
+    let looks = is_any_due && app.closing.looks(closed > 0, app.clock.now());
+    let booked = if looks { book_used(app).await } else { Ok(()) };
     if closed == ROUND {
         return booked.map(|()| true);
     }
@@ -61,4 +85,25 @@ async fn book_used(app: &App) -> Result<(), StoreError> {
         tracing::info!(late, "vouchers were used at a server of an older version: that is booked now");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vouchers_are_looked_at_after_a_day_is_closed_and_every_two_minutes_while_none_can_be() {
+        let (closing, at) =
+            (Closing::default(), |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("in range"));
+        let rounds = [
+            (false, 1_000, true),
+            (false, 1_002, false),
+            (true, 1_004, true),
+            (false, 1_123, false),
+            (false, 1_124, true),
+        ];
+        for (is_closed, seconds, looks) in rounds {
+            assert_eq!(closing.looks(is_closed, at(seconds)), looks, "{seconds}");
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! and otherwise every second or so. It outlives any absence of PostgreSQL, and ends on shutdown after what it has in
 //! hand.
 
-mod closing;
+pub(crate) mod closing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -247,8 +247,7 @@ impl Job {
                         tracing::error!(job = self.name(), %error, "cannot go on; it is tried again until it can");
                     }
                     failing = true;
-                    // What was refused is no sooner right than what comes next.
-                    if error.is_unavailable() { AFTER_FAILURE } else { self.pause().max(AFTER_FAILURE) }
+                    AFTER_FAILURE
                 }
             };
             tokio::select! {
