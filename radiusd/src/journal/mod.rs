@@ -68,6 +68,8 @@ pub(crate) struct Job {
     pub(crate) status: &'static str,
     pub(crate) reply: Box<[u8]>,
     pub(crate) exchange: Exchange,
+    /// When it was handed over, monotonic.
+    pub(crate) entered: Duration,
 }
 
 /// Where records enter.

@@ -16,8 +16,8 @@ const A_MOMENT: i64 = 5;
 /// second in all; what is let in until the queue is found to be slow waits longer than this.
 const CROWDED: Duration = Duration::from_millis(250);
 
-/// How long one may wait before readers leave the processor to the writers.
-const SLOW: Duration = Duration::from_millis(100);
+/// How long one may wait for its writer alone before readers leave the processor to the writers.
+const SLOW: Duration = Duration::from_millis(50);
 
 /// Where records go, and whether they can.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Standing {
     spool_age_seconds: AtomicI64,
     /// How long the first record of each writer's batch had waited, in milliseconds.
     waited: [AtomicU64; WRITERS],
+    /// The same without the time in the socket's buffer.
+    queued: [AtomicU64; WRITERS],
     degraded: IntGauge,
 }
 
@@ -39,6 +41,7 @@ impl Standing {
             spool_is_full: AtomicBool::new(false),
             spool_age_seconds: AtomicI64::new(0),
             waited: Default::default(),
+            queued: Default::default(),
             degraded: metrics.degraded.with_label_values(&["accounting"]),
         }
     }
@@ -72,7 +75,7 @@ impl Standing {
 
     /// Whether records wait long for their writer.
     pub(super) fn is_slow(&self) -> bool {
-        self.waited.iter().any(|waited| Duration::from_millis(waited.load(Ordering::Relaxed)) > SLOW)
+        self.queued.iter().any(|queued| Duration::from_millis(queued.load(Ordering::Relaxed)) > SLOW)
     }
 
     /// Whether records wait so long for their writer that one which has this age would not be answered in time.
@@ -80,9 +83,11 @@ impl Standing {
         self.waited.iter().any(|waited| age + Duration::from_millis(waited.load(Ordering::Relaxed)) > CROWDED)
     }
 
-    /// Notes how long a writer's records have waited.
-    pub(super) fn set_waited(&self, writer: usize, waited: Duration) {
-        self.waited[writer].store(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Notes how long a writer's records have waited, since they came and since they were handed over.
+    pub(super) fn set_waited(&self, writer: usize, waited: Duration, queued: Duration) {
+        for (noted, time) in [(&self.waited[writer], waited), (&self.queued[writer], queued)] {
+            noted.store(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
     }
 
     /// Notes whether the spool can take another batch, and how long its oldest record has waited.

@@ -58,14 +58,15 @@ impl Writer {
             let taken = i64::try_from(batch.len()).unwrap_or(0);
             self.metrics.queue_length.with_label_values(&["accounting"]).sub(taken);
             self.metrics.batch_size.observe(batch.len() as f64);
-            let received = batch.first().map_or(Duration::ZERO, |job: &Job| job.exchange.received);
-            self.standing.set_waited(number, self.clock.monotonic().saturating_sub(received));
+            let now = self.clock.monotonic();
+            let since = |moment: fn(&Job) -> Duration| now.saturating_sub(batch.first().map_or(now, moment));
+            self.standing.set_waited(number, since(|job| job.exchange.received), since(|job| job.entered));
             if !self.make_durable(&batch).await {
                 return;
             }
             batch.clear();
             if queue.is_empty() {
-                self.standing.set_waited(number, Duration::ZERO);
+                self.standing.set_waited(number, Duration::ZERO, Duration::ZERO);
             }
         }
     }

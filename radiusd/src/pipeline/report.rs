@@ -28,7 +28,7 @@ impl Pipeline {
         let Ok(reply) = acknowledgement(&mut buffer, &exchange, packet) else {
             return self.give_up(&exchange, "reply_too_long");
         };
-        let job = Job { record, status, reply: reply.into(), exchange };
+        let job = Job { record, status, reply: reply.into(), exchange, entered: self.clock.monotonic() };
         if let Err(job) = self.journal.enter(job) {
             // Left for the router to send again, when there may be room.
             self.give_up(&job.exchange, "queue_full");
