@@ -311,15 +311,14 @@ impl Live {
 /// bound before that one; it is known, and has no place any more.
 fn unread(pending: &[Bound], known: &[Mac], read: &[Mac]) -> Vec<Bound> {
     let mut then = known.to_vec();
-    for (place, bound) in pending.iter().enumerate().rev() {
+    for bindings in (0..=pending.len()).rev() {
         if then.len() == read.len() && then.iter().all(|device| read.contains(device)) {
-            return pending[place + 1..].to_vec();
+            return pending[bindings..].to_vec();
         }
-        then.retain(|device| *device != bound.mac);
-        then.extend(bound.replaces);
-    }
-    if then.len() == read.len() && then.iter().all(|device| read.contains(device)) {
-        return pending.to_vec();
+        if let Some(undone) = bindings.checked_sub(1).map(|last| pending[last]) {
+            then.retain(|device| *device != undone.mac);
+            then.extend(undone.replaces);
+        }
     }
     let mut read = read.to_vec();
     let mut unread = Vec::new();

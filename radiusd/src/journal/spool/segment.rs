@@ -145,10 +145,7 @@ impl Segment {
 
     /// Opens it anew, because what was intact is not any more.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        if self.grows && self.filled > self.octets {
-            self.file.set_len(self.octets)?;
-            self.filled = self.octets;
-        }
+        self.cut_ahead()?;
         *self = Segment::open(&self.path, self.first)?.0;
         Ok(())
     }
@@ -215,6 +212,15 @@ impl Segment {
         };
     }
 
+    /// Cuts off what is filled ahead, so that whoever opens the file does not have to.
+    fn cut_ahead(&mut self) -> io::Result<()> {
+        if self.grows && self.filled > self.octets {
+            self.file.set_len(self.octets)?;
+            self.filled = self.octets;
+        }
+        Ok(())
+    }
+
     /// Cuts off what a failed append has left and takes no more.
     pub(super) fn seal(&mut self) -> io::Result<()> {
         self.grows = false;
@@ -247,11 +253,9 @@ impl Segment {
 }
 
 impl Drop for Segment {
-    /// Who opens it next would do it otherwise.
+    /// Nothing is lost if it cannot be cut: who opens it next does it.
     fn drop(&mut self) {
-        if self.grows && self.filled > self.octets {
-            let _ = self.file.set_len(self.octets);
-        }
+        let _ = self.cut_ahead();
     }
 }
 
